@@ -1,0 +1,2 @@
+//! The `damask` binary.
+fn main() {}
