@@ -1,1 +1,2 @@
-//! Placeholder.
+//! The catalog: what objects exist, and what they are.
+pub mod object;

@@ -1,1 +1,3 @@
-//! Placeholder.
+//! From syntax to plan.
+pub mod expr;
+pub mod physical;

@@ -15,7 +15,10 @@ pub struct Batch {
 impl Batch {
     /// A batch in which every row counts.
     pub fn new(columns: Vec<Vector>, rows: usize) -> Self {
-        debug_assert!(columns.iter().all(|column| column.rows() == rows), "columns have the batch's rows");
+        debug_assert!(
+            columns.iter().all(|column| column.rows() == rows),
+            "columns have the batch's rows"
+        );
         Self { columns, rows, selection: None }
     }
 

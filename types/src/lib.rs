@@ -9,20 +9,20 @@
 //! - T2: text is valid UTF-8 without NUL bytes; whoever takes bytes from outside checks that.
 //! - T3: dates and times count from 2000-01-01 (PostgreSQL's epoch); the shift to Arrow's happens in [`arrow`].
 
-pub mod error;
-pub mod sqlstate;
-pub mod ids;
-pub mod type_id;
-pub mod numeric;
-pub mod datetime;
-pub mod interval;
 pub mod array;
-pub mod value;
-pub mod mask;
-pub mod vector;
-pub mod batch;
 pub mod arrow;
+pub mod batch;
+pub mod datetime;
+pub mod error;
 pub mod format;
+pub mod ids;
+pub mod interval;
+pub mod mask;
+pub mod numeric;
+pub mod sqlstate;
+pub mod type_id;
+pub mod value;
+pub mod vector;
 
 pub use batch::Batch;
 pub use error::{Error, Position, Result};

@@ -143,7 +143,8 @@ impl ViewsBuilder {
         if value.len() <= INLINE_BYTES {
             view[4..4 + value.len()].copy_from_slice(value);
         } else {
-            let offset = u32::try_from(self.bytes.len()).expect("a vector's strings are below 4 GiB");
+            let offset =
+                u32::try_from(self.bytes.len()).expect("a vector's strings are below 4 GiB");
             view[4..8].copy_from_slice(&value[..4]);
             view[12..].copy_from_slice(&offset.to_le_bytes());
             self.bytes.extend_from_slice(value);
@@ -163,8 +164,11 @@ impl ViewsBuilder {
 
     /// The strings.
     pub fn finish(self) -> Views {
-        let buffers: Arc<[Buffer]> =
-            if self.bytes.is_empty() { Arc::new([]) } else { Arc::new([Buffer::from_vec(self.bytes)]) };
+        let buffers: Arc<[Buffer]> = if self.bytes.is_empty() {
+            Arc::new([])
+        } else {
+            Arc::new([Buffer::from_vec(self.bytes)])
+        };
         Views { views: self.views.into(), buffers }
     }
 }
@@ -277,7 +281,11 @@ impl Vector {
         match &self.validity {
             None => Mask::first(self.rows),
             Some(validity) if self.is_const => {
-                if validity.get(0) { Mask::first(self.rows) } else { Mask::NONE }
+                if validity.get(0) {
+                    Mask::first(self.rows)
+                } else {
+                    Mask::NONE
+                }
             }
             Some(validity) => validity.and(&Mask::first(self.rows)),
         }
@@ -361,11 +369,16 @@ impl Vector {
             vector.rows = rows.len();
             return vector;
         }
-        fn pick<T: Copy + arrow_buffer::ArrowNativeType>(v: &ScalarBuffer<T>, rows: &[u32]) -> ScalarBuffer<T> {
+        fn pick<T: Copy + arrow_buffer::ArrowNativeType>(
+            v: &ScalarBuffer<T>,
+            rows: &[u32],
+        ) -> ScalarBuffer<T> {
             rows.iter().map(|&i| v[i as usize]).collect::<Vec<T>>().into()
         }
         let data = match &self.data {
-            VectorData::Bool(v) => VectorData::Bool(Arc::new(Mask::from_fn(rows.len(), |i| v.get(rows[i] as usize)))),
+            VectorData::Bool(v) => {
+                VectorData::Bool(Arc::new(Mask::from_fn(rows.len(), |i| v.get(rows[i] as usize))))
+            }
             VectorData::Int2(v) => VectorData::Int2(pick(v, rows)),
             VectorData::Int4(v) => VectorData::Int4(pick(v, rows)),
             VectorData::Int8(v) => VectorData::Int8(pick(v, rows)),
@@ -378,16 +391,25 @@ impl Vector {
             VectorData::Decimal128 { scale, values } => {
                 VectorData::Decimal128 { scale: *scale, values: pick(values, rows) }
             }
-            VectorData::Numeric(v) => VectorData::Numeric(rows.iter().map(|&i| v[i as usize].clone()).collect()),
-            VectorData::Interval(v) => VectorData::Interval(rows.iter().map(|&i| v[i as usize]).collect()),
-            VectorData::Uuid(v) => VectorData::Uuid(rows.iter().map(|&i| v[i as usize]).collect()),
-            VectorData::Bytes(v) => {
-                VectorData::Bytes(Views { views: pick(&v.views, rows), buffers: Arc::clone(&v.buffers) })
+            VectorData::Numeric(v) => {
+                VectorData::Numeric(rows.iter().map(|&i| v[i as usize].clone()).collect())
             }
-            VectorData::Boxed(v) => VectorData::Boxed(rows.iter().map(|&i| v[i as usize].clone()).collect()),
+            VectorData::Interval(v) => {
+                VectorData::Interval(rows.iter().map(|&i| v[i as usize]).collect())
+            }
+            VectorData::Uuid(v) => VectorData::Uuid(rows.iter().map(|&i| v[i as usize]).collect()),
+            VectorData::Bytes(v) => VectorData::Bytes(Views {
+                views: pick(&v.views, rows),
+                buffers: Arc::clone(&v.buffers),
+            }),
+            VectorData::Boxed(v) => {
+                VectorData::Boxed(rows.iter().map(|&i| v[i as usize].clone()).collect())
+            }
         };
-        let validity =
-            self.validity.as_ref().map(|validity| Mask::from_fn(rows.len(), |i| validity.get(rows[i] as usize)));
+        let validity = self
+            .validity
+            .as_ref()
+            .map(|validity| Mask::from_fn(rows.len(), |i| validity.get(rows[i] as usize)));
         Self::flat(self.ty, rows.len(), data, validity)
     }
 
@@ -499,7 +521,9 @@ impl VectorBuilder {
             (BuilderData::Uuid(out), Value::Uuid(v)) => out.push(*v),
             (BuilderData::Bytes(out), Value::Text(v)) => out.push(v.as_bytes()),
             (BuilderData::Bytes(out), Value::Bytes(v)) => out.push(v),
-            (BuilderData::Boxed(out), Value::Array(_) | Value::Record(_)) => out.push(value.clone()),
+            (BuilderData::Boxed(out), Value::Array(_) | Value::Record(_)) => {
+                out.push(value.clone())
+            }
             (data, value) => panic!("a {:?} builder was given {value:?} ({data:?})", self.ty),
         }
     }
@@ -546,7 +570,8 @@ pub fn numeric_data(values: Vec<Numeric>, validity: Option<&Mask>) -> VectorData
         _ => 0,
     };
     if fits_64 {
-        let values: Vec<i64> = values.iter().enumerate().map(|entry| mantissa(entry) as i64).collect();
+        let values: Vec<i64> =
+            values.iter().enumerate().map(|entry| mantissa(entry) as i64).collect();
         VectorData::Decimal64 { scale, values: values.into() }
     } else {
         let values: Vec<i128> = values.iter().enumerate().map(mantissa).collect();
@@ -578,7 +603,8 @@ mod tests {
     #[test]
     fn numerics_of_one_scale_become_decimals() {
         let number = |mantissa, scale| Value::Numeric(Numeric::Decimal { mantissa, scale });
-        let vector = Vector::from_values(TypeId::Numeric, &[number(110, 2), Value::Null, number(5, 2)]);
+        let vector =
+            Vector::from_values(TypeId::Numeric, &[number(110, 2), Value::Null, number(5, 2)]);
         assert!(matches!(vector.data, VectorData::Decimal64 { scale: 2, .. }));
         assert_eq!(vector.value(0), number(110, 2));
         let vector = Vector::from_values(TypeId::Numeric, &[number(110, 2), number(5, 1)]);

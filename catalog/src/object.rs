@@ -1,0 +1,251 @@
+//! What the catalog knows of each object: plain immutable data, shared by `Arc`.
+
+use damask_types::{ColumnIndex, Oid, RelId, SqlType, Value};
+use std::sync::Arc;
+
+/// A schema (`pg_namespace`).
+#[derive(Clone, Debug)]
+pub struct Schema {
+    /// Its OID.
+    pub oid: Oid,
+    /// Its name.
+    pub name: String,
+    /// Role that owns it.
+    pub owner: Oid,
+}
+
+/// What kind of relation (`pg_class.relkind`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RelationKind {
+    /// `r`: an ordinary table.
+    Table,
+    /// `i`: an index.
+    Index,
+    /// `S`: a sequence.
+    Sequence,
+    /// `v`: a view.
+    View,
+    /// A relation of `pg_catalog` or `information_schema` whose rows the catalog computes. Shown as `r` or `v`.
+    System,
+}
+
+/// A table, view, sequence or computed system relation. Indexes are in [`Relation::indexes`] of their table.
+#[derive(Clone, Debug)]
+pub struct Relation {
+    /// Its OID (`pg_class.oid`).
+    pub oid: Oid,
+    /// Schema it lives in.
+    pub schema: Oid,
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: RelationKind,
+    /// Role that owns it.
+    pub owner: Oid,
+    /// Its storage; `RelId(0)` for views and system relations.
+    pub rel: RelId,
+    /// Columns by `attnum` - 1, dropped ones included.
+    pub columns: Vec<Column>,
+    /// Indexes on it.
+    pub indexes: Vec<Arc<Index>>,
+    /// CHECK, PRIMARY KEY, UNIQUE and FOREIGN KEY constraints declared on it.
+    pub constraints: Vec<Arc<Constraint>>,
+    /// Foreign keys of other tables (and its own) that refer to it.
+    pub referenced_by: Vec<Arc<Constraint>>,
+    /// The SELECT of a view, as `pg_get_viewdef` shows it.
+    pub view: Option<String>,
+    /// The definition of a sequence.
+    pub sequence: Option<Sequence>,
+    /// The integer primary-key column whose value is the row id, if there is one.
+    pub alias: Option<ColumnIndex>,
+}
+
+/// A column (`pg_attribute`).
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Its name; a dropped column's is `........pg.dropped.N........`.
+    pub name: String,
+    /// Its type.
+    pub ty: SqlType,
+    /// NOT NULL.
+    pub not_null: bool,
+    /// Text of the DEFAULT expression, as `pg_get_expr` shows it.
+    pub default: Option<String>,
+    /// GENERATED { ALWAYS | BY DEFAULT } AS IDENTITY.
+    pub identity: Option<Identity>,
+    /// Whether it was dropped.
+    pub dropped: bool,
+    /// What rows older than the column hold in it.
+    pub missing: Value,
+    /// The sequence it owns (serial, identity).
+    pub sequence: Option<Oid>,
+}
+
+/// How an identity column treats explicit values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// They need OVERRIDING SYSTEM VALUE.
+    Always,
+    /// They win.
+    ByDefault,
+}
+
+/// An index (`pg_index` with its `pg_class` row).
+#[derive(Clone, Debug)]
+pub struct Index {
+    /// Its OID.
+    pub oid: Oid,
+    /// Its name; it lives in its table's schema.
+    pub name: String,
+    /// The table.
+    pub table: Oid,
+    /// Its storage; `RelId(0)` for the primary key of an alias table, which has none.
+    pub rel: RelId,
+    /// Key columns.
+    pub keys: Vec<IndexKey>,
+    /// UNIQUE.
+    pub unique: bool,
+    /// Whether it is the primary key's.
+    pub primary: bool,
+    /// UNIQUE NULLS NOT DISTINCT.
+    pub nulls_not_distinct: bool,
+}
+
+/// One key column of an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexKey {
+    /// The table's column.
+    pub column: ColumnIndex,
+    /// DESC.
+    pub descending: bool,
+    /// NULLS FIRST.
+    pub nulls_first: bool,
+}
+
+/// A constraint (`pg_constraint`).
+#[derive(Clone, Debug)]
+pub struct Constraint {
+    /// Its OID.
+    pub oid: Oid,
+    /// Its name.
+    pub name: String,
+    /// The table it is on.
+    pub table: Oid,
+    /// What it demands.
+    pub kind: ConstraintKind,
+}
+
+/// What a constraint demands.
+#[derive(Clone, Debug)]
+pub enum ConstraintKind {
+    /// CHECK: the expression's text as `pg_get_expr` shows it, and the columns it reads.
+    Check {
+        /// The expression.
+        expr: String,
+        /// Columns it reads.
+        columns: Vec<ColumnIndex>,
+    },
+    /// PRIMARY KEY, by this index.
+    PrimaryKey {
+        /// The index's OID.
+        index: Oid,
+        /// Its columns.
+        columns: Vec<ColumnIndex>,
+    },
+    /// UNIQUE, by this index.
+    Unique {
+        /// The index's OID.
+        index: Oid,
+        /// Its columns.
+        columns: Vec<ColumnIndex>,
+    },
+    /// FOREIGN KEY.
+    ForeignKey {
+        /// Referencing columns.
+        columns: Vec<ColumnIndex>,
+        /// The referenced table.
+        target: Oid,
+        /// Referenced columns, in the order of `columns`.
+        target_columns: Vec<ColumnIndex>,
+        /// The unique index on them.
+        target_index: Oid,
+        /// ON UPDATE.
+        on_update: ForeignKeyAction,
+        /// ON DELETE.
+        on_delete: ForeignKeyAction,
+        /// MATCH FULL (else SIMPLE).
+        match_full: bool,
+    },
+}
+
+/// What happens to referencing rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForeignKeyAction {
+    /// Raise 23503 at the end of the statement.
+    NoAction,
+    /// Raise 23503 (23001 is not used by PostgreSQL here) at once.
+    Restrict,
+    /// Do the same to them.
+    Cascade,
+    /// Set their columns to null.
+    SetNull,
+    /// Set their columns to their defaults.
+    SetDefault,
+}
+
+/// The definition of a sequence (`pg_sequence`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    /// int2, int4 or int8.
+    pub ty: SqlType,
+    /// START.
+    pub start: i64,
+    /// INCREMENT.
+    pub increment: i64,
+    /// MINVALUE.
+    pub min: i64,
+    /// MAXVALUE.
+    pub max: i64,
+    /// CACHE.
+    pub cache: i64,
+    /// CYCLE.
+    pub cycle: bool,
+    /// The column that owns it: table and column.
+    pub owned_by: Option<(Oid, ColumnIndex)>,
+}
+
+/// A role (`pg_authid`).
+#[derive(Clone, Debug)]
+pub struct Role {
+    /// Its OID.
+    pub oid: Oid,
+    /// Its name.
+    pub name: String,
+    /// SUPERUSER.
+    pub superuser: bool,
+    /// LOGIN.
+    pub login: bool,
+    /// SCRAM-SHA-256 verifier, as PostgreSQL stores it.
+    pub password: Option<String>,
+}
+
+impl Relation {
+    /// The column of this name that was not dropped.
+    pub fn column(&self, name: &str) -> Option<(ColumnIndex, &Column)> {
+        self.live_columns().find(|(_, column)| column.name == name)
+    }
+
+    /// Columns that were not dropped.
+    pub fn live_columns(&self) -> impl Iterator<Item = (ColumnIndex, &Column)> {
+        self.columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| !column.dropped)
+            .map(|(i, column)| (ColumnIndex(i as u16), column))
+    }
+
+    /// The primary key's index.
+    pub fn primary_key(&self) -> Option<&Arc<Index>> {
+        self.indexes.iter().find(|index| index.primary)
+    }
+}
