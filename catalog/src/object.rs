@@ -54,6 +54,8 @@ pub struct Relation {
     pub referenced_by: Vec<Arc<Constraint>>,
     /// The SELECT of a view, as `pg_get_viewdef` shows it.
     pub view: Option<String>,
+    /// The relations that a view reads.
+    pub reads: Vec<Oid>,
     /// The definition of a sequence.
     pub sequence: Option<Sequence>,
     /// The integer primary-key column whose value is the row id, if there is one.
@@ -79,6 +81,22 @@ pub struct Column {
     pub missing: Value,
     /// The sequence it owns (serial, identity).
     pub sequence: Option<Oid>,
+}
+
+impl Column {
+    /// A nullable column without a default.
+    pub fn new(name: impl Into<String>, ty: SqlType) -> Self {
+        Self {
+            name: name.into(),
+            ty,
+            not_null: false,
+            default: None,
+            identity: None,
+            dropped: false,
+            missing: Value::Null,
+            sequence: None,
+        }
+    }
 }
 
 /// How an identity column treats explicit values.
@@ -230,6 +248,26 @@ pub struct Role {
 }
 
 impl Relation {
+    /// A relation with nothing in it yet.
+    pub fn new(oid: Oid, schema: Oid, name: impl Into<String>, kind: RelationKind) -> Self {
+        Self {
+            oid,
+            schema,
+            name: name.into(),
+            kind,
+            owner: crate::snapshot::BOOTSTRAP_ROLE,
+            rel: RelId(0),
+            columns: vec![],
+            indexes: vec![],
+            constraints: vec![],
+            referenced_by: vec![],
+            view: None,
+            reads: vec![],
+            sequence: None,
+            alias: None,
+        }
+    }
+
     /// The column of this name that was not dropped.
     pub fn column(&self, name: &str) -> Option<(ColumnIndex, &Column)> {
         self.live_columns().find(|(_, column)| column.name == name)

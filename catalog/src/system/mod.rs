@@ -3,8 +3,8 @@
 pub mod definitions;
 
 use crate::object::{Column, Relation, RelationKind};
-use crate::snapshot::{BOOTSTRAP_ROLE, INFORMATION_SCHEMA, PG_CATALOG};
-use damask_types::{Oid, RelId, SqlType, Value};
+use crate::snapshot::{INFORMATION_SCHEMA, PG_CATALOG};
+use damask_types::{Oid, SqlType};
 use hashbrown::HashMap;
 use std::sync::{Arc, LazyLock};
 
@@ -17,37 +17,19 @@ struct SystemRelations {
 static RELATIONS: LazyLock<SystemRelations> = LazyLock::new(|| {
     let mut relations = SystemRelations { by_oid: HashMap::new(), by_name: HashMap::new() };
     for definition in definitions::DEFINITIONS {
-        let columns = definition.columns.iter().map(|&(name, ty, not_null)| Column {
-            name: name.to_owned(),
-            ty: SqlType::plain(ty),
-            not_null,
-            default: None,
-            identity: None,
-            dropped: false,
-            missing: Value::Null,
-            sequence: None,
-        });
         let oid = Oid(definition.oid);
         let schema = if definition.information_schema { INFORMATION_SCHEMA } else { PG_CATALOG };
+        let mut relation = Relation::new(oid, schema, definition.name, RelationKind::System);
+        relation.columns = definition
+            .columns
+            .iter()
+            .map(|&(name, ty, not_null)| Column {
+                not_null,
+                ..Column::new(name, SqlType::plain(ty))
+            })
+            .collect();
         relations.by_name.insert((definition.information_schema, definition.name), oid);
-        relations.by_oid.insert(
-            oid,
-            Arc::new(Relation {
-                oid,
-                schema,
-                name: definition.name.to_owned(),
-                kind: RelationKind::System,
-                owner: BOOTSTRAP_ROLE,
-                rel: RelId(0),
-                columns: columns.collect(),
-                indexes: vec![],
-                constraints: vec![],
-                referenced_by: vec![],
-                view: None,
-                sequence: None,
-                alias: None,
-            }),
-        );
+        relations.by_oid.insert(oid, Arc::new(relation));
     }
     relations
 });
