@@ -1,5 +1,9 @@
 //! Aggregates: many rows to one value, for many groups at once.
 
+pub(crate) mod count;
+pub(crate) mod grouped;
+pub(crate) mod sum;
+
 use crate::kernel::Session;
 use damask_types::{Mask, Oid, Result, SqlType, TypeId, Vector};
 use std::fmt;
@@ -63,3 +67,6 @@ pub trait Accumulator: Send + fmt::Debug {
     /// Itself, for `merge`'s downcast.
     fn as_any(self: Box<Self>) -> Box<dyn std::any::Any>;
 }
+
+/// Every family of aggregates.
+pub(crate) static FAMILIES: &[&[AggregateFunction]] = &[count::AGGREGATES, sum::AGGREGATES];

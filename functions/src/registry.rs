@@ -4,8 +4,16 @@
 //! `pg_operator` and `pg_cast`, so that the catalog, drivers and `regprocedure` agree.
 
 use crate::aggregate::AggregateFunction;
+use crate::cast::table::{CASTS, Method};
 use crate::kernel::Kernel;
-use damask_types::{Oid, TypeId};
+use crate::operator::table::OPERATORS;
+use damask_types::{Oid, PhysicalType, TypeId};
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// From here on OIDs name helper functions of our own (conversions that PostgreSQL has no function for); they have no
+/// place in the catalog and no name that SQL can reach.
+pub const FIRST_HELPER_OID: Oid = Oid(0xffff_0000);
 
 /// Whether a call may be evaluated early, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,57 +127,320 @@ pub struct TableFunction {
     pub volatility: Volatility,
 }
 
+impl ScalarFunction {
+    /// A function that is not strict, immutable, and cannot raise, until told otherwise.
+    pub(crate) const fn new(
+        oid: u32,
+        name: &'static str,
+        args: &'static [TypeId],
+        result: TypeId,
+        kernel: Kernel,
+    ) -> Self {
+        Self {
+            oid: Oid(oid),
+            name,
+            args,
+            variadic: false,
+            defaults: 0,
+            result,
+            strict: false,
+            volatility: Volatility::Immutable,
+            may_raise: false,
+            kernel,
+        }
+    }
+
+    pub(crate) const fn strict(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
+    pub(crate) const fn immutable(mut self) -> Self {
+        self.volatility = Volatility::Immutable;
+        self
+    }
+
+    pub(crate) const fn stable(mut self) -> Self {
+        self.volatility = Volatility::Stable;
+        self
+    }
+
+    pub(crate) const fn volatile(mut self) -> Self {
+        self.volatility = Volatility::Volatile;
+        self
+    }
+
+    pub(crate) const fn raises(mut self) -> Self {
+        self.may_raise = true;
+        self
+    }
+
+    pub(crate) const fn variadic(mut self) -> Self {
+        self.variadic = true;
+        self
+    }
+
+    pub(crate) const fn defaults_1(mut self) -> Self {
+        self.defaults = 1;
+        self
+    }
+
+    pub(crate) const fn defaults_2(mut self) -> Self {
+        self.defaults = 2;
+        self
+    }
+
+    pub(crate) const fn defaults_3(mut self) -> Self {
+        self.defaults = 3;
+        self
+    }
+
+    pub(crate) const fn defaults_7(mut self) -> Self {
+        self.defaults = 7;
+        self
+    }
+}
+
+/// A family of functions, one line each: `oid name(argument types) -> result: flags = kernel;`.
+macro_rules! family {
+    ($($oid:literal $name:tt($($arg:ident),*) -> $result:ident: $($flag:ident)* = $kernel:expr;)*) => {
+        &[$(
+            $crate::registry::ScalarFunction::new(
+                $oid,
+                stringify!($name),
+                &[$(damask_types::TypeId::$arg),*],
+                damask_types::TypeId::$result,
+                $kernel,
+            )$(.$flag())*
+        ),*]
+    };
+}
+pub(crate) use family;
+
+/// The tables joined: what the static families say, by name and by OID.
+struct Tables {
+    functions: Vec<&'static ScalarFunction>,
+    functions_by_name: HashMap<&'static str, Vec<&'static ScalarFunction>>,
+    functions_by_oid: HashMap<Oid, &'static ScalarFunction>,
+    operators_by_name: HashMap<&'static str, Vec<&'static Operator>>,
+    operators_by_oid: HashMap<Oid, &'static Operator>,
+    aggregates_by_name: HashMap<&'static str, Vec<&'static AggregateFunction>>,
+    table_functions_by_name: HashMap<&'static str, Vec<&'static TableFunction>>,
+    casts: HashMap<(TypeId, TypeId), &'static Cast>,
+}
+
+/// The operators themselves; apart from [`Tables`] so that it can refer to them.
+static OPERATOR_LIST: LazyLock<Vec<Operator>> = LazyLock::new(|| {
+    let functions: HashMap<u32, &'static ScalarFunction> =
+        families().map(|function| (function.oid.0, function)).collect();
+    OPERATORS
+        .iter()
+        .filter_map(|spec| {
+            Some(Operator {
+                oid: Oid(spec.oid),
+                name: spec.name,
+                lhs: spec.lhs,
+                rhs: spec.rhs,
+                function: functions.get(&spec.function)?,
+                commutator: spec.commutator,
+                negator: spec.negator,
+            })
+        })
+        .collect()
+});
+
+static CAST_LIST: LazyLock<Vec<Cast>> = LazyLock::new(|| {
+    let functions: HashMap<u32, &'static ScalarFunction> =
+        families().map(|function| (function.oid.0, function)).collect();
+    CASTS
+        .iter()
+        .filter_map(|spec| {
+            let method = match spec.method {
+                Method::Function(oid) => cast_function(&functions, spec.source, spec.target, oid)?,
+                Method::Binary => binary(&functions, spec.source, spec.target)?,
+                Method::InOut => CastMethod::InOut,
+            };
+            Some(Cast { source: spec.source, target: spec.target, context: spec.context, method })
+        })
+        .collect()
+});
+
+/// Binary-compatible in PostgreSQL; between int4 and the OID types, whose vectors differ, by helper functions here.
+fn binary(
+    functions: &HashMap<u32, &'static ScalarFunction>,
+    source: TypeId,
+    target: TypeId,
+) -> Option<CastMethod> {
+    let helper = match (source.physical(), target.physical()) {
+        (a, b) if a == b => return Some(CastMethod::Binary),
+        (PhysicalType::Int4, PhysicalType::Oid) => crate::cast::INT4_TO_OID,
+        (PhysicalType::Oid, PhysicalType::Int4) => crate::cast::OID_TO_INT4,
+        _ => return None,
+    };
+    functions.get(&helper).map(|function| CastMethod::Function(function))
+}
+
+/// The function of a cast; those that go from int2 to the OID types through int4 need a helper of our own.
+fn cast_function(
+    functions: &HashMap<u32, &'static ScalarFunction>,
+    source: TypeId,
+    target: TypeId,
+    oid: u32,
+) -> Option<CastMethod> {
+    let oid = if source == TypeId::Int2 && target.physical() == PhysicalType::Oid {
+        crate::cast::INT2_TO_OID
+    } else {
+        oid
+    };
+    functions.get(&oid).map(|function| CastMethod::Function(function))
+}
+
+fn families() -> impl Iterator<Item = &'static ScalarFunction> {
+    crate::operator::FAMILIES
+        .iter()
+        .chain(crate::scalar::FAMILIES)
+        .chain(crate::cast::FAMILIES)
+        .flat_map(|family| family.iter())
+}
+
+fn group<T>(
+    items: impl Iterator<Item = &'static T>,
+    name: impl Fn(&T) -> &'static str,
+) -> HashMap<&'static str, Vec<&'static T>> {
+    let mut map: HashMap<&'static str, Vec<&'static T>> = HashMap::new();
+    for item in items {
+        map.entry(name(item)).or_default().push(item);
+    }
+    map
+}
+
+static TABLES: LazyLock<Tables> = LazyLock::new(|| {
+    let is_helper = |function: &&'static ScalarFunction| function.oid >= FIRST_HELPER_OID;
+    let functions: Vec<_> = families().filter(|function| !is_helper(function)).collect();
+    Tables {
+        functions_by_name: group(functions.iter().copied(), |function| function.name),
+        functions_by_oid: families().map(|function| (function.oid, function)).collect(),
+        functions,
+        operators_by_name: group(OPERATOR_LIST.iter(), |operator| operator.name),
+        operators_by_oid: OPERATOR_LIST.iter().map(|operator| (operator.oid, operator)).collect(),
+        aggregates_by_name: group(all_aggregates(), |aggregate| aggregate.name),
+        table_functions_by_name: group(all_table_functions(), |function| function.name),
+        casts: CAST_LIST.iter().map(|cast| ((cast.source, cast.target), cast)).collect(),
+    }
+});
+
 /// Every scalar function of this name.
 pub fn functions(name: &str) -> &'static [&'static ScalarFunction] {
-    let _ = name;
-    &[]
+    TABLES.functions_by_name.get(name).map_or(&[], Vec::as_slice)
+}
+
+/// The scalar function with this OID, helpers included.
+pub fn function_by_oid(oid: Oid) -> Option<&'static ScalarFunction> {
+    TABLES.functions_by_oid.get(&oid).copied()
 }
 
 /// Every operator of this name.
 pub fn operators(name: &str) -> &'static [&'static Operator] {
-    let _ = name;
-    &[]
+    TABLES.operators_by_name.get(name).map_or(&[], Vec::as_slice)
+}
+
+/// The operator with this OID.
+pub fn operator_by_oid(oid: Oid) -> Option<&'static Operator> {
+    TABLES.operators_by_oid.get(&oid).copied()
+}
+
+/// The operator with exactly these operand types (polymorphic ones as registered).
+pub fn operator(name: &str, lhs: Option<TypeId>, rhs: TypeId) -> Option<&'static Operator> {
+    operators(name).iter().copied().find(|operator| operator.lhs == lhs && operator.rhs == rhs)
 }
 
 /// Every aggregate of this name.
 pub fn aggregates(name: &str) -> &'static [&'static AggregateFunction] {
-    let _ = name;
-    &[]
+    TABLES.aggregates_by_name.get(name).map_or(&[], Vec::as_slice)
 }
 
 /// Every set-returning function of this name.
 pub fn table_functions(name: &str) -> &'static [&'static TableFunction] {
-    let _ = name;
-    &[]
+    TABLES.table_functions_by_name.get(name).map_or(&[], Vec::as_slice)
 }
 
-/// The registered cast between two types. Text to and from anything ([`CastMethod::InOut`]) and array casts element by element are found too.
+/// How `source` becomes `target` where the cast is written out: the registered cast; else, between arrays, the cast of
+/// their elements (the method is that of one element); else through text, if either side is of the text category.
+///
+/// A type to itself is found only where it has a length coercion (`varchar`, `numeric`, ...).
+/// `None` means 42846 `cannot cast type x to y`.
 pub fn cast(source: TypeId, target: TypeId) -> Option<Cast> {
-    let _ = (source, target);
-    None
+    if let Some(cast) = TABLES.casts.get(&(source, target)) {
+        return Some(**cast);
+    }
+    if source == target || source.info().kind == 'p' && source != TypeId::Unknown {
+        return None;
+    }
+    if let (Some(from), Some(to)) = (array_element(source), array_element(target)) {
+        if from == to {
+            return Some(Cast {
+                source,
+                target,
+                context: CastContext::Implicit,
+                method: CastMethod::Binary,
+            });
+        }
+        let element = cast(from, to)?;
+        return Some(Cast { source, target, ..element });
+    }
+    let context = if target.info().category == 'S' {
+        CastContext::Assignment
+    } else if source.info().category == 'S' || source == TypeId::Unknown {
+        CastContext::Explicit
+    } else {
+        return None;
+    };
+    (target.info().kind != 'p').then_some(Cast {
+        source,
+        target,
+        context,
+        method: CastMethod::InOut,
+    })
+}
+
+/// The element type of a true array; the vectors of system columns (`int2vector`) convert as whole values.
+fn array_element(ty: TypeId) -> Option<TypeId> {
+    match ty {
+        TypeId::Int2Vector | TypeId::OidVector => None,
+        _ => ty.element(),
+    }
+}
+
+/// The function that applies a modifier to a value of this type (`varchar(n)`, `numeric(p,s)`, `timestamp(p)`):
+/// (value, typmod, is explicit) or (value, typmod).
+pub fn length_coercion(ty: TypeId) -> Option<&'static ScalarFunction> {
+    match TABLES.casts.get(&(ty, ty))?.method {
+        CastMethod::Function(function) => Some(function),
+        CastMethod::Binary | CastMethod::InOut => None,
+    }
 }
 
 /// All of them, for the catalog.
 pub fn all_functions() -> impl Iterator<Item = &'static ScalarFunction> {
-    std::iter::empty()
+    TABLES.functions.iter().copied()
 }
 
 /// All of them, for the catalog.
 pub fn all_operators() -> impl Iterator<Item = &'static Operator> {
-    std::iter::empty()
+    OPERATOR_LIST.iter()
 }
 
 /// All of them, for the catalog.
 pub fn all_aggregates() -> impl Iterator<Item = &'static AggregateFunction> {
-    std::iter::empty()
+    crate::aggregate::FAMILIES.iter().flat_map(|family| family.iter())
 }
 
 /// All of them, for the catalog.
 pub fn all_table_functions() -> impl Iterator<Item = &'static TableFunction> {
-    std::iter::empty()
+    crate::table::FAMILIES.iter().flat_map(|family| family.iter())
 }
 
 /// All of them, for the catalog.
 pub fn all_casts() -> impl Iterator<Item = &'static Cast> {
-    std::iter::empty()
+    CAST_LIST.iter()
 }

@@ -324,6 +324,17 @@ impl Vector {
         self
     }
 
+    /// A const vector that stands for `rows` rows with this one's first entry.
+    ///
+    /// # Panics
+    /// If this has no entry.
+    pub fn first_as_const(mut self, rows: usize) -> Self {
+        assert!(self.rows > 0 && rows <= TILE_ROWS, "the first row exists");
+        self.is_const = true;
+        self.rows = rows;
+        self
+    }
+
     /// The value of row `row`.
     pub fn value(&self, row: usize) -> Value {
         assert!(row < self.rows, "row {row} of {}", self.rows);

@@ -1,0 +1,6 @@
+//! Set-returning functions, one family a file.
+
+use crate::registry::TableFunction;
+
+/// Every family of set-returning functions.
+pub(crate) static FAMILIES: &[&[TableFunction]] = &[];
