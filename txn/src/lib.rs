@@ -1,1 +1,30 @@
-//! Placeholder.
+//! Transactions, and tables under them: the clock, snapshots, versions, locks, commit and recovery.
+//!
+//! `storage` gives pages, trees and a log; this crate gives rows that many sessions change at once. Pages hold the newest
+//! state of each row, committed or not; what older snapshots need lies in memory ([`version`]) and is gone when nobody
+//! needs it. `docs/mvcc.md` tells the whole story; the modules below are in reading order.
+//!
+//! Invariants
+//! - M1: commit order in the log and visibility order are one order, made in one critical section ([`clock`]).
+//! - M2: no row that is not durable is shown to a snapshot; a writer that meets one waits until it is durable.
+//! - M3: a change of a page is made inside the gate (see [`engine`]), so that a checkpoint sees no half-made change.
+//! - M4: no gate, latch or stripe is held while waiting for a transaction or for the disk to flush the log.
+//! - M5: indexes are a function of rows: they are never logged, and `verify` recomputes them.
+//!
+//! Left out: SERIALIZABLE (asking for it is 0A000), early lock release over the flush, freezing rows into segments.
+
+pub mod engine;
+pub mod interrupt;
+pub mod isolation;
+pub mod schema;
+pub mod sequence;
+pub mod table;
+pub mod txn;
+
+pub use engine::{Engine, EngineOptions, Location, Metrics, VerifyReport};
+pub use interrupt::{Interrupt, NoInterrupt};
+pub use isolation::{IsolationLevel, ReadView};
+pub use schema::{AliasKey, Direction, IndexDesc, KeyColumn, KeyRange, RelationDesc};
+pub use sequence::{SequenceSpec, SequenceState};
+pub use table::{IndexScan, LockOutcome, RowLock, Scan, ScanSpec, Table, Wait, WriteOutcome};
+pub use txn::{CommitTicket, LockTag, Savepoint, TableLock, Txn};

@@ -1,0 +1,34 @@
+//! Isolation levels and what a statement may see.
+
+use damask_types::{CommandId, Timestamp, TxnId};
+use std::sync::Arc;
+
+/// PostgreSQL's levels (READ UNCOMMITTED is READ COMMITTED).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum IsolationLevel {
+    /// A snapshot for each statement.
+    #[default]
+    ReadCommitted,
+    /// One snapshot; writing what another changed since is 40001.
+    RepeatableRead,
+    /// Not there yet: `begin` answers 0A000.
+    Serializable,
+}
+
+/// What a statement sees: commits up to `timestamp`, and its own transaction's changes by earlier commands.
+///
+/// While a view or a clone of it lives, the versions it may need are kept.
+#[derive(Clone, Debug)]
+pub struct ReadView {
+    /// Commits at or before it are seen.
+    pub timestamp: Timestamp,
+    /// The transaction's own id.
+    pub own: TxnId,
+    /// Own changes of smaller command ids are seen.
+    pub command: CommandId,
+    pub(crate) _pin: Arc<SnapshotPin>,
+}
+
+/// Keeps the garbage collector away from a snapshot.
+#[derive(Debug)]
+pub(crate) struct SnapshotPin;

@@ -1,0 +1,93 @@
+//! What tables and indexes are made of, as far as storage must know.
+
+use damask_types::{ColumnIndex, SqlType, Value};
+use std::ops::Bound;
+
+/// A table to be made.
+#[derive(Clone, Debug, Default)]
+pub struct RelationDesc {
+    /// Types of the columns by position, dropped ones included.
+    pub columns: Vec<SqlType>,
+    /// The integer primary key whose value is the row id.
+    pub alias: Option<AliasKey>,
+    /// Indexes made with the table.
+    pub indexes: Vec<IndexDesc>,
+}
+
+/// A primary key of one int2, int4 or int8 column: it has no index, the row id *is* the key (sign bit flipped).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AliasKey {
+    /// The key column; never null.
+    pub column: ColumnIndex,
+    /// The constraint's name, for errors.
+    pub name: String,
+    /// The column's name, for errors.
+    pub column_name: String,
+}
+
+/// An index to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct IndexDesc {
+    /// Its name, for errors; see [`crate::Txn::rename_index`].
+    pub name: String,
+    /// Key columns; at least one.
+    pub keys: Vec<KeyColumn>,
+    /// Names of the key columns, for errors.
+    pub key_names: Vec<String>,
+    /// Whether two live rows may not have equal keys.
+    pub unique: bool,
+    /// Whether a unique index takes nulls for equal.
+    pub nulls_not_distinct: bool,
+}
+
+/// One key column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KeyColumn {
+    /// The table's column.
+    pub column: ColumnIndex,
+    /// DESC.
+    pub descending: bool,
+    /// NULLS FIRST (PostgreSQL's default is last for ASC, first for DESC).
+    pub nulls_first: bool,
+}
+
+impl KeyColumn {
+    /// An ascending key with nulls last.
+    pub fn ascending(column: ColumnIndex) -> Self {
+        Self { column, descending: false, nulls_first: false }
+    }
+}
+
+/// A range of index keys *in index order*: of a descending key column, the larger value comes first.
+///
+/// A bound may be a prefix of the key: as an inclusive lower (upper) bound it stands before (after) every key that starts
+/// with it, as an exclusive one after (before) them. Values have the key columns' types; a null bounds nulls.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyRange {
+    /// Where the range begins.
+    pub lower: Bound<Vec<Value>>,
+    /// Where it ends.
+    pub upper: Bound<Vec<Value>>,
+}
+
+impl KeyRange {
+    /// Every key.
+    pub fn all() -> Self {
+        Self { lower: Bound::Unbounded, upper: Bound::Unbounded }
+    }
+
+    /// Every key that starts with `prefix`.
+    pub fn prefix(prefix: Vec<Value>) -> Self {
+        Self { lower: Bound::Included(prefix.clone()), upper: Bound::Included(prefix) }
+    }
+}
+
+/// The way through an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Direction {
+    /// From the lower bound up.
+    #[default]
+    Forward,
+    /// From the upper bound down.
+    Backward,
+}
