@@ -1,1 +1,26 @@
-//! Placeholder.
+//! Files, pages, the log and the trees: everything that knows bytes on disk.
+//!
+//! Reading order: [`env`] and [`vfs`] are the world outside; [`page`] the shape of a block; [`pool`] keeps pages in
+//! memory; [`log`] makes commits durable; [`store`] puts them together into one database file with checkpoints and
+//! recovery; [`verify`] checks a whole file.
+//!
+//! Invariants of the crate
+//! - S1: no page and no log block that a crash could need is overwritten in place.
+//! - S2: every block on disk has a checksum and its own identity; bytes from disk never panic.
+//! - S3: after a failed sync the store takes no more writes; reopening recovers.
+//!
+//! Left out: what rows and commits mean (crate `txn` above), column segments.
+
+pub mod env;
+pub mod log;
+pub mod page;
+pub mod pool;
+pub mod store;
+pub mod vfs;
+
+pub use env::{Clock, Env, Random, Signal, Spawn, Step};
+pub use log::Log;
+pub use page::{PageId, PageKind, TreeId};
+pub use pool::{PageRead, PageWrite, Pool};
+pub use store::{Frames, Recovered, Store, StoreOptions, TreeDescriptor};
+pub use vfs::{OpenOptions, Vfs, VfsFile};

@@ -1,0 +1,203 @@
+//! The machine's file system.
+//!
+//! Descriptors are `OwnedFd`s and every call is a positioned one, so files are shared between threads without a lock.
+//! Files are made 0600 and directories 0700. Interrupted calls are repeated.
+//!
+//! Left out: `O_DIRECT`, `io_uring`; both fit behind [`VfsFile`].
+
+use super::{OpenOptions, Operation, Vfs, VfsFile, VfsLock, io_error};
+use damask_types::{Error, Result, SqlState};
+use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
+use rustix::io::{self, Errno};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The machine's file system.
+#[derive(Debug)]
+pub struct OsVfs;
+
+#[derive(Debug)]
+struct OsFile {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+/// An exclusive `flock` on a lock file; the file goes away with the lock.
+struct OsLock {
+    /// Closing it releases the lock.
+    _fd: OwnedFd,
+    path: PathBuf,
+}
+
+/// An error of the system, in our words (V4).
+#[cold]
+fn failed(operation: Operation, path: &Path, errno: Errno) -> Error {
+    let sqlstate = match errno {
+        Errno::NOSPC | Errno::DQUOT | Errno::FBIG => SqlState::DISK_FULL,
+        Errno::NOENT => SqlState::UNDEFINED_FILE,
+        Errno::EXIST => SqlState::DUPLICATE_FILE,
+        Errno::ACCESS | Errno::PERM | Errno::ROFS => SqlState::INSUFFICIENT_PRIVILEGE,
+        Errno::MFILE | Errno::NFILE => SqlState::INSUFFICIENT_RESOURCES,
+        _ => SqlState::IO_ERROR,
+    };
+    let text = std::io::Error::from(errno).to_string();
+    // Rust appends " (os error 5)"; PostgreSQL's messages end with the system's text.
+    let reason = text.split(" (os error").next().unwrap_or(&text);
+    io_error(operation, path, sqlstate, reason)
+}
+
+impl Vfs for OsVfs {
+    fn open(&self, path: &Path, options: OpenOptions) -> Result<Arc<dyn VfsFile>> {
+        let mut flags = OFlags::CLOEXEC;
+        flags |= if options.read_only { OFlags::RDONLY } else { OFlags::RDWR };
+        if options.create {
+            flags |= OFlags::CREATE;
+        }
+        if options.create_new {
+            flags |= OFlags::EXCL;
+        }
+        let operation = if options.create { Operation::Create } else { Operation::Open };
+        let fd = io::retry_on_intr(|| fs::open(path, flags, Mode::RUSR | Mode::WUSR))
+            .map_err(|errno| failed(operation, path, errno))?;
+        Ok(Arc::new(OsFile { fd, path: path.to_owned() }))
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool> {
+        match fs::stat(path) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(failed(Operation::Stat, path, errno)),
+        }
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        fs::unlink(path).map_err(|errno| failed(Operation::Remove, path, errno))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        fs::rename(from, to).map_err(|errno| failed(Operation::Rename, from, errno))
+    }
+
+    fn list(&self, directory: &Path) -> Result<Vec<String>> {
+        let error = |errno| failed(Operation::List, directory, errno);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = fs::open(directory, flags, Mode::empty()).map_err(error)?;
+        let mut names = Vec::new();
+        for entry in fs::Dir::read_from(fd).map_err(error)? {
+            let entry = entry.map_err(error)?;
+            // A name that is not UTF-8 is none of ours.
+            if let Ok(name) = entry.file_name().to_str()
+                && name != "."
+                && name != ".."
+            {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn create_dir(&self, directory: &Path) -> Result<()> {
+        match fs::mkdir(directory, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(errno) => Err(failed(Operation::CreateDirectory, directory, errno)),
+        }
+    }
+
+    fn remove_dir(&self, directory: &Path) -> Result<()> {
+        fs::unlinkat(fs::CWD, directory, AtFlags::REMOVEDIR)
+            .map_err(|errno| failed(Operation::RemoveDirectory, directory, errno))
+    }
+
+    fn sync_dir(&self, directory: &Path) -> Result<()> {
+        let error = |errno| failed(Operation::SyncDirectory, directory, errno);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = fs::open(directory, flags, Mode::empty()).map_err(error)?;
+        fs::fsync(fd).map_err(error)
+    }
+
+    fn lock(&self, path: &Path) -> Result<Option<Box<dyn VfsLock>>> {
+        let error = |errno| failed(Operation::Lock, path, errno);
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
+        loop {
+            let fd = fs::open(path, flags, Mode::RUSR | Mode::WUSR).map_err(error)?;
+            match fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => return Ok(None),
+                Err(errno) => return Err(error(errno)),
+            }
+            // Whoever held the lock before may have removed the file between our open and our lock; then our lock is
+            // on a file without a name, which protects nothing.
+            let ours = fs::fstat(&fd).map_err(error)?;
+            match fs::stat(path) {
+                Ok(named) if (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino) => {
+                    return Ok(Some(Box::new(OsLock { _fd: fd, path: path.to_owned() })));
+                }
+                Ok(_) | Err(Errno::NOENT) => {}
+                Err(errno) => return Err(error(errno)),
+            }
+        }
+    }
+}
+
+impl VfsLock for OsLock {}
+
+impl Drop for OsLock {
+    fn drop(&mut self) {
+        // The name goes first, while the lock is still held; a failure leaves an empty file, which does no harm.
+        let _ = fs::unlink(&self.path);
+    }
+}
+
+impl VfsFile for OsFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        let mut done = 0;
+        while done < buffer.len() {
+            match io::pread(&self.fd, &mut buffer[done..], offset + done as u64) {
+                Ok(0) => break,
+                Ok(count) => done += count,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(failed(Operation::Read, &self.path, errno)),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        let mut done = 0;
+        while done < bytes.len() {
+            match io::pwrite(&self.fd, &bytes[done..], offset + done as u64) {
+                Ok(0) => return Err(failed(Operation::Write, &self.path, Errno::NOSPC)),
+                Ok(count) => done += count,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(failed(Operation::Write, &self.path, errno)),
+            }
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> Result<()> {
+        io::retry_on_intr(|| fs::ftruncate(&self.fd, len))
+            .map_err(|errno| failed(Operation::Truncate, &self.path, errno))
+    }
+
+    fn len(&self) -> Result<u64> {
+        let stat =
+            fs::fstat(&self.fd).map_err(|errno| failed(Operation::Stat, &self.path, errno))?;
+        Ok(stat.st_size as u64)
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        // Not repeated when interrupted: V3 leaves no room for a second try.
+        fs::fdatasync(&self.fd).map_err(|errno| failed(Operation::Sync, &self.path, errno))
+    }
+
+    fn sync_all(&self) -> Result<()> {
+        fs::fsync(&self.fd).map_err(|errno| failed(Operation::Sync, &self.path, errno))
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+}
