@@ -74,6 +74,9 @@ pub enum Operator {
         /// The rows.
         rows: Vec<Vec<Expr>>,
     },
+    /// Rows handed to the execution from outside (COPY FROM): its `output` columns, in order. The executor takes them from
+    /// `ExecContext::input`, a batch for one execution; `planner::plan_copy_from` puts it under an [`Operator::Insert`].
+    Input,
     /// Every visible row of a table.
     SeqScan(Scan),
     /// Rows of a table through an index (or its alias row id), in key order.
