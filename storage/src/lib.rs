@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`env`] and [`vfs`] are the world outside; [`page`] the shape of a block; [`pool`] keeps pages in
 //! memory; [`log`] makes commits durable; [`store`] puts them together into one database file with checkpoints and
-//! recovery; [`verify`] checks a whole file.
+//! recovery; [`row`] and [`key`] lay rows and index keys out as bytes, [`tree`] finds them.
 //!
 //! Invariants of the crate
 //! - S1: no page and no log block that a crash could need is overwritten in place.
@@ -12,10 +12,13 @@
 //! Left out: what rows and commits mean (crate `txn` above), column segments.
 
 pub mod env;
+pub mod key;
 pub mod log;
 pub mod page;
 pub mod pool;
+pub mod row;
 pub mod store;
+pub mod tree;
 pub mod vfs;
 
 pub use env::{Clock, Env, Random, Signal, Spawn, Step};

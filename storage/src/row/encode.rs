@@ -1,0 +1,204 @@
+//! Writing rows.
+
+use super::decode::RowView;
+use super::physical::{Kind, LAYOUT_BYTES, Physical, Place, Slot, WIDE_OFFSETS};
+use super::{ROW_BYTES_MAX, RowColumn, RowLayout, stored, unknown_column};
+use damask_types::{ColumnIndex, Error, Numeric, Result, SqlState, Value};
+
+/// Encodes `values` as a row of layout `physical` into `out`.
+pub(crate) fn encode_into(
+    physical: &Physical,
+    columns: &[RowColumn],
+    values: &[Value],
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    if values.len() != columns.len() {
+        return Err(Error::internal(format!(
+            "a row of {} columns was given {} values",
+            columns.len(),
+            values.len()
+        )));
+    }
+    out.clear();
+    if encode_as(physical, columns, values, false, out)? {
+        return Ok(());
+    }
+    out.clear();
+    if encode_as(physical, columns, values, true, out)? {
+        return Ok(());
+    }
+    Err(too_big(out.len()))
+}
+
+#[cold]
+fn too_big(bytes: usize) -> Error {
+    Error::new(
+        SqlState::PROGRAM_LIMIT_EXCEEDED,
+        format!("row is too big: size {bytes}, maximum size {ROW_BYTES_MAX}"),
+    )
+}
+
+/// Encodes with end offsets of one width; false if they do not hold the row's variable bytes.
+fn encode_as(
+    physical: &Physical,
+    columns: &[RowColumn],
+    values: &[Value],
+    wide: bool,
+    out: &mut Vec<u8>,
+) -> Result<bool> {
+    let variable_start = physical.variable_start(wide);
+    let limit = if wide { ROW_BYTES_MAX } else { usize::from(u16::MAX) + variable_start };
+    out.resize(variable_start, 0);
+    let layout = columns.len() as u16 | if wide { WIDE_OFFSETS } else { 0 };
+    out[..LAYOUT_BYTES].copy_from_slice(&layout.to_le_bytes());
+    for (index, (slot, value)) in physical.slots.iter().zip(values).enumerate() {
+        let is_null = value.is_null() || columns[index].dropped;
+        if is_null {
+            out[LAYOUT_BYTES + index / 8] |= 1 << (index % 8);
+        }
+        match slot.place {
+            Place::Fixed(offset) if !is_null => write_fixed(slot, value, &mut out[offset..])?,
+            Place::Fixed(_) => {}
+            Place::Variable(number) => {
+                if !is_null {
+                    write_variable(slot, value, out)?;
+                }
+                if out.len() > limit {
+                    return Ok(false);
+                }
+                let end = out.len() - variable_start;
+                if wide {
+                    let at = physical.fixed_end + number * 4;
+                    out[at..at + 4].copy_from_slice(&(end as u32).to_le_bytes());
+                } else {
+                    let at = physical.fixed_end + number * 2;
+                    out[at..at + 2].copy_from_slice(&(end as u16).to_le_bytes());
+                }
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// The changed row when only fixed columns change in a row of the newest layout, which is common.
+pub(crate) fn patch(
+    layout: &RowLayout,
+    row: &[u8],
+    changes: &[(ColumnIndex, Value)],
+) -> Result<Option<Vec<u8>>> {
+    let view: RowView<'_> = layout.view(row)?;
+    if view.column_count() != layout.column_count() {
+        return Ok(None);
+    }
+    let mut out = row.to_vec();
+    for (column, value) in changes {
+        let index = usize::from(column.0);
+        let slot = layout.newest.slots.get(index).ok_or_else(|| unknown_column(index))?;
+        let Place::Fixed(offset) = slot.place else {
+            return Ok(None);
+        };
+        let bitmap = &mut out[LAYOUT_BYTES + index / 8];
+        let bit = 1 << (index % 8);
+        if value.is_null() || layout.columns[index].dropped {
+            *bitmap |= bit;
+            let width = slot.kind.width().expect("a fixed column has a width");
+            out[offset..offset + width].fill(0);
+        } else {
+            *bitmap &= !bit;
+            write_fixed(slot, value, &mut out[offset..])?;
+        }
+    }
+    Ok(Some(out))
+}
+
+fn write_fixed(slot: &Slot, value: &Value, out: &mut [u8]) -> Result<()> {
+    fn put<const N: usize>(out: &mut [u8], bytes: [u8; N]) {
+        out[..N].copy_from_slice(&bytes);
+    }
+    match (slot.kind, value) {
+        (Kind::Bool, Value::Bool(v)) => out[0] = (*v).into(),
+        (Kind::Int2, Value::Int2(v)) => put(out, v.to_le_bytes()),
+        (Kind::Int4, Value::Int4(v) | Value::Date(v)) => put(out, v.to_le_bytes()),
+        (
+            Kind::Int8,
+            Value::Int8(v) | Value::Time(v) | Value::Timestamp(v) | Value::TimestampTz(v),
+        ) => put(out, v.to_le_bytes()),
+        (Kind::Oid, Value::Oid(v)) => put(out, v.0.to_le_bytes()),
+        (Kind::Float4, Value::Float4(v)) => put(out, v.to_le_bytes()),
+        (Kind::Float8, Value::Float8(v)) => put(out, v.to_le_bytes()),
+        (Kind::Decimal64 { scale }, Value::Numeric(v)) => {
+            put(out, decimal64(v, scale)?.to_le_bytes());
+        }
+        (Kind::Decimal128 { scale }, Value::Numeric(v)) => {
+            put(out, decimal128(v, scale)?.to_le_bytes());
+        }
+        (Kind::Interval, Value::Interval(v)) => {
+            out[..4].copy_from_slice(&v.months.to_le_bytes());
+            out[4..8].copy_from_slice(&v.days.to_le_bytes());
+            out[8..16].copy_from_slice(&v.micros.to_le_bytes());
+        }
+        (Kind::Uuid, Value::Uuid(v)) => put(out, *v),
+        _ => return Err(mismatch(slot, value)),
+    }
+    Ok(())
+}
+
+fn write_variable(slot: &Slot, value: &Value, out: &mut Vec<u8>) -> Result<()> {
+    match (slot.kind, value) {
+        (Kind::Text, Value::Text(v)) => out.extend_from_slice(v.as_bytes()),
+        (Kind::Bytes, Value::Bytes(v)) => out.extend_from_slice(v),
+        (Kind::Numeric, Value::Numeric(v)) => stored::write_numeric(v, out),
+        (Kind::Boxed, Value::Array(_) | Value::Record(_)) => stored::write_boxed(value, out)?,
+        _ => return Err(mismatch(slot, value)),
+    }
+    Ok(())
+}
+
+/// What stands for `value` in a column of at most 18 digits (R3).
+pub(crate) fn decimal64(value: &Numeric, scale: u8) -> Result<i64> {
+    let Some(scaled) = scaled(value, scale)? else { return Ok(i64::MIN) };
+    i64::try_from(scaled).ok().filter(|&v| v != i64::MIN).ok_or_else(field_overflow)
+}
+
+/// What stands for `value` in a column of at most 38 digits (R3).
+pub(crate) fn decimal128(value: &Numeric, scale: u8) -> Result<i128> {
+    Ok(scaled(value, scale)?.unwrap_or(i128::MIN))
+}
+
+/// The mantissa of `value` at `scale`; `None` for NaN.
+fn scaled(value: &Numeric, scale: u8) -> Result<Option<i128>> {
+    match value {
+        Numeric::NaN => Ok(None),
+        Numeric::Decimal { mantissa, scale: own } => rescale(*mantissa, *own, scale.into())
+            .filter(|v| v.unsigned_abs() < stored::DECIMAL_LIMIT)
+            .map(Some)
+            .ok_or_else(field_overflow),
+        Numeric::Big(_) | Numeric::PositiveInfinity | Numeric::NegativeInfinity => {
+            Err(field_overflow())
+        }
+    }
+}
+
+/// The exact mantissa at another scale. Callers round to the column's scale before they store.
+fn rescale(mut mantissa: i128, from: u16, to: u16) -> Option<i128> {
+    for _ in from..to {
+        mantissa = mantissa.checked_mul(10)?;
+    }
+    for _ in to..from {
+        if mantissa % 10 != 0 {
+            return None;
+        }
+        mantissa /= 10;
+    }
+    Some(mantissa)
+}
+
+#[cold]
+fn field_overflow() -> Error {
+    Error::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow")
+}
+
+#[cold]
+fn mismatch(slot: &Slot, value: &Value) -> Error {
+    Error::internal(format!("a column of type {} was given {value:?}", slot.ty.name()))
+}

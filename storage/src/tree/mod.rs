@@ -1,0 +1,46 @@
+//! The trees: rows by row id, index entries by key.
+//!
+//! Both are B+ trees over pages of the pool: leaves hold the data, inner nodes the lowest key of each child. A tree's
+//! root keeps its page number for life, so whoever knows a tree needs to be told once.
+//!
+//! - [`RowTree`] maps a [`damask_types::RowId`] to a row's bytes and two flags.
+//! - [`IndexTree`] is an ordered set of (memcomparable key, row id) with one flag.
+//!
+//! Latching: each tree has one coarse latch, shared by readers and exclusive for writers; page latches are taken under
+//! it, parent before child. The interface does not promise it: closures passed in run under *some* latch that covers
+//! the entry they are given, so they must be short, must not wait for locks or the log, and must not call the same
+//! tree. A closure of an index tree may read or modify the table's row tree; not the other way round.
+//!
+//! Invariants
+//! - B1: keys ascend in a node, and all lie between its fences.
+//! - B2: the children of an inner node tile its key range: each one's low fence is its separator, its high fence the
+//!   next separator.
+//! - B3: all leaves are at level 0; a child's level is its parent's less one.
+//! - B4: only a root may be without entries; other pages left empty are freed at once.
+//!
+//! Left out: links between siblings (scans go down again by fence), optimistic reads, hints.
+
+mod index;
+mod range;
+mod row;
+
+pub use index::{EntryFlags, IndexBuilder, IndexEntry, IndexTree};
+pub use range::{Direction, KeyRange};
+pub use row::{RowBuilder, RowFlags, RowSlot, RowTree};
+
+/// What a verification counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TreeStatistics {
+    /// Rows or entries.
+    pub entries: u64,
+    /// Entries with a flag that says they are not plainly there (GHOST, DELETE_MARK).
+    pub marked: u64,
+    /// Leaf pages.
+    pub leaves: u64,
+    /// Inner pages.
+    pub inners: u64,
+    /// Overflow pages.
+    pub overflows: u64,
+    /// Levels, 1 for a root that is a leaf.
+    pub height: u32,
+}
