@@ -12,6 +12,7 @@
 pub mod array;
 pub mod arrow;
 pub mod batch;
+pub mod compare;
 pub mod datetime;
 pub mod error;
 pub mod format;

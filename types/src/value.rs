@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// One value, by its physical kind; its SQL type stands beside it wherever it matters.
 ///
 /// `PartialEq` compares representations (so `NaN` differs from `NaN` and `1.0` numeric from `1.00`);
-/// SQL's comparisons are in `functions`.
+/// SQL's comparisons are in [`crate::compare`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// The null of any type.

@@ -1,0 +1,183 @@
+//! Numerics from and to integers and floats.
+
+use super::{Kind, Numeric, limbs};
+use crate::{Error, Result, SqlState};
+
+macro_rules! from_integer {
+    ($($ty:ty),*) => {$(
+        impl From<$ty> for Numeric {
+            #[inline]
+            fn from(value: $ty) -> Self {
+                Self::Decimal { mantissa: value.into(), scale: 0 }
+            }
+        }
+    )*};
+}
+from_integer!(i16, i32, i64, u32, u64);
+
+impl Numeric {
+    /// A float8 rounded to 15 significant digits, as PostgreSQL converts it.
+    pub fn from_f64(value: f64) -> Self {
+        Self::from_digits(value, 15)
+    }
+
+    /// A float4 rounded to 6 significant digits, as PostgreSQL converts it.
+    pub fn from_f32(value: f32) -> Self {
+        Self::from_digits(value.into(), 6)
+    }
+
+    fn from_digits(value: f64, significant: usize) -> Self {
+        if value.is_nan() {
+            return Self::NaN;
+        }
+        if value.is_infinite() {
+            return Self::infinity(value < 0.0);
+        }
+        let text = format!("{:.*e}", significant - 1, value);
+        let (digits, exponent) = text.split_once('e').expect("{:e} writes an exponent");
+        // Zeros at the end would count as scale.
+        let digits = match digits.trim_end_matches('0') {
+            stripped if digits.contains('.') => stripped.trim_end_matches('.'),
+            _ => digits,
+        };
+        Self::parse(&format!("{digits}e{exponent}")).expect("a float's digits fit a numeric")
+    }
+
+    /// The nearest float8.
+    ///
+    /// # Errors
+    /// 22003 if it is too large or too small for one.
+    pub fn to_f64(&self) -> Result<f64> {
+        match self {
+            Self::NaN => Ok(f64::NAN),
+            Self::PositiveInfinity => Ok(f64::INFINITY),
+            Self::NegativeInfinity => Ok(f64::NEG_INFINITY),
+            Self::Decimal { mantissa, scale }
+                if mantissa.unsigned_abs() < 1 << 53 && *scale <= 22 =>
+            {
+                // Both are exact as f64, so the one division rounds correctly.
+                Ok(*mantissa as f64 / 10f64.powi((*scale).into()))
+            }
+            Self::Decimal { .. } | Self::Big(_) => {
+                crate::format::number::parse_f64(&self.to_string())
+            }
+        }
+    }
+
+    /// The nearest float8, infinite or zero where none is near.
+    pub fn to_f64_lossy(&self) -> f64 {
+        self.to_f64().unwrap_or_else(|_| self.to_string().parse().unwrap_or(f64::NAN))
+    }
+
+    /// The nearest float4.
+    ///
+    /// # Errors
+    /// 22003 if it is too large or too small for one.
+    pub fn to_f32(&self) -> Result<f32> {
+        match self {
+            Self::NaN => Ok(f32::NAN),
+            Self::PositiveInfinity => Ok(f32::INFINITY),
+            Self::NegativeInfinity => Ok(f32::NEG_INFINITY),
+            Self::Decimal { .. } | Self::Big(_) => {
+                crate::format::number::parse_f32(&self.to_string())
+            }
+        }
+    }
+
+    /// The nearest integer (halves away from zero), if it fits; `type_name` is for the error.
+    fn to_integer(&self, type_name: &str) -> Result<i64> {
+        let unsupported = |what: &str| {
+            Error::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                format!("cannot convert {what} to {type_name}"),
+            )
+        };
+        match self {
+            Self::NaN => return Err(unsupported("NaN")),
+            Self::PositiveInfinity | Self::NegativeInfinity => return Err(unsupported("infinity")),
+            Self::Decimal { .. } | Self::Big(_) => {}
+        }
+        if let Self::Decimal { mantissa, .. } = self.round(0)?
+            && let Ok(value) = i64::try_from(mantissa)
+        {
+            return Ok(value);
+        }
+        Err(out_of_range(type_name))
+    }
+
+    /// The nearest int8, halves away from zero.
+    pub fn to_i64(&self) -> Result<i64> {
+        self.to_integer("bigint")
+    }
+
+    /// The nearest int4, halves away from zero.
+    pub fn to_i32(&self) -> Result<i32> {
+        self.to_integer("integer")?.try_into().map_err(|_| out_of_range("integer"))
+    }
+
+    /// The nearest int2, halves away from zero.
+    pub fn to_i16(&self) -> Result<i16> {
+        self.to_integer("smallint")?.try_into().map_err(|_| out_of_range("smallint"))
+    }
+
+    /// The digits as (negative, decimal digits without leading zeros, scale); `None` unless finite.
+    pub fn to_digits(&self) -> Option<(bool, Vec<u8>, u16)> {
+        let Kind::Finite(dec) = self.kind() else {
+            return None;
+        };
+        let mut digits = Vec::new();
+        if !dec.is_zero() {
+            limbs::write_digits(&dec.limbs, &mut digits);
+        }
+        digits.iter_mut().for_each(|b| *b -= b'0');
+        Some((dec.negative, digits, dec.scale as u16))
+    }
+}
+
+#[cold]
+fn out_of_range(type_name: &str) -> Error {
+    Error::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, format!("{type_name} out of range"))
+}
+
+impl Numeric {
+    /// From groups of four ASCII digits, the first worth 10000^`weight`; what is past `scale` is cut off.
+    pub(crate) fn from_base_10000(
+        negative: bool,
+        digits: &[u8],
+        weight: i64,
+        scale: u16,
+    ) -> Result<Self> {
+        let places = (digits.len() / 4) as i64 - 1 - weight;
+        let limbs = limbs::from_digits(digits);
+        let dec = if places < 0 {
+            let limbs = limbs::shift_up(&limbs, places.unsigned_abs() as usize * 4);
+            super::Dec { negative, limbs, scale: 0 }
+        } else {
+            super::Dec { negative, limbs, scale: places as usize * 4 }
+        };
+        dec.truncated(scale.into()).finish()
+    }
+
+    /// (negative, (digits in base 10^4 from the first, weight of the first), scale); `None` unless finite.
+    pub(crate) fn to_base_10000(&self) -> Option<(bool, (Vec<u16>, i16), u16)> {
+        let Kind::Finite(dec) = self.kind() else {
+            return None;
+        };
+        let scale = dec.scale;
+        let places = scale.div_ceil(4);
+        let padded = limbs::shift_up(&dec.limbs, places * 4 - scale);
+        let mut text = Vec::new();
+        limbs::write_digits(&padded, &mut text);
+        let mut groups: Vec<u16> = text
+            .rchunks(4)
+            .map(|chunk| chunk.iter().fold(0, |value, b| value * 10 + u16::from(b - b'0')))
+            .collect();
+        let weight = groups.len() as i64 - 1 - places as i64;
+        groups.reverse();
+        while groups.last() == Some(&0) {
+            groups.pop();
+        }
+        let weight = if groups.is_empty() { 0 } else { weight };
+        Some((dec.negative, (groups, weight as i16), scale as u16))
+    }
+}

@@ -1,0 +1,1 @@
+//! Roots, exponentials and logarithms.
