@@ -1,8 +1,13 @@
 //! Aggregates: many rows to one value, for many groups at once.
 
+pub(crate) mod bits;
+pub(crate) mod collect;
 pub(crate) mod count;
+pub(crate) mod extreme;
 pub(crate) mod grouped;
+pub(crate) mod regression;
 pub(crate) mod sum;
+pub(crate) mod variance;
 
 use crate::kernel::Session;
 use damask_types::{Mask, Oid, Result, SqlType, TypeId, Vector};
@@ -68,5 +73,32 @@ pub trait Accumulator: Send + fmt::Debug {
     fn as_any(self: Box<Self>) -> Box<dyn std::any::Any>;
 }
 
+/// An aggregate that is null over no rows and does not depend on their order.
+pub(crate) const fn entry(
+    oid: u32,
+    name: &'static str,
+    args: &'static [TypeId],
+    result: TypeId,
+    make: fn(args: &[SqlType], result: SqlType) -> Box<dyn Accumulator>,
+) -> AggregateFunction {
+    AggregateFunction {
+        oid: Oid(oid),
+        name,
+        args,
+        result,
+        empty_is_zero: false,
+        ordered: false,
+        make,
+    }
+}
+
 /// Every family of aggregates.
-pub(crate) static FAMILIES: &[&[AggregateFunction]] = &[count::AGGREGATES, sum::AGGREGATES];
+pub(crate) static FAMILIES: &[&[AggregateFunction]] = &[
+    bits::AGGREGATES,
+    collect::AGGREGATES,
+    count::AGGREGATES,
+    extreme::AGGREGATES,
+    regression::AGGREGATES,
+    sum::AGGREGATES,
+    variance::AGGREGATES,
+];

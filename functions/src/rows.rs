@@ -221,7 +221,14 @@ macro_rules! plain_return {
         }
     )*};
 }
-plain_return!(bool, String, &str, &[u8], Vec<u8>, Text<'_>, Numeric, ArrayValue);
+plain_return!(bool, String, &str, &[u8], Vec<u8>, Numeric, ArrayValue);
+
+impl<'a> Return for Text<'a> {
+    type Out = Self;
+    fn give(self) -> Result<Option<Self>> {
+        Ok(Some(self))
+    }
+}
 
 impl Return for Oid {
     type Out = u32;
@@ -310,37 +317,57 @@ map!(map5: A 0, B 1, C 2, D 3, E 4);
 map!(map6: A 0, B 1, C 2, D 3, E 4, F 5);
 map!(map7: A 0, B 1, C 2, D 3, E 4, F 5, G 6);
 
+/// Runs a body that reads its arguments itself, for live rows.
+#[inline]
+pub(crate) fn map_rows<R: Return>(
+    ctx: &KernelContext<'_>,
+    args: &[Vector],
+    body: impl FnMut(usize) -> R,
+) -> Result<Vector> {
+    collect(ctx, args, body)
+}
+
+/// How often a body runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Calls {
+    /// Once if every argument is const: for functions that are not volatile.
+    Once,
+    /// Once for each row.
+    EachRow,
+}
+
 /// Runs a body on values, for active rows, nulls included: for functions that are not strict or that take any type.
 pub(crate) fn map_values(
     ctx: &KernelContext<'_>,
     args: &[Vector],
+    calls: Calls,
     mut body: impl FnMut(&[Value]) -> Result<Value>,
 ) -> Result<Vector> {
-    map_where(ctx, args, &ctx.active.and(&Mask::first(ctx.rows)), &mut body)
+    map_where(ctx, args, &ctx.active.and(&Mask::first(ctx.rows)), calls, &mut body)
 }
 
 /// As [`map_values`] for a strict function: rows with a null argument give null.
 pub(crate) fn map_values_strict(
     ctx: &KernelContext<'_>,
     args: &[Vector],
+    calls: Calls,
     mut body: impl FnMut(&[Value]) -> Result<Value>,
 ) -> Result<Vector> {
-    map_where(ctx, args, &live_rows(ctx, args), &mut body)
+    map_where(ctx, args, &live_rows(ctx, args), calls, &mut body)
 }
 
 fn map_where(
     ctx: &KernelContext<'_>,
     args: &[Vector],
     rows: &Mask,
+    calls: Calls,
     body: &mut dyn FnMut(&[Value]) -> Result<Value>,
 ) -> Result<Vector> {
     let Some(first) = rows.iter().next() else {
         return Ok(Vector::nulls(ctx.result.id, ctx.rows));
     };
     let mut values = Vec::with_capacity(args.len());
-    // A volatile function without arguments (`nextval`-like ones have some) must still run for each row; callers that
-    // are pure may be run once.
-    if !args.is_empty() && args.iter().all(Vector::is_const) {
+    if calls == Calls::Once && args.iter().all(Vector::is_const) {
         values.extend(args.iter().map(|arg| arg.value(first)));
         return Ok(Vector::constant(ctx.result.id, &body(&values)?, ctx.rows));
     }

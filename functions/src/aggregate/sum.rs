@@ -1,13 +1,14 @@
-//! Sums of integers and floats.
+//! Sums and averages of integers, numerics and floats (averages of floats are with the variances).
 //!
 //! int2 and int4 sum to int8 (22003 when that overflows), int8 to numeric over an i128. Floats add in row order.
 
 use super::grouped::{Fold, Grouped};
 use crate::Session;
-use crate::aggregate::AggregateFunction;
+use crate::aggregate::{AggregateFunction, entry};
 use crate::lanes::Lane;
 use crate::operator::integer::bigint;
-use damask_types::{Mask, Numeric, Oid, Result, SqlType, TypeId, Value, Vector};
+use damask_types::numeric::NumericSum;
+use damask_types::{Mask, Numeric, Result, TypeId, Value, Vector, VectorData};
 use std::marker::PhantomData;
 
 /// A sum and whether it has any row.
@@ -88,7 +89,7 @@ impl<T: Lane + Into<i64> + Send + std::fmt::Debug> Fold for IntegerSum<T> {
             return Ok(Value::Null);
         }
         if size_of::<T>() == 8 {
-            return Ok(Value::Numeric(Numeric::Decimal { mantissa: state.sum, scale: 0 }));
+            return Ok(Value::Numeric(Numeric::from_parts(state.sum, 0)));
         }
         i64::try_from(state.sum).map(Value::Int8).map_err(|_| bigint())
     }
@@ -137,38 +138,139 @@ macro_rules! float_sum {
 float_sum!(f32, Float4);
 float_sum!(f64, Float8);
 
-pub(super) const fn sum(
-    oid: u32,
-    args: &'static [TypeId],
-    result: TypeId,
-    make: fn(&[SqlType], SqlType) -> Box<dyn crate::aggregate::Accumulator>,
-) -> AggregateFunction {
-    AggregateFunction {
-        oid: Oid(oid),
-        name: "sum",
-        args,
-        result,
-        empty_is_zero: false,
-        ordered: false,
-        make,
+/// numerics: sum and average keep the same state.
+#[derive(Debug)]
+struct NumericTotal {
+    average: bool,
+}
+
+impl Fold for NumericTotal {
+    type State = NumericSum;
+
+    fn update(
+        &self,
+        states: &mut [NumericSum],
+        args: &[Vector],
+        rows: &Mask,
+        group: impl Fn(usize) -> usize + Copy,
+    ) -> Result<()> {
+        let arg = &args[0];
+        match &arg.data {
+            VectorData::Decimal64 { scale, values } => {
+                let scale = u16::from(*scale);
+                for row in rows.iter() {
+                    states[group(row)].add_decimal(values[arg.index(row)].into(), scale)?;
+                }
+            }
+            VectorData::Decimal128 { scale, values } => {
+                let scale = u16::from(*scale);
+                for row in rows.iter() {
+                    states[group(row)].add_decimal(values[arg.index(row)], scale)?;
+                }
+            }
+            VectorData::Numeric(values) => {
+                for row in rows.iter() {
+                    states[group(row)].add(&values[arg.index(row)])?;
+                }
+            }
+            other => panic!("a numeric aggregate was given {other:?}"),
+        }
+        Ok(())
+    }
+
+    fn update_one(&self, state: &mut NumericSum, args: &[Vector], rows: &Mask) -> Result<()> {
+        let arg = &args[0];
+        if let VectorData::Decimal64 { scale, values } = &arg.data
+            && !rows.is_empty()
+        {
+            // A tile of i64 sums within an i128.
+            let mut sum = 0i128;
+            for row in rows.iter() {
+                sum += i128::from(values[arg.index(row)]);
+            }
+            return state.add_many(sum, u16::from(*scale), rows.count() as u64);
+        }
+        self.update(std::slice::from_mut(state), args, rows, |_| 0)
+    }
+
+    fn merge(&self, state: &mut NumericSum, other: NumericSum) -> Result<()> {
+        state.merge(&other)
+    }
+
+    fn finish(&self, _: &dyn Session, state: &NumericSum) -> Result<Value> {
+        let value = if self.average { state.avg() } else { state.sum() }?;
+        Ok(value.map_or(Value::Null, Value::Numeric))
+    }
+}
+
+/// The average of integers: an exact sum and a count.
+#[derive(Debug)]
+struct IntegerAverage<T>(PhantomData<T>);
+
+impl<T: Lane + Into<i64> + Send + std::fmt::Debug> Fold for IntegerAverage<T> {
+    type State = (i128, u64);
+
+    fn update(
+        &self,
+        states: &mut [Self::State],
+        args: &[Vector],
+        rows: &Mask,
+        group: impl Fn(usize) -> usize + Copy,
+    ) -> Result<()> {
+        for_each_lane(&args[0], rows, |row, entry: T| {
+            let state = &mut states[group(row)];
+            state.0 += i128::from(entry.into());
+            state.1 += 1;
+        });
+        Ok(())
+    }
+
+    fn merge(&self, state: &mut Self::State, other: Self::State) -> Result<()> {
+        state.0 += other.0;
+        state.1 += other.1;
+        Ok(())
+    }
+
+    fn finish(&self, _: &dyn Session, &(sum, count): &Self::State) -> Result<Value> {
+        if count == 0 {
+            return Ok(Value::Null);
+        }
+        let mut total = NumericSum::new();
+        total.add_many(sum, 0, count)?;
+        Ok(total.avg()?.map_or(Value::Null, Value::Numeric))
     }
 }
 
 /// The family.
 pub(crate) static AGGREGATES: &[AggregateFunction] = &[
-    sum(2107, &[TypeId::Int8], TypeId::Numeric, |_, r| {
+    entry(2107, "sum", &[TypeId::Int8], TypeId::Numeric, |_, r| {
         Grouped::boxed(IntegerSum::<i64>(PhantomData), r)
     }),
-    sum(2108, &[TypeId::Int4], TypeId::Int8, |_, r| {
+    entry(2108, "sum", &[TypeId::Int4], TypeId::Int8, |_, r| {
         Grouped::boxed(IntegerSum::<i32>(PhantomData), r)
     }),
-    sum(2109, &[TypeId::Int2], TypeId::Int8, |_, r| {
+    entry(2109, "sum", &[TypeId::Int2], TypeId::Int8, |_, r| {
         Grouped::boxed(IntegerSum::<i16>(PhantomData), r)
     }),
-    sum(2110, &[TypeId::Float4], TypeId::Float4, |_, r| {
+    entry(2110, "sum", &[TypeId::Float4], TypeId::Float4, |_, r| {
         Grouped::boxed(FloatSum::<f32>(PhantomData), r)
     }),
-    sum(2111, &[TypeId::Float8], TypeId::Float8, |_, r| {
+    entry(2111, "sum", &[TypeId::Float8], TypeId::Float8, |_, r| {
         Grouped::boxed(FloatSum::<f64>(PhantomData), r)
+    }),
+    entry(2114, "sum", &[TypeId::Numeric], TypeId::Numeric, |_, r| {
+        Grouped::boxed(NumericTotal { average: false }, r)
+    }),
+    entry(2100, "avg", &[TypeId::Int8], TypeId::Numeric, |_, r| {
+        Grouped::boxed(IntegerAverage::<i64>(PhantomData), r)
+    }),
+    entry(2101, "avg", &[TypeId::Int4], TypeId::Numeric, |_, r| {
+        Grouped::boxed(IntegerAverage::<i32>(PhantomData), r)
+    }),
+    entry(2102, "avg", &[TypeId::Int2], TypeId::Numeric, |_, r| {
+        Grouped::boxed(IntegerAverage::<i16>(PhantomData), r)
+    }),
+    entry(2103, "avg", &[TypeId::Numeric], TypeId::Numeric, |_, r| {
+        Grouped::boxed(NumericTotal { average: true }, r)
     }),
 ];

@@ -1,6 +1,27 @@
 //! Functions called by name, one family a file.
 
+pub(crate) mod array;
+pub(crate) mod bytea;
+pub(crate) mod case;
+pub(crate) mod catalog;
+pub(crate) mod compose;
+pub(crate) mod digest;
+pub(crate) mod keywords;
+pub(crate) mod math;
+pub(crate) mod regexp;
+pub(crate) mod string;
+
 use crate::ScalarFunction;
 
 /// Every family of scalar functions.
-pub(crate) static FAMILIES: &[&[ScalarFunction]] = &[];
+pub(crate) static FAMILIES: &[&[ScalarFunction]] = &[
+    array::FUNCTIONS,
+    bytea::FUNCTIONS,
+    case::FUNCTIONS,
+    catalog::FUNCTIONS,
+    compose::FUNCTIONS,
+    digest::FUNCTIONS,
+    math::FUNCTIONS,
+    regexp::FUNCTIONS,
+    string::FUNCTIONS,
+];
