@@ -211,6 +211,31 @@ pub enum ForeignKeyAction {
     SetDefault,
 }
 
+impl ForeignKeyAction {
+    /// Its letter in `pg_constraint`.
+    pub fn letter(self) -> char {
+        match self {
+            Self::NoAction => 'a',
+            Self::Restrict => 'r',
+            Self::Cascade => 'c',
+            Self::SetNull => 'n',
+            Self::SetDefault => 'd',
+        }
+    }
+
+    /// The action of a letter.
+    pub fn from_letter(letter: char) -> Option<Self> {
+        Some(match letter {
+            'a' => Self::NoAction,
+            'r' => Self::Restrict,
+            'c' => Self::Cascade,
+            'n' => Self::SetNull,
+            'd' => Self::SetDefault,
+            _ => return None,
+        })
+    }
+}
+
 /// The definition of a sequence (`pg_sequence`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sequence {

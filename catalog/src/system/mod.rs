@@ -1,11 +1,22 @@
 //! `pg_catalog` and `information_schema`: relations computed from a snapshot.
 
+mod classes;
 pub mod definitions;
+mod describe;
+pub mod functions;
+mod information_schema;
+mod operator_classes;
+mod row;
+mod session;
+mod types;
+
+pub use session::{Activity, LockRow, SettingRow};
 
 use crate::object::{Column, Relation, RelationKind};
-use crate::snapshot::{INFORMATION_SCHEMA, PG_CATALOG};
-use damask_types::{Oid, SqlType};
+use crate::snapshot::{CatalogSnapshot, INFORMATION_SCHEMA, PG_CATALOG, SearchPath};
+use damask_types::{Oid, SqlType, Value};
 use hashbrown::HashMap;
+use row::Rows;
 use std::sync::{Arc, LazyLock};
 
 /// The system relations by OID and by name.
@@ -50,4 +61,104 @@ pub fn all_relations() -> impl Iterator<Item = &'static Arc<Relation>> {
     let mut oids: Vec<_> = RELATIONS.by_oid.keys().copied().collect();
     oids.sort_unstable();
     oids.into_iter().map(|oid| &RELATIONS.by_oid[&oid])
+}
+
+/// Whether PostgreSQL has a system relation as a view.
+pub fn is_system_view(oid: Oid) -> bool {
+    definitions::DEFINITIONS.iter().any(|definition| definition.oid == oid.0 && definition.is_view)
+}
+
+/// What computed relations and catalog functions may ask.
+pub struct SystemContext<'a> {
+    /// The catalog.
+    pub snapshot: &'a CatalogSnapshot,
+    /// Where unqualified names are looked up.
+    pub path: &'a SearchPath,
+    /// The database's name.
+    pub database: &'a str,
+    /// The rest of the engine.
+    pub session: &'a dyn SystemSession,
+}
+
+/// What the catalog does not know itself.
+pub trait SystemSession {
+    /// Rows and pages of a table, estimated; rows are -1 if unknown.
+    fn size(&self, relation: &Relation) -> (i64, i64);
+    /// Bytes of a page.
+    fn page_bytes(&self) -> i64;
+    /// Bytes of the data file.
+    fn database_bytes(&self) -> i64;
+    /// The last value a sequence gave; `None` if it gave none.
+    fn sequence_last_value(&self, relation: &Relation) -> Option<i64>;
+    /// Every setting.
+    fn settings(&self) -> Vec<SettingRow>;
+    /// Every session.
+    fn activity(&self) -> Vec<Activity>;
+    /// Every relation lock.
+    fn locks(&self) -> Vec<LockRow>;
+}
+
+impl SystemContext<'_> {
+    fn role_name(&self, oid: Oid) -> &str {
+        self.snapshot.role(oid).map_or("", |role| &role.name)
+    }
+}
+
+/// The rows of a system relation. Those that PostgreSQL fills with what Damask does not have are empty.
+pub fn rows(ctx: &SystemContext<'_>, relation: &Relation) -> Vec<Vec<Value>> {
+    let mut rows = Rows::new(relation);
+    let out = &mut rows;
+    if relation.schema == INFORMATION_SCHEMA {
+        match relation.name.as_str() {
+            "check_constraints" => information_schema::check_constraints(ctx, out),
+            "columns" => information_schema::columns(ctx, out),
+            "constraint_column_usage" => information_schema::constraint_column_usage(ctx, out),
+            "information_schema_catalog_name" => information_schema::catalog_name(ctx, out),
+            "key_column_usage" => information_schema::key_column_usage(ctx, out),
+            "referential_constraints" => information_schema::referential_constraints(ctx, out),
+            "schemata" => information_schema::schemata(ctx, out),
+            "sequences" => information_schema::sequences(ctx, out),
+            "table_constraints" => information_schema::table_constraints(ctx, out),
+            "tables" => information_schema::tables(ctx, out),
+            "views" => information_schema::views(ctx, out),
+            _ => {}
+        }
+        return rows.finish();
+    }
+    match relation.name.as_str() {
+        "pg_aggregate" => types::pg_aggregate(out),
+        "pg_am" => types::pg_am(out),
+        "pg_attrdef" => classes::pg_attrdef(ctx, out),
+        "pg_attribute" => classes::pg_attribute(ctx, out),
+        "pg_authid" | "pg_roles" => session::roles(ctx, out),
+        "pg_cast" => types::pg_cast(out),
+        "pg_class" => classes::pg_class(ctx, out),
+        "pg_collation" => types::pg_collation(out),
+        "pg_constraint" => classes::pg_constraint(ctx, out),
+        "pg_database" => session::pg_database(ctx, out),
+        "pg_depend" => classes::pg_depend(ctx, out),
+        "pg_description" => classes::pg_description(ctx, out),
+        "pg_index" => classes::pg_index(ctx, out),
+        "pg_indexes" => classes::pg_indexes(ctx, out),
+        "pg_language" => types::pg_language(out),
+        "pg_locks" => session::pg_locks(ctx, out),
+        "pg_namespace" => classes::pg_namespace(ctx, out),
+        "pg_opclass" => types::pg_opclass(out),
+        "pg_operator" => types::pg_operator(out),
+        "pg_opfamily" => types::pg_opfamily(out),
+        "pg_proc" => types::pg_proc(out),
+        "pg_rewrite" => classes::pg_rewrite(ctx, out),
+        "pg_sequence" => classes::pg_sequence(ctx, out),
+        "pg_sequences" => classes::pg_sequences(ctx, out),
+        "pg_settings" => session::pg_settings(ctx, out),
+        "pg_stat_activity" => session::pg_stat_activity(ctx, out),
+        "pg_stat_all_tables" | "pg_stat_user_tables" => classes::pg_stat_tables(ctx, out),
+        "pg_tables" => classes::pg_tables(ctx, out),
+        "pg_tablespace" => types::pg_tablespace(out),
+        "pg_type" => types::pg_type(out),
+        "pg_user" => session::pg_user(ctx, out),
+        "pg_views" => classes::pg_views(ctx, out),
+        _ => {}
+    }
+    rows.finish()
 }

@@ -1,0 +1,1121 @@
+//! Changing the catalog inside a transaction.
+//!
+//! A [`CatalogTxn`] is one transaction's private copy: each operation writes the catalog's tables through the transaction, makes or
+//! drops storage, and notes the [`Change`] that the shared snapshot will take at commit. The session names expressions as text it
+//! has already bound; this module knows nothing of syntax.
+//!
+//! Names of constraints and indexes that the user does not give are chosen as PostgreSQL chooses them: `t_pkey`, `t_a_key`,
+//! `t_a_check`, `t_a_fkey`, `t_a_idx`, cut to 63 bytes, with a number when taken.
+
+use crate::object::{
+    Column, Constraint, ConstraintKind, ForeignKeyAction, Identity, Index, IndexKey, Relation,
+    RelationKind, Role, Schema, Sequence,
+};
+use crate::snapshot::{CatalogSnapshot, PG_CATALOG, PUBLIC};
+use crate::store::{
+    self, Catalog, Change, Record, comment_record, relation_records, role_record, schema_record,
+};
+use damask_functions::resolve::resolve_operator;
+use damask_txn::{AliasKey, IndexDesc, KeyColumn, RelationDesc, SequenceSpec, Txn};
+use damask_types::{ColumnIndex, Error, Oid, RelId, Result, SqlState, SqlType, TypeId, Value};
+use std::sync::Arc;
+
+/// Longest name, in bytes.
+pub const NAME_BYTES_MAX: usize = 63;
+/// Most columns of a table, dropped ones included.
+pub const COLUMNS_MAX: usize = 1600;
+
+/// The catalog as one transaction sees and changes it.
+#[derive(Debug)]
+pub struct CatalogTxn {
+    catalog: Arc<Catalog>,
+    current: Arc<CatalogSnapshot>,
+    changes: Vec<Change>,
+    /// Version of the shared snapshot under `current`.
+    base: u64,
+}
+
+/// Where to go back to: see [`CatalogTxn::rollback_to`].
+#[derive(Clone, Copy, Debug)]
+pub struct Mark(usize);
+
+/// A table to be made.
+#[derive(Clone, Debug)]
+pub struct NewTable {
+    /// Its schema.
+    pub schema: Oid,
+    /// Its name.
+    pub name: String,
+    /// Role that owns it.
+    pub owner: Oid,
+    /// Its columns.
+    pub columns: Vec<NewColumn>,
+    /// Its constraints, NOT NULL excepted.
+    pub constraints: Vec<NewConstraint>,
+}
+
+/// A column to be made.
+#[derive(Clone, Debug)]
+pub struct NewColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: SqlType,
+    /// NOT NULL.
+    pub not_null: bool,
+    /// DEFAULT, as text.
+    pub default: Option<String>,
+    /// GENERATED ... AS IDENTITY, with its sequence's options.
+    pub identity: Option<(Identity, Sequence)>,
+    /// Whether it is a serial: an owned sequence that its default draws from.
+    pub serial: Option<Sequence>,
+    /// What existing rows hold in it (ADD COLUMN with a constant default).
+    pub missing: Value,
+}
+
+/// A constraint to be made.
+#[derive(Clone, Debug)]
+pub struct NewConstraint {
+    /// Its name, or chosen.
+    pub name: Option<String>,
+    /// What it demands; columns by place in the table.
+    pub kind: NewConstraintKind,
+}
+
+/// What a new constraint demands.
+#[derive(Clone, Debug)]
+pub enum NewConstraintKind {
+    /// CHECK.
+    Check {
+        /// The expression as text.
+        expr: String,
+        /// Columns it reads.
+        columns: Vec<ColumnIndex>,
+    },
+    /// PRIMARY KEY.
+    PrimaryKey {
+        /// Its columns.
+        columns: Vec<ColumnIndex>,
+    },
+    /// UNIQUE.
+    Unique {
+        /// Its columns.
+        columns: Vec<ColumnIndex>,
+        /// NULLS NOT DISTINCT.
+        nulls_not_distinct: bool,
+    },
+    /// FOREIGN KEY.
+    ForeignKey {
+        /// Referencing columns.
+        columns: Vec<ColumnIndex>,
+        /// Referenced table; the table itself if `None`.
+        target: Option<Oid>,
+        /// Referenced columns by name; the primary key's if empty.
+        target_columns: Vec<String>,
+        /// ON UPDATE.
+        on_update: ForeignKeyAction,
+        /// ON DELETE.
+        on_delete: ForeignKeyAction,
+        /// MATCH FULL.
+        match_full: bool,
+    },
+}
+
+impl CatalogTxn {
+    /// The catalog as last committed, to be read or changed.
+    pub fn new(catalog: Arc<Catalog>) -> Self {
+        let current = catalog.snapshot();
+        Self { base: current.version, catalog, current, changes: vec![] }
+    }
+
+    /// The catalog as this transaction sees it.
+    pub fn snapshot(&self) -> &Arc<CatalogSnapshot> {
+        &self.current
+    }
+
+    /// Takes in what other transactions committed since; called at the start of each statement.
+    pub fn refresh(&mut self) {
+        if self.catalog.version() == self.base {
+            return;
+        }
+        let shared = self.catalog.snapshot();
+        self.base = shared.version;
+        self.current = if self.changes.is_empty() { shared } else { self.with_changes(&shared) };
+    }
+
+    fn with_changes(&self, shared: &CatalogSnapshot) -> Arc<CatalogSnapshot> {
+        let mut current = shared.clone();
+        for change in &self.changes {
+            current.apply(change);
+        }
+        // A private version: plans made under it serve no other transaction.
+        current.version = u64::MAX;
+        Arc::new(current)
+    }
+
+    /// Whether the transaction changed the catalog.
+    pub fn is_changed(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
+    /// The present state, for [`CatalogTxn::rollback_to`].
+    pub fn mark(&self) -> Mark {
+        Mark(self.changes.len())
+    }
+
+    /// Forgets what was changed since `mark`; the transaction itself rolls the rows back.
+    pub fn rollback_to(&mut self, mark: Mark) {
+        if self.changes.len() > mark.0 {
+            self.changes.truncate(mark.0);
+            let shared = self.catalog.snapshot();
+            self.base = shared.version;
+            self.current =
+                if self.changes.is_empty() { shared } else { self.with_changes(&shared) };
+        }
+    }
+
+    /// Publishes the changes; called once the transaction has committed.
+    pub fn committed(&mut self) {
+        self.catalog.publish(&self.changes);
+        self.changes.clear();
+        self.refresh();
+    }
+
+    /// Forgets every change; called once the transaction has rolled back.
+    pub fn rolled_back(&mut self) {
+        self.rollback_to(Mark(0));
+        self.refresh();
+    }
+
+    fn note(&mut self, change: Change) {
+        let mut next = CatalogSnapshot::clone(&self.current);
+        next.apply(&change);
+        next.version = u64::MAX;
+        self.current = Arc::new(next);
+        self.changes.push(change);
+    }
+
+    /// A new OID.
+    pub fn new_oid(&self) -> Result<Oid> {
+        self.catalog.new_oid()
+    }
+
+    // Schemas.
+
+    /// Makes a schema.
+    ///
+    /// # Errors
+    /// 42P06 if the name is taken, 42939 for `pg_` names.
+    pub fn create_schema(&mut self, txn: &mut Txn, name: &str, owner: Oid) -> Result<Oid> {
+        if self.current.schema_by_name(name).is_some() {
+            return Err(Error::new(
+                SqlState::DUPLICATE_SCHEMA,
+                format!("schema \"{name}\" already exists"),
+            ));
+        }
+        if name.starts_with("pg_") {
+            return Err(Error::new(
+                SqlState::RESERVED_NAME,
+                format!("unacceptable schema name \"{name}\""),
+            )
+            .detail("The prefix \"pg_\" is reserved for system schemas."));
+        }
+        let schema = Schema { oid: self.new_oid()?, name: name.to_owned(), owner };
+        store::replace(self.catalog.engine(), txn, &[], &[schema_record(&schema)])?;
+        let oid = schema.oid;
+        self.note(Change::PutSchema(Arc::new(schema)));
+        Ok(oid)
+    }
+
+    /// Renames a schema or gives it another owner.
+    pub fn alter_schema(&mut self, txn: &mut Txn, new: Schema) -> Result<()> {
+        let old = self.current.schema(new.oid).expect("the caller resolved the schema");
+        store::replace(self.catalog.engine(), txn, &[schema_record(old)], &[schema_record(&new)])?;
+        self.note(Change::PutSchema(Arc::new(new)));
+        Ok(())
+    }
+
+    /// Drops an empty schema.
+    ///
+    /// # Errors
+    /// 2BP01 if relations live in it (the session drops them first for CASCADE), 42501 for system schemas.
+    pub fn drop_schema(&mut self, txn: &mut Txn, oid: Oid) -> Result<()> {
+        let schema = Arc::clone(self.current.schema(oid).expect("the caller resolved the schema"));
+        if schema.oid < Oid::FIRST_USER && schema.oid != PUBLIC {
+            return Err(Error::new(
+                SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
+                format!(
+                    "cannot drop schema {} because it is required by the database system",
+                    schema.name
+                ),
+            ));
+        }
+        if let Some(relation) =
+            self.current.user_relations().into_iter().find(|relation| relation.schema == oid)
+        {
+            return Err(dependents_error(
+                &format!("schema {}", schema.name),
+                &[format!(
+                    "{} {} depends on schema {}",
+                    kind_name(relation.kind),
+                    self.qualified(relation),
+                    schema.name
+                )],
+            ));
+        }
+        store::replace(self.catalog.engine(), txn, &[schema_record(&schema)], &[])?;
+        self.note(Change::RemoveSchema(oid));
+        Ok(())
+    }
+
+    // Relations.
+
+    /// Stores a new state of a relation: rows of the catalog's tables, then the change.
+    pub fn put_relation(&mut self, txn: &mut Txn, relation: Relation) -> Result<Arc<Relation>> {
+        let before: Vec<Record> = match self.current.relation(relation.oid) {
+            Some(old) => relation_records(old)?,
+            None => vec![],
+        };
+        store::replace(self.catalog.engine(), txn, &before, &relation_records(&relation)?)?;
+        let relation = Arc::new(relation);
+        self.note(Change::PutRelation(Arc::clone(&relation)));
+        Ok(relation)
+    }
+
+    /// A table, with its sequences, indexes and constraints.
+    ///
+    /// # Errors
+    /// 42P07 if the name is taken, 42701 for a column named twice, 54011, 42P16 for two primary keys, 42830 for a foreign key
+    /// without a matching unique constraint.
+    pub fn create_table(&mut self, txn: &mut Txn, new: NewTable) -> Result<Arc<Relation>> {
+        self.check_name_free(new.schema, &new.name)?;
+        if new.columns.len() > COLUMNS_MAX {
+            return Err(Error::new(
+                SqlState::TOO_MANY_COLUMNS,
+                format!("tables can have at most {COLUMNS_MAX} columns"),
+            ));
+        }
+        for (i, column) in new.columns.iter().enumerate() {
+            if new.columns[..i].iter().any(|other| other.name == column.name) {
+                return Err(duplicate_column(&column.name));
+            }
+            check_column_name(&column.name)?;
+        }
+        let primary = primary_key(&new)?;
+        let alias = match primary.as_deref() {
+            Some([column]) if is_alias_type(new.columns[usize::from(column.0)].ty) => Some(*column),
+            _ => None,
+        };
+        let primary_name = new
+            .constraints
+            .iter()
+            .find(|constraint| matches!(constraint.kind, NewConstraintKind::PrimaryKey { .. }))
+            .and_then(|constraint| constraint.name.clone())
+            .unwrap_or_else(|| choose(&[&new.name], "pkey"));
+        let rel = txn.create_relation(RelationDesc {
+            columns: new.columns.iter().map(|column| column.ty).collect(),
+            alias: alias.map(|column| AliasKey {
+                column,
+                name: primary_name,
+                column_name: new.columns[usize::from(column.0)].name.clone(),
+            }),
+            indexes: vec![],
+        })?;
+        let oid = self.new_oid()?;
+        let mut relation = Relation::new(oid, new.schema, new.name, RelationKind::Table);
+        (relation.owner, relation.rel, relation.alias) = (new.owner, rel, alias);
+        for column in &new.columns {
+            let mut made = Column::new(column.name.as_str(), column.ty);
+            made.default.clone_from(&column.default);
+            made.not_null = column.not_null;
+            relation.columns.push(made);
+        }
+        for column in primary.iter().flatten() {
+            relation.columns[usize::from(column.0)].not_null = true;
+        }
+        self.put_relation(txn, relation)?;
+        for (i, column) in new.columns.iter().enumerate() {
+            self.own_sequence(txn, oid, ColumnIndex(i as u16), column)?;
+        }
+        for constraint in new.constraints {
+            self.add_constraint(txn, oid, constraint)?;
+        }
+        Ok(Arc::clone(self.current.relation(oid).expect("it was just made")))
+    }
+
+    /// Gives a serial or identity column its sequence.
+    fn own_sequence(
+        &mut self,
+        txn: &mut Txn,
+        table: Oid,
+        number: ColumnIndex,
+        column: &NewColumn,
+    ) -> Result<()> {
+        let (identity, mut sequence) = match (&column.identity, &column.serial) {
+            (Some((identity, sequence)), _) => (Some(*identity), sequence.clone()),
+            (None, Some(sequence)) => (None, sequence.clone()),
+            (None, None) => return Ok(()),
+        };
+        sequence.owned_by = Some((table, number));
+        let relation = Arc::clone(self.current.relation(table).expect("the table was just made"));
+        let name = self.choose_name(relation.schema, &[&relation.name, &column.name], "seq");
+        let made = self.create_sequence(txn, relation.schema, &name, relation.owner, sequence)?;
+        let mut relation = Relation::clone(&relation);
+        let target = &mut relation.columns[usize::from(number.0)];
+        (target.sequence, target.identity, target.not_null) = (Some(made), identity, true);
+        if identity.is_none() {
+            let schema = self.current.schema_name(relation.schema);
+            let name = if relation.schema == PUBLIC {
+                quote_identifier(&name)
+            } else {
+                format!("{}.{}", quote_identifier(schema), quote_identifier(&name))
+            };
+            target.default = Some(format!("nextval('{}'::regclass)", name.replace('\'', "''")));
+        }
+        self.put_relation(txn, relation)?;
+        Ok(())
+    }
+
+    /// Adds a column at the end; existing rows hold `missing` in it.
+    pub fn add_column(
+        &mut self,
+        txn: &mut Txn,
+        table: Oid,
+        column: NewColumn,
+    ) -> Result<ColumnIndex> {
+        let mut relation = self.owned(table);
+        if relation.column(&column.name).is_some() {
+            return Err(Error::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!(
+                    "column \"{}\" of relation \"{}\" already exists",
+                    column.name, relation.name
+                ),
+            ));
+        }
+        check_column_name(&column.name)?;
+        if relation.columns.len() >= COLUMNS_MAX {
+            return Err(Error::new(
+                SqlState::TOO_MANY_COLUMNS,
+                format!("tables can have at most {COLUMNS_MAX} columns"),
+            ));
+        }
+        let number = ColumnIndex(relation.columns.len() as u16);
+        let mut made = Column::new(column.name.as_str(), column.ty);
+        made.default.clone_from(&column.default);
+        made.not_null = column.not_null;
+        made.missing = column.missing.clone();
+        relation.columns.push(made);
+        self.set_columns(txn, &relation)?;
+        self.put_relation(txn, relation)?;
+        self.own_sequence(txn, table, number, &column)?;
+        Ok(number)
+    }
+
+    /// Tells the storage about a relation's columns.
+    pub fn set_columns(&mut self, txn: &mut Txn, relation: &Relation) -> Result<()> {
+        let types = relation.columns.iter().map(|column| column.ty).collect();
+        let missing = relation.columns.iter().map(|column| column.missing.clone()).collect();
+        txn.set_columns(relation.rel, types, missing)
+    }
+
+    /// Drops a column with the indexes and constraints that use it (the session has settled RESTRICT).
+    pub fn drop_column(&mut self, txn: &mut Txn, table: Oid, column: ColumnIndex) -> Result<()> {
+        let relation = self.owned(table);
+        let uses = |columns: &[ColumnIndex]| columns.contains(&column);
+        for constraint in
+            relation.constraints.iter().filter(|constraint| uses(constraint.kind.columns()))
+        {
+            self.drop_constraint(txn, table, constraint.oid)?;
+        }
+        for constraint in &relation.referenced_by {
+            if let ConstraintKind::ForeignKey { target_columns, .. } = &constraint.kind
+                && uses(target_columns)
+                && self.current.constraint(constraint.oid).is_some()
+            {
+                self.drop_constraint(txn, constraint.table, constraint.oid)?;
+            }
+        }
+        let relation = self.owned(table);
+        for index in relation
+            .indexes
+            .iter()
+            .filter(|index| index.keys.iter().any(|key| key.column == column))
+        {
+            self.drop_index(txn, index.oid)?;
+        }
+        let mut relation = self.owned(table);
+        let dropped = &mut relation.columns[usize::from(column.0)];
+        let sequence = dropped.sequence.take();
+        dropped.name = format!("........pg.dropped.{}........", column.0 + 1);
+        (dropped.dropped, dropped.not_null, dropped.default, dropped.identity) =
+            (true, false, None, None);
+        self.put_relation(txn, relation)?;
+        if let Some(sequence) = sequence {
+            self.drop_relation(txn, sequence)?;
+        }
+        Ok(())
+    }
+
+    /// A view.
+    pub fn create_view(
+        &mut self,
+        txn: &mut Txn,
+        (schema, name): (Oid, &str),
+        owner: Oid,
+        columns: Vec<Column>,
+        definition: String,
+        reads: Vec<Oid>,
+    ) -> Result<Arc<Relation>> {
+        self.check_name_free(schema, name)?;
+        let mut relation = Relation::new(self.new_oid()?, schema, name, RelationKind::View);
+        (relation.owner, relation.columns) = (owner, columns);
+        (relation.view, relation.reads) = (Some(definition), reads);
+        self.put_relation(txn, relation)
+    }
+
+    /// A sequence; gives its OID.
+    pub fn create_sequence(
+        &mut self,
+        txn: &mut Txn,
+        schema: Oid,
+        name: &str,
+        owner: Oid,
+        sequence: Sequence,
+    ) -> Result<Oid> {
+        self.check_name_free(schema, name)?;
+        let mut relation = Relation::new(self.new_oid()?, schema, name, RelationKind::Sequence);
+        relation.owner = owner;
+        relation.rel = txn.create_sequence(&sequence_spec(&sequence))?;
+        relation.sequence = Some(sequence);
+        Ok(self.put_relation(txn, relation)?.oid)
+    }
+
+    /// Drops one relation with what belongs to it: indexes, constraints, owned sequences, and the foreign keys of other tables that
+    /// refer to it (the session has settled RESTRICT).
+    pub fn drop_relation(&mut self, txn: &mut Txn, oid: Oid) -> Result<()> {
+        let Some(relation) = self.current.relation(oid).cloned() else {
+            return Ok(());
+        };
+        for constraint in &relation.referenced_by {
+            if constraint.table != oid {
+                self.drop_constraint(txn, constraint.table, constraint.oid)?;
+            }
+        }
+        for constraint in &relation.constraints {
+            if let ConstraintKind::ForeignKey { target, .. } = constraint.kind
+                && target != oid
+            {
+                self.forget_reference(txn, target, constraint.oid)?;
+            }
+        }
+        let relation =
+            Arc::clone(self.current.relation(oid).expect("only its references were changed"));
+        store::replace(self.catalog.engine(), txn, &relation_records(&relation)?, &[])?;
+        match relation.kind {
+            RelationKind::Table => txn.drop_relation(relation.rel)?,
+            RelationKind::Sequence => txn.drop_sequence(relation.rel)?,
+            RelationKind::View | RelationKind::Index | RelationKind::System => {}
+        }
+        self.note(Change::RemoveRelation(oid));
+        for column in &relation.columns {
+            if let Some(sequence) = column.sequence {
+                self.drop_relation(txn, sequence)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What depends on a relation from outside of it: descriptions for the error or the notice, and the objects to drop with it.
+    ///
+    /// Views come with everything that reads them; foreign keys are dropped as constraints by [`CatalogTxn::drop_relation`].
+    pub fn dependents(&self, oid: Oid) -> (Vec<String>, Vec<Oid>) {
+        let mut lines = vec![];
+        let mut views = vec![];
+        let Some(relation) = self.current.relation(oid) else {
+            return (lines, views);
+        };
+        let itself = format!("{} {}", kind_name(relation.kind), self.qualified(relation));
+        for constraint in relation.referenced_by.iter().filter(|constraint| constraint.table != oid)
+        {
+            if let Some(table) = self.current.relation(constraint.table) {
+                lines.push(format!(
+                    "constraint {} on table {} depends on {itself}",
+                    constraint.name,
+                    self.qualified(table)
+                ));
+            }
+        }
+        let mut frontier = vec![oid];
+        while let Some(target) = frontier.pop() {
+            let Some(read) = self.current.relation(target) else { continue };
+            let read_name = format!("{} {}", kind_name(read.kind), self.qualified(read));
+            for view in self.current.user_relations() {
+                if view.reads.contains(&target) && !views.contains(&view.oid) {
+                    lines.push(format!("view {} depends on {read_name}", self.qualified(view)));
+                    views.push(view.oid);
+                    frontier.push(view.oid);
+                }
+            }
+        }
+        (lines, views)
+    }
+
+    /// The name of a relation as messages show it: qualified unless it is in `public`.
+    pub fn qualified(&self, relation: &Relation) -> String {
+        if relation.schema == PUBLIC || relation.schema == PG_CATALOG {
+            relation.name.clone()
+        } else {
+            format!("{}.{}", self.current.schema_name(relation.schema), relation.name)
+        }
+    }
+
+    // Indexes and constraints.
+
+    /// An index built from the table's rows.
+    ///
+    /// # Errors
+    /// 42P07 if the name is taken, 23505 if it is unique and the rows are not.
+    pub fn create_index(
+        &mut self,
+        txn: &mut Txn,
+        table: Oid,
+        name: Option<&str>,
+        keys: Vec<IndexKey>,
+        unique: bool,
+        nulls_not_distinct: bool,
+    ) -> Result<Arc<Index>> {
+        let relation =
+            Arc::clone(self.current.relation(table).expect("the caller resolved the table"));
+        let name = match name {
+            Some(name) => name.to_owned(),
+            None => {
+                let mut parts = vec![relation.name.as_str()];
+                parts.extend(
+                    keys.iter()
+                        .map(|key| relation.columns[usize::from(key.column.0)].name.as_str()),
+                );
+                self.choose_name(relation.schema, &parts, "idx")
+            }
+        };
+        self.build_index(txn, table, name, keys, (unique, nulls_not_distinct, false))
+    }
+
+    fn build_index(
+        &mut self,
+        txn: &mut Txn,
+        table: Oid,
+        name: String,
+        keys: Vec<IndexKey>,
+        (unique, nulls_not_distinct, primary): (bool, bool, bool),
+    ) -> Result<Arc<Index>> {
+        let mut relation = self.owned(table);
+        self.check_name_free(relation.schema, &name)?;
+        // The primary key of an alias table is the row id itself.
+        let rel = if primary && relation.alias.is_some() {
+            RelId(0)
+        } else {
+            let key = |key: &IndexKey| KeyColumn {
+                column: key.column,
+                descending: key.descending,
+                nulls_first: key.nulls_first,
+            };
+            txn.add_index(
+                relation.rel,
+                IndexDesc {
+                    name: name.clone(),
+                    keys: keys.iter().map(key).collect(),
+                    key_names: keys
+                        .iter()
+                        .map(|key| relation.columns[usize::from(key.column.0)].name.clone())
+                        .collect(),
+                    unique,
+                    nulls_not_distinct,
+                },
+            )?
+        };
+        let index = Arc::new(Index {
+            oid: self.new_oid()?,
+            name,
+            table,
+            rel,
+            keys,
+            unique,
+            primary,
+            nulls_not_distinct,
+        });
+        relation.indexes.push(Arc::clone(&index));
+        self.put_relation(txn, relation)?;
+        Ok(index)
+    }
+
+    /// Drops an index that belongs to no constraint.
+    pub fn drop_index(&mut self, txn: &mut Txn, oid: Oid) -> Result<()> {
+        let Some((table, index)) = self.current.index(oid) else {
+            return Ok(());
+        };
+        let (table, rel) = (table.oid, index.rel);
+        let mut relation = self.owned(table);
+        relation.indexes.retain(|index| index.oid != oid);
+        if rel != RelId(0) {
+            txn.drop_index(relation.rel, rel)?;
+        }
+        self.put_relation(txn, relation)?;
+        Ok(())
+    }
+
+    /// Adds a constraint. Existing rows are checked by the index for keys; for CHECK and FOREIGN KEY the session checks them.
+    ///
+    /// # Errors
+    /// 42710 if the name is taken on the table, 42P16 for a second primary key, 42830 and 42804 for foreign keys that do not fit.
+    pub fn add_constraint(
+        &mut self,
+        txn: &mut Txn,
+        table: Oid,
+        new: NewConstraint,
+    ) -> Result<Arc<Constraint>> {
+        let relation =
+            Arc::clone(self.current.relation(table).expect("the caller resolved the table"));
+        if let Some(name) = &new.name
+            && relation.constraints.iter().any(|constraint| constraint.name == *name)
+        {
+            return Err(Error::new(
+                SqlState::DUPLICATE_OBJECT,
+                format!("constraint \"{name}\" for relation \"{}\" already exists", relation.name),
+            ));
+        }
+        let column_name =
+            |column: &ColumnIndex| relation.columns[usize::from(column.0)].name.as_str();
+        let suffix = match &new.kind {
+            NewConstraintKind::Check { .. } => "check",
+            NewConstraintKind::PrimaryKey { .. } => "pkey",
+            NewConstraintKind::Unique { .. } => "key",
+            NewConstraintKind::ForeignKey { .. } => "fkey",
+        };
+        let name = new.name.unwrap_or_else(|| {
+            let mut parts = vec![relation.name.as_str()];
+            match &new.kind {
+                NewConstraintKind::PrimaryKey { .. } => {}
+                NewConstraintKind::Check { columns, .. } => {
+                    if let [column] = &columns[..] {
+                        parts.push(column_name(column));
+                    }
+                }
+                NewConstraintKind::Unique { columns, .. }
+                | NewConstraintKind::ForeignKey { columns, .. } => {
+                    parts.extend(columns.iter().map(column_name));
+                }
+            }
+            self.choose_constraint_name(&relation, &parts, suffix)
+        });
+        let kind = match new.kind {
+            NewConstraintKind::Check { expr, columns } => ConstraintKind::Check { expr, columns },
+            NewConstraintKind::PrimaryKey { columns } => {
+                let index = self.key_index(txn, table, &name, &columns, false, true)?;
+                ConstraintKind::PrimaryKey { index, columns }
+            }
+            NewConstraintKind::Unique { columns, nulls_not_distinct } => {
+                let index =
+                    self.key_index(txn, table, &name, &columns, nulls_not_distinct, false)?;
+                ConstraintKind::Unique { index, columns }
+            }
+            NewConstraintKind::ForeignKey {
+                columns,
+                target,
+                target_columns,
+                on_update,
+                on_delete,
+                match_full,
+            } => {
+                let target = target.unwrap_or(table);
+                let (target_columns, target_index) =
+                    self.referenced_key(&relation, &name, &columns, target, &target_columns)?;
+                ConstraintKind::ForeignKey {
+                    columns,
+                    target,
+                    target_columns,
+                    target_index,
+                    on_update,
+                    on_delete,
+                    match_full,
+                }
+            }
+        };
+        let constraint = Arc::new(Constraint { oid: self.new_oid()?, name, table, kind });
+        let mut relation = self.owned(table);
+        if let ConstraintKind::PrimaryKey { columns, .. } = &constraint.kind {
+            for column in columns {
+                relation.columns[usize::from(column.0)].not_null = true;
+            }
+        }
+        relation.constraints.push(Arc::clone(&constraint));
+        self.put_relation(txn, relation)?;
+        if let ConstraintKind::ForeignKey { target, .. } = &constraint.kind {
+            let mut target = self.owned(*target);
+            target.referenced_by.push(Arc::clone(&constraint));
+            self.put_relation(txn, target)?;
+        }
+        Ok(constraint)
+    }
+
+    fn key_index(
+        &mut self,
+        txn: &mut Txn,
+        table: Oid,
+        name: &str,
+        columns: &[ColumnIndex],
+        nulls_not_distinct: bool,
+        primary: bool,
+    ) -> Result<Oid> {
+        let relation = self.current.relation(table).expect("the caller resolved the table");
+        if primary && relation.primary_key().is_some() {
+            return Err(multiple_primary_keys(&relation.name));
+        }
+        let keys = columns.iter().map(|&column| IndexKey {
+            column,
+            descending: false,
+            nulls_first: false,
+        });
+        let index = self.build_index(
+            txn,
+            table,
+            name.to_owned(),
+            keys.collect(),
+            (true, nulls_not_distinct, primary),
+        )?;
+        Ok(index.oid)
+    }
+
+    /// The referenced columns of a foreign key and the unique index on them.
+    fn referenced_key(
+        &self,
+        table: &Relation,
+        name: &str,
+        columns: &[ColumnIndex],
+        target: Oid,
+        names: &[String],
+    ) -> Result<(Vec<ColumnIndex>, Oid)> {
+        let target = self.current.relation(target).expect("the caller resolved the target");
+        let (target_columns, index) = if names.is_empty() {
+            let key = target.primary_key().ok_or_else(|| {
+                Error::new(
+                    SqlState::UNDEFINED_OBJECT,
+                    format!("there is no primary key for referenced table \"{}\"", target.name),
+                )
+            })?;
+            (key.keys.iter().map(|key| key.column).collect::<Vec<_>>(), key)
+        } else {
+            let wanted = names
+                .iter()
+                .map(|name| {
+                    target.column(name).map(|(column, _)| column).ok_or_else(|| {
+                        Error::new(
+                            SqlState::UNDEFINED_COLUMN,
+                            format!("column \"{name}\" referenced in foreign key constraint does not exist"),
+                        )
+                    })
+                })
+                .collect::<Result<Vec<_>>>()?;
+            let fits = |index: &&Arc<Index>| {
+                index.unique
+                    && index.keys.len() == wanted.len()
+                    && index.keys.iter().all(|key| wanted.contains(&key.column))
+            };
+            let index = target.indexes.iter().find(fits).ok_or_else(|| {
+                Error::new(
+                    SqlState::INVALID_FOREIGN_KEY,
+                    format!(
+                        "there is no unique constraint matching given keys for referenced table \"{}\"",
+                        target.name
+                    ),
+                )
+            })?;
+            (wanted, index)
+        };
+        if target_columns.len() != columns.len() {
+            return Err(Error::new(
+                SqlState::INVALID_FOREIGN_KEY,
+                "number of referencing and referenced columns for foreign key disagree",
+            ));
+        }
+        for (&from, &to) in columns.iter().zip(&target_columns) {
+            let (from, to) =
+                (&table.columns[usize::from(from.0)], &target.columns[usize::from(to.0)]);
+            if resolve_operator("=", Some(from.ty.id), to.ty.id).is_err() {
+                return Err(Error::new(
+                    SqlState::DATATYPE_MISMATCH,
+                    format!("foreign key constraint \"{name}\" cannot be implemented"),
+                )
+                .detail(format!(
+                    "Key columns \"{}\" and \"{}\" are of incompatible types: {} and {}.",
+                    from.name,
+                    to.name,
+                    damask_types::format::format_type(from.ty),
+                    damask_types::format::format_type(to.ty)
+                )));
+            }
+        }
+        Ok((target_columns, index.oid))
+    }
+
+    /// Drops a constraint with its index; foreign keys that rest on that index go with it.
+    pub fn drop_constraint(&mut self, txn: &mut Txn, table: Oid, oid: Oid) -> Result<()> {
+        let mut relation = self.owned(table);
+        let Some(at) = relation.constraints.iter().position(|constraint| constraint.oid == oid)
+        else {
+            return Ok(());
+        };
+        let constraint = relation.constraints.remove(at);
+        self.put_relation(txn, relation)?;
+        match &constraint.kind {
+            ConstraintKind::Check { .. } => {}
+            ConstraintKind::ForeignKey { target, .. } => {
+                self.forget_reference(txn, *target, oid)?
+            }
+            ConstraintKind::PrimaryKey { index, .. } | ConstraintKind::Unique { index, .. } => {
+                let resting = self.references_on_index(table, *index);
+                for reference in resting {
+                    self.drop_constraint(txn, reference.table, reference.oid)?;
+                }
+                self.drop_index(txn, *index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Foreign keys that rest on a unique index.
+    pub fn references_on_index(&self, table: Oid, index: Oid) -> Vec<Arc<Constraint>> {
+        let Some(relation) = self.current.relation(table) else {
+            return vec![];
+        };
+        let rests = |constraint: &&Arc<Constraint>| matches!(constraint.kind, ConstraintKind::ForeignKey { target_index, .. } if target_index == index);
+        relation.referenced_by.iter().filter(rests).cloned().collect()
+    }
+
+    /// Takes a foreign key off its target's list.
+    fn forget_reference(&mut self, txn: &mut Txn, target: Oid, constraint: Oid) -> Result<()> {
+        if self.current.relation(target).is_none() {
+            return Ok(());
+        }
+        let mut target = self.owned(target);
+        target.referenced_by.retain(|reference| reference.oid != constraint);
+        self.put_relation(txn, target)?;
+        Ok(())
+    }
+
+    // Roles and comments.
+
+    /// Stores a new or changed role.
+    pub fn put_role(&mut self, txn: &mut Txn, role: Role) -> Result<()> {
+        let before: Vec<Record> =
+            self.current.role(role.oid).map(|old| role_record(old)).into_iter().collect();
+        store::replace(self.catalog.engine(), txn, &before, &[role_record(&role)])?;
+        self.note(Change::PutRole(Arc::new(role)));
+        Ok(())
+    }
+
+    /// Drops a role.
+    pub fn drop_role(&mut self, txn: &mut Txn, oid: Oid) -> Result<()> {
+        let before: Vec<Record> =
+            self.current.role(oid).map(|old| role_record(old)).into_iter().collect();
+        store::replace(self.catalog.engine(), txn, &before, &[])?;
+        self.note(Change::RemoveRole(oid));
+        Ok(())
+    }
+
+    /// Sets or removes a comment.
+    pub fn set_comment(
+        &mut self,
+        txn: &mut Txn,
+        key: (Oid, Oid, i32),
+        text: Option<&str>,
+    ) -> Result<()> {
+        let (class, object, sub) = key;
+        let before: Vec<Record> = self
+            .current
+            .comment(class, object, sub)
+            .map(|old| comment_record(key, old))
+            .into_iter()
+            .collect();
+        let after: Vec<Record> = text.map(|text| comment_record(key, text)).into_iter().collect();
+        store::replace(self.catalog.engine(), txn, &before, &after)?;
+        self.note(Change::Comment(key, text.map(Into::into)));
+        Ok(())
+    }
+
+    /// A copy of a relation to change.
+    pub fn owned(&self, oid: Oid) -> Relation {
+        Relation::clone(self.current.relation(oid).expect("the caller resolved the relation"))
+    }
+
+    /// # Errors
+    /// 42P07 if a relation or index of the schema has the name (C3); 42501 for the system schemas.
+    pub fn check_name_free(&self, schema: Oid, name: &str) -> Result<()> {
+        if schema == PG_CATALOG {
+            return Err(Error::new(
+                SqlState::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied to create \"pg_catalog.{name}\""),
+            )
+            .detail("System catalog modifications are currently disallowed."));
+        }
+        if self.current.name_in(schema, name).is_some()
+            || self.current.relation_in(schema, name).is_some()
+        {
+            return Err(Error::new(
+                SqlState::DUPLICATE_TABLE,
+                format!("relation \"{name}\" already exists"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// A free name for a relation or index: parts and suffix joined by underscores.
+    pub fn choose_name(&self, schema: Oid, parts: &[&str], suffix: &str) -> String {
+        free_name(parts, suffix, |name| self.current.name_in(schema, name).is_some())
+    }
+
+    fn choose_constraint_name(&self, relation: &Relation, parts: &[&str], suffix: &str) -> String {
+        free_name(parts, suffix, |name| {
+            relation.constraints.iter().any(|constraint| constraint.name == name)
+                || self.current.name_in(relation.schema, name).is_some()
+        })
+    }
+}
+
+impl ConstraintKind {
+    /// The columns of its own table that it uses.
+    pub fn columns(&self) -> &[ColumnIndex] {
+        match self {
+            Self::Check { columns, .. }
+            | Self::PrimaryKey { columns, .. }
+            | Self::Unique { columns, .. }
+            | Self::ForeignKey { columns, .. } => columns,
+        }
+    }
+}
+
+/// How the engine counts a sequence.
+pub fn sequence_spec(sequence: &Sequence) -> SequenceSpec {
+    SequenceSpec {
+        start: sequence.start,
+        increment: sequence.increment,
+        min: sequence.min,
+        max: sequence.max,
+        cycle: sequence.cycle,
+    }
+}
+
+/// Whether a primary key of this one type is the row id.
+fn is_alias_type(ty: SqlType) -> bool {
+    matches!(ty.id, TypeId::Int2 | TypeId::Int4 | TypeId::Int8)
+}
+
+fn primary_key(new: &NewTable) -> Result<Option<Vec<ColumnIndex>>> {
+    let mut keys = new.constraints.iter().filter_map(|constraint| match &constraint.kind {
+        NewConstraintKind::PrimaryKey { columns } => Some(columns),
+        _ => None,
+    });
+    let first = keys.next().cloned();
+    if keys.next().is_some() {
+        return Err(multiple_primary_keys(&new.name));
+    }
+    Ok(first)
+}
+
+fn multiple_primary_keys(table: &str) -> Error {
+    Error::new(
+        SqlState::INVALID_TABLE_DEFINITION,
+        format!("multiple primary keys for table \"{table}\" are not allowed"),
+    )
+}
+
+fn duplicate_column(name: &str) -> Error {
+    Error::new(SqlState::DUPLICATE_COLUMN, format!("column \"{name}\" specified more than once"))
+}
+
+/// # Errors
+/// 42701 for the names of system columns.
+fn check_column_name(name: &str) -> Result<()> {
+    if ["tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"].contains(&name) {
+        return Err(Error::new(
+            SqlState::DUPLICATE_COLUMN,
+            format!("column name \"{name}\" conflicts with a system column name"),
+        ));
+    }
+    Ok(())
+}
+
+/// 2BP01 with what still depends.
+pub fn dependents_error(what: &str, lines: &[String]) -> Error {
+    Error::new(
+        SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
+        format!("cannot drop {what} because other objects depend on it"),
+    )
+    .detail(lines.join("\n"))
+    .hint("Use DROP ... CASCADE to drop the dependent objects too.")
+}
+
+/// What messages call a kind of relation.
+pub fn kind_name(kind: RelationKind) -> &'static str {
+    match kind {
+        RelationKind::Table | RelationKind::System => "table",
+        RelationKind::Index => "index",
+        RelationKind::Sequence => "sequence",
+        RelationKind::View => "view",
+    }
+}
+
+/// An identifier as SQL text: quoted unless it is plain lower case.
+pub fn quote_identifier(name: &str) -> String {
+    let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+fn free_name(parts: &[&str], suffix: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    let mut name = choose(parts, suffix);
+    let mut number = 0;
+    while is_taken(&name) {
+        number += 1;
+        name = choose(parts, &format!("{suffix}{number}"));
+    }
+    name
+}
+
+/// `table_columns_suffix`, with the longer of table and columns cut until the whole fits.
+fn choose(parts: &[&str], suffix: &str) -> String {
+    let mut first = parts[0].to_owned();
+    let mut second = parts[1..].join("_");
+    let fixed = suffix.len() + 1 + usize::from(!second.is_empty());
+    while first.len() + second.len() + fixed > NAME_BYTES_MAX {
+        let longer = if first.len() > second.len() { &mut first } else { &mut second };
+        longer.pop();
+    }
+    if second.is_empty() {
+        format!("{first}_{suffix}")
+    } else {
+        format!("{first}_{second}_{suffix}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_chosen_and_cut_like_postgresql() {
+        assert_eq!(choose(&["t", "a", "b"], "key"), "t_a_b_key");
+        assert_eq!(choose(&["t"], "pkey"), "t_pkey");
+        let long = "x".repeat(63);
+        let name = choose(&[&long, "col"], "idx");
+        assert_eq!(name.len(), NAME_BYTES_MAX);
+        assert!(name.ends_with("_col_idx"));
+        assert_eq!(free_name(&["t", "a"], "idx", |name| name == "t_a_idx"), "t_a_idx1");
+    }
+
+    #[test]
+    fn identifiers_are_quoted_when_they_must_be() {
+        assert_eq!(quote_identifier("plain_1"), "plain_1");
+        assert_eq!(quote_identifier("Mixed\"x"), "\"Mixed\"\"x\"");
+    }
+}

@@ -1,0 +1,127 @@
+//! Objects as SQL text: `pg_get_indexdef`, `pg_get_constraintdef` and their kin.
+
+use super::SystemContext;
+use super::classes::{constraint_of, qualified_always, qualified_name};
+use crate::ddl::quote_identifier;
+use crate::object::{Constraint, ConstraintKind, ForeignKeyAction, Index, Relation};
+use damask_types::{ColumnIndex, Oid};
+
+/// `CREATE INDEX` for an index, the table's name qualified.
+pub(super) fn index_definition(
+    ctx: &SystemContext<'_>,
+    relation: &Relation,
+    index: &Index,
+) -> String {
+    let unique = if index.unique { "UNIQUE " } else { "" };
+    let keys: Vec<String> =
+        (0..index.keys.len()).map(|i| index_key(relation, index, i, true)).collect();
+    let nulls = if index.nulls_not_distinct { " NULLS NOT DISTINCT" } else { "" };
+    format!(
+        "CREATE {unique}INDEX {} ON {} USING btree ({}){nulls}",
+        quote_identifier(&index.name),
+        qualified_always(ctx, relation, &quote_identifier(&relation.name)),
+        keys.join(", ")
+    )
+}
+
+/// One key column of an index, with its order if asked for.
+pub(super) fn index_key(relation: &Relation, index: &Index, i: usize, with_order: bool) -> String {
+    let key = index.keys[i];
+    let mut out = quote_identifier(&relation.columns[usize::from(key.column.0)].name);
+    if with_order {
+        if key.descending {
+            out.push_str(" DESC");
+        }
+        // NULLS FIRST is the default of DESC, NULLS LAST of ASC.
+        match (key.descending, key.nulls_first) {
+            (false, true) => out.push_str(" NULLS FIRST"),
+            (true, false) => out.push_str(" NULLS LAST"),
+            (false, false) | (true, true) => {}
+        }
+    }
+    out
+}
+
+fn column_list(relation: &Relation, columns: &[ColumnIndex]) -> String {
+    let names: Vec<String> = columns
+        .iter()
+        .map(|column| quote_identifier(&relation.columns[usize::from(column.0)].name))
+        .collect();
+    names.join(", ")
+}
+
+/// The constraint as `ALTER TABLE ... ADD` takes it.
+pub(super) fn constraint_definition(
+    ctx: &SystemContext<'_>,
+    relation: &Relation,
+    constraint: &Constraint,
+) -> String {
+    match &constraint.kind {
+        ConstraintKind::Check { expr, .. } => format!("CHECK ({expr})"),
+        ConstraintKind::PrimaryKey { columns, .. } => {
+            format!("PRIMARY KEY ({})", column_list(relation, columns))
+        }
+        ConstraintKind::Unique { columns, index } => {
+            let nulls = relation
+                .indexes
+                .iter()
+                .any(|candidate| candidate.oid == *index && candidate.nulls_not_distinct);
+            let nulls = if nulls { " NULLS NOT DISTINCT" } else { "" };
+            format!("UNIQUE{nulls} ({})", column_list(relation, columns))
+        }
+        ConstraintKind::ForeignKey {
+            columns,
+            target,
+            target_columns,
+            on_update,
+            on_delete,
+            match_full,
+            ..
+        } => {
+            let Some(target) = ctx.snapshot.relation(*target) else {
+                return String::new();
+            };
+            let mut out = format!(
+                "FOREIGN KEY ({}) REFERENCES {}({})",
+                column_list(relation, columns),
+                qualified_name(ctx, target),
+                column_list(target, target_columns)
+            );
+            if *match_full {
+                out.push_str(" MATCH FULL");
+            }
+            for (event, action) in [("UPDATE", on_update), ("DELETE", on_delete)] {
+                if let Some(action) = action_name(*action) {
+                    out.push_str(&format!(" ON {event} {action}"));
+                }
+            }
+            out
+        }
+    }
+}
+
+/// A referential action as SQL; the default is left out.
+fn action_name(action: ForeignKeyAction) -> Option<&'static str> {
+    Some(match action {
+        ForeignKeyAction::NoAction => return None,
+        ForeignKeyAction::Restrict => "RESTRICT",
+        ForeignKeyAction::Cascade => "CASCADE",
+        ForeignKeyAction::SetNull => "SET NULL",
+        ForeignKeyAction::SetDefault => "SET DEFAULT",
+    })
+}
+
+/// What `pg_get_indexdef(index, column, pretty)` gives; column 0 is the whole.
+pub(super) fn indexdef(ctx: &SystemContext<'_>, oid: Oid, column: i64) -> Option<String> {
+    let (relation, index) = ctx.snapshot.index(oid)?;
+    if column == 0 {
+        return Some(index_definition(ctx, relation, index));
+    }
+    let i = usize::try_from(column - 1).ok()?;
+    (i < index.keys.len()).then(|| index_key(relation, index, i, false))
+}
+
+/// Whether an index serves a constraint.
+pub(super) fn is_constraint_index(relation: &Relation, index: &Index) -> bool {
+    constraint_of(relation, index).is_some()
+}

@@ -1,0 +1,183 @@
+//! Relations about roles, the database, settings and sessions.
+
+use super::SystemContext;
+use super::row::{Rows, letter, text, text_or_null};
+use crate::snapshot::{BOOTSTRAP_ROLE, DATABASE};
+use damask_types::{Oid, Value};
+
+/// What another session is doing, for `pg_stat_activity`.
+#[derive(Clone, Debug)]
+pub struct Activity {
+    /// Backend number.
+    pub pid: i32,
+    /// Its role's OID and name.
+    pub role: (Oid, String),
+    /// `application_name`.
+    pub application_name: String,
+    /// Address of the client; `None` for embedded sessions.
+    pub client: Option<(String, i32)>,
+    /// When it connected, when its transaction and its statement began (microseconds since 2000, UTC).
+    pub backend_start: i64,
+    /// Start of the transaction.
+    pub xact_start: Option<i64>,
+    /// Start of the last statement.
+    pub query_start: Option<i64>,
+    /// When `state` changed.
+    pub state_change: Option<i64>,
+    /// `active`, `idle`, `idle in transaction`, `idle in transaction (aborted)`.
+    pub state: &'static str,
+    /// The last statement.
+    pub query: String,
+}
+
+/// A setting, for `pg_settings`.
+#[derive(Clone, Debug)]
+pub struct SettingRow {
+    /// Name.
+    pub name: &'static str,
+    /// Present value, in `unit`.
+    pub value: String,
+    /// Unit of the value.
+    pub unit: Option<&'static str>,
+    /// Group.
+    pub category: &'static str,
+    /// What it does.
+    pub description: &'static str,
+    /// `internal`, `postmaster` or `user`.
+    pub context: &'static str,
+    /// `bool`, `integer`, `real`, `enum`, `string`.
+    pub kind: &'static str,
+    /// Lowest and highest value.
+    pub range: Option<(String, String)>,
+    /// Words an enum takes.
+    pub words: &'static [&'static str],
+    /// The default.
+    pub default: String,
+}
+
+/// A lock held or waited for, for `pg_locks`.
+#[derive(Clone, Debug)]
+pub struct LockRow {
+    /// Backend number.
+    pub pid: i32,
+    /// The relation.
+    pub relation: Oid,
+    /// `AccessShareLock` and so on.
+    pub mode: String,
+    /// Whether it is held.
+    pub granted: bool,
+}
+
+pub(super) fn roles(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    for role in ctx.snapshot.roles() {
+        rows.push(&[
+            ("oid", Value::Oid(role.oid)),
+            ("rolname", text(&role.name)),
+            ("rolsuper", Value::Bool(role.superuser)),
+            ("rolinherit", Value::Bool(true)),
+            ("rolcreaterole", Value::Bool(role.superuser)),
+            ("rolcreatedb", Value::Bool(role.superuser)),
+            ("rolcanlogin", Value::Bool(role.login)),
+            ("rolreplication", Value::Bool(role.superuser)),
+            ("rolconnlimit", Value::Int4(-1)),
+            ("rolpassword", text_or_null(role.password.as_ref().map(|_| "********"))),
+            ("rolbypassrls", Value::Bool(role.superuser)),
+        ]);
+    }
+}
+
+pub(super) fn pg_user(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    for role in ctx.snapshot.roles().into_iter().filter(|role| role.login) {
+        rows.push(&[
+            ("usename", text(&role.name)),
+            ("usesysid", Value::Oid(role.oid)),
+            ("usecreatedb", Value::Bool(role.superuser)),
+            ("usesuper", Value::Bool(role.superuser)),
+            ("userepl", Value::Bool(role.superuser)),
+            ("usebypassrls", Value::Bool(role.superuser)),
+            ("passwd", text("********")),
+        ]);
+    }
+}
+
+pub(super) fn pg_database(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    rows.push(&[
+        ("oid", Value::Oid(DATABASE)),
+        ("datname", text(ctx.database)),
+        ("datdba", Value::Oid(BOOTSTRAP_ROLE)),
+        ("encoding", Value::Int4(6)),
+        ("datlocprovider", letter('c')),
+        ("datallowconn", Value::Bool(true)),
+        ("datconnlimit", Value::Int4(-1)),
+        ("datfrozenxid", Value::Oid(Oid(3))),
+        ("datminmxid", Value::Oid(Oid(1))),
+        ("dattablespace", Value::Oid(Oid(1663))),
+        ("datcollate", text("C.UTF-8")),
+        ("datctype", text("C.UTF-8")),
+    ]);
+}
+
+pub(super) fn pg_settings(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    for setting in ctx.session.settings() {
+        let (min, max) = setting.range.unzip();
+        let words = (!setting.words.is_empty()).then(|| {
+            let words = setting.words.iter().map(|word| text(word)).collect();
+            Value::array(damask_types::TypeId::Text, words)
+        });
+        rows.push(&[
+            ("name", text(setting.name)),
+            ("setting", text(&setting.value)),
+            ("unit", text_or_null(setting.unit)),
+            ("category", text(setting.category)),
+            ("short_desc", text(setting.description)),
+            ("context", text(setting.context)),
+            ("vartype", text(setting.kind)),
+            ("source", text("default")),
+            ("min_val", text_or_null(min)),
+            ("max_val", text_or_null(max)),
+            ("enumvals", words.unwrap_or(Value::Null)),
+            ("boot_val", text(&setting.default)),
+            ("reset_val", text(&setting.default)),
+            ("pending_restart", Value::Bool(false)),
+        ]);
+    }
+}
+
+pub(super) fn pg_stat_activity(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    let moment = |moment: Option<i64>| moment.map_or(Value::Null, Value::TimestampTz);
+    for activity in ctx.session.activity() {
+        let (address, port) = activity.client.unzip();
+        rows.push(&[
+            ("datid", Value::Oid(DATABASE)),
+            ("datname", text(ctx.database)),
+            ("pid", Value::Int4(activity.pid)),
+            ("usesysid", Value::Oid(activity.role.0)),
+            ("usename", text(&activity.role.1)),
+            ("application_name", text(&activity.application_name)),
+            ("client_addr", text_or_null(address)),
+            ("client_port", Value::Int4(port.unwrap_or(-1))),
+            ("backend_start", Value::TimestampTz(activity.backend_start)),
+            ("xact_start", moment(activity.xact_start)),
+            ("query_start", moment(activity.query_start)),
+            ("state_change", moment(activity.state_change)),
+            ("state", text(activity.state)),
+            ("query", text(&activity.query)),
+            ("backend_type", text("client backend")),
+        ]);
+    }
+}
+
+pub(super) fn pg_locks(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    for lock in ctx.session.locks() {
+        rows.push(&[
+            ("locktype", text("relation")),
+            ("database", Value::Oid(DATABASE)),
+            ("relation", Value::Oid(lock.relation)),
+            ("virtualtransaction", text(format!("{}/0", lock.pid))),
+            ("pid", Value::Int4(lock.pid)),
+            ("mode", text(&lock.mode)),
+            ("granted", Value::Bool(lock.granted)),
+            ("fastpath", Value::Bool(false)),
+        ]);
+    }
+}
