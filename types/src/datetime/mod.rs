@@ -3,6 +3,7 @@
 //! Everything counts from 2000-01-01 (T3 of the crate): dates in days, the others in microseconds; `timetz` lies packed
 //! ([`timetz`]). The extreme integers are the infinities.
 
+pub mod abbreviations;
 pub mod civil;
 pub(crate) mod input;
 mod output;
@@ -11,6 +12,7 @@ pub mod timetz;
 pub mod zone;
 
 pub use input::{parse_date, parse_time, parse_timestamp, parse_timestamptz, parse_timetz};
+pub(crate) use output::write_fraction;
 pub use output::{write_date, write_time, write_timestamp, write_timestamptz, write_timetz};
 pub use time::{
     DATE_MAX, DATE_MIN, DAY_MICROS, HOUR_MICROS, MINUTE_MICROS, SECOND_MICROS, TIMESTAMP_END,

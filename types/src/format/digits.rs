@@ -119,7 +119,7 @@ mod tests {
         for shift in 0..128 {
             for _ in 0..20 {
                 seed = seed.wrapping_mul(0x2360_ED05_1FC6_5DA4_4385_DF64_9FCC_F645).wrapping_add(1);
-                let value = (seed >> shift) as i128 & i128::MAX;
+                let value = (seed >> shift) as i128 & i128::MAX | 1;
                 let mut out = vec![];
                 write_decimal(&mut out, -value, 0);
                 assert_eq!(String::from_utf8_lossy(&out), format!("-{value}"));

@@ -1,9 +1,12 @@
 //! Intervals: months, days and microseconds kept apart, as PostgreSQL does.
+//!
+//! Reading order: [`input`] and [`output`] are the text forms, [`typmod`] the fields of `interval day to hour` and the
+//! like, [`arith`] sums, products, justification.
 
+mod arith;
+mod input;
+mod output;
 pub(crate) mod typmod;
-
-use crate::format::IntervalStyle;
-use crate::{Error, Result};
 
 /// A span of time whose parts have no fixed ratio to each other until they are applied to a date.
 ///
@@ -23,18 +26,5 @@ impl Interval {
     pub fn cmp_key(self) -> i128 {
         let days = i128::from(self.months) * 30 + i128::from(self.days);
         days * 86_400_000_000 + i128::from(self.micros)
-    }
-}
-
-impl Interval {
-    /// Reads the text form.
-    pub fn parse(text: &str, style: IntervalStyle, typmod: i32) -> Result<Self> {
-        let _ = (text, style, typmod);
-        Err(Error::unsupported("this text form"))
-    }
-
-    /// Appends the text form.
-    pub fn write(self, style: IntervalStyle, out: &mut Vec<u8>) {
-        let _ = (style, out);
     }
 }

@@ -3,12 +3,12 @@
 use super::Interval;
 use crate::Result;
 
-const MONTH: i32 = 1 << 1;
-const YEAR: i32 = 1 << 2;
-const DAY: i32 = 1 << 3;
-const HOUR: i32 = 1 << 10;
-const MINUTE: i32 = 1 << 11;
-const SECOND: i32 = 1 << 12;
+pub(crate) const MONTH: i32 = 1 << 1;
+pub(crate) const YEAR: i32 = 1 << 2;
+pub(crate) const DAY: i32 = 1 << 3;
+pub(crate) const HOUR: i32 = 1 << 10;
+pub(crate) const MINUTE: i32 = 1 << 11;
+pub(crate) const SECOND: i32 = 1 << 12;
 const FULL_RANGE: i32 = 0x7FFF;
 const FULL_PRECISION: i32 = 0xFFFF;
 
