@@ -2,6 +2,7 @@
 
 pub(crate) mod array;
 pub(crate) mod comparison;
+pub(crate) mod datetime;
 pub(crate) mod float;
 pub(crate) mod integer;
 pub(crate) mod like;
@@ -21,4 +22,5 @@ pub(crate) static FAMILIES: &[&[ScalarFunction]] = &[
     numeric::FUNCTIONS,
     regex::FUNCTIONS,
     comparison::MIXED,
+    datetime::FUNCTIONS,
 ];

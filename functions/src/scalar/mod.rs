@@ -5,6 +5,7 @@ pub(crate) mod bytea;
 pub(crate) mod case;
 pub(crate) mod catalog;
 pub(crate) mod compose;
+pub(crate) mod datetime;
 pub(crate) mod digest;
 pub(crate) mod keywords;
 pub(crate) mod math;
@@ -24,4 +25,5 @@ pub(crate) static FAMILIES: &[&[ScalarFunction]] = &[
     math::FUNCTIONS,
     regexp::FUNCTIONS,
     string::FUNCTIONS,
+    datetime::FUNCTIONS,
 ];

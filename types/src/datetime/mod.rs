@@ -4,7 +4,9 @@
 //! ([`timetz`]). The extreme integers are the infinities.
 
 pub mod abbreviations;
+pub mod arithmetic;
 pub mod civil;
+pub mod fields;
 pub(crate) mod input;
 mod output;
 pub mod time;

@@ -3,7 +3,7 @@
 //! Reading order: [`input`] and [`output`] are the text forms, [`typmod`] the fields of `interval day to hour` and the
 //! like, [`arith`] sums, products, justification.
 
-mod arith;
+pub(crate) mod arith;
 mod input;
 mod output;
 pub(crate) mod typmod;
