@@ -1,9 +1,16 @@
 //! The index tree: an ordered set of keys with row ids.
+//!
+//! An entry's position is its key with the row id behind it, so entries of one key lie by row id and each is found
+//! exactly. No key is a prefix of another (K2), so the row id cannot disturb the order of keys.
 
+use super::base::{Base, Builder, Format, Path};
+use super::index_node::{self, IndexFormat, Node, ROWID_BYTES};
 use super::{Direction, KeyRange, TreeStatistics};
+use crate::key::entry_bytes_max;
 use crate::page::{PageId, TreeId};
-use crate::pool::Pool;
+use crate::pool::{PageWrite, Pool};
 use damask_types::{Error, Result, RowId};
+use smallvec::SmallVec;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -36,16 +43,31 @@ pub struct IndexEntry<'a> {
 
 /// Ordered entries (key, row id), each at most once.
 pub struct IndexTree {
-    pool: Arc<Pool>,
-    tree: TreeId,
-    root: PageId,
+    base: Base<IndexFormat>,
+}
+
+/// Key || row id.
+type Position = SmallVec<[u8; 64]>;
+
+fn position(key: &[u8], rowid: RowId) -> Position {
+    let mut position = Position::with_capacity(key.len() + ROWID_BYTES);
+    position.extend_from_slice(key);
+    position.extend_from_slice(&rowid.0.to_be_bytes());
+    position
+}
+
+/// The entry at a position.
+fn entry(position: &[u8], flags: u8) -> Result<IndexEntry<'_>> {
+    let Some((key, rowid)) = position.split_last_chunk() else {
+        return Err(IndexFormat::corrupted("an index entry is shorter than a row id".into()));
+    };
+    Ok(IndexEntry { key, rowid: RowId(u64::from_be_bytes(*rowid)), flags: EntryFlags(flags) })
 }
 
 impl IndexTree {
     /// A new, empty tree.
     pub fn create(pool: Arc<Pool>, tree: TreeId) -> Result<Self> {
-        let _ = (pool, tree);
-        Err(Error::unsupported("index trees"))
+        Ok(Self { base: Base::create(pool, tree)? })
     }
 
     /// The tree whose root is page `root`.
@@ -53,59 +75,118 @@ impl IndexTree {
     /// # Errors
     /// XX002 if that page is not a node of this tree.
     pub fn open(pool: Arc<Pool>, tree: TreeId, root: PageId) -> Result<Self> {
-        Ok(Self { pool, tree, root })
+        Ok(Self { base: Base::open(pool, tree, root)? })
     }
 
     /// The tree's number.
     pub fn id(&self) -> TreeId {
-        self.tree
+        self.base.tree
     }
 
     /// The root page; never changes.
     pub fn root(&self) -> PageId {
-        self.root
+        self.base.root
     }
 
     /// Adds an entry, or replaces the flags of the one that is there; says whether it was new.
     ///
     /// # Errors
-    /// XX000 if the key is too long; [`crate::key::check_key_len`] tells before, with the index's name.
+    /// 54000 if the key is too long; [`crate::key::check_key_len`] tells before, with the index's name.
     pub fn insert(&self, key: &[u8], rowid: RowId, flags: EntryFlags) -> Result<bool> {
-        let inserted = self.insert_unless(key, rowid, flags, |_, _| Ok(None::<()>))?;
-        Ok(inserted.is_ok_and(|is_new| is_new))
+        crate::key::check_key_len(key, self.base.pool.page_bytes(), "")?;
+        let _latch = self.base.latch.write();
+        self.insert_latched(&position(key, rowid), flags)
     }
 
     /// Adds an entry unless one with the same whole key is in the way, all under one latch.
     ///
-    /// `conflict` sees the row id and flags of every entry with this key (the row's own too); the first `Some` it
-    /// returns is returned as `Err` inside, and nothing is added. Else `Ok` says whether the entry was new.
+    /// `conflict` sees the row id and flags of every entry with this key (the row's own too), by row id; the first
+    /// `Some` it returns is returned as `Err` inside, and nothing is added. Else `Ok` says whether the entry was new;
+    /// the flags of one that was there are replaced.
+    ///
+    /// # Errors
+    /// 54000 if the key is too long, and what `conflict` returns.
     pub fn insert_unless<C>(
         &self,
         key: &[u8],
         rowid: RowId,
         flags: EntryFlags,
-        conflict: impl FnMut(RowId, EntryFlags) -> Result<Option<C>>,
+        mut conflict: impl FnMut(RowId, EntryFlags) -> Result<Option<C>>,
     ) -> Result<Result<bool, C>> {
-        let _ = (key, rowid, flags, conflict);
-        Err(Error::unsupported("index trees"))
+        crate::key::check_key_len(key, self.base.pool.page_bytes(), "")?;
+        let _latch = self.base.latch.write();
+        let mut range = KeyRange::prefix(key);
+        let mut found = None;
+        while found.is_none() && self.scan_latched(&mut range, Direction::Forward, &mut |entry| {
+            found = conflict(entry.rowid, entry.flags)?;
+            Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })? {}
+        match found {
+            Some(found) => Ok(Err(found)),
+            None => self.insert_latched(&position(key, rowid), flags).map(Ok),
+        }
+    }
+
+    fn insert_latched(&self, position: &[u8], flags: EntryFlags) -> Result<bool> {
+        let (path, mut page) = self.base.descend_exclusive(position)?;
+        let node = Node::new(&page)?;
+        let index = node.lower_bound(position, 0)?;
+        if node.is_at(index, position)? {
+            index_node::set_flags(&mut page, index, flags.0);
+            return Ok(false);
+        }
+        if !index_node::insert(&mut page, index, position, flags.0)? {
+            let mut image = IndexFormat::read(&page)?;
+            drop(page);
+            image.insert(index, position.to_vec(), &[], flags.0.into());
+            self.base.split(&path, image, index)?;
+        }
+        Ok(true)
+    }
+
+    /// The way to an entry, its leaf and its number there.
+    fn find(&self, position: &[u8]) -> Result<Option<(Path, PageWrite<'_>, usize)>> {
+        let (path, page) = self.base.descend_exclusive(position)?;
+        let node = Node::new(&page)?;
+        let index = node.lower_bound(position, 0)?;
+        let is_there = node.is_at(index, position)?;
+        Ok(is_there.then_some((path, page, index)))
     }
 
     /// Replaces an entry's flags; false if it is not there.
     pub fn set_flags(&self, key: &[u8], rowid: RowId, flags: EntryFlags) -> Result<bool> {
-        let _ = (key, rowid, flags);
-        Err(Error::unsupported("index trees"))
+        let _latch = self.base.latch.write();
+        let Some((_, mut page, index)) = self.find(&position(key, rowid))? else {
+            return Ok(false);
+        };
+        index_node::set_flags(&mut page, index, flags.0);
+        Ok(true)
     }
 
     /// Takes an entry away; false if it is not there.
     pub fn remove(&self, key: &[u8], rowid: RowId) -> Result<bool> {
-        let _ = (key, rowid);
-        Err(Error::unsupported("index trees"))
+        let _latch = self.base.latch.write();
+        let Some((path, mut page, index)) = self.find(&position(key, rowid))? else {
+            return Ok(false);
+        };
+        index_node::remove(&mut page, index)?;
+        let is_underfull = path.len() > 1 && self.base.is_underfull(&page);
+        drop(page);
+        if is_underfull {
+            // The entry is gone whether or not pages can be merged; what fails here changes nothing.
+            self.base.rebalance(&path).ok();
+        }
+        Ok(true)
     }
 
     /// The flags of an entry.
     pub fn get(&self, key: &[u8], rowid: RowId) -> Result<Option<EntryFlags>> {
-        let _ = (key, rowid);
-        Err(Error::unsupported("index trees"))
+        let position = position(key, rowid);
+        let _latch = self.base.latch.read();
+        let page = self.base.descend(|page| IndexFormat::find_child(page, &position))?;
+        let node = Node::new(&page)?;
+        let index = node.lower_bound(&position, 0)?;
+        Ok(node.is_at(index, &position)?.then(|| EntryFlags(node.flags(index))))
     }
 
     /// Runs `f` over entries of `range` that lie in one leaf, in `direction`, under the latch, and takes them out of
@@ -116,15 +197,96 @@ impl IndexTree {
         &self,
         range: &mut KeyRange,
         direction: Direction,
-        f: impl FnMut(IndexEntry<'_>) -> Result<ControlFlow<()>>,
+        mut f: impl FnMut(IndexEntry<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<bool> {
-        let _ = (range, direction, f);
-        Err(Error::unsupported("index trees"))
+        if range.is_empty() {
+            return Ok(false);
+        }
+        let _latch = self.base.latch.read();
+        self.scan_latched(range, direction, &mut f)
+    }
+
+    fn scan_latched(
+        &self,
+        range: &mut KeyRange,
+        direction: Direction,
+        f: &mut dyn FnMut(IndexEntry<'_>) -> Result<ControlFlow<()>>,
+    ) -> Result<bool> {
+        match direction {
+            Direction::Forward => self.scan_forward(range, f),
+            Direction::Backward => self.scan_backward(range, f),
+        }
+    }
+
+    fn scan_forward(
+        &self,
+        range: &mut KeyRange,
+        f: &mut dyn FnMut(IndexEntry<'_>) -> Result<ControlFlow<()>>,
+    ) -> Result<bool> {
+        let page = self.base.descend(|page| IndexFormat::find_child(page, &range.start))?;
+        let node = Node::new(&page)?;
+        let prefix_len = node.prefix()?.len();
+        let mut whole: Position = node.prefix()?.into();
+        for index in node.lower_bound(&range.start, 0)?..node.count() {
+            whole.truncate(prefix_len);
+            whole.extend_from_slice(node.suffix(index)?);
+            if range.end.as_ref().is_some_and(|end| whole[..] >= end[..]) {
+                range.close();
+                return Ok(false);
+            }
+            if f(entry(&whole, node.flags(index))?)?.is_break() {
+                // The least position above this one.
+                whole.push(0);
+                range.start = whole.to_vec();
+                return Ok(!range.is_empty());
+            }
+        }
+        match node.high()? {
+            Some(high) => {
+                range.start = high.to_vec();
+                Ok(!range.is_empty())
+            }
+            None => {
+                range.close();
+                Ok(false)
+            }
+        }
+    }
+
+    fn scan_backward(
+        &self,
+        range: &mut KeyRange,
+        f: &mut dyn FnMut(IndexEntry<'_>) -> Result<ControlFlow<()>>,
+    ) -> Result<bool> {
+        let end = range.end.as_deref();
+        let page = self.base.descend(|page| Node::new(page)?.find_child_before(end))?;
+        let node = Node::new(&page)?;
+        let prefix_len = node.prefix()?.len();
+        let mut whole: Position = node.prefix()?.into();
+        let last = match end {
+            Some(end) => node.lower_bound(end, 0)?,
+            None => node.count(),
+        };
+        for index in (0..last).rev() {
+            whole.truncate(prefix_len);
+            whole.extend_from_slice(node.suffix(index)?);
+            if whole[..] < range.start[..] {
+                range.close();
+                return Ok(false);
+            }
+            if f(entry(&whole, node.flags(index))?)?.is_break() {
+                range.end = Some(whole.to_vec());
+                return Ok(!range.is_empty());
+            }
+        }
+        range.end = Some(node.low()?.to_vec());
+        Ok(!range.is_empty())
     }
 
     /// Frees every page. The tree is of no use afterwards.
     pub fn destroy(&self) -> Result<()> {
-        Err(Error::unsupported("index trees"))
+        let _latch = self.base.latch.write();
+        self.base.destroy()
     }
 
     /// Checks every page of the tree (B1 to B4) and tells each page's number to `visit`.
@@ -132,29 +294,47 @@ impl IndexTree {
     /// # Errors
     /// XX002 with the first thing found wrong.
     pub fn verify(&self, visit: &mut dyn FnMut(PageId) -> Result<()>) -> Result<TreeStatistics> {
-        let _ = (visit, &self.pool);
-        Err(Error::unsupported("index trees"))
+        let _latch = self.base.latch.read();
+        self.base.verify(visit)
     }
 }
 
 /// Fills a new tree from entries in ascending order.
-pub struct IndexBuilder {}
+///
+/// Nothing of it is to be seen before [`IndexBuilder::finish`]. Whoever gives up calls [`IndexBuilder::abort`], else
+/// the pages stay allocated.
+pub struct IndexBuilder {
+    builder: Builder<IndexFormat>,
+}
 
 impl IndexBuilder {
     /// A builder of a new tree.
     pub fn new(pool: Arc<Pool>, tree: TreeId) -> Result<Self> {
-        let _ = (pool, tree);
-        Err(Error::unsupported("index trees"))
+        Ok(Self { builder: Builder::new(pool, tree)? })
     }
 
-    /// Adds an entry; key and row id together must be above all before them.
+    /// Adds an entry.
+    ///
+    /// # Errors
+    /// XX000 if key and row id together are not above all before them, 54000 if the key is too long.
     pub fn push(&mut self, key: &[u8], rowid: RowId, flags: EntryFlags) -> Result<()> {
-        let _ = (key, rowid, flags);
-        Err(Error::unsupported("index trees"))
+        let page_bytes = self.builder.pool().page_bytes();
+        debug_assert!(entry_bytes_max(page_bytes) < usize::from(index_node::MARK));
+        crate::key::check_key_len(key, page_bytes, "")?;
+        let position = position(key, rowid);
+        if self.builder.last_key().is_some_and(|last| last[..] >= position[..]) {
+            return Err(Error::internal("entries of a bulk build do not ascend"));
+        }
+        self.builder.push(position.into_vec(), &[], flags.0.into())
     }
 
     /// The tree.
     pub fn finish(self) -> Result<IndexTree> {
-        Err(Error::unsupported("index trees"))
+        Ok(IndexTree { base: self.builder.finish()? })
+    }
+
+    /// Gives all pages back.
+    pub fn abort(self) -> Result<()> {
+        self.builder.abort()
     }
 }

@@ -16,13 +16,18 @@
 //! - B2: the children of an inner node tile its key range: each one's low fence is its separator, its high fence the
 //!   next separator.
 //! - B3: all leaves are at level 0; a child's level is its parent's less one.
-//! - B4: only a root may be without entries; other pages left empty are freed at once.
+//! - B4: an inner node has a child at least. A leaf left empty is merged away at once, unless no neighbour has room for
+//!   its range.
 //!
 //! Left out: links between siblings (scans go down again by fence), optimistic reads, hints.
 
+mod base;
 mod index;
+mod index_node;
+mod overflow;
 mod range;
 mod row;
+mod row_node;
 
 pub use index::{EntryFlags, IndexBuilder, IndexEntry, IndexTree};
 pub use range::{Direction, KeyRange};

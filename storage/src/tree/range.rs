@@ -57,4 +57,9 @@ impl KeyRange {
     pub fn is_empty(&self) -> bool {
         self.end.as_ref().is_some_and(|end| *end <= self.start)
     }
+
+    /// Leaves nothing in the range.
+    pub(super) fn close(&mut self) {
+        self.end = Some(self.start.clone());
+    }
 }

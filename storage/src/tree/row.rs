@@ -1,9 +1,15 @@
 //! The row tree: row id to row bytes.
+//!
+//! Finding a row is one descent; changing it in place, or adding one where its leaf has room, touches the leaf alone.
 
 use super::TreeStatistics;
+use super::base::{Base, Builder, Format, Path};
+use super::row_node::{self, Leaf, OVERFLOW, RowFormat};
+use super::overflow;
 use crate::page::{PageId, TreeId};
-use crate::pool::Pool;
-use damask_types::{Error, Result, RowId};
+use crate::pool::{PageWrite, Pool};
+use crate::row::ROW_BYTES_MAX;
+use damask_types::{Error, Result, RowId, SqlState};
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -19,6 +25,9 @@ impl RowFlags {
     pub const VERSIONED: Self = Self(1);
     /// Its newest state is "deleted".
     pub const GHOST: Self = Self(2);
+
+    /// The flags that are the tree's users'.
+    const ALL: u8 = Self::VERSIONED.0 | Self::GHOST.0;
 
     /// Both sets together.
     pub const fn with(self, other: Self) -> Self {
@@ -75,16 +84,13 @@ impl<'b> RowSlot<'_, 'b> {
 
 /// Rows by row id.
 pub struct RowTree {
-    pool: Arc<Pool>,
-    tree: TreeId,
-    root: PageId,
+    base: Base<RowFormat>,
 }
 
 impl RowTree {
     /// A new, empty tree.
     pub fn create(pool: Arc<Pool>, tree: TreeId) -> Result<Self> {
-        let _ = (pool, tree);
-        Err(Error::unsupported("row trees"))
+        Ok(Self { base: Base::create(pool, tree)? })
     }
 
     /// The tree whose root is page `root`.
@@ -92,17 +98,17 @@ impl RowTree {
     /// # Errors
     /// XX001 if that page is not a node of this tree.
     pub fn open(pool: Arc<Pool>, tree: TreeId, root: PageId) -> Result<Self> {
-        Ok(Self { pool, tree, root })
+        Ok(Self { base: Base::open(pool, tree, root)? })
     }
 
     /// The tree's number.
     pub fn id(&self) -> TreeId {
-        self.tree
+        self.base.tree
     }
 
     /// The root page; never changes.
     pub fn root(&self) -> PageId {
-        self.root
+        self.base.root
     }
 
     /// Runs `f` with the row's bytes and flags, `None` if it has no slot, under the latch.
@@ -111,21 +117,168 @@ impl RowTree {
         rowid: RowId,
         f: impl FnOnce(Option<(&[u8], RowFlags)>) -> R,
     ) -> Result<R> {
-        let _ = (rowid, f);
-        Err(Error::unsupported("row trees"))
+        let _latch = self.base.latch.read();
+        let page = self.base.descend(|page| RowFormat::find_child(page, &rowid.0))?;
+        let leaf = Leaf::new(&page)?;
+        let Ok(index) = leaf.search(rowid.0) else {
+            return Ok(f(None));
+        };
+        let mut whole = Vec::new();
+        let (bytes, flags) = self.row(&leaf, index, &mut whole)?;
+        Ok(f(Some((bytes, flags))))
+    }
+
+    /// The row in slot `index`, put together in `whole` if it is not all in the leaf.
+    fn row<'a>(
+        &self,
+        leaf: &Leaf<'a>,
+        index: usize,
+        whole: &'a mut Vec<u8>,
+    ) -> Result<(&'a [u8], RowFlags)> {
+        let (flags, bytes) = leaf.row(index)?;
+        let user_flags = RowFlags(flags & RowFlags::ALL);
+        if flags & OVERFLOW == 0 {
+            return Ok((bytes, user_flags));
+        }
+        overflow::read(&self.base.pool, bytes, whole)?;
+        Ok((whole, user_flags))
     }
 
     /// Runs `f` with the row's slot under the exclusive latch, then makes the change it asked for, if it succeeded.
     ///
     /// When the change itself fails (disk full, say), the error is returned and the row is as it was, while what `f`
     /// did elsewhere stays done.
+    ///
+    /// # Errors
+    /// 54000 for a row longer than [`ROW_BYTES_MAX`], and what `f` returns.
     pub fn modify<'b, R>(
         &self,
         rowid: RowId,
         f: impl FnOnce(&mut RowSlot<'_, 'b>) -> Result<R>,
     ) -> Result<R> {
-        let _ = (rowid, f);
-        Err(Error::unsupported("row trees"))
+        let _latch = self.base.latch.write();
+        let (path, page) = self.base.descend_exclusive(&rowid.0)?;
+        let leaf = Leaf::new(&page)?;
+        let found = leaf.search(rowid.0);
+        let mut whole = Vec::new();
+        let current = match found {
+            Ok(index) => Some(self.row(&leaf, index, &mut whole)?),
+            Err(_) => None,
+        };
+        let mut slot = RowSlot { current, change: Change::None };
+        let result = f(&mut slot)?;
+        let change = slot.change;
+        self.change(rowid, &path, page, found, change)?;
+        Ok(result)
+    }
+
+    /// Makes a change to the row that `found` says the place of in the leaf `page`.
+    fn change(
+        &self,
+        rowid: RowId,
+        path: &Path,
+        mut page: PageWrite<'_>,
+        found: Result<usize, usize>,
+        change: Change<'_>,
+    ) -> Result<()> {
+        let old_flags = match found {
+            Ok(index) => Leaf::new(&page)?.row(index)?.0,
+            Err(_) => 0,
+        };
+        match (change, found) {
+            (Change::None, _) | (Change::Flags(_) | Change::Remove, Err(_)) => Ok(()),
+            (Change::Flags(flags), Ok(index)) => {
+                row_node::set_flags(&mut page, index, flags.0 | old_flags & OVERFLOW)
+            }
+            (Change::Put(bytes, flags), _) => {
+                let chain = self.chain(&page, found)?;
+                self.put(rowid, path, page, found, &bytes, flags)?;
+                self.free(&chain);
+                Ok(())
+            }
+            (Change::Remove, Ok(index)) => {
+                let chain = self.chain(&page, found)?;
+                row_node::remove(&mut page, index)?;
+                let is_underfull = path.len() > 1 && self.base.is_underfull(&page);
+                drop(page);
+                self.free(&chain);
+                if is_underfull {
+                    // The row is gone whether or not pages can be merged; what fails here changes nothing.
+                    self.base.rebalance(path).ok();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The overflow pages of the row at `found`.
+    fn chain(&self, page: &[u8], found: Result<usize, usize>) -> Result<Vec<PageId>> {
+        let mut pages = Vec::new();
+        let Ok(index) = found else { return Ok(pages) };
+        let (flags, reference) = Leaf::new(page)?.row(index)?;
+        if flags & OVERFLOW != 0 {
+            overflow::pages(&self.base.pool, reference, &mut |page| {
+                pages.push(page);
+                Ok(())
+            })?;
+        }
+        Ok(pages)
+    }
+
+    /// Frees pages that nothing refers to any more. The change that made them so is done, so an error here is no error
+    /// of the change: the pages stay unused until the file is rewritten.
+    fn free(&self, pages: &[PageId]) {
+        if !pages.is_empty() {
+            overflow::free(&self.base.pool, pages).ok();
+        }
+    }
+
+    fn put(
+        &self,
+        rowid: RowId,
+        path: &Path,
+        page: PageWrite<'_>,
+        found: Result<usize, usize>,
+        row: &[u8],
+        flags: RowFlags,
+    ) -> Result<()> {
+        let (body, is_overflow) = inline_or_overflow(&self.base.pool, self.base.tree, row)?;
+        let flags = flags.0 & RowFlags::ALL | if is_overflow { OVERFLOW } else { 0 };
+        let placed = self.place(rowid, path, page, found, &body, flags);
+        if placed.is_err() && is_overflow {
+            let mut pages = Vec::new();
+            overflow::pages(&self.base.pool, &body, &mut |page| {
+                pages.push(page);
+                Ok(())
+            })?;
+            self.free(&pages);
+        }
+        placed
+    }
+
+    fn place(
+        &self,
+        rowid: RowId,
+        path: &Path,
+        mut page: PageWrite<'_>,
+        found: Result<usize, usize>,
+        body: &[u8],
+        flags: u8,
+    ) -> Result<()> {
+        let (fits, index) = match found {
+            Ok(index) => (row_node::replace(&mut page, index, body, flags)?, index),
+            Err(index) => (row_node::insert(&mut page, index, rowid.0, body, flags)?, index),
+        };
+        if fits {
+            return Ok(());
+        }
+        let mut image = RowFormat::read(&page)?;
+        drop(page);
+        if found.is_ok() {
+            image.entries.remove(index);
+        }
+        image.insert(index, rowid.0, body, flags.into());
+        self.base.split(path, image, index)
     }
 
     /// A copy of the row's bytes, and its flags.
@@ -173,34 +326,85 @@ impl RowTree {
 
     /// The highest row id that has a slot.
     pub fn max_rowid(&self) -> Result<Option<RowId>> {
-        Err(Error::unsupported("row trees"))
+        let mut next = Some(RowId(u64::MAX));
+        let mut highest = None;
+        while let Some(from) = next {
+            next = self.scan_leaf_reverse(from, |rowid, _, _| {
+                highest = Some(rowid);
+                Ok(ControlFlow::Break(()))
+            })?;
+            if highest.is_some() {
+                break;
+            }
+        }
+        Ok(highest)
     }
 
     /// Runs `f` over the rows of one leaf from `from` on, ascending, under the latch.
     ///
-    /// Returns the row id to go on from, `None` at the end. `Break` ends the visit after that row.
+    /// Returns the row id to go on from, `None` at the end. `Break` ends the visit after that row. A leaf may have no
+    /// row at or above `from`, so `f` may not be called although rows follow.
     pub fn scan_leaf(
         &self,
         from: RowId,
-        f: impl FnMut(RowId, RowFlags, &[u8]) -> Result<ControlFlow<()>>,
+        mut f: impl FnMut(RowId, RowFlags, &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<Option<RowId>> {
-        let _ = (from, f);
-        Err(Error::unsupported("row trees"))
+        let _latch = self.base.latch.read();
+        let page = self.base.descend(|page| RowFormat::find_child(page, &from.0))?;
+        let leaf = Leaf::new(&page)?;
+        let start = leaf.search(from.0).unwrap_or_else(|index| index);
+        let mut whole = Vec::new();
+        for index in start..leaf.count() {
+            let rowid = leaf.rowid(index);
+            if self.visit(&leaf, index, &mut whole, &mut f)?.is_break() {
+                return Ok(rowid.checked_add(1).map(RowId));
+            }
+        }
+        Ok(leaf.high().checked_add(1).map(RowId))
     }
 
     /// [`Self::scan_leaf`] downwards: the rows of one leaf at and below `from`, descending.
     pub fn scan_leaf_reverse(
         &self,
         from: RowId,
-        f: impl FnMut(RowId, RowFlags, &[u8]) -> Result<ControlFlow<()>>,
+        mut f: impl FnMut(RowId, RowFlags, &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<Option<RowId>> {
-        let _ = (from, f);
-        Err(Error::unsupported("row trees"))
+        let _latch = self.base.latch.read();
+        let page = self.base.descend(|page| RowFormat::find_child(page, &from.0))?;
+        let leaf = Leaf::new(&page)?;
+        let end = leaf.search(from.0).map_or_else(|index| index, |index| index + 1);
+        let mut whole = Vec::new();
+        for index in (0..end).rev() {
+            let rowid = leaf.rowid(index);
+            if self.visit(&leaf, index, &mut whole, &mut f)?.is_break() {
+                return Ok(rowid.checked_sub(1).map(RowId));
+            }
+        }
+        Ok(leaf.low().checked_sub(1).map(RowId))
+    }
+
+    #[inline]
+    fn visit(
+        &self,
+        leaf: &Leaf<'_>,
+        index: usize,
+        whole: &mut Vec<u8>,
+        f: &mut impl FnMut(RowId, RowFlags, &[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<ControlFlow<()>> {
+        let (flags, bytes) = leaf.row(index)?;
+        let user_flags = RowFlags(flags & RowFlags::ALL);
+        let rowid = RowId(leaf.rowid(index));
+        if flags & OVERFLOW == 0 {
+            return f(rowid, user_flags, bytes);
+        }
+        overflow::read(&self.base.pool, bytes, whole)?;
+        f(rowid, user_flags, whole)
     }
 
     /// Frees every page. The tree is of no use afterwards.
     pub fn destroy(&self) -> Result<()> {
-        Err(Error::unsupported("row trees"))
+        let _latch = self.base.latch.write();
+        self.base.destroy()
     }
 
     /// Checks every page of the tree (B1 to B4) and tells each page's number to `visit`.
@@ -208,29 +412,74 @@ impl RowTree {
     /// # Errors
     /// XX001 with the first thing found wrong.
     pub fn verify(&self, visit: &mut dyn FnMut(PageId) -> Result<()>) -> Result<TreeStatistics> {
-        let _ = (visit, &self.pool);
-        Err(Error::unsupported("row trees"))
+        let _latch = self.base.latch.read();
+        self.base.verify(visit)
     }
 }
 
+/// What a leaf holds for a row, and whether that is a reference.
+fn inline_or_overflow<'a>(
+    pool: &Pool,
+    tree: TreeId,
+    row: &'a [u8],
+) -> Result<(Cow<'a, [u8]>, bool)> {
+    if row.len() <= overflow::inline_bytes_max(pool.page_bytes()) {
+        return Ok((Cow::Borrowed(row), false));
+    }
+    if row.len() > ROW_BYTES_MAX {
+        return Err(Error::new(
+            SqlState::PROGRAM_LIMIT_EXCEEDED,
+            format!("row is too big: size {}, maximum size {ROW_BYTES_MAX}", row.len()),
+        ));
+    }
+    Ok((Cow::Owned(overflow::write(pool, tree, row)?), true))
+}
+
 /// Fills a new tree from rows in ascending order, leaf by leaf, without a descent a row.
-pub struct RowBuilder {}
+///
+/// Nothing of it is to be seen before [`RowBuilder::finish`]. Whoever gives up calls [`RowBuilder::abort`], else the
+/// pages stay allocated.
+pub struct RowBuilder {
+    builder: Builder<RowFormat>,
+    tree: TreeId,
+    chains: Vec<PageId>,
+}
 
 impl RowBuilder {
     /// A builder of a new tree.
     pub fn new(pool: Arc<Pool>, tree: TreeId) -> Result<Self> {
-        let _ = (pool, tree);
-        Err(Error::unsupported("row trees"))
+        Ok(Self { builder: Builder::new(pool, tree)?, tree, chains: Vec::new() })
     }
 
-    /// Adds a row; its id must be above all before it.
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// XX000 if its id is not above all before it.
     pub fn push(&mut self, rowid: RowId, bytes: &[u8], flags: RowFlags) -> Result<()> {
-        let _ = (rowid, bytes, flags);
-        Err(Error::unsupported("row trees"))
+        if self.builder.last_key().is_some_and(|last| *last >= rowid.0) {
+            return Err(Error::internal("rows of a bulk build do not ascend"));
+        }
+        let (body, is_overflow) = inline_or_overflow(self.builder.pool(), self.tree, bytes)?;
+        let mut flags = flags.0 & RowFlags::ALL;
+        if is_overflow {
+            flags |= OVERFLOW;
+            let chains = &mut self.chains;
+            overflow::pages(self.builder.pool(), &body, &mut |page| {
+                chains.push(page);
+                Ok(())
+            })?;
+        }
+        self.builder.push(rowid.0, &body, flags.into())
     }
 
     /// The tree.
     pub fn finish(self) -> Result<RowTree> {
-        Err(Error::unsupported("row trees"))
+        Ok(RowTree { base: self.builder.finish()? })
+    }
+
+    /// Gives all pages back.
+    pub fn abort(self) -> Result<()> {
+        overflow::free(self.builder.pool(), &self.chains)?;
+        self.builder.abort()
     }
 }

@@ -1,0 +1,703 @@
+//! What both trees share: descent, splits, merges, bulk building, verification.
+//!
+//! A [`Format`] says how nodes lie in pages. Common changes touch a page in place and are the trees' own affair. What
+//! moves entries between pages goes through an [`Image`], a node taken out of its page: splits and merges are worked
+//! out on images first, then all pages they need are allocated and latched, and only then the first byte changes. So a
+//! change that cannot be made (disk full, a page that does not load) leaves the tree as it was.
+
+use super::TreeStatistics;
+use crate::page::{self, PageId, PageKind, TreeId};
+use crate::pool::{PageRead, PageWrite, Pool};
+use damask_types::{Error, Result};
+use parking_lot::RwLock;
+use smallvec::SmallVec;
+use std::borrow::Borrow;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// Most levels of a tree; a fan-out of two would fill the page numbers with less.
+const HEIGHT_MAX: usize = 40;
+
+/// How the nodes of a kind of tree lie in pages.
+pub(super) trait Format: Sized {
+    /// What entries and separators are ordered by; its default is the lowest.
+    type Key: Borrow<Self::Probe> + Ord + Clone + Default + Debug;
+    /// What is searched for.
+    type Probe: ?Sized + Ord;
+
+    /// The kind of its leaves.
+    const LEAF: PageKind;
+    /// The kind of its inner nodes.
+    const INNER: PageKind;
+
+    /// The error for a damaged node.
+    fn corrupted(message: String) -> Error;
+    /// Number of entries, checked against the page's size.
+    fn count(page: &[u8]) -> Result<usize>;
+    /// Bytes in use for entries.
+    fn used(page: &[u8]) -> usize;
+    /// The child of an inner node whose range has `probe`.
+    fn find_child(page: &[u8], probe: &Self::Probe) -> Result<usize>;
+    /// Child `index` of an inner node.
+    fn child(page: &[u8], index: usize) -> Result<PageId>;
+    /// Takes a node out of its page.
+    fn read(page: &[u8]) -> Result<Image<Self::Key>>;
+    /// Puts a node that fits into a page whose header has the common part.
+    fn write(page: &mut [u8], image: &Image<Self::Key>);
+    /// Bytes of a page that a node needs, the header included.
+    fn size(image: &Image<Self::Key>) -> usize;
+    /// Bytes that entry `index` needs in a page with the image's fences.
+    fn entry_size(image: &Image<Self::Key>, index: usize) -> usize;
+    /// Whether an inner node has room for a child under `key`.
+    fn has_room(page: &[u8], key: &Self::Key) -> Result<bool>;
+    /// Adds a child to an inner node that has room for it.
+    fn insert_child(page: &mut [u8], index: usize, key: &Self::Key, child: PageId) -> Result<()>;
+    /// A key above `left` and not above `right`, neighbours in a leaf.
+    fn separator(left: &Self::Key, right: &Self::Key) -> Self::Key;
+    /// Tells the pages that a leaf's entries own outside the tree.
+    fn owned_pages(
+        pool: &Pool,
+        image: &Image<Self::Key>,
+        visit: &mut dyn FnMut(PageId) -> Result<()>,
+    ) -> Result<()> {
+        let _ = (pool, image, visit);
+        Ok(())
+    }
+    /// Whether an entry's tag says that it is not plainly there.
+    fn is_marked(tag: u32) -> bool;
+}
+
+/// A node outside its page.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Image<K> {
+    /// Height above the leaves.
+    pub(super) level: u8,
+    /// Lowest key it may have.
+    pub(super) low: K,
+    /// Lowest key above; `None` for no limit.
+    pub(super) high: Option<K>,
+    /// By key. The first entry of an inner node has the low fence as its key.
+    pub(super) entries: Vec<Entry<K>>,
+    /// Where bodies lie.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// An entry of an [`Image`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct Entry<K> {
+    pub(super) key: K,
+    /// Start of its body in the image's bytes.
+    pub(super) start: usize,
+    /// Length of its body.
+    pub(super) len: usize,
+    /// Flags in a leaf, child in an inner node.
+    pub(super) tag: u32,
+}
+
+impl<K: Clone + Ord> Image<K> {
+    /// An empty node.
+    pub(super) fn new(level: u8, low: K, high: Option<K>) -> Self {
+        Self { level, low, high, entries: Vec::new(), bytes: Vec::new() }
+    }
+
+    /// The body of an entry.
+    pub(super) fn body(&self, index: usize) -> &[u8] {
+        let entry = &self.entries[index];
+        &self.bytes[entry.start..entry.start + entry.len]
+    }
+
+    /// Adds an entry before entry `index`.
+    pub(super) fn insert(&mut self, index: usize, key: K, body: &[u8], tag: u32) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(body);
+        self.entries.insert(index, Entry { key, start, len: body.len(), tag });
+    }
+
+    /// Adds an entry at the end.
+    pub(super) fn push(&mut self, key: K, body: &[u8], tag: u32) {
+        self.insert(self.entries.len(), key, body, tag);
+    }
+
+    /// Cuts entries from `index` on off into a right neighbour that begins at `separator`.
+    fn cut(&mut self, index: usize, separator: K) -> Self {
+        let mut right = Self::new(self.level, separator.clone(), self.high.replace(separator));
+        for i in index..self.entries.len() {
+            right.push(self.entries[i].key.clone(), self.body(i), self.entries[i].tag);
+        }
+        self.entries.truncate(index);
+        right
+    }
+
+    /// Appends the right neighbour.
+    fn join(&mut self, right: &Self) {
+        for (i, entry) in right.entries.iter().enumerate() {
+            self.push(entry.key.clone(), right.body(i), entry.tag);
+        }
+        self.high.clone_from(&right.high);
+    }
+}
+
+/// The way from the root to a node: page and the index of the child taken; the last one's index is unused.
+pub(super) type Path = SmallVec<[(PageId, usize); 8]>;
+
+/// A tree of some format.
+pub(super) struct Base<F> {
+    pub(super) pool: Arc<Pool>,
+    pub(super) tree: TreeId,
+    pub(super) root: PageId,
+    /// The coarse latch.
+    pub(super) latch: RwLock<()>,
+    format: std::marker::PhantomData<fn() -> F>,
+}
+
+/// A node that becomes two.
+struct Split<K> {
+    page: PageId,
+    left: Image<K>,
+    right: Image<K>,
+}
+
+impl<F: Format> Base<F> {
+    pub(super) fn create(pool: Arc<Pool>, tree: TreeId) -> Result<Self> {
+        let mut root = pool.allocate(F::LEAF, tree)?;
+        F::write(&mut root, &Image::new(0, F::Key::default(), None));
+        let page = root.page();
+        drop(root);
+        Ok(Self::with_root(pool, tree, page))
+    }
+
+    pub(super) fn open(pool: Arc<Pool>, tree: TreeId, root: PageId) -> Result<Self> {
+        let base = Self::with_root(pool, tree, root);
+        let page = base.pool.read(root)?;
+        base.check(&page, root)?;
+        drop(page);
+        Ok(base)
+    }
+
+    fn with_root(pool: Arc<Pool>, tree: TreeId, root: PageId) -> Self {
+        Self { pool, tree, root, latch: RwLock::new(()), format: std::marker::PhantomData }
+    }
+
+    fn page_bytes(&self) -> usize {
+        self.pool.page_bytes()
+    }
+
+    /// Whether a page is a node of this tree at all.
+    fn check(&self, bytes: &[u8], page: PageId) -> Result<()> {
+        let kind = page::kind(bytes);
+        let expected = if page::level(bytes) == 0 { F::LEAF } else { F::INNER };
+        if kind != Some(expected) || page::tree(bytes) != self.tree {
+            return Err(F::corrupted(format!(
+                "page {page} is not a node of tree {}: kind {}, tree {}",
+                self.tree,
+                bytes[page::offset::KIND],
+                page::tree(bytes)
+            )));
+        }
+        Ok(())
+    }
+
+    /// The leaf that `choose` leads to: it picks a child index of each inner node.
+    pub(super) fn descend(
+        &self,
+        choose: impl Fn(&[u8]) -> Result<usize>,
+    ) -> Result<PageRead<'_>> {
+        let mut page = self.pool.read(self.root)?;
+        for _ in 0..HEIGHT_MAX {
+            let level = page::level(&page);
+            if level == 0 {
+                self.check(&page, page.page())?;
+                return Ok(page);
+            }
+            let child = F::child(&page, choose(&page)?)?;
+            page = self.step(page, child, level)?;
+        }
+        Err(self.too_high())
+    }
+
+    fn step<'p>(
+        &'p self,
+        parent: PageRead<'p>,
+        child: PageId,
+        level: u8,
+    ) -> Result<PageRead<'p>> {
+        let page = self.pool.read(child)?;
+        drop(parent);
+        if page::level(&page) + 1 != level {
+            return Err(F::corrupted(format!("page {child} is not one level below its parent")));
+        }
+        Ok(page)
+    }
+
+    fn too_high(&self) -> Error {
+        F::corrupted(format!("tree {} is higher than {HEIGHT_MAX} levels", self.tree))
+    }
+
+    /// The leaf whose range has `probe`, latched exclusively, and the way to it.
+    pub(super) fn descend_exclusive(&self, probe: &F::Probe) -> Result<(Path, PageWrite<'_>)> {
+        let mut path = Path::new();
+        let mut page = self.pool.read(self.root)?;
+        for _ in 0..HEIGHT_MAX {
+            let level = page::level(&page);
+            if level == 0 {
+                // Only a root that is a leaf comes here.
+                let leaf = page.page();
+                self.check(&page, leaf)?;
+                drop(page);
+                path.push((leaf, 0));
+                return Ok((path, self.pool.write(leaf)?));
+            }
+            let index = F::find_child(&page, probe)?;
+            let child = F::child(&page, index)?;
+            path.push((page.page(), index));
+            if level == 1 {
+                drop(page);
+                let leaf = self.pool.write(child)?;
+                self.check(&leaf, child)?;
+                if page::level(&leaf) != 0 {
+                    return Err(F::corrupted(format!("page {child} is not a leaf")));
+                }
+                path.push((child, 0));
+                return Ok((path, leaf));
+            }
+            page = self.step(page, child, level)?;
+        }
+        Err(self.too_high())
+    }
+
+    /// Puts `leaf`, the node at the end of `path` with too many entries, into two pages, and its parents too where
+    /// they overflow. `changed` is the entry that was added or grew.
+    pub(super) fn split(
+        &self,
+        path: &Path,
+        leaf: Image<F::Key>,
+        changed: usize,
+    ) -> Result<()> {
+        let mut splits: SmallVec<[Split<F::Key>; 4]> = SmallVec::new();
+        let mut depth = path.len() - 1;
+        splits.push(self.split_image(path[depth].0, leaf, changed)?);
+        let absorber = loop {
+            let Some(parent) = depth.checked_sub(1) else { break None };
+            depth = parent;
+            let (page, index) = path[depth];
+            let separator = &splits.last().expect("one split at least").right.low;
+            let bytes = self.pool.read(page)?;
+            if F::has_room(&bytes, separator)? {
+                break Some((page, index));
+            }
+            let mut image = F::read(&bytes)?;
+            drop(bytes);
+            // The child's page is not known yet; `apply` fills it in.
+            image.insert(index + 1, separator.clone(), &[], PageId::NONE.0);
+            splits.push(self.split_image(page, image, index + 1)?);
+        };
+        self.apply(splits, absorber)
+    }
+
+    /// Works out where to cut: behind everything when entries are appended, before everything when they are
+    /// prepended, else in the middle by bytes.
+    fn split_image(
+        &self,
+        page: PageId,
+        mut left: Image<F::Key>,
+        changed: usize,
+    ) -> Result<Split<F::Key>> {
+        let count = left.entries.len();
+        if count < 2 {
+            return Err(Error::internal("an entry does not fit a page"));
+        }
+        let cut = if changed + 1 == count {
+            count - 1
+        } else if changed == 0 {
+            1
+        } else {
+            Self::middle(&left)
+        };
+        let mut right = Self::cut_at(&mut left, cut);
+        if F::size(&left).max(F::size(&right)) > self.page_bytes() {
+            left.join(&right);
+            let middle = Self::middle(&left);
+            right = Self::cut_at(&mut left, middle);
+        }
+        if F::size(&left).max(F::size(&right)) > self.page_bytes() {
+            return Err(Error::internal("half a node does not fit a page"));
+        }
+        Ok(Split { page, left, right })
+    }
+
+    fn cut_at(left: &mut Image<F::Key>, cut: usize) -> Image<F::Key> {
+        let separator = if left.level == 0 {
+            F::separator(&left.entries[cut - 1].key, &left.entries[cut].key)
+        } else {
+            left.entries[cut].key.clone()
+        };
+        left.cut(cut, separator)
+    }
+
+    /// The cut that makes both sides as even as entries allow; both get one at least.
+    fn middle(image: &Image<F::Key>) -> usize {
+        let count = image.entries.len();
+        let total: usize = (0..count).map(|i| F::entry_size(image, i)).sum();
+        let mut before = 0;
+        for i in 0..count {
+            let size = F::entry_size(image, i);
+            // Entry `i` goes left if that leaves the left side the smaller or is the lesser excess.
+            if before + size / 2 >= total / 2 {
+                return i.clamp(1, count - 1);
+            }
+            before += size;
+        }
+        count - 1
+    }
+
+    /// Allocates and latches all pages of `splits`, which go from the leaf upwards, then writes them.
+    fn apply(
+        &self,
+        mut splits: SmallVec<[Split<F::Key>; 4]>,
+        absorber: Option<(PageId, usize)>,
+    ) -> Result<()> {
+        let top = splits.len() - 1;
+        // The right halves and, if the root splits, the left half of what was in it.
+        let mut fresh: SmallVec<[PageWrite<'_>; 8]> = SmallVec::new();
+        // The pages that split and, unless the root does, the parent that takes the last separator.
+        let mut held: SmallVec<[PageWrite<'_>; 8]> = SmallVec::new();
+        if let Err(error) = self.latch_for(&splits, absorber, &mut fresh, &mut held) {
+            drop(held);
+            for page in fresh {
+                page.free()?;
+            }
+            return Err(error);
+        }
+        for k in 1..splits.len() {
+            let child = fresh[k - 1].page().0;
+            let Split { left, right, .. } = &mut splits[k];
+            let entries = left.entries.iter_mut().chain(&mut right.entries);
+            entries.filter(|entry| entry.tag == PageId::NONE.0).for_each(|entry| entry.tag = child);
+        }
+        for (k, split) in splits.iter().enumerate() {
+            F::write(&mut fresh[k], &split.right);
+            let left = if k == top && absorber.is_none() { &mut fresh[k + 1] } else { &mut held[k] };
+            F::write(left, &split.left);
+        }
+        let Split { left, right, .. } = &splits[top];
+        let right_page = fresh[top].page();
+        if let Some((_, index)) = absorber {
+            return F::insert_child(&mut held[top + 1], index + 1, &right.low, right_page);
+        }
+        let mut root = Image::new(left.level + 1, F::Key::default(), None);
+        root.push(F::Key::default(), &[], fresh[top + 1].page().0);
+        root.push(right.low.clone(), &[], right_page.0);
+        F::write(&mut held[top], &root);
+        Ok(())
+    }
+
+    fn latch_for<'p>(
+        &'p self,
+        splits: &[Split<F::Key>],
+        absorber: Option<(PageId, usize)>,
+        fresh: &mut SmallVec<[PageWrite<'p>; 8]>,
+        held: &mut SmallVec<[PageWrite<'p>; 8]>,
+    ) -> Result<()> {
+        let grown = splits.last().filter(|_| absorber.is_none());
+        for split in splits.iter().chain(grown) {
+            fresh.push(self.allocate(split.left.level)?);
+        }
+        for split in splits {
+            held.push(self.pool.write(split.page)?);
+        }
+        if let Some((page, _)) = absorber {
+            held.push(self.pool.write(page)?);
+        }
+        Ok(())
+    }
+
+    fn allocate(&self, level: u8) -> Result<PageWrite<'_>> {
+        self.pool.allocate(if level == 0 { F::LEAF } else { F::INNER }, self.tree)
+    }
+
+    /// Whether a node has so little in it that a neighbour should take it in.
+    pub(super) fn is_underfull(&self, page: &[u8]) -> bool {
+        F::used(page) < self.page_bytes() / 4
+    }
+
+    /// Merges the node at the end of `path` with a neighbour if it is underfull, and then its parents.
+    pub(super) fn rebalance(&self, path: &Path) -> Result<()> {
+        for depth in (1..path.len()).rev() {
+            let bytes = self.pool.read(path[depth].0)?;
+            let is_underfull = self.is_underfull(&bytes);
+            drop(bytes);
+            if !is_underfull || !self.merge(path[depth - 1])? {
+                break;
+            }
+        }
+        self.shrink_root()
+    }
+
+    /// Merges child `index` of `parent` with a neighbour, the right one first, if one page has room for both.
+    fn merge(&self, (parent, index): (PageId, usize)) -> Result<bool> {
+        let mut image = F::read(&*self.pool.read(parent)?)?;
+        for right_index in [index + 1, index] {
+            if right_index == 0 || right_index >= image.entries.len() {
+                continue;
+            }
+            let left_page = PageId(image.entries[right_index - 1].tag);
+            let right_page = PageId(image.entries[right_index].tag);
+            let mut left = F::read(&*self.pool.read(left_page)?)?;
+            let right = F::read(&*self.pool.read(right_page)?)?;
+            if left.level + 1 != image.level || right.level + 1 != image.level {
+                return Err(F::corrupted(format!("levels below page {parent} disagree")));
+            }
+            left.join(&right);
+            // Some room is left, lest the next insert split what this merged.
+            if F::size(&left) > self.page_bytes() / 8 * 7 {
+                continue;
+            }
+            image.entries.remove(right_index);
+            let mut parent = self.pool.write(parent)?;
+            let mut page = self.pool.write(left_page)?;
+            let gone = self.pool.write(right_page)?;
+            F::write(&mut parent, &image);
+            F::write(&mut page, &left);
+            drop((parent, page));
+            gone.free()?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// While the root has a single child, that child's node moves into the root's page.
+    fn shrink_root(&self) -> Result<()> {
+        for _ in 0..HEIGHT_MAX {
+            let root = self.pool.read(self.root)?;
+            if page::level(&root) == 0 || F::count(&root)? != 1 {
+                return Ok(());
+            }
+            let child = F::child(&root, 0)?;
+            drop(root);
+            let mut root = self.pool.write(self.root)?;
+            let child = self.pool.write(child)?;
+            let image = F::read(&child)?;
+            F::write(&mut root, &image);
+            drop(root);
+            child.free()?;
+        }
+        Err(self.too_high())
+    }
+
+    /// Visits every page, children before their parents.
+    fn walk(&self, mut visit: impl FnMut(PageId, &Image<F::Key>) -> Result<()>) -> Result<()> {
+        // Nodes on the way down, each with the index of the next child to visit.
+        let mut stack: Vec<(PageId, Image<F::Key>, usize)> = Vec::new();
+        let load = |page: PageId, level: Option<u8>| {
+            let bytes = self.pool.read(page)?;
+            self.check(&bytes, page)?;
+            let image = F::read(&bytes)?;
+            if level.is_some_and(|level| image.level + 1 != level) {
+                return Err(F::corrupted(format!("page {page} is not one level below its parent")));
+            }
+            Ok((page, image, 0))
+        };
+        stack.push(load(self.root, None)?);
+        while let Some((page, image, next)) = stack.last_mut() {
+            if image.level > 0 && *next < image.entries.len() {
+                let child = PageId(image.entries[*next].tag);
+                *next += 1;
+                let level = image.level;
+                stack.push(load(child, Some(level))?);
+                continue;
+            }
+            visit(*page, image)?;
+            stack.pop();
+        }
+        Ok(())
+    }
+
+    /// Frees every page of the tree.
+    pub(super) fn destroy(&self) -> Result<()> {
+        let mut pages = Vec::new();
+        self.walk(|page, image| {
+            F::owned_pages(&self.pool, image, &mut |page| {
+                pages.push(page);
+                Ok(())
+            })?;
+            pages.push(page);
+            Ok(())
+        })?;
+        pages.into_iter().try_for_each(|page| self.pool.free(page))
+    }
+
+    pub(super) fn verify(
+        &self,
+        visit: &mut dyn FnMut(PageId) -> Result<()>,
+    ) -> Result<TreeStatistics> {
+        let mut statistics = TreeStatistics::default();
+        let mut ranges: Vec<(u8, F::Key, Option<F::Key>)> = Vec::new();
+        self.walk(|page, image| {
+            visit(page)?;
+            statistics.height = statistics.height.max(u32::from(image.level) + 1);
+            Self::verify_node(page, image)?;
+            if image.level == 0 {
+                statistics.leaves += 1;
+                statistics.entries += image.entries.len() as u64;
+                let marked = image.entries.iter().filter(|entry| F::is_marked(entry.tag));
+                statistics.marked += marked.count() as u64;
+                F::owned_pages(&self.pool, image, &mut |page| {
+                    statistics.overflows += 1;
+                    visit(page)
+                })?;
+            } else {
+                statistics.inners += 1;
+                // The children's ranges are the last ones: they came just before.
+                let first = ranges.len().checked_sub(image.entries.len());
+                let children = first.map(|first| ranges.split_off(first)).unwrap_or_default();
+                Self::verify_children(page, image, &children)?;
+            }
+            ranges.push((image.level, image.low.clone(), image.high.clone()));
+            Ok(())
+        })?;
+        match ranges.pop() {
+            Some((_, low, None)) if low == F::Key::default() => Ok(statistics),
+            _ => Err(F::corrupted(format!("the root of tree {} has a limit", self.tree))),
+        }
+    }
+
+    /// B1.
+    fn verify_node(page: PageId, image: &Image<F::Key>) -> Result<()> {
+        let entries = &image.entries;
+        if !entries.is_sorted_by(|a, b| a.key < b.key) {
+            return Err(F::corrupted(format!("keys in page {page} do not ascend")));
+        }
+        let is_low = entries.first().is_some_and(|entry| entry.key < image.low);
+        let is_high = entries
+            .last()
+            .is_some_and(|entry| image.high.as_ref().is_some_and(|high| entry.key >= *high));
+        if is_low || is_high {
+            return Err(F::corrupted(format!("a key in page {page} is outside the page's range")));
+        }
+        Ok(())
+    }
+
+    /// B2 and B3, and B4 as far as inner nodes go.
+    fn verify_children(
+        page: PageId,
+        image: &Image<F::Key>,
+        children: &[(u8, F::Key, Option<F::Key>)],
+    ) -> Result<()> {
+        if image.entries.is_empty() || children.len() != image.entries.len() {
+            return Err(F::corrupted(format!("inner page {page} has no children")));
+        }
+        for (i, (level, low, high)) in children.iter().enumerate() {
+            let next = image.entries.get(i + 1).map(|entry| &entry.key).or(image.high.as_ref());
+            if *level + 1 != image.level || *low != image.entries[i].key || high.as_ref() != next {
+                return Err(F::corrupted(format!(
+                    "child {i} of page {page} does not have the range its parent gives it"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Fills a new tree from entries in ascending order, without a descent an entry.
+pub(super) struct Builder<F: Format> {
+    base: Base<F>,
+    /// The last node of each level, not written yet.
+    levels: Vec<Image<F::Key>>,
+    /// Bytes of each of those, at most.
+    sizes: Vec<usize>,
+    /// Pages written, for when the build is given up.
+    pages: Vec<PageId>,
+}
+
+impl<F: Format> Builder<F> {
+    pub(super) fn new(pool: Arc<Pool>, tree: TreeId) -> Result<Self> {
+        let base = Base::create(pool, tree)?;
+        let leaf = Image::new(0, F::Key::default(), None);
+        let size = F::size(&leaf);
+        Ok(Self { base, levels: vec![leaf], sizes: vec![size], pages: Vec::new() })
+    }
+
+    /// The tree's pool.
+    pub(super) fn pool(&self) -> &Pool {
+        &self.base.pool
+    }
+
+    /// The last key given.
+    pub(super) fn last_key(&self) -> Option<&F::Key> {
+        self.levels[0].entries.last().map(|entry| &entry.key)
+    }
+
+    /// Adds an entry to the leaves; its key is above all before it.
+    pub(super) fn push(&mut self, key: F::Key, body: &[u8], tag: u32) -> Result<()> {
+        self.push_at(0, key, body, tag)
+    }
+
+    fn push_at(&mut self, level: usize, key: F::Key, body: &[u8], tag: u32) -> Result<()> {
+        let image = &mut self.levels[level];
+        image.push(key, body, tag);
+        let last = image.entries.len() - 1;
+        self.sizes[level] += F::entry_size(image, last);
+        // A sixteenth is left for rows that grow.
+        if last == 0 || self.sizes[level] <= self.base.page_bytes() / 16 * 15 {
+            return Ok(());
+        }
+        let right = self.cut(level, last);
+        self.sizes[level] = F::size(&right);
+        let left = std::mem::replace(&mut self.levels[level], right);
+        self.close(left)
+    }
+
+    /// Cuts at `last` or, should the fence not fit there, at the first place before it where it does.
+    fn cut(&mut self, level: usize, last: usize) -> Image<F::Key> {
+        let page_bytes = self.base.page_bytes();
+        let image = &mut self.levels[level];
+        let mut at = last;
+        loop {
+            let right = Base::<F>::cut_at(image, at);
+            if at == 1 || F::size(image) <= page_bytes {
+                return right;
+            }
+            image.join(&right);
+            at -= 1;
+        }
+    }
+
+    /// Writes a finished node and adds it to its parent.
+    fn close(&mut self, image: Image<F::Key>) -> Result<()> {
+        let mut page = self.base.allocate(image.level)?;
+        self.pages.push(page.page());
+        let child = page.page().0;
+        F::write(&mut page, &image);
+        drop(page);
+        let level = usize::from(image.level) + 1;
+        if level == HEIGHT_MAX {
+            return Err(self.base.too_high());
+        }
+        if level == self.levels.len() {
+            let parent = Image::new(level as u8, F::Key::default(), None);
+            self.sizes.push(F::size(&parent));
+            self.levels.push(parent);
+        }
+        self.push_at(level, image.low, &[], child)
+    }
+
+    /// Writes what is left, the top node into the root's page.
+    pub(super) fn finish(mut self) -> Result<Base<F>> {
+        let mut level = 0;
+        while level + 1 < self.levels.len() {
+            let image = std::mem::take(&mut self.levels[level]);
+            self.close(image)?;
+            level += 1;
+        }
+        let mut root = self.base.pool.write(self.base.root)?;
+        F::write(&mut root, &self.levels[level]);
+        drop(root);
+        Ok(self.base)
+    }
+
+    /// Gives the pages back; those that entries own are the caller's.
+    pub(super) fn abort(self) -> Result<()> {
+        self.pages.iter().try_for_each(|page| self.base.pool.free(*page))?;
+        self.base.pool.free(self.base.root)
+    }
+}

@@ -1,0 +1,421 @@
+//! Nodes of index trees in their pages.
+//!
+//! ```text
+//! 64: slots, ascending | gap | entries and fences, anywhere |
+//! slot   offset u16 | length 15 bits, mark 1 bit | head u32: the suffix's first four bytes, big-endian
+//! leaf   an entry is key || row id (8 bytes, big-endian) without the node's prefix
+//! inner  an entry is the lowest position of a child without the node's prefix, then the child u32; the first is empty,
+//!        its position is the low fence
+//! ```
+//! The prefix is what the two fences have in common; all keys between them have it too. A node without a high fence (its
+//! offset is 0) has no prefix. Searching compares heads and reads an entry only where they are equal.
+//!
+//! Separators are cut to the shortest string that parts two leaves.
+
+use super::base::{Format, Image};
+use crate::page::{self, PAGE_HEADER_BYTES, PageId, PageKind, get_u16, get_u32, offset};
+use crate::page::{put_u16, put_u32};
+use damask_types::{Error, Result, SqlState};
+
+/// Bytes of a slot.
+pub(crate) const SLOT_BYTES: usize = 8;
+/// Bytes of the row id at the end of a leaf's entry.
+pub(crate) const ROWID_BYTES: usize = 8;
+/// Bytes of the child at the end of an inner node's entry.
+pub(crate) const CHILD_BYTES: usize = 4;
+/// The mark in a slot's length.
+pub(crate) const MARK: u16 = 1 << 15;
+/// Entry flag of a mark.
+pub(crate) const DELETE_MARK: u8 = 1;
+
+/// Index trees' format.
+pub(super) struct IndexFormat;
+
+/// A node, its head checked.
+#[derive(Clone, Copy)]
+pub(super) struct Node<'a> {
+    page: &'a [u8],
+    count: usize,
+    prefix_len: usize,
+    is_leaf: bool,
+}
+
+#[cold]
+fn corrupted(page: &[u8], what: &str) -> Error {
+    IndexFormat::corrupted(format!("page {} of an index tree: {what}", page::page_id(page)))
+}
+
+/// The first four bytes, zeros behind the end.
+#[inline]
+fn head_of(suffix: &[u8]) -> u32 {
+    match suffix.first_chunk() {
+        Some(bytes) => u32::from_be_bytes(*bytes),
+        None => {
+            let mut bytes = [0; 4];
+            bytes[..suffix.len()].copy_from_slice(suffix);
+            u32::from_be_bytes(bytes)
+        }
+    }
+}
+
+pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+impl<'a> Node<'a> {
+    pub(super) fn new(page: &'a [u8]) -> Result<Self> {
+        let count = page::count(page);
+        let heap = usize::from(get_u16(page, offset::HEAP_LOW));
+        if PAGE_HEADER_BYTES + count * SLOT_BYTES > heap || heap > page.len() {
+            return Err(corrupted(page, "slots and heap overlap"));
+        }
+        let prefix_len = usize::from(get_u16(page, offset::PREFIX_LEN));
+        let node = Self { page, count, prefix_len, is_leaf: page::level(page) == 0 };
+        if prefix_len > node.low()?.len() {
+            return Err(corrupted(page, "its prefix is longer than its low fence"));
+        }
+        Ok(node)
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    fn bytes(&self, at: usize, len: usize) -> Result<&'a [u8]> {
+        self.page.get(at..at + len).ok_or_else(|| corrupted(self.page, "an entry is outside"))
+    }
+
+    /// The lowest position of its range.
+    pub(super) fn low(&self) -> Result<&'a [u8]> {
+        let at = usize::from(get_u16(self.page, offset::LOW_FENCE_OFFSET));
+        self.bytes(at, usize::from(get_u16(self.page, offset::LOW_FENCE_LEN)))
+    }
+
+    /// The lowest position above its range.
+    pub(super) fn high(&self) -> Result<Option<&'a [u8]>> {
+        match usize::from(get_u16(self.page, offset::HIGH_FENCE_OFFSET)) {
+            0 => Ok(None),
+            at => {
+                let len = usize::from(get_u16(self.page, offset::HIGH_FENCE_LEN));
+                self.bytes(at, len).map(Some)
+            }
+        }
+    }
+
+    /// What all its keys begin with.
+    pub(super) fn prefix(&self) -> Result<&'a [u8]> {
+        // In range: `new` compared the lengths.
+        Ok(&self.low()?[..self.prefix_len])
+    }
+
+    #[inline]
+    fn slot(index: usize) -> usize {
+        PAGE_HEADER_BYTES + index * SLOT_BYTES
+    }
+
+    #[inline]
+    fn head(&self, index: usize) -> u32 {
+        get_u32(self.page, Self::slot(index) + 4)
+    }
+
+    /// Entry `index` without the prefix, and without the child of an inner node.
+    #[inline]
+    pub(super) fn suffix(&self, index: usize) -> Result<&'a [u8]> {
+        let slot = Self::slot(index);
+        let at = usize::from(get_u16(self.page, slot));
+        self.bytes(at, usize::from(get_u16(self.page, slot + 2) & !MARK))
+    }
+
+    /// The flags of a leaf's entry.
+    pub(super) fn flags(&self, index: usize) -> u8 {
+        if get_u16(self.page, Self::slot(index) + 2) & MARK != 0 { DELETE_MARK } else { 0 }
+    }
+
+    /// The child of an inner node's entry.
+    fn child(&self, index: usize) -> Result<PageId> {
+        let slot = Self::slot(index);
+        let len = usize::from(get_u16(self.page, slot + 2) & !MARK);
+        let at = usize::from(get_u16(self.page, slot)) + len;
+        Ok(PageId(get_u32(self.bytes(at, CHILD_BYTES)?, 0)))
+    }
+
+    /// The first entry from `first` on that is not below `position`.
+    pub(super) fn lower_bound(&self, position: &[u8], first: usize) -> Result<usize> {
+        self.partition(position, first, |suffix, target| suffix < target)
+    }
+
+    /// The first entry from `first` on that is above `position`.
+    fn upper_bound(&self, position: &[u8], first: usize) -> Result<usize> {
+        self.partition(position, first, |suffix, target| suffix <= target)
+    }
+
+    /// The first entry from `first` on for which `is_before` does not hold; it agrees with byte order.
+    #[inline]
+    fn partition(
+        &self,
+        position: &[u8],
+        first: usize,
+        is_before: impl Fn(&[u8], &[u8]) -> bool,
+    ) -> Result<usize> {
+        let prefix = self.prefix()?;
+        if !position.starts_with(prefix) {
+            // All entries are on one side of it.
+            return Ok(if position < prefix { first } else { self.count.max(first) });
+        }
+        let target = &position[prefix.len()..];
+        let head = head_of(target);
+        let (mut low, mut high) = (first, self.count);
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            let other = self.head(middle);
+            let before =
+                if other == head { is_before(self.suffix(middle)?, target) } else { other < head };
+            if before {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    /// Whether entry `index` of a leaf is `position`.
+    pub(super) fn is_at(&self, index: usize, position: &[u8]) -> Result<bool> {
+        if index >= self.count {
+            return Ok(false);
+        }
+        Ok(position.strip_prefix(self.prefix()?) == Some(self.suffix(index)?))
+    }
+
+    /// The child whose range ends at or has the last position below `position`; the last child for `None`.
+    pub(super) fn find_child_before(&self, position: Option<&[u8]>) -> Result<usize> {
+        if self.count == 0 {
+            return Err(corrupted(self.page, "it has no children"));
+        }
+        match position {
+            None => Ok(self.count - 1),
+            Some(position) => Ok(self.lower_bound(position, 1)?.min(self.count) - 1),
+        }
+    }
+}
+
+fn gap(page: &[u8]) -> usize {
+    let slots_end = PAGE_HEADER_BYTES + page::count(page) * SLOT_BYTES;
+    usize::from(get_u16(page, offset::HEAP_LOW)).saturating_sub(slots_end)
+}
+
+fn take_heap(page: &mut [u8], parts: [&[u8]; 2]) -> usize {
+    let len = parts[0].len() + parts[1].len();
+    let at = usize::from(get_u16(page, offset::HEAP_LOW)) - len;
+    page[at..at + parts[0].len()].copy_from_slice(parts[0]);
+    page[at + parts[0].len()..at + len].copy_from_slice(parts[1]);
+    put_u16(page, offset::HEAP_LOW, at as u16);
+    at
+}
+
+fn put_slot(page: &mut [u8], index: usize, at: usize, suffix: &[u8], mark: u16) {
+    let slot = Node::slot(index);
+    put_u16(page, slot, at as u16);
+    put_u16(page, slot + 2, suffix.len() as u16 | mark);
+    put_u32(page, slot + 4, head_of(suffix));
+}
+
+fn mark_of(flags: u8) -> u16 {
+    if flags & DELETE_MARK != 0 { MARK } else { 0 }
+}
+
+/// Adds an entry as number `index`, its place by order; `tail` is the child in an inner node. False if there is no
+/// room for it.
+fn insert_entry(
+    page: &mut [u8],
+    index: usize,
+    key: &[u8],
+    tail: &[u8],
+    tag: u32,
+) -> Result<bool> {
+    let node = Node::new(page)?;
+    let (count, prefix_len) = (node.count, node.prefix_len);
+    let suffix =
+        key.get(prefix_len..).ok_or_else(|| corrupted(page, "a key without its prefix"))?;
+    if gap(page) < SLOT_BYTES + suffix.len() + tail.len() {
+        let holes = usize::from(get_u16(page, offset::FREE_BYTES));
+        if gap(page) + holes < SLOT_BYTES + suffix.len() + tail.len() {
+            return Ok(false);
+        }
+        let mut image = IndexFormat::read(page)?;
+        image.insert(index, key.to_vec(), &[], tag);
+        IndexFormat::write(page, &image);
+        return Ok(true);
+    }
+    let at = take_heap(page, [suffix, tail]);
+    let slot = Node::slot(index);
+    page.copy_within(slot..Node::slot(count), slot + SLOT_BYTES);
+    let mark = if tail.is_empty() { mark_of(tag as u8) } else { 0 };
+    put_slot(page, index, at, suffix, mark);
+    put_u16(page, offset::COUNT, (count + 1) as u16);
+    Ok(true)
+}
+
+/// Adds an entry to a leaf; false if there is no room for it.
+pub(super) fn insert(page: &mut [u8], index: usize, entry: &[u8], flags: u8) -> Result<bool> {
+    insert_entry(page, index, entry, &[], flags.into())
+}
+
+/// Replaces the flags of a leaf's entry.
+pub(super) fn set_flags(page: &mut [u8], index: usize, flags: u8) {
+    let at = Node::slot(index) + 2;
+    let old = get_u16(page, at);
+    let new = old & !MARK | mark_of(flags);
+    if old != new {
+        put_u16(page, at, new);
+    }
+}
+
+/// Takes an entry of a leaf away.
+pub(super) fn remove(page: &mut [u8], index: usize) -> Result<()> {
+    let node = Node::new(page)?;
+    let (count, len) = (node.count, node.suffix(index)?.len());
+    let holes = usize::from(get_u16(page, offset::FREE_BYTES)) + len;
+    put_u16(page, offset::FREE_BYTES, holes as u16);
+    page.copy_within(Node::slot(index + 1)..Node::slot(count), Node::slot(index));
+    put_u16(page, offset::COUNT, (count - 1) as u16);
+    Ok(())
+}
+
+fn prefix_len(image: &Image<Vec<u8>>) -> usize {
+    image.high.as_ref().map_or(0, |high| common_prefix(&image.low, high))
+}
+
+/// Bytes of entry `index` without its slot.
+fn body_len(image: &Image<Vec<u8>>, index: usize, prefix_len: usize) -> usize {
+    if image.level == 0 {
+        image.entries[index].key.len() - prefix_len
+    } else if index == 0 {
+        CHILD_BYTES
+    } else {
+        image.entries[index].key.len() - prefix_len + CHILD_BYTES
+    }
+}
+
+impl Format for IndexFormat {
+    type Key = Vec<u8>;
+    type Probe = [u8];
+
+    const LEAF: PageKind = PageKind::IndexLeaf;
+    const INNER: PageKind = PageKind::IndexInner;
+
+    fn corrupted(message: String) -> Error {
+        Error::new(SqlState::INDEX_CORRUPTED, message)
+    }
+
+    fn count(page: &[u8]) -> Result<usize> {
+        Node::new(page).map(|node| node.count)
+    }
+
+    fn used(page: &[u8]) -> usize {
+        let holes = usize::from(get_u16(page, offset::FREE_BYTES));
+        let fences = usize::from(get_u16(page, offset::LOW_FENCE_LEN))
+            + usize::from(get_u16(page, offset::HIGH_FENCE_LEN));
+        (page.len() - PAGE_HEADER_BYTES).saturating_sub(gap(page) + holes + fences)
+    }
+
+    fn find_child(page: &[u8], probe: &[u8]) -> Result<usize> {
+        let node = Node::new(page)?;
+        if node.count == 0 {
+            return Err(corrupted(page, "it has no children"));
+        }
+        Ok(node.upper_bound(probe, 1)? - 1)
+    }
+
+    fn child(page: &[u8], index: usize) -> Result<PageId> {
+        let node = Node::new(page)?;
+        if index >= node.count {
+            return Err(corrupted(page, "it has too few children"));
+        }
+        node.child(index)
+    }
+
+    fn read(page: &[u8]) -> Result<Image<Vec<u8>>> {
+        let node = Node::new(page)?;
+        let (low, high) = (node.low()?, node.high()?);
+        let prefix = node.prefix()?;
+        let mut image = Image::new(page::level(page), low.to_vec(), high.map(<[u8]>::to_vec));
+        image.entries.reserve(node.count + 1);
+        for index in 0..node.count {
+            if node.is_leaf {
+                let key = [prefix, node.suffix(index)?].concat();
+                image.push(key, &[], node.flags(index).into());
+            } else {
+                let suffix = node.suffix(index)?;
+                let key = if index == 0 { low.to_vec() } else { [prefix, suffix].concat() };
+                image.push(key, &[], node.child(index)?.0);
+            }
+        }
+        Ok(image)
+    }
+
+    fn write(page: &mut [u8], image: &Image<Vec<u8>>) {
+        debug_assert!(Self::size(image) <= page.len(), "the node fits its page");
+        let prefix_len = prefix_len(image);
+        page[offset::COUNT..].fill(0);
+        page[offset::KIND] =
+            if image.level == 0 { PageKind::IndexLeaf } else { PageKind::IndexInner } as u8;
+        page[offset::LEVEL] = image.level;
+        put_u16(page, offset::HEAP_LOW, page.len() as u16);
+        put_u16(page, offset::COUNT, image.entries.len() as u16);
+        put_u16(page, offset::PREFIX_LEN, prefix_len as u16);
+        let at = take_heap(page, [&image.low, &[]]);
+        put_u16(page, offset::LOW_FENCE_OFFSET, at as u16);
+        put_u16(page, offset::LOW_FENCE_LEN, image.low.len() as u16);
+        if let Some(high) = &image.high {
+            let at = take_heap(page, [high, &[]]);
+            put_u16(page, offset::HIGH_FENCE_OFFSET, at as u16);
+            put_u16(page, offset::HIGH_FENCE_LEN, high.len() as u16);
+        }
+        for (index, entry) in image.entries.iter().enumerate() {
+            if image.level == 0 {
+                let suffix = &entry.key[prefix_len..];
+                let at = take_heap(page, [suffix, &[]]);
+                put_slot(page, index, at, suffix, mark_of(entry.tag as u8));
+            } else {
+                let suffix = if index == 0 { &[] } else { &entry.key[prefix_len..] };
+                let at = take_heap(page, [suffix, &entry.tag.to_le_bytes()]);
+                put_slot(page, index, at, suffix, 0);
+            }
+        }
+    }
+
+    fn size(image: &Image<Vec<u8>>) -> usize {
+        let prefix_len = prefix_len(image);
+        let count = image.entries.len();
+        let fences = image.low.len() + image.high.as_ref().map_or(0, Vec::len);
+        let bodies: usize = (0..count).map(|index| body_len(image, index, prefix_len)).sum();
+        PAGE_HEADER_BYTES + fences + count * SLOT_BYTES + bodies
+    }
+
+    fn entry_size(image: &Image<Vec<u8>>, index: usize) -> usize {
+        SLOT_BYTES + body_len(image, index, prefix_len(image))
+    }
+
+    fn has_room(page: &[u8], key: &Vec<u8>) -> Result<bool> {
+        let node = Node::new(page)?;
+        let holes = usize::from(get_u16(page, offset::FREE_BYTES));
+        let need = SLOT_BYTES + key.len().saturating_sub(node.prefix_len) + CHILD_BYTES;
+        Ok(gap(page) + holes >= need)
+    }
+
+    fn insert_child(page: &mut [u8], index: usize, key: &Vec<u8>, child: PageId) -> Result<()> {
+        if insert_entry(page, index, key, &child.0.to_le_bytes(), child.0)? {
+            return Ok(());
+        }
+        Err(corrupted(page, "it has less room than it had"))
+    }
+
+    fn separator(left: &Vec<u8>, right: &Vec<u8>) -> Vec<u8> {
+        right[..common_prefix(left, right) + 1].to_vec()
+    }
+
+    fn is_marked(tag: u32) -> bool {
+        tag & u32::from(DELETE_MARK) != 0
+    }
+}
