@@ -1,8 +1,8 @@
 //! Files, pages, the log and the trees: everything that knows bytes on disk.
 //!
 //! Reading order: [`env`] and [`vfs`] are the world outside; [`page`] the shape of a block; [`pool`] keeps pages in
-//! memory; [`log`] makes commits durable; [`store`] puts them together into one database file with checkpoints and
-//! recovery; [`row`] and [`key`] lay rows and index keys out as bytes, [`tree`] finds them.
+//! memory; [`log`] makes commits durable; [`store`] puts them together into one database file with checkpoints,
+//! recovery and verification; [`row`] and [`key`] lay rows and index keys out as bytes, [`tree`] finds them.
 //!
 //! Invariants of the crate
 //! - S1: no page and no log block that a crash could need is overwritten in place.
@@ -11,19 +11,24 @@
 //!
 //! Left out: what rows and commits mean (crate `txn` above), column segments.
 
+mod alloc;
 pub mod env;
+mod health;
 pub mod key;
 pub mod log;
 pub mod page;
+mod page_table;
 pub mod pool;
+mod root;
 pub mod row;
 pub mod store;
+mod superblock;
 pub mod tree;
 pub mod vfs;
 
 pub use env::{Clock, Env, Random, Signal, Spawn, Step};
-pub use log::Log;
+pub use log::{Frames, Log};
 pub use page::{PageId, PageKind, TreeId};
 pub use pool::{PageRead, PageWrite, Pool};
-pub use store::{Frames, Recovered, Store, StoreOptions, TreeDescriptor};
+pub use store::{Recovered, Store, StoreOptions, TreeDescriptor, VerifyReport};
 pub use vfs::{OpenOptions, Vfs, VfsFile};

@@ -1,38 +1,412 @@
-//! The redo log.
-use damask_types::{Error, Lsn, Result, Timestamp};
+//! The redo log: frames in commit order, durable after a flush that many committers share.
+//!
+//! [`Log::append`] copies a frame into the batch that is being collected. [`Log::flush`] makes it durable: the first who
+//! needs it writes the whole batch and syncs once; who comes meanwhile waits for the next batch, whose writer is one of
+//! them. There is no timer and no thread: the disk's own pace decides how much a batch collects (group commit, DeWitt et
+//! al., SIGMOD 1984).
+//!
+//! ```text
+//!   append -> [batch n+1 collects]      leader writes [batch n] -> sync -> durable = end of n, wake n, one of n+1 leads
+//! ```
+//!
+//! Invariants
+//! - W1: `durable <= appended`; neither moves back. Frames become durable in the order they were appended.
+//! - W2: nothing is reported durable before the sync that covers it returned.
+//! - W3: after a failed write or sync nothing is reported durable ever again ([`Health`]).
+//! - W4: a block that was written is never written again: groups are padded, the next begins behind. After a crash the
+//!   log goes on behind the last sound group with a group of random bytes, so that what a torn flush left further on
+//!   does not fit the new chain.
+//!
+//! Left out: lanes, compression, `O_DIRECT`. docs/wal.md tells the whole story.
 
-/// The redo log of one database: frames in commit order, durable after [`Log::flush`].
-pub struct Log {}
+pub(crate) mod group;
+mod reader;
+mod segment;
+
+use crate::env::Env;
+use crate::health::Health;
+use damask_types::{Error, Lsn, Result, SqlState, Timestamp};
+use group::{
+    FLAG_CONTINUES, FLAG_FIRST, FLAG_RESTART, FRAME_HEAD_BYTES, GROUP_HEADER_BYTES, GroupHeader,
+    PAYLOAD_BYTES_MAX, group_bytes,
+};
+use parking_lot::{Condvar, Mutex};
+use segment::Segments;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use reader::Frames;
+
+/// The longest frame: larger transactions come in pieces.
+pub const FRAME_BYTES_MAX: usize = 1 << 30;
+/// A batch's memory is given back beyond this.
+const BATCH_BYTES_KEPT: usize = 8 << 20;
+
+/// A place between two groups of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct LogPosition {
+    /// Byte position in the log's files; a multiple of 4 KiB.
+    pub(crate) offset: u64,
+    /// The number of the group that begins there.
+    pub(crate) group_seq: u64,
+    /// Stream bytes before it.
+    pub(crate) stream: u64,
+    /// Checksum of the group before it.
+    pub(crate) prev_crc: u32,
+}
+
+/// Frames collected for one flush.
+#[derive(Debug, Default)]
+struct Batch {
+    /// The stream's bytes.
+    bytes: Vec<u8>,
+    /// Where each frame begins, and its timestamp.
+    frames: Vec<(usize, Timestamp)>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The batch that collects.
+    batch: Batch,
+    /// An empty one to swap in.
+    spare: Batch,
+    /// Stream position behind the last frame appended.
+    appended: u64,
+    /// Stream position behind the batch that is being written; `appended` of the moment it was taken.
+    flushing_end: u64,
+    /// Which of `Log::wake` waits for the batch that collects.
+    turn: usize,
+    /// Someone writes a batch.
+    flushing: bool,
+    /// Timestamp of the last frame appended.
+    appended_ts: Timestamp,
+}
+
+/// What the writer of a batch owns.
+#[derive(Debug)]
+struct Writer {
+    segments: Segments,
+    position: LogPosition,
+    /// A restart group is due before the next frame (W4).
+    restart: Option<[u8; 16]>,
+    /// Reused memory for groups.
+    buffer: Vec<u8>,
+}
+
+/// The redo log of one database.
+#[derive(Debug)]
+pub struct Log {
+    uuid: [u8; 16],
+    health: Arc<Health>,
+    state: Mutex<State>,
+    /// One for the batch being written, one for the batch that collects; they take turns.
+    wake: [Condvar; 2],
+    /// `None` for a database in memory, which has no log. Locked by the one that flushes; taken after `state` is
+    /// released.
+    writer: Option<Mutex<Writer>>,
+    durable: AtomicU64,
+    durable_ts: AtomicU64,
+    /// The position of the last checkpoint.
+    checkpoint_offset: AtomicU64,
+    /// The position behind the last group written.
+    written_offset: AtomicU64,
+    flush_count: AtomicU64,
+}
+
+/// How a log is opened.
+pub(crate) struct LogParts<'a> {
+    pub(crate) env: &'a Env,
+    pub(crate) directory: &'a Path,
+    pub(crate) segment_bytes: u64,
+    pub(crate) uuid: [u8; 16],
+    /// Where the last checkpoint says recovery begins.
+    pub(crate) start: LogPosition,
+    /// The last checkpoint's time.
+    pub(crate) checkpoint_ts: Timestamp,
+    pub(crate) health: Arc<Health>,
+}
 
 impl Log {
-    /// Appends a frame. Cheap: it is copied into memory. The caller holds its commit section, so that frames arrive in
-    /// the order of their timestamps. The result is what to pass to [`Log::flush`].
+    /// A log that keeps nothing, for a database in memory.
+    pub(crate) fn none(health: Arc<Health>, ts: Timestamp) -> Self {
+        Self::build([0; 16], health, LogPosition::default(), ts, None)
+    }
+
+    /// A new log for a database that was closed: nothing to read.
+    pub(crate) fn create(parts: LogParts<'_>) -> Result<Self> {
+        let vfs = Arc::clone(&parts.env.vfs);
+        let segments = Segments::create(vfs, parts.directory, parts.segment_bytes)?;
+        let position = parts.start;
+        let writer = Writer { segments, position, restart: None, buffer: Vec::new() };
+        Ok(Self::build(parts.uuid, parts.health, position, parts.checkpoint_ts, Some(writer)))
+    }
+
+    /// The log of a database that was not closed, and the frames in it.
+    pub(crate) fn recover(parts: LogParts<'_>) -> Result<(Self, Frames)> {
+        let LogParts { env, directory, segment_bytes, uuid, start, checkpoint_ts, health } = parts;
+        let open = || Segments::open(Arc::clone(&env.vfs), directory, segment_bytes);
+        let segments = open()?;
+        let end = reader::scan(&segments, uuid, start)?;
+        let frames = Frames::new(open()?, uuid, start, end, checkpoint_ts);
+        let mut random = [0; 16];
+        env.random.fill(&mut random);
+        let writer = Writer { segments, position: end, restart: Some(random), buffer: Vec::new() };
+        let log = Self::build(uuid, health, end, checkpoint_ts, Some(writer));
+        log.checkpoint_offset.store(start.offset, Ordering::Relaxed);
+        Ok((log, frames))
+    }
+
+    fn build(
+        uuid: [u8; 16],
+        health: Arc<Health>,
+        position: LogPosition,
+        ts: Timestamp,
+        writer: Option<Writer>,
+    ) -> Self {
+        let state = State {
+            batch: Batch::default(),
+            spare: Batch::default(),
+            appended: position.stream,
+            flushing_end: position.stream,
+            turn: 0,
+            flushing: false,
+            appended_ts: ts,
+        };
+        Self {
+            uuid,
+            health,
+            state: Mutex::new(state),
+            wake: [Condvar::new(), Condvar::new()],
+            writer: writer.map(Mutex::new),
+            durable: AtomicU64::new(position.stream),
+            durable_ts: AtomicU64::new(ts.0),
+            checkpoint_offset: AtomicU64::new(position.offset),
+            written_offset: AtomicU64::new(position.offset),
+            flush_count: AtomicU64::new(0),
+        }
+    }
+
+    /// Appends a frame; the position to pass to [`Log::flush`].
+    ///
+    /// Cheap: the frame is copied into memory. The caller holds its commit section, so that frames arrive in the order
+    /// of their timestamps; several frames may have the same one.
+    ///
+    /// # Errors
+    /// 58030 once a write or sync failed; 54000 if the frame is longer than [`FRAME_BYTES_MAX`].
     pub fn append(&self, ts: Timestamp, frame: &[u8]) -> Result<Lsn> {
-        Err(Error::unsupported(format!("logging {} bytes at {ts}", frame.len())))
+        self.health.check()?;
+        if frame.len() > FRAME_BYTES_MAX {
+            let message = format!("log frame of {} bytes is too long", frame.len());
+            return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
+        }
+        let mut state = self.state.lock();
+        assert!(ts >= state.appended_ts, "frames are appended in the order of their timestamps");
+        state.appended_ts = ts;
+        state.appended += (FRAME_HEAD_BYTES + frame.len()) as u64;
+        let end = state.appended;
+        if self.writer.is_none() {
+            self.durable.store(end, Ordering::Release);
+            self.durable_ts.store(ts.0, Ordering::Release);
+            return Ok(Lsn(end));
+        }
+        let batch = &mut state.batch;
+        batch.frames.push((batch.bytes.len(), ts));
+        batch.bytes.extend_from_slice(&(frame.len() as u32).to_le_bytes());
+        batch.bytes.extend_from_slice(&ts.0.to_le_bytes());
+        batch.bytes.extend_from_slice(frame);
+        Ok(Lsn(end))
     }
 
     /// Returns when everything up to `up_to` is durable. One caller writes for all who wait.
+    ///
+    /// # Errors
+    /// 58030 (53100 for the one who met a full disk) if that cannot be promised any more; the database then takes no
+    /// more writes.
     pub fn flush(&self, up_to: Lsn) -> Result<()> {
-        Err(Error::unsupported(format!("flushing up to {up_to}")))
+        let mut state = self.state.lock();
+        loop {
+            if self.durable.load(Ordering::Acquire) >= up_to.0 {
+                return Ok(());
+            }
+            self.health.check()?;
+            debug_assert!(up_to.0 <= state.appended, "only what was appended can be flushed");
+            if !state.flushing {
+                break;
+            }
+            let collects = state.turn;
+            let mine = if up_to.0 <= state.flushing_end { 1 - collects } else { collects };
+            self.wake[mine].wait(&mut state);
+        }
+        let spare = std::mem::take(&mut state.spare);
+        let mut batch = std::mem::replace(&mut state.batch, spare);
+        let (end, ts) = (state.appended, state.appended_ts);
+        let written_turn = state.turn;
+        state.flushing = true;
+        state.flushing_end = end;
+        state.turn = 1 - written_turn;
+        drop(state);
+
+        let result = self.write_batch(&batch);
+        if result.is_ok() {
+            self.durable_ts.store(ts.0, Ordering::Release);
+            self.durable.store(end, Ordering::Release);
+            self.flush_count.fetch_add(1, Ordering::Relaxed);
+        }
+        batch.bytes.clear();
+        batch.bytes.shrink_to(BATCH_BYTES_KEPT);
+        batch.frames.clear();
+        batch.frames.shrink_to(BATCH_BYTES_KEPT / 64);
+
+        let mut state = self.state.lock();
+        state.spare = batch;
+        state.flushing = false;
+        self.wake[written_turn].notify_all();
+        if result.is_ok() {
+            self.wake[1 - written_turn].notify_one();
+        } else {
+            self.wake[1 - written_turn].notify_all();
+        }
+        result
+    }
+
+    /// Makes everything appended so far durable.
+    ///
+    /// # Errors
+    /// As [`Log::flush`].
+    pub fn flush_all(&self) -> Result<()> {
+        self.flush(self.appended_lsn())
     }
 
     /// Where the next frame would begin.
     pub fn appended_lsn(&self) -> Lsn {
-        Lsn(0)
+        Lsn(self.state.lock().appended)
     }
 
     /// Everything before this is durable.
     pub fn durable_lsn(&self) -> Lsn {
-        Lsn(0)
+        Lsn(self.durable.load(Ordering::Acquire))
     }
 
-    /// The timestamp of the last frame that is durable.
+    /// The timestamp of the last durable frame, or of the checkpoint that the log began with.
     pub fn durable_ts(&self) -> Timestamp {
-        Timestamp(0)
+        Timestamp(self.durable_ts.load(Ordering::Acquire))
     }
 
     /// Bytes of log written since the last checkpoint: what recovery would read.
     pub fn bytes_since_checkpoint(&self) -> u64 {
-        0
+        let written = self.written_offset.load(Ordering::Relaxed);
+        written.saturating_sub(self.checkpoint_offset.load(Ordering::Relaxed))
+    }
+
+    /// How many syncs made frames durable so far.
+    pub fn flush_count(&self) -> u64 {
+        self.flush_count.load(Ordering::Relaxed)
+    }
+
+    /// Flushes everything and tells where the log goes on: what a checkpoint records. No frame may be appended meanwhile.
+    pub(crate) fn checkpoint_position(&self) -> Result<LogPosition> {
+        self.flush_all()?;
+        let Some(writer) = &self.writer else { return Ok(LogPosition::default()) };
+        let mut writer = writer.lock();
+        if writer.restart.is_some() {
+            // Without it, a frame written at this position could continue the torn flush of the last life.
+            self.written(writer.write(self.uuid, &Batch::default()))?;
+            self.written_offset.store(writer.position.offset, Ordering::Relaxed);
+        }
+        Ok(writer.position)
+    }
+
+    /// Notes that a checkpoint at `position` is durable and lets go of the segments before it.
+    pub(crate) fn checkpoint_done(&self, position: LogPosition) -> Result<()> {
+        let Some(writer) = &self.writer else { return Ok(()) };
+        self.checkpoint_offset.store(position.offset, Ordering::Relaxed);
+        self.written(writer.lock().segments.recycle(position.offset))
+    }
+
+    /// Removes the log's files; nothing may be appended afterwards.
+    pub(crate) fn remove(&self) -> Result<()> {
+        match &self.writer {
+            Some(writer) => writer.lock().segments.remove(),
+            None => Ok(()),
+        }
+    }
+
+    fn write_batch(&self, batch: &Batch) -> Result<()> {
+        let Some(writer) = &self.writer else { return Ok(()) };
+        let mut writer = writer.lock();
+        // A flush that failed just before this one took the lock must not be followed by one that succeeds.
+        self.health.check()?;
+        self.written(writer.write(self.uuid, batch))?;
+        self.written_offset.store(writer.position.offset, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The log after a failed write is trusted no more (W3).
+    fn written<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| self.health.poison(error))
+    }
+}
+
+impl Writer {
+    /// Writes a batch as groups and syncs.
+    fn write(&mut self, uuid: [u8; 16], batch: &Batch) -> Result<()> {
+        let mut flags = FLAG_FIRST;
+        if let Some(random) = self.restart {
+            let header = GroupHeader {
+                flags: flags | FLAG_RESTART,
+                group_seq: self.position.group_seq,
+                len: random.len() as u32,
+                first_ts: 0,
+                last_ts: 0,
+                uuid,
+                prev_crc: self.position.prev_crc,
+            };
+            self.put(header, &random)?;
+            flags = 0;
+        }
+        let mut from = 0;
+        let mut frames = &batch.frames[..];
+        while from < batch.bytes.len() {
+            let segment_bytes = self.segments.segment_bytes();
+            let room = segment_bytes - self.position.offset % segment_bytes;
+            let room = (room as usize - GROUP_HEADER_BYTES).min(PAYLOAD_BYTES_MAX);
+            let payload = &batch.bytes[from..batch.bytes.len().min(from + room)];
+            let begin_count = frames.partition_point(|(at, _)| *at < from + payload.len());
+            let (begin, rest) = frames.split_at(begin_count);
+            if begin.first().is_none_or(|(at, _)| *at > from) {
+                flags |= FLAG_CONTINUES;
+            }
+            let header = GroupHeader {
+                flags,
+                group_seq: self.position.group_seq,
+                len: payload.len() as u32,
+                first_ts: begin.first().map_or(0, |(_, ts)| ts.0),
+                last_ts: begin.last().map_or(0, |(_, ts)| ts.0),
+                uuid,
+                prev_crc: self.position.prev_crc,
+            };
+            self.put(header, payload)?;
+            self.position.stream += payload.len() as u64;
+            from += payload.len();
+            frames = rest;
+            flags = 0;
+        }
+        self.segments.sync()?;
+        self.restart = None;
+        Ok(())
+    }
+
+    /// Writes one group where the log ends.
+    fn put(&mut self, header: GroupHeader, payload: &[u8]) -> Result<()> {
+        let place = self.position.offset;
+        self.buffer.clear();
+        let crc = header.encode(payload, place, &mut self.buffer);
+        debug_assert_eq!(self.buffer.len(), group_bytes(payload.len()));
+        self.segments.write(&self.buffer, place)?;
+        self.position.offset += self.buffer.len() as u64;
+        self.position.group_seq += 1;
+        self.position.prev_crc = crc;
+        Ok(())
     }
 }

@@ -1,17 +1,85 @@
-//! The buffer pool: pages in memory under a hard limit.
-use crate::page::{PageId, PageKind, TreeId};
-use damask_types::{Error, Result};
-use parking_lot::{RwLockReadGuard, RwLockWriteGuard};
+//! The buffer pool: pages in memory, found by their logical number, under a hard limit.
+//!
+//! A page is reached through its latch: [`Pool::read`] shares it, [`Pool::write`] owns it. A page that is not in memory
+//! is loaded first, for which another may have to leave. A dirty page that leaves is written to a *fresh* run of units;
+//! its old version stays in the file until the next checkpoint is durable, since recovery starts from there. So eviction
+//! needs no regard for the log, and the pool may evict what uncommitted transactions wrote.
+//!
+//! ```text
+//!   PageId --entries--> Slot { latch, bytes?, location?, dirty }
+//!                          |bytes                 |location
+//!                          v                      v
+//!                        frame (frames.rs)      units (alloc.rs) <- page table (page_table.rs), at checkpoints
+//! ```
+//!
+//! Invariants
+//! - L1: frames never exceed the limit; if every frame is latched the caller gets 53200, not more memory.
+//! - L2: `&mut` bytes exist only in a [`PageWrite`], and taking them marks the page dirty.
+//! - L3: a page that is loaded has its checksum, its own number and the page table's checksum verified.
+//! - L4: eviction only *tries* latches, so holding latches while asking for another page cannot deadlock with it.
+//!   Among themselves, callers need an order: parents before children.
+//!
+//! Left out: optimistic reads, huge-page frames, asynchronous reads, batches of writes.
+
+mod entries;
+mod frames;
+mod write_out;
+
+use crate::alloc::{Allocator, Run};
+use crate::page::{self, PageId, PageKind, TreeId, UNIT_BYTES};
+use crate::superblock::BlockRef;
+use crate::vfs::{VfsFile, read_exact_at};
+use damask_types::{Error, Result, SqlState};
+use entries::{Entries, Entry, Slot};
+use frames::{Found, Frames};
+use hashbrown::HashSet;
+use parking_lot::{Mutex, RwLockReadGuard, RwLockWriteGuard};
+use std::collections::VecDeque;
+use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+pub(crate) use write_out::TableChanges;
+
+/// Fewest frames a pool works with: a split holds several latches, and threads do so at once.
+const FRAMES_MIN: usize = 16;
+/// How often a thread looks again for a frame while every page is latched.
+const FRAME_TRIES: usize = 10_000;
 
 /// Pages in memory, found by their logical number, at most as many bytes as allowed.
 pub struct Pool {
     page_bytes: usize,
+    /// Starts every checksum, so that pages of another database do not pass.
+    seed: u32,
+    file: Arc<dyn VfsFile>,
+    entries: Entries,
+    frames: Frames,
+    ids: Mutex<PageIds>,
+    allocator: Mutex<Allocator>,
+    changes: Mutex<Changes>,
+    /// Counts durable checkpoints; a page written in the current epoch is named by none of them.
+    epoch: AtomicU32,
+    /// Whether a durable state exists that old versions must be kept for; not so in memory.
+    keeps_old: bool,
 }
 
-/// A page's place in memory.
-struct Slot {
-    bytes: Option<Box<[u8]>>,
+/// Page numbers in use and free.
+#[derive(Debug)]
+struct PageIds {
+    /// The first number that was never used.
+    next: u32,
+    /// Freed ones, longest ago first: a stale number is best not reused at once.
+    free: VecDeque<PageId>,
+}
+
+/// What differs from the last checkpoint.
+#[derive(Debug, Default)]
+struct Changes {
+    /// Pages whose newest version is in memory only.
+    dirty: HashSet<PageId, foldhash::fast::RandomState>,
+    /// Page-table nodes with an entry that changed.
+    nodes: HashSet<u32, foldhash::fast::RandomState>,
 }
 
 /// A page under its shared latch.
@@ -27,30 +95,331 @@ pub struct PageWrite<'p> {
     slot: RwLockWriteGuard<'p, Slot>,
 }
 
+/// What a pool is made from.
+pub(crate) struct PoolParts {
+    pub(crate) page_bytes: usize,
+    pub(crate) pool_bytes: usize,
+    pub(crate) seed: u32,
+    pub(crate) file: Arc<dyn VfsFile>,
+    /// Locations by page number, as the page table has them.
+    pub(crate) pages: Vec<Option<BlockRef>>,
+    pub(crate) allocator: Allocator,
+    pub(crate) keeps_old: bool,
+}
+
+/// Figures about a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolStatistics {
+    /// Frames the limit allows.
+    pub frames_max: usize,
+    /// Frames in memory.
+    pub frame_count: usize,
+    /// Pages that exist.
+    pub page_count: usize,
+    /// Pages whose newest version is in memory only.
+    pub dirty_count: usize,
+    /// Units (4 KiB) of the data file.
+    pub unit_count: u64,
+    /// Those that are free now.
+    pub unit_free_count: u64,
+}
+
 impl Pool {
+    pub(crate) fn new(parts: PoolParts) -> Self {
+        let entries = Entries::new();
+        let mut ids = PageIds { next: 1, free: VecDeque::new() };
+        // Slot 0 exists so that `get` of `PageId::NONE` finds a page that is not live.
+        entries.get_or_make(PageId::NONE);
+        // Numbers at the end that are free were never used as far as anyone can tell.
+        let used_len = parts.pages.iter().rposition(Option::is_some).map_or(1, |last| last + 1);
+        for (number, location) in parts.pages.iter().enumerate().take(used_len).skip(1) {
+            let page = PageId(number as u32);
+            let mut slot = entries.get_or_make(page).latch.write();
+            slot.location = *location;
+            slot.live = location.is_some();
+            if !slot.live {
+                ids.free.push_back(page);
+            }
+        }
+        ids.next = used_len as u32;
+        Self {
+            page_bytes: parts.page_bytes,
+            seed: parts.seed,
+            file: parts.file,
+            entries,
+            frames: Frames::new(
+                parts.page_bytes,
+                (parts.pool_bytes / parts.page_bytes).max(FRAMES_MIN),
+            ),
+            ids: Mutex::new(ids),
+            allocator: Mutex::new(parts.allocator),
+            changes: Mutex::default(),
+            epoch: AtomicU32::new(1),
+            keeps_old: parts.keeps_old,
+        }
+    }
+
     /// Bytes of a page.
     pub fn page_bytes(&self) -> usize {
         self.page_bytes
     }
 
     /// Takes a page's shared latch, loading the page if needed.
+    ///
+    /// # Errors
+    /// XX001 if no such page exists or its bytes are not what was written, 53200 if every frame is latched, 58030 if
+    /// the file cannot be read.
     pub fn read(&self, page: PageId) -> Result<PageRead<'_>> {
-        Err(Error::unsupported(format!("reading page {page}")))
+        let entry = self.entry(page)?;
+        let mut slot = entry.latch.read();
+        if slot.bytes.is_none() {
+            drop(slot);
+            slot = RwLockWriteGuard::downgrade(self.load(page, entry)?);
+        }
+        entry.touch();
+        Ok(PageRead { page, slot })
     }
 
     /// Takes a page's exclusive latch, loading the page if needed.
+    ///
+    /// # Errors
+    /// As [`Pool::read`].
     pub fn write(&self, page: PageId) -> Result<PageWrite<'_>> {
-        Err(Error::unsupported(format!("writing page {page}")))
+        let entry = self.entry(page)?;
+        let mut slot = entry.latch.write();
+        if slot.bytes.is_none() {
+            drop(slot);
+            slot = self.load(page, entry)?;
+        }
+        entry.touch();
+        Ok(PageWrite { pool: self, page, slot })
     }
 
-    /// Makes a page: zeroed but for the header's common part, latched exclusively.
+    /// Makes a page: zeroed but for the header's common part, latched exclusively, dirty.
+    ///
+    /// # Errors
+    /// 53200 if every frame is latched; 58030 or 53100 if a page that must leave cannot be written; 54000 if there are
+    /// 2^32 pages.
     pub fn allocate(&self, kind: PageKind, tree: TreeId) -> Result<PageWrite<'_>> {
-        Err(Error::unsupported(format!("a page of kind {kind:?} for tree {tree}")))
+        let mut frame = self.frame()?;
+        let page = match self.next_id() {
+            Ok(page) => page,
+            Err(error) => {
+                self.frames.give_back(frame);
+                return Err(error);
+            }
+        };
+        let entry = self.entries.get_or_make(page);
+        let mut slot = entry.latch.write();
+        assert!(!slot.live && slot.bytes.is_none(), "page {page} was free");
+        page::format(&mut frame, kind, u64::from(page.0), tree);
+        slot.live = true;
+        slot.bytes = Some(frame);
+        self.mark_dirty(page, &mut slot);
+        self.frames.enqueue(&self.entries, page, &mut slot);
+        entry.touch();
+        Ok(PageWrite { pool: self, page, slot })
     }
 
-    /// Gives a page back. Nobody may hold its latch in this thread; its number will be given out again.
+    /// Gives a page back. This thread must not hold its latch; its number will be given out again.
+    ///
+    /// # Errors
+    /// XX001 if there is no such page.
     pub fn free(&self, page: PageId) -> Result<()> {
-        Err(Error::unsupported(format!("freeing page {page}")))
+        let entry = self.entry(page)?;
+        let mut slot = entry.latch.write();
+        if !slot.live {
+            return Err(self.no_such_page(page));
+        }
+        self.free_slot(page, &mut slot);
+        Ok(())
+    }
+
+    /// Figures.
+    pub fn statistics(&self) -> PoolStatistics {
+        let page_count = {
+            let ids = self.ids.lock();
+            ids.next as usize - 1 - ids.free.len()
+        };
+        let dirty_count = self.changes.lock().dirty.len();
+        let allocator = self.allocator.lock();
+        PoolStatistics {
+            frames_max: self.frames.capacity(),
+            frame_count: self.frames.made_count(),
+            page_count,
+            dirty_count,
+            unit_count: allocator.unit_count(),
+            unit_free_count: allocator.free_count(),
+        }
+    }
+
+    /// The first page number that was never used: all pages are below.
+    pub fn page_bound(&self) -> PageId {
+        PageId(self.ids.lock().next)
+    }
+
+    /// Whether the number stands for a page.
+    pub fn is_live(&self, page: PageId) -> bool {
+        self.entries.get(page).is_some_and(|entry| entry.latch.read().live)
+    }
+
+    fn entry(&self, page: PageId) -> Result<&Entry> {
+        self.entries.get(page).ok_or_else(|| self.no_such_page(page))
+    }
+
+    #[cold]
+    fn no_such_page(&self, page: PageId) -> Error {
+        Error::corrupted(format!("page {page} of file \"{}\" is not in use", self.name()))
+    }
+
+    fn name(&self) -> impl fmt::Display + '_ {
+        self.file.path().display()
+    }
+
+    fn next_id(&self) -> Result<PageId> {
+        let mut ids = self.ids.lock();
+        if let Some(page) = ids.free.pop_front() {
+            return Ok(page);
+        }
+        let page = PageId(ids.next);
+        ids.next = ids.next.checked_add(1).ok_or_else(|| {
+            let message = format!("file \"{}\" cannot hold more pages", self.name());
+            Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message)
+        })?;
+        Ok(page)
+    }
+
+    fn free_slot(&self, page: PageId, slot: &mut Slot) {
+        slot.live = false;
+        slot.dirty = false;
+        if let Some(frame) = slot.bytes.take() {
+            self.frames.give_back(frame);
+        }
+        if let Some(old) = slot.location.take() {
+            self.free_run(old.run, slot.written_epoch);
+        }
+        let mut changes = self.changes.lock();
+        changes.dirty.remove(&page);
+        changes.nodes.insert(crate::page_table::node_of(page.0));
+        drop(changes);
+        self.ids.lock().free.push_back(page);
+    }
+
+    /// Frees units: at once if no durable checkpoint names them.
+    fn free_run(&self, run: Run, written_epoch: u32) {
+        let mut allocator = self.allocator.lock();
+        if self.keeps_old && written_epoch != self.epoch.load(Ordering::Acquire) {
+            allocator.defer(run);
+        } else {
+            allocator.release(run);
+        }
+    }
+
+    fn mark_dirty(&self, page: PageId, slot: &mut Slot) {
+        slot.dirty = true;
+        self.changes.lock().dirty.insert(page);
+    }
+
+    /// A frame for a page, evicting another if there is none.
+    fn frame(&self) -> Result<Box<[u8]>> {
+        let mut disk_full = None;
+        for _ in 0..FRAME_TRIES {
+            match self.frames.find(&self.entries, disk_full.is_some()) {
+                Found::Frame(frame) => return Ok(frame),
+                Found::Victim(page, mut slot) => {
+                    if slot.dirty
+                        && let Err(error) = self.write_page(page, &mut slot)
+                    {
+                        self.frames.enqueue(&self.entries, page, &mut slot);
+                        if error.sqlstate() != SqlState::DISK_FULL {
+                            return Err(error);
+                        }
+                        // A full disk must not stop readers while there are clean pages to drop.
+                        disk_full = Some(error);
+                        continue;
+                    }
+                    return Ok(slot.bytes.take().expect("a victim is in memory"));
+                }
+                Found::Nothing => match disk_full {
+                    Some(error) => return Err(error),
+                    None => std::thread::yield_now(),
+                },
+            }
+        }
+        let message = "buffer pool is exhausted: every page in memory is in use";
+        let detail = format!("The limit is {} pages.", self.frames.capacity());
+        Err(Error::new(SqlState::OUT_OF_MEMORY, message).detail(detail))
+    }
+
+    /// Loads a page unless someone else just did; its exclusive latch.
+    #[cold]
+    fn load<'p>(&'p self, page: PageId, entry: &'p Entry) -> Result<RwLockWriteGuard<'p, Slot>> {
+        let mut frame = self.frame()?;
+        let mut slot = entry.latch.write();
+        if slot.bytes.is_some() {
+            self.frames.give_back(frame);
+            return Ok(slot);
+        }
+        let location = slot.location.filter(|_| slot.live);
+        let loaded = match location {
+            Some(location) => self.read_block(page, location, &mut frame),
+            None => Err(self.no_such_page(page)),
+        };
+        if let Err(error) = loaded {
+            self.frames.give_back(frame);
+            return Err(error);
+        }
+        slot.bytes = Some(frame);
+        self.frames.enqueue(&self.entries, page, &mut slot);
+        Ok(slot)
+    }
+
+    /// Reads and verifies a page (L3).
+    fn read_block(&self, page: PageId, location: BlockRef, bytes: &mut [u8]) -> Result<()> {
+        if location.run.count as usize * UNIT_BYTES != bytes.len() {
+            let count = location.run.count;
+            return Err(self.invalid(page, location, format!("it occupies {count} units")));
+        }
+        read_exact_at(&*self.file, bytes, location.run.offset())?;
+        match block_problem(self.seed, u64::from(page.0), location, bytes) {
+            None => Ok(()),
+            Some(problem) => Err(self.invalid(page, location, problem)),
+        }
+    }
+
+    #[cold]
+    fn invalid(&self, page: PageId, location: BlockRef, problem: String) -> Error {
+        let message = format!("invalid page {page} in file \"{}\": {problem}", self.name());
+        Error::corrupted(message).detail(format!("The page is at unit {}.", location.run.start))
+    }
+}
+
+/// What is wrong with a block that should be page `number`, if anything.
+pub(crate) fn block_problem(
+    seed: u32,
+    number: u64,
+    location: BlockRef,
+    bytes: &[u8],
+) -> Option<String> {
+    let stored = page::get_u32(bytes, page::offset::CHECKSUM);
+    let computed = page::checksum(seed, bytes);
+    if stored != computed {
+        return Some(format!("checksum is {stored:08x}, content has {computed:08x}"));
+    }
+    let found = page::page_id(bytes);
+    if found != number {
+        return Some(format!("it carries the number {found}"));
+    }
+    if stored != location.crc {
+        let expected = location.crc;
+        return Some(format!("it is an older version: {stored:08x}, expected {expected:08x}"));
+    }
+    None
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.statistics().fmt(f)
     }
 }
 
@@ -63,6 +432,8 @@ impl PageRead<'_> {
 
 impl Deref for PageRead<'_> {
     type Target = [u8];
+
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.slot.bytes.as_deref().expect("a latched page is in memory")
     }
@@ -75,22 +446,26 @@ impl PageWrite<'_> {
     }
 
     /// Gives the latched page back, as [`Pool::free`] does.
-    pub fn free(self) -> Result<()> {
-        let (pool, page) = (self.pool, self.page);
-        drop(self);
-        pool.free(page)
+    pub fn free(mut self) {
+        self.pool.free_slot(self.page, &mut self.slot);
     }
 }
 
 impl Deref for PageWrite<'_> {
     type Target = [u8];
+
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.slot.bytes.as_deref().expect("a latched page is in memory")
     }
 }
 
 impl DerefMut for PageWrite<'_> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
+        if !self.slot.dirty {
+            self.pool.mark_dirty(self.page, &mut self.slot);
+        }
         self.slot.bytes.as_deref_mut().expect("a latched page is in memory")
     }
 }

@@ -1,0 +1,90 @@
+//! The page table on disk: which run of units holds which logical page.
+//!
+//! Nodes of one unit each cover [`NODE_ENTRIES`] page numbers. A checkpoint writes every node that changed to a fresh
+//! unit, and the list of all nodes into its root; nothing is overwritten. Each entry repeats the page's checksum, so an
+//! old version of a page that a disk hands out is noticed although its own checksum is right.
+//!
+//! Invariants
+//! - T1: entry `i` of node `n` is page number `n * NODE_ENTRIES + i`; page 0 does not exist.
+//! - T2: an entry with location 0 is a page number that is free.
+//!
+//! Left out: loading nodes on demand; the whole table is in memory while the file is open.
+
+use crate::alloc::Run;
+use crate::page::{
+    self, PAGE_HEADER_BYTES, PageKind, TreeId, UNIT_BYTES, get_u32, get_u64, put_u16, put_u32,
+    put_u64,
+};
+use crate::superblock::BlockRef;
+
+/// Bytes of an entry: location u64, checksum u32, four bytes zero.
+pub(crate) const ENTRY_BYTES: usize = 16;
+/// Entries of a node.
+pub(crate) const NODE_ENTRIES: usize = (UNIT_BYTES - PAGE_HEADER_BYTES) / ENTRY_BYTES;
+/// Offset of the checksum in an entry.
+pub(crate) const ENTRY_CRC: usize = 8;
+
+const _: () = assert!(NODE_ENTRIES == 252);
+
+/// The node that a page's entry is in.
+pub(crate) const fn node_of(page: u32) -> u32 {
+    page / NODE_ENTRIES as u32
+}
+
+/// The first page number of a node.
+pub(crate) const fn first_page(node: u32) -> u32 {
+    node * NODE_ENTRIES as u32
+}
+
+/// Builds the unit of node `node`; returns its checksum.
+pub(crate) fn encode_node(
+    unit: &mut [u8],
+    node: u32,
+    seed: u32,
+    entries: impl Iterator<Item = Option<BlockRef>>,
+) -> u32 {
+    page::format(unit, PageKind::PageTable, u64::from(node), TreeId(0));
+    put_u16(unit, page::offset::COUNT, NODE_ENTRIES as u16);
+    for (index, entry) in entries.take(NODE_ENTRIES).enumerate() {
+        let at = PAGE_HEADER_BYTES + index * ENTRY_BYTES;
+        if let Some(entry) = entry {
+            put_u64(unit, at, entry.run.pack());
+            put_u32(unit, at + ENTRY_CRC, entry.crc);
+        }
+    }
+    page::seal(seed, unit)
+}
+
+/// The entries of a node's unit, whose checksum was verified; `Err` says what is wrong.
+pub(crate) fn decode_node(unit: &[u8], node: u32) -> Result<Vec<Option<BlockRef>>, String> {
+    if page::kind(unit) != Some(PageKind::PageTable) || page::page_id(unit) != u64::from(node) {
+        return Err(format!("it is not node {node} of the page table"));
+    }
+    let entry = |index| {
+        let at = PAGE_HEADER_BYTES + index * ENTRY_BYTES;
+        let word = get_u64(unit, at);
+        match Run::unpack(word) {
+            Some(run) => Ok(Some(BlockRef { run, crc: get_u32(unit, at + ENTRY_CRC) })),
+            None if word == 0 => Ok(None),
+            None => Err(format!("entry {index} has the impossible location {word:#x}")),
+        }
+    };
+    (0..NODE_ENTRIES).map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_survives_its_unit() {
+        let entry = |i: u64| {
+            (i % 3 != 0).then(|| BlockRef { run: Run { start: 2 + i, count: 4 }, crc: i as u32 })
+        };
+        let entries: Vec<_> = (0..NODE_ENTRIES as u64).map(entry).collect();
+        let mut unit = vec![0; UNIT_BYTES];
+        encode_node(&mut unit, 3, 9, entries.iter().copied());
+        assert_eq!(decode_node(&unit, 3).unwrap(), entries);
+        assert!(decode_node(&unit, 4).is_err());
+    }
+}

@@ -1,0 +1,105 @@
+//! Where each logical page is: an array of slots, indexed by page number, that grows without moving.
+//!
+//! The array is made of chunks of doubling size, so a slot's address never changes and finding it takes no lock.
+
+use crate::page::PageId;
+use crate::superblock::BlockRef;
+use parking_lot::RwLock;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+/// Slots of the first chunk, as a power of two.
+const FIRST_BITS: u32 = 10;
+/// Chunks that cover every u32.
+const CHUNKS: usize = (33 - FIRST_BITS) as usize;
+
+/// A page number's state, under its latch.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    /// The page's bytes, if it is in memory.
+    pub(super) bytes: Option<Box<[u8]>>,
+    /// Where the file has its newest version; `None` if it was never written.
+    pub(super) location: Option<BlockRef>,
+    /// The checkpoint epoch in which that version was written.
+    pub(super) written_epoch: u32,
+    /// The number stands for a page.
+    pub(super) live: bool,
+    /// The bytes differ from the file's.
+    pub(super) dirty: bool,
+    /// One of the eviction queues has the number.
+    pub(super) queued: bool,
+}
+
+/// A slot with its latch and what eviction wants to know without it.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    pub(super) latch: RwLock<Slot>,
+    /// Uses since it was last considered for eviction, 0 to 3.
+    pub(super) usage: AtomicU8,
+    /// It was evicted not long ago after little use.
+    pub(super) ghost: AtomicBool,
+}
+
+impl Entry {
+    /// Notes a use.
+    #[inline]
+    pub(super) fn touch(&self) {
+        let usage = self.usage.load(Ordering::Relaxed);
+        if usage < 3 {
+            // Lost updates only blur a statistic.
+            self.usage.store(usage + 1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The array.
+#[derive(Debug)]
+pub(super) struct Entries {
+    chunks: [OnceLock<Box<[Entry]>>; CHUNKS],
+}
+
+/// Chunk and place in it.
+#[inline]
+const fn place(page: u32) -> (usize, usize) {
+    let shifted = page as u64 + (1 << FIRST_BITS);
+    let bits = 63 - shifted.leading_zeros();
+    ((bits - FIRST_BITS) as usize, (shifted - (1 << bits)) as usize)
+}
+
+impl Entries {
+    pub(super) fn new() -> Self {
+        Self { chunks: [const { OnceLock::new() }; CHUNKS] }
+    }
+
+    /// The slot of a page number that was made before.
+    #[inline]
+    pub(super) fn get(&self, page: PageId) -> Option<&Entry> {
+        let (chunk, index) = place(page.0);
+        self.chunks[chunk].get().map(|entries| &entries[index])
+    }
+
+    /// The slot of a page number; made with its whole chunk if needed.
+    pub(super) fn get_or_make(&self, page: PageId) -> &Entry {
+        let (chunk, index) = place(page.0);
+        let make = || (0..1_usize << (chunk as u32 + FIRST_BITS)).map(|_| Entry::default());
+        &self.chunks[chunk].get_or_init(|| make().collect())[index]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_follow_each_other() {
+        let mut expected = (0, 0);
+        for page in 0..100_000 {
+            assert_eq!(place(page), expected);
+            expected.1 += 1;
+            if expected.1 == 1 << (expected.0 as u32 + FIRST_BITS) {
+                expected = (expected.0 + 1, 0);
+            }
+        }
+        assert!(place(u32::MAX).0 < CHUNKS);
+    }
+}

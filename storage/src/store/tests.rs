@@ -1,0 +1,306 @@
+//! A store's life without crashes: made, changed, checkpointed, closed, opened again.
+
+use super::{Recovered, Store, StoreOptions, verify_file};
+use crate::TreeDescriptor;
+use crate::env::{Env, Random, SeededRandom};
+use crate::page::{self, PAGE_BYTES_MIN, PAGE_HEADER_BYTES, PageId, PageKind, TreeId};
+use damask_types::{SqlState, Timestamp};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+fn options() -> StoreOptions {
+    StoreOptions {
+        page_bytes: PAGE_BYTES_MIN,
+        pool_bytes: 16 * PAGE_BYTES_MIN,
+        log_segment_bytes: 64 << 10,
+        ..StoreOptions::default()
+    }
+}
+
+fn open(env: &Env, path: &str) -> (Store, Recovered) {
+    Store::open(env.clone(), Path::new(path), options()).unwrap()
+}
+
+fn frames(recovered: Recovered) -> Vec<(u64, Vec<u8>)> {
+    recovered.frames.map(|frame| frame.map(|(ts, bytes)| (ts.0, bytes)).unwrap()).collect()
+}
+
+fn new_page(store: &Store, content: u8) -> PageId {
+    let mut page = store.pool().allocate(PageKind::RowLeaf, TreeId(1)).unwrap();
+    page[PAGE_HEADER_BYTES..].fill(content);
+    page.page()
+}
+
+fn clean(store: &Store) {
+    let report = store.verify().unwrap();
+    assert!(report.is_clean(), "{report:?}");
+}
+
+#[test]
+fn a_closed_store_is_one_file_and_comes_back() {
+    let env = Env::in_memory(1);
+    let (store, recovered) = open(&env, "d.damask");
+    assert!(recovered.meta.is_none());
+    let root = new_page(&store, 7);
+    let tree = TreeDescriptor { tree: store.next_tree_id(), kind: PageKind::RowLeaf, root };
+    store.set_tree(tree);
+    let lsn = store.log().append(Timestamp(1), b"one").unwrap();
+    store.log().flush(lsn).unwrap();
+    store.close(Timestamp(1), b"meta").unwrap();
+    assert_eq!(env.vfs.list(Path::new(".")).unwrap(), ["d.damask"]);
+    assert!(store.log().append(Timestamp(2), b"late").is_err());
+    drop(store);
+    assert!(verify_file(&env, Path::new("d.damask")).unwrap().is_clean());
+
+    let (store, recovered) = open(&env, "d.damask");
+    assert_eq!(recovered.meta.as_deref(), Some(&b"meta"[..]));
+    assert_eq!(recovered.checkpoint_ts, Timestamp(1));
+    assert_eq!(frames(recovered), []);
+    assert_eq!(store.trees(), [tree]);
+    assert_ne!(store.next_tree_id(), tree.tree);
+    assert_eq!(store.pool().read(root).unwrap()[PAGE_HEADER_BYTES], 7);
+    clean(&store);
+}
+
+#[test]
+fn the_log_behind_a_checkpoint_comes_back() {
+    let env = Env::in_memory(1);
+    let (store, _) = open(&env, "d");
+    let mut expected = Vec::new();
+    let mut ts = 0;
+    for round in 0..4 {
+        store.checkpoint(Timestamp(ts), format!("round {round}").as_bytes()).unwrap();
+        expected.clear();
+        for len in [0, 1, 100, 5000, 150_000] {
+            ts += 1;
+            let frame = vec![ts as u8; len];
+            let lsn = store.log().append(Timestamp(ts), &frame).unwrap();
+            if len != 1 {
+                store.log().flush(lsn).unwrap();
+                assert_eq!(store.log().durable_ts(), Timestamp(ts));
+            }
+            expected.push((ts, frame));
+        }
+    }
+    let lost = store.log().append(Timestamp(ts + 1), b"never flushed").unwrap();
+    assert!(store.log().durable_lsn() < lost);
+    drop(store);
+    for _ in 0..3 {
+        let (store, recovered) = open(&env, "d");
+        assert_eq!(recovered.meta.as_deref(), Some(&b"round 3"[..]));
+        assert_eq!(frames(recovered), expected);
+        // What the last life did not finish must not stand between the frames of this one.
+        ts += 1;
+        let lsn = store.log().append(Timestamp(ts), b"after").unwrap();
+        store.log().flush(lsn).unwrap();
+        expected.push((ts, b"after".to_vec()));
+    }
+    // Recycled segments: never more than what is in use and two spares.
+    assert!(env.vfs.list(Path::new("d.wal")).unwrap().len() <= 7);
+}
+
+#[test]
+fn a_store_that_is_open_cannot_be_opened() {
+    let env = Env::in_memory(1);
+    let (store, _) = open(&env, "d");
+    let error = Store::open(env.clone(), Path::new("d"), options()).unwrap_err();
+    assert_eq!(error.sqlstate(), SqlState::OBJECT_IN_USE);
+    drop(store);
+    open(&env, "d");
+}
+
+#[test]
+fn what_is_no_database_is_left_alone() {
+    let env = Env::in_memory(1);
+    let file = env.vfs.open(Path::new("d"), crate::OpenOptions::CREATE).unwrap();
+    file.write_at(b"a letter to someone", 0).unwrap();
+    let error = Store::open(env.clone(), Path::new("d"), options()).unwrap_err();
+    assert_eq!(error.sqlstate(), SqlState::DATA_CORRUPTED);
+    assert_eq!(file.len().unwrap(), 19);
+    let none = StoreOptions { create: false, ..options() };
+    let error = Store::open(env, Path::new("e"), none).unwrap_err();
+    assert_eq!(error.sqlstate(), SqlState::UNDEFINED_FILE);
+}
+
+#[test]
+fn a_missing_log_is_not_overlooked() {
+    let env = Env::in_memory(1);
+    let (store, _) = open(&env, "d");
+    let lsn = store.log().append(Timestamp(1), b"one").unwrap();
+    store.log().flush(lsn).unwrap();
+    drop(store);
+    for name in env.vfs.list(Path::new("d.wal")).unwrap() {
+        env.vfs.remove(&Path::new("d.wal").join(name)).unwrap();
+    }
+    env.vfs.remove_dir(Path::new("d.wal")).unwrap();
+    let error = Store::open(env, Path::new("d"), options()).unwrap_err();
+    assert!(error.message().contains("missing"), "{error}");
+}
+
+#[test]
+fn in_memory_nothing_is_kept_and_everything_works() {
+    let env = Env::in_memory(1);
+    let (store, _) = open(&env, ":memory:");
+    let pages: Vec<_> = (0..100).map(|i| new_page(&store, i)).collect();
+    for (i, page) in pages.iter().enumerate() {
+        assert_eq!(store.pool().read(*page).unwrap()[PAGE_HEADER_BYTES], i as u8);
+    }
+    let lsn = store.log().append(Timestamp(3), b"frame").unwrap();
+    store.log().flush(lsn).unwrap();
+    assert_eq!(store.log().durable_ts(), Timestamp(3));
+    store.checkpoint(Timestamp(3), b"").unwrap();
+    clean(&store);
+    store.close(Timestamp(3), b"").unwrap();
+    assert!(env.vfs.list(Path::new(".")).unwrap().is_empty());
+}
+
+/// Random page changes, evictions, checkpoints and reopenings against a map of what each page should hold.
+#[test]
+fn pages_are_what_the_model_says() {
+    for seed in 0..6 {
+        let random = SeededRandom::new(seed);
+        let env = Env::in_memory(seed);
+        let mut store = open(&env, "d").0;
+        let mut model: BTreeMap<PageId, u8> = BTreeMap::new();
+        let mut saved = model.clone();
+        let mut ts = 0;
+        for _ in 0..1500 {
+            let some = |model: &BTreeMap<PageId, u8>| {
+                model.keys().nth(random.below(model.len() as u64) as usize).copied()
+            };
+            match random.below(100) {
+                0..30 => {
+                    let content = random.next_u64() as u8;
+                    let page = new_page(&store, content);
+                    assert!(model.insert(page, content).is_none());
+                }
+                30..60 => {
+                    let Some(page) = some(&model) else { continue };
+                    let content = random.next_u64() as u8;
+                    let mut latched = store.pool().write(page).unwrap();
+                    latched[PAGE_HEADER_BYTES..].fill(content);
+                    model.insert(page, content);
+                }
+                60..75 => {
+                    let Some(page) = some(&model) else { continue };
+                    store.pool().free(page).unwrap();
+                    model.remove(&page);
+                    assert!(store.pool().read(page).is_err());
+                }
+                75..95 => {
+                    let Some(page) = some(&model) else { continue };
+                    let latched = store.pool().read(page).unwrap();
+                    assert_eq!(page::page_id(&latched), u64::from(page.0));
+                    assert!(latched[PAGE_HEADER_BYTES..].iter().all(|b| *b == model[&page]));
+                }
+                95..99 => {
+                    ts += 1;
+                    store.checkpoint(Timestamp(ts), &ts.to_le_bytes()).unwrap();
+                    saved.clone_from(&model);
+                    clean(&store);
+                }
+                _ => {
+                    // Without a close: back to the last checkpoint.
+                    drop(store);
+                    let (again, recovered) = open(&env, "d");
+                    assert_eq!(recovered.checkpoint_ts, Timestamp(ts));
+                    store = again;
+                    model.clone_from(&saved);
+                    clean(&store);
+                }
+            }
+            let statistics = store.pool().statistics();
+            assert!(statistics.frame_count <= statistics.frames_max);
+            assert_eq!(statistics.page_count, model.len());
+        }
+        for (page, content) in &model {
+            assert_eq!(store.pool().read(*page).unwrap()[PAGE_HEADER_BYTES], *content);
+        }
+    }
+}
+
+#[test]
+fn the_file_shrinks_when_pages_go() {
+    let env = Env::in_memory(1);
+    let (store, _) = open(&env, "d");
+    let pages: Vec<_> = (0..1000).map(|i| new_page(&store, i as u8)).collect();
+    store.checkpoint(Timestamp(1), b"").unwrap();
+    let file = env.vfs.open(Path::new("d"), crate::OpenOptions::EXISTING).unwrap();
+    let before = file.len().unwrap();
+    for page in &pages[1..] {
+        store.pool().free(*page).unwrap();
+    }
+    store.checkpoint(Timestamp(2), b"").unwrap();
+    store.checkpoint(Timestamp(3), b"").unwrap();
+    store.close(Timestamp(4), b"").unwrap();
+    let after = file.len().unwrap();
+    assert!(after * 20 < before, "{before} before, {after} after");
+}
+
+#[test]
+fn a_pool_full_of_latched_pages_says_so() {
+    let env = Env::in_memory(1);
+    let (store, _) = open(&env, ":memory:");
+    let pages: Vec<_> = (0..20).map(|i| new_page(&store, i)).collect();
+    let latched: Vec<_> =
+        pages[..16].iter().map(|page| store.pool().read(*page).unwrap()).collect();
+    let error = store.pool().read(pages[17]).err().unwrap();
+    assert_eq!(error.sqlstate(), SqlState::OUT_OF_MEMORY);
+    drop(latched);
+    store.pool().read(pages[17]).unwrap();
+}
+
+#[test]
+fn many_committers_share_flushes() {
+    let env = Env::in_memory(1);
+    let (store, _) = open(&env, "d");
+    let store = Arc::new(store);
+    let section = Arc::new(parking_lot::Mutex::new(0_u64));
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let (store, section) = (Arc::clone(&store), Arc::clone(&section));
+            std::thread::spawn(move || {
+                for _ in 0..200 {
+                    let mut ts = section.lock();
+                    *ts += 1;
+                    let mine = Timestamp(*ts);
+                    let lsn = store.log().append(mine, &ts.to_le_bytes()).unwrap();
+                    drop(ts);
+                    store.log().flush(lsn).unwrap();
+                    assert!(store.log().durable_ts() >= mine);
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    assert!(store.log().flush_count() <= 800);
+    drop(store);
+    let found = frames(open(&env, "d").1);
+    assert!(found.iter().map(|(ts, _)| *ts).eq(1..=800));
+}
+
+/// The machine's own files, in a directory of their own.
+#[test]
+fn real_files_work_alike() {
+    let name = format!("damask-store-{}", SeededRandom::new(std::process::id().into()).next_u64());
+    let directory = std::env::temp_dir().join(name);
+    let env = Env::real();
+    env.vfs.create_dir(&directory).unwrap();
+    let path = directory.join("d.damask");
+    let (store, _) = Store::open(env.clone(), &path, options()).unwrap();
+    let page = new_page(&store, 9);
+    store.checkpoint(Timestamp(1), b"m").unwrap();
+    let lsn = store.log().append(Timestamp(2), b"two").unwrap();
+    store.log().flush(lsn).unwrap();
+    let taken = Store::open(env.clone(), &path, options()).unwrap_err();
+    assert_eq!(taken.sqlstate(), SqlState::OBJECT_IN_USE);
+    drop(store);
+    let (store, recovered) = Store::open(env.clone(), &path, options()).unwrap();
+    assert_eq!(frames(recovered), [(2, b"two".to_vec())]);
+    assert_eq!(store.pool().read(page).unwrap()[PAGE_HEADER_BYTES], 9);
+    store.close(Timestamp(2), b"m").unwrap();
+    assert_eq!(env.vfs.list(&directory).unwrap(), ["d.damask"]);
+    env.vfs.remove(&path).unwrap();
+    env.vfs.remove_dir(&directory).unwrap();
+}

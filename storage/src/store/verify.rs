@@ -1,0 +1,165 @@
+//! Checking a whole data file: every block readable and itself, every unit owned once.
+//!
+//! What is checked is the checkpoint in force, as the disk has it. [`Store::verify`] checks the open store's books
+//! too: every unit of the file belongs to exactly one page, node, root piece, deferred run or free run.
+//!
+//! Left out: what pages mean. The trees check their order and reachability, the layer above that indexes match rows.
+
+use super::Store;
+use super::open::{Loaded, find_superblock, load, seed};
+use crate::alloc::{Allocator, Run, SUPERBLOCK_UNITS};
+use crate::env::Env;
+use crate::page::{PageId, UNIT_BYTES};
+use crate::pool::block_problem;
+use crate::superblock::Superblock;
+use crate::vfs::{OpenOptions, VfsFile, read_exact_at};
+use damask_types::{Error, Result, SqlState};
+use std::path::Path;
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// Pages looked at.
+    pub page_count: u64,
+    /// Bytes read.
+    pub byte_count: u64,
+    /// One sentence for each problem, naming file and page.
+    pub problems: Vec<String>,
+}
+
+impl VerifyReport {
+    /// Whether nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Adds what another check found.
+    pub fn merge(&mut self, other: Self) {
+        self.page_count += other.page_count;
+        self.byte_count += other.byte_count;
+        self.problems.extend(other.problems);
+    }
+}
+
+/// Checks the data file of a database that need not be open: the checkpoint in force and all it names.
+///
+/// The log is not looked at: opening the database reads it.
+///
+/// # Errors
+/// 58030 if the file cannot be read, 58P01 if there is none, 0A000 if its format is newer. Damage is not an error but a
+/// problem in the report.
+pub fn verify_file(env: &Env, path: &Path) -> Result<VerifyReport> {
+    let file = env.vfs.open(path, OpenOptions::READ_ONLY)?;
+    match find_superblock(&*env.vfs, path, &*file) {
+        Ok(Some(superblock)) => check_checkpoint(&*file, &superblock),
+        Ok(None) => {
+            let problem = format!("file \"{}\" was never completely made", path.display());
+            Ok(VerifyReport { problems: vec![problem], ..VerifyReport::default() })
+        }
+        Err(error) => problem_of(error),
+    }
+}
+
+/// Damage as a report, other errors as they are.
+fn problem_of(error: Error) -> Result<VerifyReport> {
+    if error.sqlstate() != SqlState::DATA_CORRUPTED {
+        return Err(error);
+    }
+    let problems = vec![error.message().to_owned()];
+    Ok(VerifyReport { problems, ..VerifyReport::default() })
+}
+
+/// Checks everything a superblock leads to.
+fn check_checkpoint(file: &dyn VfsFile, superblock: &Superblock) -> Result<VerifyReport> {
+    let loaded = match load(file, superblock) {
+        Ok(loaded) => loaded,
+        Err(error) => return problem_of(error),
+    };
+    let mut report = VerifyReport::default();
+    let name = file.path().display();
+    let mut bytes = vec![0; superblock.page_bytes as usize];
+    for (number, location) in loaded.pages.iter().enumerate() {
+        let Some(location) = *location else { continue };
+        report.page_count += 1;
+        report.byte_count += bytes.len() as u64;
+        let problem = if location.run.count as usize * UNIT_BYTES == bytes.len() {
+            match read_exact_at(file, &mut bytes, location.run.offset()) {
+                Ok(()) => block_problem(seed(superblock), number as u64, location, &bytes),
+                Err(error) => Some(error.message().to_owned()),
+            }
+        } else {
+            Some(format!("it occupies {} units", location.run.count))
+        };
+        if let Some(problem) = problem {
+            report.problems.push(format!("invalid page {number} in file \"{name}\": {problem}"));
+        }
+    }
+    let nodes = loaded.root.nodes.iter().map(|node| node.run);
+    let Loaded { root_runs, pages, .. } = &loaded;
+    let pages = pages.iter().flatten().map(|page| page.run);
+    let used = root_runs.iter().copied().chain(nodes).chain(pages).collect();
+    match Allocator::from_used(used) {
+        Ok(allocator) if allocator.unit_count() > superblock.unit_count => {
+            report.problems.push(format!("file \"{name}\": a block lies behind the file's end"));
+        }
+        Ok(_) => {}
+        Err(problem) => report.problems.push(format!("file \"{name}\": {problem}")),
+    }
+    Ok(report)
+}
+
+impl Store {
+    /// Checks the file and the open store's books. Page changes stand still meanwhile.
+    ///
+    /// # Errors
+    /// As [`verify_file`].
+    pub fn verify(&self) -> Result<VerifyReport> {
+        let mut report = VerifyReport::default();
+        let mut runs = self.pool.owned_runs();
+        if let Some(disk) = &self.disk {
+            let disk = disk.lock();
+            report.merge(check_checkpoint(&*self.file, &disk.superblock)?);
+            runs.extend(disk.nodes.iter().map(|node| node.run));
+            runs.extend(&disk.root_runs);
+        }
+        report.problems.extend(self.pool.check_pages());
+        report.problems.extend(unit_problems(runs, self.pool.unit_count()));
+        for tree in self.trees() {
+            if !self.pool.is_live(tree.root) {
+                let (tree, root) = (tree.tree, tree.root);
+                report.problems.push(format!("tree {tree} begins at page {root}, which is free"));
+            }
+        }
+        Ok(report)
+    }
+}
+
+/// Whether `runs`, free ones included, cover the file exactly once.
+fn unit_problems(mut runs: Vec<Run>, unit_count: u64) -> Vec<String> {
+    runs.sort_unstable();
+    let mut problems = Vec::new();
+    let mut next = SUPERBLOCK_UNITS;
+    for run in runs {
+        if run.start < next {
+            problems.push(format!("unit {} has two owners", run.start));
+        } else if run.start > next {
+            problems.push(format!("units {next} to {} have no owner", run.start - 1));
+        }
+        next = next.max(run.end());
+    }
+    if next != unit_count {
+        problems.push(format!("units are known up to {next}, the file has {unit_count}"));
+    }
+    problems
+}
+
+impl crate::pool::Pool {
+    /// Runs of pages, deferred and free ones; free runs are cut to the length a run can have.
+    fn owned_runs(&self) -> Vec<Run> {
+        let mut runs = self.allocator_runs();
+        for number in 1..self.page_bound().0 {
+            runs.extend(self.location(PageId(number)).map(|location| location.run));
+        }
+        runs
+    }
+}
