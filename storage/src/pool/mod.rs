@@ -446,8 +446,12 @@ impl PageWrite<'_> {
     }
 
     /// Gives the latched page back, as [`Pool::free`] does.
-    pub fn free(mut self) {
+    ///
+    /// # Errors
+    /// None so far; freeing may come to write.
+    pub fn free(mut self) -> Result<()> {
         self.pool.free_slot(self.page, &mut self.slot);
+        Ok(())
     }
 }
 
