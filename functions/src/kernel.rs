@@ -37,6 +37,14 @@ pub trait Session {
     fn format(&self) -> &damask_types::format::FormatSettings;
     /// A number in [0, 1) (`random()`).
     fn random(&self) -> f64;
+    /// Fills `out` with bytes that nobody can foresee (`gen_random_uuid`).
+    ///
+    /// # Errors
+    /// 0A000 where there is no source of them.
+    fn random_bytes(&self, out: &mut [u8]) -> Result<()> {
+        let _ = out;
+        Err(damask_types::Error::unsupported("a source of random bytes in this context"))
+    }
     /// Restarts `random()` (`setseed`).
     fn set_seed(&self, seed: f64);
     /// The current value of a setting as `SHOW` prints it.

@@ -116,7 +116,7 @@ pub struct TableFunction {
     pub args: &'static [TypeId],
     /// Result columns: names and types; a single column is named after the function.
     pub columns: &'static [(&'static str, TypeId)],
-    /// The rows for one set of argument values; a strict function is not called with nulls and gives no rows for them.
+    /// The rows for one set of argument values, in order. Nulls are passed on; a strict function gives no rows for them.
     pub rows: fn(
         session: &dyn crate::Session,
         args: &[damask_types::Value],

@@ -1,4 +1,4 @@
-//! Sums and averages of integers, numerics and floats (averages of floats are with the variances).
+//! Sums and averages of integers, numerics, intervals and floats (averages of floats are with the variances).
 //!
 //! int2 and int4 sum to int8 (22003 when that overflows), int8 to numeric over an i128. Floats add in row order.
 
@@ -8,7 +8,7 @@ use crate::aggregate::{AggregateFunction, entry};
 use crate::lanes::Lane;
 use crate::operator::integer::bigint;
 use damask_types::numeric::NumericSum;
-use damask_types::{Mask, Numeric, Result, TypeId, Value, Vector, VectorData};
+use damask_types::{Interval, Mask, Numeric, Result, TypeId, Value, Vector, VectorData};
 use std::marker::PhantomData;
 
 /// A sum and whether it has any row.
@@ -241,6 +241,46 @@ impl<T: Lane + Into<i64> + Send + std::fmt::Debug> Fold for IntegerAverage<T> {
     }
 }
 
+/// Intervals: sum and average.
+#[derive(Debug)]
+struct IntervalTotal {
+    average: bool,
+}
+
+impl Fold for IntervalTotal {
+    type State = (Interval, u64);
+
+    fn update(
+        &self,
+        states: &mut [Self::State],
+        args: &[Vector],
+        rows: &Mask,
+        group: impl Fn(usize) -> usize + Copy,
+    ) -> Result<()> {
+        let entries = Interval::entries(&args[0]);
+        for row in rows.iter() {
+            let state = &mut states[group(row)];
+            state.0 = state.0.checked_add(entries[args[0].index(row)])?;
+            state.1 += 1;
+        }
+        Ok(())
+    }
+
+    fn merge(&self, state: &mut Self::State, other: Self::State) -> Result<()> {
+        state.0 = state.0.checked_add(other.0)?;
+        state.1 += other.1;
+        Ok(())
+    }
+
+    fn finish(&self, _: &dyn Session, &(sum, count): &Self::State) -> Result<Value> {
+        Ok(match count {
+            0 => Value::Null,
+            _ if self.average => Value::Interval(sum.div(count as f64)?),
+            _ => Value::Interval(sum),
+        })
+    }
+}
+
 /// The family.
 pub(crate) static AGGREGATES: &[AggregateFunction] = &[
     entry(2107, "sum", &[TypeId::Int8], TypeId::Numeric, |_, r| {
@@ -260,6 +300,12 @@ pub(crate) static AGGREGATES: &[AggregateFunction] = &[
     }),
     entry(2114, "sum", &[TypeId::Numeric], TypeId::Numeric, |_, r| {
         Grouped::boxed(NumericTotal { average: false }, r)
+    }),
+    entry(2113, "sum", &[TypeId::Interval], TypeId::Interval, |_, r| {
+        Grouped::boxed(IntervalTotal { average: false }, r)
+    }),
+    entry(2106, "avg", &[TypeId::Interval], TypeId::Interval, |_, r| {
+        Grouped::boxed(IntervalTotal { average: true }, r)
     }),
     entry(2100, "avg", &[TypeId::Int8], TypeId::Numeric, |_, r| {
         Grouped::boxed(IntegerAverage::<i64>(PhantomData), r)

@@ -92,8 +92,7 @@ impl Fold for Numbers {
             return Ok(Value::Numeric(variance));
         }
         let scale = variance.scale().unwrap_or(0);
-        let _ = scale;
-        Err(damask_types::Error::unsupported("the square root of a numeric"))
+        Ok(Value::Numeric(variance.sqrt()?.round(scale.into())?))
     }
 }
 

@@ -356,4 +356,17 @@ pub(crate) static FUNCTIONS: &[ScalarFunction] = family! {
     3281 scale(Numeric) -> Int4: strict immutable = |c, a| map1(c, a, |x: Numeric| x.scale().map(i32::from));
     5042 min_scale(Numeric) -> Int4: strict immutable = |c, a| map1(c, a, |x: Numeric| x.min_scale().map(i32::from));
     5043 trim_scale(Numeric) -> Numeric: strict immutable = |c, a| map1(c, a, |x: Numeric| x.trim_scale());
+    1730 sqrt(Numeric) -> Numeric: strict immutable raises = |c, a| map1(c, a, |x: Numeric| x.sqrt());
+    1731 numeric_sqrt(Numeric) -> Numeric: strict immutable raises = |c, a| map1(c, a, |x: Numeric| x.sqrt());
+    1732 exp(Numeric) -> Numeric: strict immutable raises = |c, a| map1(c, a, |x: Numeric| x.exp());
+    1733 numeric_exp(Numeric) -> Numeric: strict immutable raises = |c, a| map1(c, a, |x: Numeric| x.exp());
+    1734 ln(Numeric) -> Numeric: strict immutable raises = |c, a| map1(c, a, |x: Numeric| x.ln());
+    1735 numeric_ln(Numeric) -> Numeric: strict immutable raises = |c, a| map1(c, a, |x: Numeric| x.ln());
+    1741 log(Numeric) -> Numeric: strict immutable raises = |c, a| map1(c, a, |x: Numeric| x.log10());
+    1481 log10(Numeric) -> Numeric: strict immutable raises = |c, a| map1(c, a, |x: Numeric| x.log10());
+    1736 log(Numeric, Numeric) -> Numeric: strict immutable raises = |c, a| map2(c, a, |base: Numeric, x: Numeric| x.log(&base));
+    1737 numeric_log(Numeric, Numeric) -> Numeric: strict immutable raises = |c, a| map2(c, a, |base: Numeric, x: Numeric| x.log(&base));
+    2169 power(Numeric, Numeric) -> Numeric: strict immutable raises = |c, a| map2(c, a, |x: Numeric, y: Numeric| x.power(&y));
+    1738 pow(Numeric, Numeric) -> Numeric: strict immutable raises = |c, a| map2(c, a, |x: Numeric, y: Numeric| x.power(&y));
+    1739 numeric_power(Numeric, Numeric) -> Numeric: strict immutable raises = |c, a| map2(c, a, |x: Numeric, y: Numeric| x.power(&y));
 };

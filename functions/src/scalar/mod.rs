@@ -9,6 +9,7 @@ pub(crate) mod datetime;
 pub(crate) mod digest;
 pub(crate) mod keywords;
 pub(crate) mod math;
+pub(crate) mod misc;
 pub(crate) mod regexp;
 pub(crate) mod string;
 
@@ -23,6 +24,7 @@ pub(crate) static FAMILIES: &[&[ScalarFunction]] = &[
     compose::FUNCTIONS,
     digest::FUNCTIONS,
     math::FUNCTIONS,
+    misc::FUNCTIONS,
     regexp::FUNCTIONS,
     string::FUNCTIONS,
     datetime::FUNCTIONS,
