@@ -11,8 +11,6 @@ pub struct ParseError {
     pub sqlstate: &'static str,
     /// Byte offset in the text where the error is. PostgreSQL's `POSITION` counts characters from 1.
     pub position: u32,
-    /// `DETAIL`.
-    pub detail: Option<String>,
     /// `HINT`.
     pub hint: Option<String>,
 }
@@ -20,13 +18,7 @@ pub struct ParseError {
 impl ParseError {
     /// An error with code `sqlstate` at byte `position`.
     pub(crate) fn new(sqlstate: &'static str, message: impl Into<String>, position: u32) -> Self {
-        Self { message: message.into(), sqlstate, position, detail: None, hint: None }
-    }
-
-    /// The same error with a detail.
-    pub(crate) fn with_detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
-        self
+        Self { message: message.into(), sqlstate, position, hint: None }
     }
 
     /// The same error with a hint.

@@ -14,8 +14,14 @@
 
 pub mod ast;
 mod error;
+mod lexer;
+mod parser;
+mod split;
 
 pub use error::{ParseError, Result};
+pub use split::{Split, split};
+
+use parser::Parser;
 
 /// A statement with its place in the text.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +34,31 @@ pub struct Parsed {
 }
 
 /// Parses a text of any number of statements, separated by semicolons; empty statements leave nothing.
+///
+/// # Errors
+/// 42601 for what is not SQL, 54001 for what nests too deep, 0A000 for forms that have no tree, and what PostgreSQL's
+/// scanner and grammar refuse with codes of their own (22025, 22021, 42P02, 42P20, 22003, 22023, 42939).
 pub fn parse(text: &str) -> Result<Vec<Parsed>> {
-    let _ = text;
-    Err(ParseError::new("0A000", "parsing is not supported yet", 0))
+    Parser::new(text).statements()
+}
+
+/// Parses a text that holds exactly one statement, or none at all.
+///
+/// # Errors
+/// As [`parse`]; also 42601 `cannot insert multiple commands into a prepared statement`.
+pub fn parse_one(text: &str) -> Result<Option<Parsed>> {
+    let mut list = parse(text)?;
+    if list.len() > 1 {
+        let message = "cannot insert multiple commands into a prepared statement";
+        return Err(ParseError::new("42601", message, list[1].span.start));
+    }
+    Ok(list.pop())
+}
+
+/// Parses a text that is one expression, such as a stored default or check.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_expression(text: &str) -> Result<ast::Expr> {
+    Parser::new(text).whole_expression()
 }

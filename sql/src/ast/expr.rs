@@ -215,7 +215,7 @@ pub enum ExprKind {
         /// What is converted; an untyped string literal when `syntax` is [`CastSyntax::Literal`].
         expr: Box<Expr>,
         /// The target.
-        type_name: TypeName,
+        type_name: Box<TypeName>,
         /// How it was written.
         syntax: CastSyntax,
         /// Offset of `::`, `CAST` or the type name.
@@ -300,7 +300,7 @@ pub enum Literal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operator {
     /// The schema of `OPERATOR(schema.op)`; only the last part of a longer qualification.
-    pub schema: Option<Ident>,
+    pub schema: Option<Box<Ident>>,
     /// Its symbol; `!=` is already `<>`.
     pub symbol: Symbol,
     /// The symbol's place.
