@@ -117,6 +117,18 @@ impl Allocator {
         self.unit_count
     }
 
+    /// Units the file needs to have once `freed` and what is deferred are free.
+    pub(crate) fn unit_count_without(&self, freed: &[Run]) -> u64 {
+        let freed = freed.iter().chain(&self.deferred).map(|run| (run.end(), run.start));
+        let free = self.by_start.iter().map(|(&start, &count)| (start + count, start));
+        let starts: BTreeMap<u64, u64> = freed.chain(free).collect();
+        let mut end = self.unit_count;
+        while let Some(&start) = starts.get(&end) {
+            end = start;
+        }
+        end
+    }
+
     /// Free units inside the file.
     pub(crate) fn free_count(&self) -> u64 {
         self.by_start.values().sum()
@@ -263,7 +275,10 @@ mod tests {
         allocator.release(runs[1]);
         assert_eq!(allocator.cut_tail(false), Some(3002));
         assert_eq!(allocator.cut_tail(false), None);
+        assert_eq!(allocator.unit_count_without(&[runs[2]]), 1002);
         allocator.defer(runs[2]);
+        assert_eq!(allocator.unit_count_without(&[runs[0]]), 2);
+        assert_eq!(allocator.unit_count_without(&[]), 1002);
         assert_eq!(allocator.cut_tail(true), None);
         allocator.release_deferred();
         assert_eq!(allocator.cut_tail(true), Some(1002));

@@ -79,7 +79,8 @@ mod tests {
     #[test]
     fn a_node_survives_its_unit() {
         let entry = |i: u64| {
-            (i % 3 != 0).then(|| BlockRef { run: Run { start: 2 + i, count: 4 }, crc: i as u32 })
+            (!i.is_multiple_of(3))
+                .then(|| BlockRef { run: Run { start: 2 + i, count: 4 }, crc: i as u32 })
         };
         let entries: Vec<_> = (0..NODE_ENTRIES as u64).map(entry).collect();
         let mut unit = vec![0; UNIT_BYTES];

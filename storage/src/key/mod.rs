@@ -251,7 +251,6 @@ fn encode_text(v: &str, out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-
 fn encode_bytes(v: &[u8], out: &mut Vec<u8>) {
     for &byte in v {
         out.push(byte);

@@ -141,22 +141,20 @@ impl Segments {
     pub(super) fn recycle(&mut self, place: u64) -> Result<()> {
         let needed = place / self.segment_bytes;
         let old: Vec<u64> = self.existing.range(..needed).copied().collect();
-        if old.is_empty() {
-            return Ok(());
-        }
         for number in old {
             // Numbers stay without gaps, so that a missing segment can be told from one that was never made.
             let next = self.existing.range(needed..).next_back().map_or(needed, |last| last + 1);
             if self.existing.range(needed + 1..).count() < SPARE_SEGMENTS_MAX {
                 self.vfs.rename(&self.path(number), &self.path(next))?;
+                // The new name must be durable before anything in it is acknowledged, and before the next one is.
+                self.vfs.sync_dir(&self.directory)?;
                 self.existing.insert(next);
             } else {
                 self.vfs.remove(&self.path(number))?;
             }
             self.existing.remove(&number);
         }
-        // The new names must be durable before anything in them is acknowledged.
-        self.vfs.sync_dir(&self.directory)
+        Ok(())
     }
 
     /// Removes every file and the directory.

@@ -62,7 +62,7 @@ pub(super) struct Entries {
 #[inline]
 const fn place(page: u32) -> (usize, usize) {
     let shifted = page as u64 + (1 << FIRST_BITS);
-    let bits = 63 - shifted.leading_zeros();
+    let bits = shifted.ilog2();
     ((bits - FIRST_BITS) as usize, (shifted - (1 << bits)) as usize)
 }
 

@@ -159,6 +159,13 @@ impl Pool {
         self.allocator.lock().release(run);
     }
 
+    /// Units the file has to have for the checkpoint that `table` belongs to.
+    pub(crate) fn unit_count_after(&self, table: &TableChanges, old_root: &[Run]) -> u64 {
+        let mut freed = table.replaced.clone();
+        freed.extend(old_root);
+        self.allocator.lock().unit_count_without(&freed)
+    }
+
     /// Units the file has to have for what is allocated now.
     pub(crate) fn unit_count(&self) -> u64 {
         self.allocator.lock().unit_count()

@@ -95,12 +95,14 @@ impl Store {
             |count| self.pool.allocate_run(count),
             |block, run| self.pool.write_block(block, run),
         );
-        superblock.unit_count = self.pool.unit_count();
+        superblock.unit_count = self.pool.unit_count_after(&table, &disk.root_runs);
         let written = written.and_then(|first| self.fit_file(&superblock).map(|()| first));
         superblock.root = match written {
             Ok(first) => Some(first),
             Err(error) => {
-                runs.into_iter().for_each(|run| self.pool.release_run(run));
+                for run in runs {
+                    self.pool.release_run(run);
+                }
                 self.pool.checkpoint_failed(table);
                 return Err(self.unless_full(error));
             }

@@ -1,1 +1,522 @@
+//! Crashes at every event of a recorded run, on the simulated disk.
+//!
+//! A workload of page changes, frames and checkpoints runs once. Then the run is crashed behind every event, four disks
+//! each, and the store is opened from each. What must hold
+//! - the frames found, behind the checkpoint found, are those appended, in order, without a gap, and contain every
+//!   acknowledged one;
+//! - pages and meta are exactly those of the checkpoint found, which is the last acknowledged one or a later one;
+//! - verification finds nothing, and the store goes on: it commits, checkpoints, closes and opens again.
+//!
+//! Recovery is crashed likewise at sampled events. The controls plant defects that must be found.
 
+use super::{Planted, Store, StoreOptions, verify_file};
+use crate::env::{Env, Random, SeededRandom};
+use crate::page::{PAGE_BYTES_MIN, PAGE_HEADER_BYTES, PageId, PageKind, TreeId};
+use crate::vfs::{Fault, ImageKind, SimVfs};
+use damask_types::{Result, SqlState, Timestamp};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Marks above this are checkpoints, those below are frames.
+const CHECKPOINT_MARK: u64 = 1 << 32;
+
+/// What each page should hold.
+type Pages = BTreeMap<PageId, u8>;
+
+fn options(planted: Planted) -> StoreOptions {
+    StoreOptions {
+        page_bytes: PAGE_BYTES_MIN,
+        pool_bytes: 16 * PAGE_BYTES_MIN,
+        log_segment_bytes: 32 << 10,
+        planted,
+        ..StoreOptions::default()
+    }
+}
+
+fn path() -> &'static Path {
+    Path::new("d")
+}
+
+/// What was done, as the test knows it.
+#[derive(Clone, Default)]
+struct Model {
+    /// Pages at each checkpoint, by its time.
+    checkpoints: BTreeMap<u64, Pages>,
+    /// Pages now.
+    pages: Pages,
+    /// The last frame's time; frame `ts` has the content of [`frame`].
+    ts: u64,
+}
+
+/// The frame of a time: its length varies, its bytes tell the time.
+fn frame(ts: u64) -> Vec<u8> {
+    let len = match ts % 7 {
+        0 => 9000,
+        1 => 0,
+        2 => 40_000,
+        other => 30 * other as usize,
+    };
+    (0..len).map(|i| (ts as usize * 31 + i) as u8).collect()
+}
+
+fn change_pages(store: &Store, pages: &mut Pages, random: &SeededRandom, count: u64) -> Result<()> {
+    for _ in 0..count {
+        let content = random.next_u64() as u8;
+        let some = pages.keys().nth(random.below(pages.len().max(1) as u64) as usize).copied();
+        match (random.below(10), some) {
+            (0..5, _) | (_, None) => {
+                let mut page = store.pool().allocate(PageKind::RowLeaf, TreeId(1))?;
+                page[PAGE_HEADER_BYTES..].fill(content);
+                pages.insert(page.page(), content);
+            }
+            (5..8, Some(page)) => {
+                store.pool().write(page)?[PAGE_HEADER_BYTES..].fill(content);
+                pages.insert(page, content);
+            }
+            (_, Some(page)) => {
+                store.pool().free(page)?;
+                pages.remove(&page);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Does `steps` random things. Acknowledgements are marked on the disk.
+fn work(
+    store: &Store,
+    vfs: &SimVfs,
+    model: &mut Model,
+    random: &SeededRandom,
+    steps: u64,
+) -> Result<()> {
+    for _ in 0..steps {
+        match random.below(10) {
+            0..4 => change_pages(store, &mut model.pages, random, 8)?,
+            4..9 => {
+                model.ts += 1;
+                let lsn = store.log().append(Timestamp(model.ts), &frame(model.ts))?;
+                if random.below(3) > 0 {
+                    store.log().flush(lsn)?;
+                    vfs.mark(model.ts);
+                }
+            }
+            _ => checkpoint(store, vfs, model)?,
+        }
+    }
+    Ok(())
+}
+
+fn checkpoint(store: &Store, vfs: &SimVfs, model: &mut Model) -> Result<()> {
+    // A frame of its own, so that no two checkpoints have one time.
+    model.ts += 1;
+    store.log().append(Timestamp(model.ts), &frame(model.ts))?;
+    // Noted before: a crash inside may leave either state.
+    model.checkpoints.insert(model.ts, model.pages.clone());
+    store.checkpoint(Timestamp(model.ts), &meta(model.ts))?;
+    vfs.mark(CHECKPOINT_MARK + model.ts);
+    Ok(())
+}
+
+fn meta(ts: u64) -> Vec<u8> {
+    vec![ts as u8; ts as usize * 50]
+}
+
+fn open(vfs: &SimVfs, seed: u64, planted: Planted) -> Result<(Store, super::Recovered)> {
+    let env = Env::simulated(Arc::new(vfs.clone()), seed);
+    Store::open(env, path(), options(planted))
+}
+
+/// Opens a crashed disk and compares; the store, and what the model is for it. `Err` says what is wrong.
+fn check(
+    vfs: &SimVfs,
+    seed: u64,
+    model: &Model,
+    acknowledged: (u64, u64),
+    planted: Planted,
+) -> Result<(Store, Model), String> {
+    let (acknowledged_ts, acknowledged_checkpoint) = acknowledged;
+    let (store, recovered) =
+        open(vfs, seed, planted).map_err(|error| format!("does not open: {error}"))?;
+    let ts_c = recovered.checkpoint_ts.0;
+    if ts_c < acknowledged_checkpoint {
+        return Err(format!("checkpoint {ts_c}, but {acknowledged_checkpoint} was acknowledged"));
+    }
+    let mut ts = ts_c;
+    for found in recovered.frames {
+        let (found_ts, bytes) = found.map_err(|error| format!("a frame: {error}"))?;
+        ts += 1;
+        if found_ts.0 != ts || bytes != frame(ts) {
+            return Err(format!("frame {found_ts} with {} bytes, not {ts}", bytes.len()));
+        }
+    }
+    if ts < acknowledged_ts {
+        return Err(format!("frames up to {ts}, but {acknowledged_ts} was acknowledged"));
+    }
+    let none = Pages::new();
+    let pages = match model.checkpoints.get(&ts_c) {
+        Some(pages) => pages,
+        None if ts_c == 0 => &none,
+        None => return Err(format!("no checkpoint was taken at {ts_c}")),
+    };
+    if recovered.meta.unwrap_or_default() != meta(ts_c) {
+        return Err(format!("meta is not that of checkpoint {ts_c}"));
+    }
+    let page_count = store.pool().statistics().page_count;
+    if page_count != pages.len() {
+        return Err(format!("{page_count} pages, not {}", pages.len()));
+    }
+    for (page, content) in pages {
+        let latched = store.pool().read(*page).map_err(|error| error.to_string())?;
+        if latched[PAGE_HEADER_BYTES..].iter().any(|byte| byte != content) {
+            return Err(format!("page {page} is not that of checkpoint {ts_c}"));
+        }
+    }
+    let report = store.verify().map_err(|error| error.to_string())?;
+    if !report.is_clean() {
+        return Err(format!("{:?}", report.problems));
+    }
+    let mut model = Model { checkpoints: model.checkpoints.clone(), pages: pages.clone(), ts };
+    model.checkpoints.insert(ts_c, pages.clone());
+    Ok((store, model))
+}
+
+/// What the marks say was acknowledged: the last frame and the last checkpoint.
+fn acknowledged(marks: impl Iterator<Item = u64>, before: (u64, u64)) -> (u64, u64) {
+    marks.fold(before, |(ts, checkpoint), mark| match mark.checked_sub(CHECKPOINT_MARK) {
+        None => (ts.max(mark), checkpoint),
+        Some(at) => (ts.max(at), checkpoint.max(at)),
+    })
+}
+
+/// A recovered store goes on: it works, closes, and comes back.
+fn go_on(
+    store: &Store,
+    vfs: &SimVfs,
+    model: &mut Model,
+    random: &SeededRandom,
+) -> Result<(), String> {
+    let goes_on = |store: &Store, model: &mut Model| {
+        // The first thing recovery does is a checkpoint of what it replayed.
+        checkpoint(store, vfs, model)?;
+        work(store, vfs, model, random, 4)?;
+        model.ts += 1;
+        store.log().append(Timestamp(model.ts), &frame(model.ts))?;
+        model.checkpoints.insert(model.ts, model.pages.clone());
+        store.close(Timestamp(model.ts), &meta(model.ts))
+    };
+    goes_on(store, model).map_err(|error| format!("does not go on: {error}"))?;
+    let env = Env::simulated(Arc::new(vfs.clone()), 1);
+    let report = verify_file(&env, path()).map_err(|error| error.to_string())?;
+    if report.is_clean() { Ok(()) } else { Err(format!("{:?}", report.problems)) }
+}
+
+/// What an enumeration came to.
+#[derive(Debug, Default)]
+struct Outcome {
+    images: usize,
+    writes_at_stake: usize,
+    names_at_stake: usize,
+    bad: Vec<String>,
+}
+
+/// Crashes a recorded run at every `stride`th event; recoveries of every `depth_stride`th image too.
+fn crash(
+    vfs: &SimVfs,
+    model: &Model,
+    before: (u64, u64),
+    planted: Planted,
+    seed: u64,
+    strides: &[usize],
+    outcome: &mut Outcome,
+) {
+    let Some((&stride, deeper)) = strides.split_first() else { return };
+    let random = SeededRandom::new(seed ^ 0xc4a5_4ed0);
+    let mut crashes = vfs.crashes();
+    for index in (0..=crashes.event_count()).step_by(stride) {
+        let images = crashes.at(index, &random);
+        let promised = acknowledged(crashes.marks(), before);
+        for image in images {
+            outcome.images += 1;
+            let seed = seed + outcome.images as u64 * 1000;
+            let result = check(&image.vfs, seed, model, promised, planted).and_then(
+                |(store, mut recovered)| {
+                    let deep = outcome.images.is_multiple_of(23) && !deeper.is_empty();
+                    let lives_on = go_on(&store, &image.vfs, &mut recovered, &random);
+                    drop(store);
+                    if lives_on.is_ok() && deep {
+                        crash(&image.vfs, &recovered, promised, planted, seed, deeper, outcome);
+                    }
+                    lives_on
+                },
+            );
+            if let Err(problem) = result {
+                let kind = image.kind;
+                outcome.bad.push(format!("seed {seed}, event {index}, {kind:?}: {problem}"));
+            }
+        }
+    }
+    let (writes, names) = crashes.at_stake();
+    outcome.writes_at_stake += writes;
+    outcome.names_at_stake += names;
+}
+
+/// Records a run and crashes it.
+fn run(
+    seed: u64,
+    steps: u64,
+    planted: Planted,
+    fault: Option<Fault>,
+    strides: &[usize],
+) -> Outcome {
+    let vfs = SimVfs::default();
+    if let Some(fault) = fault {
+        vfs.inject(fault);
+    }
+    let random = SeededRandom::new(seed);
+    let mut model = Model::default();
+    let (store, _) = open(&vfs, seed, planted).unwrap();
+    work(&store, &vfs, &mut model, &random, steps).unwrap();
+    let mut outcome = Outcome::default();
+    crash(&vfs, &model, (0, 0), planted, seed, strides, &mut outcome);
+    outcome
+}
+
+/// `DAMASK_CRASH_SEEDS=n` crashes n longer runs at every event instead of two at every third.
+#[test]
+fn no_crash_loses_what_was_acknowledged() {
+    let wanted = std::env::var("DAMASK_CRASH_SEEDS").ok().and_then(|n| n.parse::<u64>().ok());
+    let strides: &[usize] = if wanted.is_some() { &[1, 5] } else { &[3, 11] };
+    let seeds = wanted.unwrap_or(2);
+    let mut total = Outcome::default();
+    for seed in 0..seeds {
+        let outcome = run(seed, 40, Planted::Nothing, None, strides);
+        assert!(outcome.bad.is_empty(), "{:#?}", &outcome.bad[..outcome.bad.len().min(5)]);
+        total.images += outcome.images;
+        total.writes_at_stake += outcome.writes_at_stake;
+        total.names_at_stake += outcome.names_at_stake;
+    }
+    println!("{total:?}");
+    assert!(total.images as u64 > 400 * seeds, "{total:?}");
+    assert!(total.writes_at_stake > 500 && total.names_at_stake > 50, "{total:?}");
+}
+
+#[test]
+fn planted_defects_are_found() {
+    let lying = |text| Some(Fault::LyingSync(text));
+    let cases = [
+        ("superblock before sync", Planted::SuperblockBeforeSync, None),
+        ("early reuse", Planted::EarlyReuse, None),
+        ("log acknowledged without sync", Planted::Nothing, lying(".wal")),
+    ];
+    for (name, planted, fault) in cases {
+        let found = (0..6).any(|seed| !run(seed, 60, planted, fault.clone(), &[2]).bad.is_empty());
+        assert!(found, "{name} was not noticed");
+    }
+}
+
+/// Every call fails once, at each place of a run. After that the store refuses or goes on, but it never lies.
+#[test]
+fn any_failing_call_is_survived() {
+    let mut struck = 0;
+    for nth in (1..400).step_by(3) {
+        let vfs = SimVfs::default();
+        let random = SeededRandom::new(5);
+        let mut model = Model::default();
+        let seed = nth;
+        vfs.inject(Fault::FailCall(nth));
+        if let Ok((store, _)) = open(&vfs, seed, Planted::Nothing) {
+            let _ = work(&store, &vfs, &mut model, &random, 80);
+        }
+        let counts = vfs.counts();
+        struck += counts.failed_reads + counts.failed_writes + counts.failed_syncs;
+        struck += counts.failed_others;
+        let marks = vfs.events().into_iter().filter_map(|event| match event {
+            crate::vfs::Event::Mark(number) => Some(number),
+            _ => None,
+        });
+        let promised = acknowledged(marks, (0, 0));
+        for kind in ImageKind::ALL {
+            let image = vfs.crashed(kind, &random);
+            let result = check(&image, seed + 1, &model, promised, Planted::Nothing);
+            assert!(result.is_ok(), "call {nth}, {kind:?}: {}", result.err().unwrap());
+        }
+    }
+    assert!(struck > 80, "{struck} calls failed");
+}
+
+#[test]
+fn after_a_failed_sync_nothing_is_acknowledged() {
+    let vfs = SimVfs::default();
+    let (store, _) = open(&vfs, 1, Planted::Nothing).unwrap();
+    let lsn = store.log().append(Timestamp(1), b"one").unwrap();
+    store.log().flush(lsn).unwrap();
+    vfs.inject(Fault::FailSync(1));
+    let lost = store.log().append(Timestamp(2), b"two").unwrap();
+    let error = store.log().flush(lost).unwrap_err();
+    assert_eq!(error.sqlstate(), SqlState::IO_ERROR);
+    assert_eq!(vfs.counts().failed_syncs, 1);
+    for _ in 0..2 {
+        let error = store.log().flush(lost).unwrap_err();
+        assert_eq!(error.sqlstate(), SqlState::IO_ERROR);
+    }
+    assert!(store.log().append(Timestamp(3), b"three").is_err());
+    assert!(store.checkpoint(Timestamp(2), b"").is_err());
+    assert!(store.close(Timestamp(2), b"").is_err());
+    assert_eq!(store.log().durable_ts(), Timestamp(1));
+    drop(store);
+    let (store, recovered) = open(&vfs.killed(), 2, Planted::Nothing).unwrap();
+    let found: Vec<_> = recovered.frames.map(Result::unwrap).collect();
+    assert_eq!(found, [(Timestamp(1), b"one".to_vec())]);
+    assert!(store.check_health().is_ok());
+}
+
+#[test]
+fn a_full_disk_fails_a_checkpoint_and_nothing_else() {
+    let vfs = SimVfs::default();
+    let random = SeededRandom::new(3);
+    let mut model = Model::default();
+    let (store, _) = open(&vfs, 1, Planted::Nothing).unwrap();
+    change_pages(&store, &mut model.pages, &random, 300).unwrap();
+    checkpoint(&store, &vfs, &mut model).unwrap();
+    let pages = model.pages.clone();
+    for (page, content) in &mut model.pages {
+        // Frames must run out of room only in the checkpoint, so few pages change.
+        if page.0 % 16 == 0 {
+            *content ^= 1;
+            store.pool().write(*page).unwrap()[PAGE_HEADER_BYTES..].fill(*content);
+        }
+    }
+    let used = vfs.open_len(path());
+    vfs.inject(Fault::Budget(used));
+    let error = store.checkpoint(Timestamp(1), &vec![0; 2_000_000]).unwrap_err();
+    assert_eq!(error.sqlstate(), SqlState::DISK_FULL);
+    assert!(vfs.counts().disk_full > 0);
+    assert!(store.check_health().is_ok());
+    let report = store.verify().unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    let image = vfs.crashed(ImageKind::All, &random);
+    let (old, _) = check(&image, 7, &model, (0, 0), Planted::Nothing).unwrap();
+    assert_eq!(old.pool().statistics().page_count, pages.len());
+    vfs.heal();
+    checkpoint(&store, &vfs, &mut model).unwrap();
+    let image = vfs.crashed(ImageKind::Nothing, &random);
+    check(&image, 8, &model, (0, 2), Planted::Nothing).unwrap();
+}
+
+/// A byte of a closed file is flipped, everywhere: either it is in free space, or it is noticed with the file's name.
+#[test]
+fn every_flipped_bit_is_noticed() {
+    let vfs = SimVfs::default();
+    let random = SeededRandom::new(4);
+    let mut model = Model::default();
+    let (store, _) = open(&vfs, 1, Planted::Nothing).unwrap();
+    change_pages(&store, &mut model.pages, &random, 40).unwrap();
+    checkpoint(&store, &vfs, &mut model).unwrap();
+    change_pages(&store, &mut model.pages, &random, 10).unwrap();
+    model.ts = 5;
+    model.checkpoints.insert(5, model.pages.clone());
+    let free: Vec<bool> = {
+        store.close(Timestamp(5), &meta(5)).unwrap();
+        let unit_count = store.pool().unit_count();
+        let mut free = vec![false; unit_count as usize];
+        for run in store.pool().allocator_runs() {
+            (run.start..run.end()).for_each(|unit| free[unit as usize] = true);
+        }
+        free
+    };
+    drop(store);
+    let (mut noticed, mut unused) = (0, 0);
+    for (unit, is_free) in free.iter().copied().enumerate() {
+        for at in [0, 5, 9, 17, 70, 600, 4095] {
+            let offset = (unit * 4096 + at) as u64;
+            let image = vfs.killed();
+            image.flip(path(), offset, 1 << (at % 8));
+            assert_eq!(image.counts().flipped_bits, 1);
+            let env = Env::simulated(Arc::new(image.clone()), 9);
+            let report = verify_file(&env, path()).unwrap();
+            // Superblocks are two: the one that is not in force may rot unnoticed, the other one is the older state.
+            if unit < 2 {
+                continue;
+            }
+            assert_eq!(report.is_clean(), is_free, "unit {unit}, byte {at}: {report:?}");
+            if is_free {
+                unused += 1;
+                continue;
+            }
+            noticed += 1;
+            assert!(report.problems[0].contains("file \"d\""), "{report:?}");
+            // Using the store gives errors, never other content.
+            let problem = check(&image, 10, &model, (5, 5), Planted::Nothing).err();
+            assert!(problem.is_some(), "unit {unit}, byte {at}");
+        }
+    }
+    assert!(noticed > 100 && unused > 0, "{noticed} noticed, {unused} in free space");
+}
+
+/// Damage in the middle of the log is told from a torn end.
+#[test]
+fn a_damaged_log_is_not_a_short_one() {
+    let vfs = SimVfs::default();
+    let (store, _) = open(&vfs, 1, Planted::Nothing).unwrap();
+    for ts in 1..4 {
+        let lsn = store.log().append(Timestamp(ts), b"frame").unwrap();
+        store.log().flush(lsn).unwrap();
+    }
+    drop(store);
+    let segment = Path::new("d.wal/0000000000000000.log");
+    let image = vfs.killed();
+    image.flip(segment, 4096 + 66, 1);
+    let error = open(&image, 2, Planted::Nothing).unwrap_err();
+    assert_eq!(error.sqlstate(), SqlState::DATA_CORRUPTED);
+    let image = vfs.killed();
+    image.flip(segment, 2 * 4096 + 66, 1);
+    let (_, recovered) = open(&image, 2, Planted::Nothing).unwrap();
+    assert_eq!(recovered.frames.count(), 2, "the last flush may have been torn");
+}
+
+/// Writes that go nowhere or elsewhere, and say they were done.
+#[test]
+fn lost_and_misdirected_writes_are_noticed() {
+    let mut noticed = 0;
+    let mut struck = 0;
+    for nth in 1..40 {
+        for fault in [Fault::DropWrite(nth), Fault::MisdirectWrite(nth, 4096)] {
+            let vfs = SimVfs::default();
+            let random = SeededRandom::new(6);
+            let mut model = Model::default();
+            let (store, _) = open(&vfs, 1, Planted::Nothing).unwrap();
+            change_pages(&store, &mut model.pages, &random, 20).unwrap();
+            checkpoint(&store, &vfs, &mut model).unwrap();
+            vfs.inject(fault);
+            change_pages(&store, &mut model.pages, &random, 20).unwrap();
+            let done = checkpoint(&store, &vfs, &mut model);
+            drop(store);
+            let counts = vfs.counts();
+            struck += counts.dropped_writes + counts.misdirected_writes;
+            if done.is_ok() && counts.dropped_writes + counts.misdirected_writes > 0 {
+                // The older superblock may be found if the write of the newer went astray; otherwise it is an error.
+                match check(&vfs.killed(), 2, &model, (0, 0), Planted::Nothing) {
+                    Ok((_, found)) => {
+                        assert!(model.checkpoints.values().any(|p| *p == found.pages));
+                    }
+                    Err(_) => noticed += 1,
+                }
+            }
+        }
+    }
+    assert!(struck > 20 && noticed > 10, "{struck} struck, {noticed} noticed");
+}
+
+impl SimVfs {
+    fn open_len(&self, path: &Path) -> u64 {
+        use crate::vfs::{OpenOptions, Vfs};
+        let names = self.list(Path::new(".")).unwrap().len();
+        assert!(names > 0);
+        let wal = self.list(Path::new("d.wal")).unwrap();
+        let paths = wal.iter().map(|name| Path::new("d.wal").join(name));
+        let len = |path: &Path| self.open(path, OpenOptions::EXISTING).unwrap().len().unwrap();
+        len(path) + paths.map(|path| len(&path)).sum::<u64>()
+    }
+}

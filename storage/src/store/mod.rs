@@ -211,7 +211,7 @@ impl Store {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("path", &self.path).field("pool", &self.pool).finish()
+        write!(f, "Store({}, {:?})", self.path.display(), self.pool)
     }
 }
 

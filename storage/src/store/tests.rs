@@ -273,7 +273,9 @@ fn many_committers_share_flushes() {
             })
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     assert!(store.log().flush_count() <= 800);
     drop(store);
     let found = frames(open(&env, "d").1);

@@ -198,10 +198,7 @@ impl<F: Format> Base<F> {
     }
 
     /// The leaf that `choose` leads to: it picks a child index of each inner node.
-    pub(super) fn descend(
-        &self,
-        choose: impl Fn(&[u8]) -> Result<usize>,
-    ) -> Result<PageRead<'_>> {
+    pub(super) fn descend(&self, choose: impl Fn(&[u8]) -> Result<usize>) -> Result<PageRead<'_>> {
         let mut page = self.pool.read(self.root)?;
         for _ in 0..HEIGHT_MAX {
             let level = page::level(&page);
@@ -215,12 +212,7 @@ impl<F: Format> Base<F> {
         Err(self.too_high())
     }
 
-    fn step<'p>(
-        &'p self,
-        parent: PageRead<'p>,
-        child: PageId,
-        level: u8,
-    ) -> Result<PageRead<'p>> {
+    fn step<'p>(&'p self, parent: PageRead<'p>, child: PageId, level: u8) -> Result<PageRead<'p>> {
         let page = self.pool.read(child)?;
         drop(parent);
         if page::level(&page) + 1 != level {
@@ -267,12 +259,7 @@ impl<F: Format> Base<F> {
 
     /// Puts `leaf`, the node at the end of `path` with too many entries, into two pages, and its parents too where
     /// they overflow. `changed` is the entry that was added or grew.
-    pub(super) fn split(
-        &self,
-        path: &Path,
-        leaf: Image<F::Key>,
-        changed: usize,
-    ) -> Result<()> {
+    pub(super) fn split(&self, path: &Path, leaf: Image<F::Key>, changed: usize) -> Result<()> {
         let mut splits: SmallVec<[Split<F::Key>; 4]> = SmallVec::new();
         let mut depth = path.len() - 1;
         splits.push(self.split_image(path[depth].0, leaf, changed)?);
@@ -376,7 +363,8 @@ impl<F: Format> Base<F> {
         }
         for (k, split) in splits.iter().enumerate() {
             F::write(&mut fresh[k], &split.right);
-            let left = if k == top && absorber.is_none() { &mut fresh[k + 1] } else { &mut held[k] };
+            let left =
+                if k == top && absorber.is_none() { &mut fresh[k + 1] } else { &mut held[k] };
             F::write(left, &split.left);
         }
         let Split { left, right, .. } = &splits[top];

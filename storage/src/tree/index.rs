@@ -117,10 +117,12 @@ impl IndexTree {
         let _latch = self.base.latch.write();
         let mut range = KeyRange::prefix(key);
         let mut found = None;
-        while found.is_none() && self.scan_latched(&mut range, Direction::Forward, &mut |entry| {
-            found = conflict(entry.rowid, entry.flags)?;
-            Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })? {}
+        while found.is_none()
+            && self.scan_latched(&mut range, Direction::Forward, &mut |entry| {
+                found = conflict(entry.rowid, entry.flags)?;
+                Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            })?
+        {}
         match found {
             Some(found) => Ok(Err(found)),
             None => self.insert_latched(&position(key, rowid), flags).map(Ok),

@@ -226,13 +226,7 @@ fn mark_of(flags: u8) -> u16 {
 
 /// Adds an entry as number `index`, its place by order; `tail` is the child in an inner node. False if there is no
 /// room for it.
-fn insert_entry(
-    page: &mut [u8],
-    index: usize,
-    key: &[u8],
-    tail: &[u8],
-    tag: u32,
-) -> Result<bool> {
+fn insert_entry(page: &mut [u8], index: usize, key: &[u8], tail: &[u8], tag: u32) -> Result<bool> {
     let node = Node::new(page)?;
     let (count, prefix_len) = (node.count, node.prefix_len);
     let suffix =

@@ -56,12 +56,7 @@ pub(super) fn write(pool: &Pool, tree: TreeId, row: &[u8]) -> Result<Vec<u8>> {
     Ok(reference)
 }
 
-fn write_chain(
-    pool: &Pool,
-    tree: TreeId,
-    tail: &[u8],
-    pages: &mut Vec<PageId>,
-) -> Result<PageId> {
+fn write_chain(pool: &Pool, tree: TreeId, tail: &[u8], pages: &mut Vec<PageId>) -> Result<PageId> {
     let mut before: Option<PageWrite<'_>> = None;
     for chunk in tail.chunks(pool.page_bytes() - PAGE_HEADER_BYTES) {
         let mut page = pool.allocate(PageKind::Overflow, tree)?;
@@ -84,8 +79,9 @@ struct Reference<'a> {
 
 impl<'a> Reference<'a> {
     fn read(bytes: &'a [u8]) -> Result<Self> {
-        let (reference, head) =
-            bytes.split_at_checked(REFERENCE_BYTES).ok_or_else(|| corrupted("a short reference"))?;
+        let (reference, head) = bytes
+            .split_at_checked(REFERENCE_BYTES)
+            .ok_or_else(|| corrupted("a short reference"))?;
         let len = get_u64(reference, 0);
         if len > ROW_BYTES_MAX as u64 {
             return Err(corrupted("a length above the limit"));

@@ -4,8 +4,8 @@
 
 use super::TreeStatistics;
 use super::base::{Base, Builder, Format, Path};
-use super::row_node::{self, Leaf, OVERFLOW, RowFormat};
 use super::overflow;
+use super::row_node::{self, Leaf, OVERFLOW, RowFormat};
 use crate::page::{PageId, TreeId};
 use crate::pool::{PageWrite, Pool};
 use crate::row::ROW_BYTES_MAX;

@@ -283,7 +283,8 @@ pub(super) fn set_flags(page: &mut [u8], index: usize, flags: u8) -> Result<()> 
 pub(super) fn remove(page: &mut [u8], index: usize) -> Result<()> {
     let leaf = Leaf::new(page)?;
     let (_, body) = leaf.row(index)?;
-    let (slot, slot_bytes, len, count) = (leaf.slot(index), leaf.slot_bytes, body.len(), leaf.count);
+    let (slot, slot_bytes, len, count) =
+        (leaf.slot(index), leaf.slot_bytes, body.len(), leaf.count);
     add_hole(page, len);
     page.copy_within(slot + slot_bytes..PAGE_HEADER_BYTES + count * slot_bytes, slot);
     put_u16(page, offset::COUNT, (count - 1) as u16);
@@ -329,7 +330,11 @@ impl Format for RowFormat {
     }
 
     fn count(page: &[u8]) -> Result<usize> {
-        if page::level(page) == 0 { Leaf::new(page).map(|leaf| leaf.count) } else { inner_count(page) }
+        if page::level(page) == 0 {
+            Leaf::new(page).map(|leaf| leaf.count)
+        } else {
+            inner_count(page)
+        }
     }
 
     fn used(page: &[u8]) -> usize {

@@ -2,7 +2,7 @@
 //!
 //! A file is a list of 64 KiB pieces, so that growing it copies nothing.
 //!
-//! Left out: faults (see the simulated disk); directories are names only and are not checked for existence.
+//! Left out: faults (see [`super::SimVfs`]); directories are names only and are not checked for existence.
 
 use super::{OpenOptions, Operation, Vfs, VfsFile, VfsLock, io_error};
 use damask_types::{Result, SqlState};

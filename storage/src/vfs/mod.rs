@@ -1,6 +1,6 @@
 //! Files as a trait, so that a test can cut the power between any two calls.
 //!
-//! [`OsVfs`] is the machine's file system, [`MemoryVfs`] keeps files in memory and loses nothing, `SimVfs` (to come) is a disk
+//! [`OsVfs`] is the machine's file system, [`MemoryVfs`] keeps files in memory and loses nothing, [`SimVfs`] is a disk
 //! that loses, tears, reorders and rots what it was given.
 //!
 //! Contracts every implementation keeps
@@ -15,9 +15,11 @@
 
 mod memory;
 mod os;
+mod sim;
 
 pub use memory::MemoryVfs;
 pub use os::OsVfs;
+pub use sim::{CrashImage, CrashImages, Event, Fault, FaultCounts, FileId, ImageKind, SimVfs};
 
 use damask_types::{Error, Result, SqlState};
 use std::fmt;
