@@ -23,6 +23,8 @@ mod root;
 pub mod row;
 pub mod store;
 mod superblock;
+#[cfg(test)]
+mod testing;
 pub mod tree;
 pub mod vfs;
 

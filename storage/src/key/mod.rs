@@ -28,6 +28,8 @@
 
 mod decode;
 mod numeric;
+#[cfg(test)]
+mod tests;
 
 pub use decode::decode_key;
 

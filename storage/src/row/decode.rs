@@ -38,10 +38,6 @@ impl<'a> RowView<'a> {
         self.physical.slots.len()
     }
 
-    pub(crate) fn is_wide(&self) -> bool {
-        self.wide
-    }
-
     pub(crate) fn is_null(&self, column: usize) -> bool {
         self.row[LAYOUT_BYTES + column / 8] >> (column % 8) & 1 == 1
     }

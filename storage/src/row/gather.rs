@@ -420,7 +420,7 @@ const ZERO: Numeric = Numeric::Decimal { mantissa: 0, scale: 0 };
 /// NaN is rare, but then the vector must take the form that has it.
 fn decimal64_data(values: Vec<i64>, kind: Kind) -> VectorData {
     let Kind::Decimal64 { scale } = kind else { unreachable!("the buffer follows the kind") };
-    if values.iter().any(|&v| v == i64::MIN) {
+    if values.contains(&i64::MIN) {
         let values = values.into_iter().map(|v| decode::decimal64(v, scale));
         return VectorData::Numeric(values.collect());
     }
@@ -445,17 +445,13 @@ impl Strings {
         const HIGH_BITS: u128 = 0x8080_8080_8080_8080_8080_8080 << 32;
         let len = end - begin;
         if len <= INLINE_BYTES {
-            let view = match row.get(begin..begin + INLINE_BYTES) {
-                Some(bytes) => {
-                    let mut word = [0; 16];
-                    word[4..].copy_from_slice(bytes);
-                    u128::from_le_bytes(word) & ((1 << (32 + len * 8)) - 1)
-                }
-                None => {
-                    let mut word = [0; 16];
-                    word[4..4 + len].copy_from_slice(&row[begin..end]);
-                    u128::from_le_bytes(word)
-                }
+            let mut word = [0; 16];
+            let view = if let Some(bytes) = row.get(begin..begin + INLINE_BYTES) {
+                word[4..].copy_from_slice(bytes);
+                u128::from_le_bytes(word) & (u128::MAX >> (96 - len * 8))
+            } else {
+                word[4..4 + len].copy_from_slice(&row[begin..end]);
+                u128::from_le_bytes(word)
             };
             if self.is_text && view & HIGH_BITS != 0 {
                 decode::text(&row[begin..end])?;

@@ -28,6 +28,8 @@ mod encode;
 mod gather;
 mod physical;
 mod stored;
+#[cfg(test)]
+mod tests;
 
 pub use gather::ColumnGatherer;
 

@@ -113,8 +113,6 @@ pub(crate) struct Slot {
 pub(crate) struct Physical {
     /// By column.
     pub(crate) slots: Vec<Slot>,
-    /// Bytes of the null bitmap.
-    pub(crate) bitmap_bytes: usize,
     /// Where the end offsets start.
     pub(crate) fixed_end: usize,
     /// How many columns are variable.
@@ -144,7 +142,7 @@ impl Physical {
             slot.place = Place::Variable(variable_count);
             variable_count += 1;
         }
-        Self { slots, bitmap_bytes, fixed_end: offset, variable_count }
+        Self { slots, fixed_end: offset, variable_count }
     }
 
     /// Where the variable bytes start.

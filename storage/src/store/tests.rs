@@ -4,7 +4,8 @@ use super::{Recovered, Store, StoreOptions, verify_file};
 use crate::TreeDescriptor;
 use crate::env::{Env, Random, SeededRandom};
 use crate::page::{self, PAGE_BYTES_MIN, PAGE_HEADER_BYTES, PageId, PageKind, TreeId};
-use damask_types::{SqlState, Timestamp};
+use crate::tree::{RowFlags, RowTree};
+use damask_types::{RowId, SqlState, Timestamp};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -42,8 +43,10 @@ fn a_closed_store_is_one_file_and_comes_back() {
     let env = Env::in_memory(1);
     let (store, recovered) = open(&env, "d.damask");
     assert!(recovered.meta.is_none());
-    let root = new_page(&store, 7);
-    let tree = TreeDescriptor { tree: store.next_tree_id(), kind: PageKind::RowLeaf, root };
+    let rows = RowTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+    rows.insert(RowId(7), b"row", RowFlags::NONE).unwrap();
+    let tree = TreeDescriptor { tree: rows.id(), kind: PageKind::RowLeaf, root: rows.root() };
+    drop(rows);
     store.set_tree(tree);
     let lsn = store.log().append(Timestamp(1), b"one").unwrap();
     store.log().flush(lsn).unwrap();
@@ -59,7 +62,8 @@ fn a_closed_store_is_one_file_and_comes_back() {
     assert_eq!(frames(recovered), []);
     assert_eq!(store.trees(), [tree]);
     assert_ne!(store.next_tree_id(), tree.tree);
-    assert_eq!(store.pool().read(root).unwrap()[PAGE_HEADER_BYTES], 7);
+    let rows = RowTree::open(Arc::clone(store.pool()), tree.tree, tree.root).unwrap();
+    assert_eq!(rows.get(RowId(7)).unwrap().unwrap().0, b"row");
     clean(&store);
 }
 

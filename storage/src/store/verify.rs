@@ -1,20 +1,24 @@
 //! Checking a whole data file: every block readable and itself, every unit owned once.
 //!
 //! What is checked is the checkpoint in force, as the disk has it. [`Store::verify`] checks the open store's books
-//! too: every unit of the file belongs to exactly one page, node, root piece, deferred run or free run.
+//! too: every unit of the file belongs to exactly one page, node, root piece, deferred run or free run; and the trees:
+//! each is in order, and has its pages for itself.
 //!
-//! Left out: what pages mean. The trees check their order and reachability, the layer above that indexes match rows.
+//! Left out: that indexes match rows, which the layer above checks.
 
 use super::Store;
 use super::open::{Loaded, find_superblock, load, seed};
 use crate::alloc::{Allocator, Run, SUPERBLOCK_UNITS};
 use crate::env::Env;
-use crate::page::{PageId, UNIT_BYTES};
+use crate::page::{self, PageId, PageKind, TreeId, UNIT_BYTES};
 use crate::pool::block_problem;
 use crate::superblock::Superblock;
+use crate::tree::{IndexTree, RowTree};
 use crate::vfs::{OpenOptions, VfsFile, read_exact_at};
 use damask_types::{Error, Result, SqlState};
+use hashbrown::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -124,13 +128,60 @@ impl Store {
         }
         report.problems.extend(self.pool.check_pages());
         report.problems.extend(unit_problems(runs, self.pool.unit_count()));
-        for tree in self.trees() {
-            if !self.pool.is_live(tree.root) {
-                let (tree, root) = (tree.tree, tree.root);
-                report.problems.push(format!("tree {tree} begins at page {root}, which is free"));
+        report.problems.extend(self.tree_problems());
+        Ok(report)
+    }
+
+    /// What is wrong with the trees: each is in order, no page belongs to two of them, and none of a tree's pages is out
+    /// of its reach.
+    fn tree_problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut reached = HashSet::new();
+        let trees = self.trees();
+        for descriptor in &trees {
+            let (tree, root) = (descriptor.tree, descriptor.root);
+            if !self.pool.is_live(root) {
+                problems.push(format!("tree {tree} begins at page {root}, which is free"));
+                continue;
+            }
+            let mut visit = |page| {
+                if reached.insert(page) {
+                    return Ok(());
+                }
+                Err(Error::corrupted(format!("page {page} is reached twice")))
+            };
+            let pool = Arc::clone(&self.pool);
+            let verified = match descriptor.kind {
+                PageKind::IndexLeaf => IndexTree::open(pool, tree, root)
+                    .and_then(|index| index.verify(&mut visit).map(drop)),
+                _ => RowTree::open(pool, tree, root)
+                    .and_then(|rows| rows.verify(&mut visit).map(drop)),
+            };
+            if let Err(error) = verified {
+                problems.push(format!("tree {tree}: {}", error.message()));
             }
         }
-        Ok(report)
+        // After damage, pages out of reach are to be expected.
+        if problems.is_empty() {
+            let lost = |page: PageId| -> Result<Option<TreeId>> {
+                let bytes = self.pool.read(page)?;
+                let tree = page::tree(&bytes);
+                Ok((trees.iter().any(|one| one.tree == tree)).then_some(tree))
+            };
+            for page in (1..self.pool.page_bound().0).map(PageId) {
+                if reached.contains(&page) || !self.pool.is_live(page) {
+                    continue;
+                }
+                match lost(page) {
+                    Ok(None) => {}
+                    Ok(Some(tree)) => {
+                        problems.push(format!("page {page} of tree {tree} is out of its reach"));
+                    }
+                    Err(error) => problems.push(error.message().to_owned()),
+                }
+            }
+        }
+        problems
     }
 }
 

@@ -54,6 +54,8 @@ pub(super) trait Format: Sized {
     fn insert_child(page: &mut [u8], index: usize, key: &Self::Key, child: PageId) -> Result<()>;
     /// A key above `left` and not above `right`, neighbours in a leaf.
     fn separator(left: &Self::Key, right: &Self::Key) -> Self::Key;
+    /// Where the bodies in a node's heap lie: offset and length. Empty for nodes without a heap.
+    fn bodies(page: &[u8]) -> Result<Vec<(usize, usize)>>;
     /// Tells the pages that a leaf's entries own outside the tree.
     fn owned_pages(
         pool: &Pool,
@@ -423,15 +425,15 @@ impl<F: Format> Base<F> {
 
     /// Merges child `index` of `parent` with a neighbour, the right one first, if one page has room for both.
     fn merge(&self, (parent, index): (PageId, usize)) -> Result<bool> {
-        let mut image = F::read(&*self.pool.read(parent)?)?;
+        let mut image = F::read(&self.pool.read(parent)?)?;
         for right_index in [index + 1, index] {
             if right_index == 0 || right_index >= image.entries.len() {
                 continue;
             }
             let left_page = PageId(image.entries[right_index - 1].tag);
             let right_page = PageId(image.entries[right_index].tag);
-            let mut left = F::read(&*self.pool.read(left_page)?)?;
-            let right = F::read(&*self.pool.read(right_page)?)?;
+            let mut left = F::read(&self.pool.read(left_page)?)?;
+            let right = F::read(&self.pool.read(right_page)?)?;
             if left.level + 1 != image.level || right.level + 1 != image.level {
                 return Err(F::corrupted(format!("levels below page {parent} disagree")));
             }
@@ -479,6 +481,7 @@ impl<F: Format> Base<F> {
         let load = |page: PageId, level: Option<u8>| {
             let bytes = self.pool.read(page)?;
             self.check(&bytes, page)?;
+            Self::check_heap(&bytes, page)?;
             let image = F::read(&bytes)?;
             if level.is_some_and(|level| image.level + 1 != level) {
                 return Err(F::corrupted(format!("page {page} is not one level below its parent")));
@@ -500,14 +503,38 @@ impl<F: Format> Base<F> {
         Ok(())
     }
 
+    /// Bodies do not overlap, and with the holes they fill the heap.
+    fn check_heap(bytes: &[u8], page: PageId) -> Result<()> {
+        let mut bodies = F::bodies(bytes)?;
+        bodies.sort_unstable();
+        let mut end = usize::from(page::get_u16(bytes, page::offset::HEAP_LOW));
+        let mut holes = 0;
+        for (at, len) in bodies.into_iter().filter(|(_, len)| *len > 0) {
+            if at < end {
+                return Err(F::corrupted(format!("bodies in page {page} overlap")));
+            }
+            holes += at - end;
+            end = at + len;
+        }
+        let has_heap = end > 0;
+        holes += bytes.len().saturating_sub(end);
+        let expected = usize::from(page::get_u16(bytes, page::offset::FREE_BYTES));
+        if end > bytes.len() || (has_heap && holes != expected) {
+            return Err(F::corrupted(format!("the holes in page {page} are not as counted")));
+        }
+        Ok(())
+    }
+
     /// Frees every page of the tree.
     pub(super) fn destroy(&self) -> Result<()> {
         let mut pages = Vec::new();
         self.walk(|page, image| {
-            F::owned_pages(&self.pool, image, &mut |page| {
-                pages.push(page);
-                Ok(())
-            })?;
+            if image.level == 0 {
+                F::owned_pages(&self.pool, image, &mut |page| {
+                    pages.push(page);
+                    Ok(())
+                })?;
+            }
             pages.push(page);
             Ok(())
         })?;

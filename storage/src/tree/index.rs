@@ -243,16 +243,12 @@ impl IndexTree {
                 return Ok(!range.is_empty());
             }
         }
-        match node.high()? {
-            Some(high) => {
-                range.start = high.to_vec();
-                Ok(!range.is_empty())
-            }
-            None => {
-                range.close();
-                Ok(false)
-            }
+        if let Some(high) = node.high()? {
+            range.start = high.to_vec();
+        } else {
+            range.close();
         }
+        Ok(!range.is_empty())
     }
 
     fn scan_backward(

@@ -48,14 +48,12 @@ fn corrupted(page: &[u8], what: &str) -> Error {
 /// The first four bytes, zeros behind the end.
 #[inline]
 fn head_of(suffix: &[u8]) -> u32 {
-    match suffix.first_chunk() {
-        Some(bytes) => u32::from_be_bytes(*bytes),
-        None => {
-            let mut bytes = [0; 4];
-            bytes[..suffix.len()].copy_from_slice(suffix);
-            u32::from_be_bytes(bytes)
-        }
+    if let Some(bytes) = suffix.first_chunk() {
+        return u32::from_be_bytes(*bytes);
     }
+    let mut bytes = [0; 4];
+    bytes[..suffix.len()].copy_from_slice(suffix);
+    u32::from_be_bytes(bytes)
 }
 
 pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
@@ -406,7 +404,23 @@ impl Format for IndexFormat {
     }
 
     fn separator(left: &Vec<u8>, right: &Vec<u8>) -> Vec<u8> {
-        right[..common_prefix(left, right) + 1].to_vec()
+        right[..=common_prefix(left, right)].to_vec()
+    }
+
+    fn bodies(page: &[u8]) -> Result<Vec<(usize, usize)>> {
+        let node = Node::new(page)?;
+        let tail = if node.is_leaf { 0 } else { CHILD_BYTES };
+        let field = |at| usize::from(get_u16(page, at));
+        let mut bodies: Vec<_> = (0..node.count)
+            .map(|index| {
+                let slot = Node::slot(index);
+                (field(slot), field(slot + 2) & !usize::from(MARK))
+            })
+            .map(|(at, len)| (at, len + tail))
+            .collect();
+        bodies.push((field(offset::LOW_FENCE_OFFSET), field(offset::LOW_FENCE_LEN)));
+        bodies.push((field(offset::HIGH_FENCE_OFFSET), field(offset::HIGH_FENCE_LEN)));
+        Ok(bodies)
     }
 
     fn is_marked(tag: u32) -> bool {

@@ -28,6 +28,8 @@ mod overflow;
 mod range;
 mod row;
 mod row_node;
+#[cfg(test)]
+mod tests;
 
 pub use index::{EntryFlags, IndexBuilder, IndexEntry, IndexTree};
 pub use range::{Direction, KeyRange};

@@ -222,7 +222,7 @@ pub(super) fn insert(
     // The first row of a leaf sets the base.
     let base = if count == 0 { rowid } else { leaf.base };
     let is_in_reach =
-        rowid >= base && (slot_bytes == WIDE_SLOT_BYTES || rowid - base <= u64::from(u32::MAX));
+        rowid >= base && (slot_bytes == WIDE_SLOT_BYTES || u32::try_from(rowid - base).is_ok());
     if !is_in_reach || gap(page) < slot_bytes + body.len() {
         let mut image = RowFormat::read(page)?;
         image.insert(index, rowid, body, flags.into());
@@ -450,6 +450,19 @@ impl Format for RowFormat {
 
     fn separator(_left: &u64, right: &u64) -> u64 {
         *right
+    }
+
+    fn bodies(page: &[u8]) -> Result<Vec<(usize, usize)>> {
+        if page::level(page) > 0 {
+            return Ok(Vec::new());
+        }
+        let leaf = Leaf::new(page)?;
+        let body = |index| {
+            let packed = get_u32(page, leaf.slot(index) + leaf.slot_bytes - 4);
+            let (at, len, _) = unpack(packed);
+            (at, len)
+        };
+        Ok((0..leaf.count).map(body).collect())
     }
 
     fn owned_pages(

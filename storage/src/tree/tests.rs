@@ -1,0 +1,468 @@
+//! Random operations against a plain model, over small pages and few frames, with a verification every so often.
+
+use super::*;
+use crate::env::Env;
+use crate::page::{PageId, PageKind};
+use crate::store::{Store, StoreOptions};
+use crate::testing::Chance;
+use damask_types::{Error, Result, RowId};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::{Bound, ControlFlow};
+use std::path::Path;
+use std::sync::Arc;
+
+type Rows = BTreeMap<u64, (Vec<u8>, RowFlags)>;
+type Entries = BTreeMap<(Vec<u8>, u64), EntryFlags>;
+
+/// Pages of 4 KiB, and far fewer frames than pages.
+fn store() -> Store {
+    let options =
+        StoreOptions { page_bytes: 4096, pool_bytes: 24 * 4096, ..StoreOptions::default() };
+    Store::open(Env::in_memory(1), Path::new(":memory:"), options).unwrap().0
+}
+
+fn pages_of(
+    verify: impl FnOnce(&mut dyn FnMut(PageId) -> Result<()>) -> Result<TreeStatistics>,
+) -> (TreeStatistics, HashSet<PageId>) {
+    let mut pages = HashSet::new();
+    let statistics = verify(&mut |page| {
+        assert!(pages.insert(page), "{page} is reached twice");
+        Ok(())
+    });
+    (statistics.unwrap(), pages)
+}
+
+/// The tree is sound and has all pages of the store.
+fn check_rows(store: &Store, tree: &RowTree, model: &Rows) -> TreeStatistics {
+    let (statistics, pages) = pages_of(|visit| tree.verify(visit));
+    assert_eq!(statistics.entries, model.len() as u64);
+    assert_eq!(pages.len(), store.pool().statistics().page_count);
+    assert_eq!(tree.max_rowid().unwrap(), model.keys().last().copied().map(RowId));
+    let mut rows = Vec::new();
+    let mut next = Some(RowId(0));
+    while let Some(from) = next {
+        next = tree
+            .scan_leaf(from, |rowid, flags, row| {
+                rows.push((rowid.0, (row.to_vec(), flags)));
+                Ok(ControlFlow::Continue(()))
+            })
+            .unwrap();
+    }
+    assert!(rows.iter().map(|(rowid, row)| (rowid, row)).eq(model.iter()));
+    let mut reversed = Vec::new();
+    let mut next = Some(RowId(u64::MAX));
+    while let Some(from) = next {
+        next = tree
+            .scan_leaf_reverse(from, |rowid, _, _| {
+                reversed.push(rowid.0);
+                Ok(ControlFlow::Continue(()))
+            })
+            .unwrap();
+    }
+    assert!(reversed.iter().eq(model.keys().rev()));
+    statistics
+}
+
+/// One random change of the tree and its model.
+fn change_row(chance: &mut Chance, tree: &RowTree, model: &mut Rows, rowid: u64, len: u64) {
+    let id = RowId(rowid);
+    let bytes = vec![chance.next() as u8; len as usize];
+    let flags = if chance.one_in(4) { RowFlags::GHOST } else { RowFlags::VERSIONED };
+    let is_there = model.contains_key(&rowid);
+    match chance.below(5) {
+        0 | 1 => {
+            assert_eq!(tree.insert(id, &bytes, flags).unwrap(), !is_there);
+            model.entry(rowid).or_insert((bytes, flags));
+        }
+        2 => {
+            assert_eq!(tree.replace(id, &bytes, flags).unwrap(), is_there);
+            model.entry(rowid).and_modify(|row| *row = (bytes, flags));
+        }
+        3 => {
+            assert_eq!(tree.set_flags(id, flags).unwrap(), is_there);
+            model.entry(rowid).and_modify(|row| row.1 = flags);
+        }
+        _ => {
+            assert_eq!(tree.remove(id).unwrap(), is_there);
+            model.remove(&rowid);
+        }
+    }
+    assert_eq!(tree.get(id).unwrap(), model.get(&rowid).cloned());
+}
+
+#[test]
+fn a_row_tree_is_what_its_model_says() {
+    for seed in 0..6 {
+        let store = store();
+        let tree = RowTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+        let mut model = Rows::new();
+        let mut chance = Chance(seed);
+        // Dense, gappy, or all over the range, so that leaves go wide.
+        let shift = [54, 44, 0][seed as usize % 3];
+        for step in 0..4000 {
+            // Phases of mostly adding and mostly removing.
+            let rowid = chance.next() >> shift;
+            let len = match chance.below(60) {
+                0 => chance.below(20_000),
+                1..=4 => chance.below(1100),
+                _ => chance.below(150),
+            };
+            change_row(&mut chance, &tree, &mut model, rowid, len);
+            if step > 2500 && chance.one_in(2) {
+                let Some(rowid) = model.range(rowid..).next().map(|(rowid, _)| *rowid) else {
+                    continue;
+                };
+                assert!(tree.remove(RowId(rowid)).unwrap());
+                model.remove(&rowid);
+            }
+            if step % 500 == 0 {
+                check_rows(&store, &tree, &model);
+            }
+        }
+        let statistics = check_rows(&store, &tree, &model);
+        assert!(statistics.height >= 2, "{statistics:?}");
+        for rowid in model.keys() {
+            assert!(tree.remove(RowId(*rowid)).unwrap());
+        }
+        let statistics = check_rows(&store, &tree, &Rows::new());
+        assert_eq!((statistics.height, statistics.leaves), (1, 1), "{statistics:?}");
+        tree.destroy().unwrap();
+        assert_eq!(store.pool().statistics().page_count, 0);
+    }
+}
+
+#[test]
+fn rows_in_order_fill_their_leaves() {
+    let store = store();
+    let tree = RowTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+    let mut model = Rows::new();
+    for i in 0..60_000 {
+        let row = (vec![i as u8; 20], RowFlags::NONE);
+        assert!(tree.insert(RowId(i), &row.0, row.1).unwrap());
+        model.insert(i, row);
+    }
+    let statistics = check_rows(&store, &tree, &model);
+    assert_eq!(statistics.leaves, 60_000 / (4032 / 28) + 1);
+    assert_eq!(statistics.height, 3);
+    // A queue: rows leave at the head.
+    for i in 0..59_000 {
+        tree.remove(RowId(i)).unwrap();
+        model.remove(&i);
+    }
+    let statistics = check_rows(&store, &tree, &model);
+    assert!(statistics.leaves <= 1000 / 100 + 1, "{statistics:?}");
+    // Row ids at both ends of what there is.
+    for rowid in [0, u64::MAX] {
+        assert!(tree.insert(RowId(rowid), b"end", RowFlags::NONE).unwrap());
+        model.insert(rowid, (b"end".to_vec(), RowFlags::NONE));
+    }
+    check_rows(&store, &tree, &model);
+}
+
+#[test]
+fn scans_stop_and_go_on_at_any_row() {
+    let store = store();
+    let tree = RowTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+    for i in 0..1000 {
+        tree.insert(RowId(i * 3), &[0; 50], RowFlags::NONE).unwrap();
+    }
+    let mut chance = Chance(4);
+    let (mut next, mut seen) = (Some(RowId(0)), Vec::new());
+    while let Some(from) = next {
+        next = tree
+            .scan_leaf(from, |rowid, _, _| {
+                seen.push(rowid.0);
+                Ok(if chance.one_in(7) {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                })
+            })
+            .unwrap();
+    }
+    assert!(seen.into_iter().eq((0..1000).map(|i| i * 3)));
+    // An error of the visitor comes out.
+    let error = tree.scan_leaf(RowId(0), |_, _, _| Err(Error::internal("enough"))).unwrap_err();
+    assert_eq!(error.message(), "enough");
+}
+
+#[test]
+fn a_modification_that_fails_changes_nothing() {
+    let store = store();
+    let tree = RowTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+    tree.insert(RowId(1), b"old", RowFlags::NONE).unwrap();
+    let failed: Result<()> = tree.modify(RowId(1), |slot| {
+        slot.put(&b"new"[..], RowFlags::NONE);
+        Err(Error::internal("no"))
+    });
+    failed.unwrap_err();
+    assert_eq!(tree.get(RowId(1)).unwrap().unwrap().0, b"old");
+    let too_long = vec![0; crate::row::ROW_BYTES_MAX + 1];
+    let error = tree.insert(RowId(2), &too_long, RowFlags::NONE).unwrap_err();
+    assert_eq!(error.sqlstate(), damask_types::SqlState::PROGRAM_LIMIT_EXCEEDED);
+}
+
+#[test]
+fn trees_come_back_by_their_roots() {
+    let store = store();
+    let rows = RowTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+    for i in 0..1000 {
+        rows.insert(RowId(i), &[1; 100], RowFlags::NONE).unwrap();
+    }
+    let again = RowTree::open(Arc::clone(store.pool()), rows.id(), rows.root()).unwrap();
+    assert_eq!(again.get(RowId(999)).unwrap().unwrap().0, [1; 100]);
+    assert!(IndexTree::open(Arc::clone(store.pool()), rows.id(), rows.root()).is_err());
+}
+
+fn key(chance: &mut Chance, shape: u64) -> Vec<u8> {
+    // No key may be a prefix of another: a 0 ends it, and is nowhere else.
+    let mut key: Vec<u8> = match shape {
+        0 => chance.below(2000).to_be_bytes().map(|byte| byte.max(1)).to_vec(),
+        1 => (0..chance.below(6)).map(|_| 1 + chance.below(3) as u8).collect(),
+        _ => {
+            let mut key = vec![7; [0, 30, 630][chance.below(3) as usize]];
+            key.extend((0..chance.below(12)).map(|_| 1 + chance.below(255) as u8));
+            key
+        }
+    };
+    key.push(0);
+    key
+}
+
+fn collect(
+    tree: &IndexTree,
+    mut range: KeyRange,
+    direction: Direction,
+    chance: &mut Chance,
+) -> Vec<((Vec<u8>, u64), EntryFlags)> {
+    let mut out = Vec::new();
+    while tree
+        .scan_leaf(&mut range, direction, |entry| {
+            out.push(((entry.key.to_vec(), entry.rowid.0), entry.flags));
+            Ok(if chance.one_in(20) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })
+        .unwrap()
+    {}
+    out
+}
+
+fn check_index(
+    store: &Store,
+    tree: &IndexTree,
+    model: &Entries,
+    chance: &mut Chance,
+) -> TreeStatistics {
+    let (statistics, pages) = pages_of(|visit| tree.verify(visit));
+    assert_eq!(statistics.entries, model.len() as u64);
+    assert_eq!(pages.len(), store.pool().statistics().page_count);
+    let ranges = |chance: &mut Chance| {
+        let mut keys = [key(chance, chance_shape(model)), key(chance, chance_shape(model))];
+        keys.sort();
+        keys
+    };
+    for _ in 0..8 {
+        let [low, high] = ranges(chance);
+        let bound = |which: u64, key: &[u8]| match which {
+            0 => Bound::Unbounded,
+            1 => Bound::Included(key.to_vec()),
+            _ => Bound::Excluded(key.to_vec()),
+        };
+        let (low, high) = (bound(chance.below(3), &low), bound(chance.below(3), &high));
+        let range =
+            KeyRange::between(low.as_ref().map(|key| &key[..]), high.as_ref().map(|key| &key[..]));
+        let is_inside = |key: &Vec<u8>| {
+            (match &low {
+                Bound::Unbounded => true,
+                Bound::Included(low) => key >= low,
+                Bound::Excluded(low) => key > low,
+            }) && match &high {
+                Bound::Unbounded => true,
+                Bound::Included(high) => key <= high,
+                Bound::Excluded(high) => key < high,
+            }
+        };
+        let expected: Vec<_> = model
+            .iter()
+            .filter(|((key, _), _)| is_inside(key))
+            .map(|(entry, flags)| (entry.clone(), *flags))
+            .collect();
+        assert_eq!(collect(tree, range.clone(), Direction::Forward, chance), expected);
+        let mut backward = collect(tree, range, Direction::Backward, chance);
+        backward.reverse();
+        assert_eq!(backward, expected);
+    }
+    statistics
+}
+
+/// The shape of keys that the model has.
+fn chance_shape(model: &Entries) -> u64 {
+    model.keys().next().map_or(0, |(key, _)| u64::from(key.len() > 9) * 2)
+}
+
+#[test]
+fn an_index_tree_is_what_its_model_says() {
+    for seed in 0..6 {
+        let store = store();
+        let tree = IndexTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+        let mut model = Entries::new();
+        let mut chance = Chance(seed);
+        for step in 0..5000 {
+            let key = key(&mut chance, seed % 3);
+            let rowid = chance.below(if seed % 3 == 1 { 1000 } else { 3 });
+            let entry = (key.clone(), rowid);
+            let flags = if chance.one_in(3) { EntryFlags::DELETE_MARK } else { EntryFlags::NONE };
+            assert_eq!(tree.get(&key, RowId(rowid)).unwrap(), model.get(&entry).copied());
+            match chance.below(6) {
+                0..=2 => {
+                    let is_new = tree.insert(&key, RowId(rowid), flags).unwrap();
+                    assert_eq!(model.insert(entry, flags).is_none(), is_new);
+                }
+                3 => {
+                    let is_there = tree.set_flags(&key, RowId(rowid), flags).unwrap();
+                    assert_eq!(model.contains_key(&entry), is_there);
+                    model.entry(entry).and_modify(|old| *old = flags);
+                }
+                4 => {
+                    let mut seen = Vec::new();
+                    let inserted = tree.insert_unless(&key, RowId(rowid), flags, |rowid, flags| {
+                        seen.push((rowid.0, flags));
+                        Ok((flags == EntryFlags::NONE).then_some(rowid))
+                    });
+                    let others: Vec<_> = model
+                        .range((key.clone(), 0)..=(key.clone(), u64::MAX))
+                        .map(|((_, rowid), flags)| (*rowid, *flags))
+                        .collect();
+                    let conflict = others.iter().find(|(_, flags)| *flags == EntryFlags::NONE);
+                    match inserted.unwrap() {
+                        Err(rowid) => assert_eq!(rowid.0, conflict.unwrap().0),
+                        Ok(is_new) => {
+                            assert_eq!((conflict, &seen), (None, &others));
+                            assert_eq!(model.insert(entry, flags).is_none(), is_new);
+                        }
+                    }
+                }
+                _ => {
+                    let is_there = tree.remove(&key, RowId(rowid)).unwrap();
+                    assert_eq!(model.remove(&entry).is_some(), is_there);
+                }
+            }
+            if step > 3500 && chance.one_in(2) {
+                let from = (key, 0);
+                if let Some(entry) = model.range(from..).next().map(|(entry, _)| entry.clone()) {
+                    assert!(tree.remove(&entry.0, RowId(entry.1)).unwrap());
+                    model.remove(&entry);
+                }
+            }
+            if step % 500 == 0 {
+                check_index(&store, &tree, &model, &mut chance);
+            }
+        }
+        let statistics = check_index(&store, &tree, &model, &mut chance);
+        assert!(statistics.height >= 2, "{statistics:?}");
+        for (key, rowid) in model.keys() {
+            assert!(tree.remove(key, RowId(*rowid)).unwrap());
+        }
+        check_index(&store, &tree, &Entries::new(), &mut chance);
+        tree.destroy().unwrap();
+        assert_eq!(store.pool().statistics().page_count, 0);
+    }
+}
+
+#[test]
+fn bulk_builds_are_as_if_inserted() {
+    for count in [0, 1, 100, 20_000] {
+        let store = store();
+        let mut builder = RowBuilder::new(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+        let mut model = Rows::new();
+        let mut chance = Chance(count);
+        let mut rowid = 0;
+        for _ in 0..count {
+            rowid += 1 + chance.below(3) + (u64::from(chance.one_in(1000)) << 40);
+            let len = if chance.one_in(200) { 5000 } else { chance.below(60) };
+            let row = (vec![chance.next() as u8; len as usize], RowFlags::NONE);
+            builder.push(RowId(rowid), &row.0, row.1).unwrap();
+            model.insert(rowid, row);
+        }
+        if count > 0 {
+            assert!(builder.push(RowId(rowid), b"", RowFlags::NONE).is_err());
+        }
+        let tree = builder.finish().unwrap();
+        check_rows(&store, &tree, &model);
+        for i in 0..200 {
+            change_row(&mut chance, &tree, &mut model, i, 80);
+        }
+        check_rows(&store, &tree, &model);
+        tree.destroy().unwrap();
+
+        let mut builder =
+            IndexBuilder::new(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+        let entries: BTreeSet<(Vec<u8>, u64)> =
+            (0..count).map(|i| (key(&mut chance, 2 * (count % 2)), i)).collect();
+        let mut model = Entries::new();
+        for (key, rowid) in entries {
+            builder.push(&key, RowId(rowid), EntryFlags::NONE).unwrap();
+            model.insert((key, rowid), EntryFlags::NONE);
+        }
+        let tree = builder.finish().unwrap();
+        check_index(&store, &tree, &model, &mut chance);
+        tree.destroy().unwrap();
+        assert_eq!(store.pool().statistics().page_count, 0);
+    }
+    // Long and short keys in turns, so that fences are long and prefixes change; and a build given up.
+    let store = store();
+    let mut chance = Chance(9);
+    let keys: BTreeSet<Vec<u8>> = (0..3000).map(|_| key(&mut chance, 2)).collect();
+    let mut builder = IndexBuilder::new(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+    let mut model = Entries::new();
+    for key in keys {
+        builder.push(&key, RowId(5), EntryFlags::NONE).unwrap();
+        model.insert((key, 5), EntryFlags::NONE);
+    }
+    let tree = builder.finish().unwrap();
+    check_index(&store, &tree, &model, &mut chance);
+    tree.destroy().unwrap();
+    let mut builder = RowBuilder::new(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+    for i in 0..2000 {
+        let len = if i % 100 == 0 { 9000 } else { 30 };
+        builder.push(RowId(i), &vec![1; len], RowFlags::NONE).unwrap();
+    }
+    builder.abort().unwrap();
+    assert_eq!(store.pool().statistics().page_count, 0);
+}
+
+#[test]
+fn verification_finds_damage() {
+    let store = store();
+    let tree = RowTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+    let (id, root) = (tree.id(), tree.root());
+    for i in 0..2000 {
+        tree.insert(RowId(i), &[1; 60], RowFlags::NONE).unwrap();
+    }
+    store.set_tree(crate::store::TreeDescriptor { tree: id, kind: PageKind::RowLeaf, root });
+    assert!(store.verify().unwrap().is_clean());
+    let damage = |page: PageId, at: usize, bits: u8| {
+        let mut page = store.pool().write(page).unwrap();
+        page[at] ^= bits;
+    };
+    let leaf =
+        PageId(crate::page::get_u32(&store.pool().read(root).unwrap(), 64 + (4096 - 64) / 12 * 8));
+    // A slot's row id, the fences, a separator, the level, a row outside its page.
+    for (page, at, bits) in [
+        (leaf, 64 + 8, 1),
+        (leaf, row_node::LOW, 1),
+        (leaf, row_node::HIGH, 1),
+        (root, 64 + 8, 1),
+        (leaf, crate::page::offset::LEVEL, 1),
+        (leaf, 64 + 4, 0xff),
+        (root, crate::page::offset::TREE, 1),
+    ] {
+        damage(page, at, bits);
+        let report = store.verify().unwrap();
+        let found = !report.is_clean();
+        damage(page, at, bits);
+        assert!(found, "byte {at} of page {page}");
+    }
+    // A page of the tree that the tree does not reach.
+    drop(store.pool().allocate(PageKind::RowLeaf, id).unwrap());
+    assert_eq!(store.verify().unwrap().problems.len(), 1);
+}
