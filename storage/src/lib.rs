@@ -13,6 +13,8 @@
 
 mod alloc;
 pub mod env;
+#[cfg(test)]
+mod format_tests;
 mod health;
 pub mod key;
 pub mod log;

@@ -286,6 +286,53 @@ fn many_committers_share_flushes() {
     assert!(found.iter().map(|(ts, _)| *ts).eq(1..=800));
 }
 
+/// Readers, writers, loads, evictions and checkpoints at once: a page is always whole, and no change is lost.
+#[test]
+fn threads_share_a_small_pool() {
+    let env = Env::in_memory(1);
+    let store = open(&env, "d").0;
+    let page_count = 100;
+    let pages: Vec<_> = (0..page_count).map(|_| new_page(&store, 0)).collect();
+    let gate = parking_lot::RwLock::new(());
+    let work = &|thread: u64| {
+        let random = SeededRandom::new(thread);
+        let mut added = vec![0_u8; pages.len()];
+        for _ in 0..3000 {
+            let gate = gate.read();
+            let index = random.below(page_count) as usize;
+            if random.below(2) == 0 {
+                let page = store.pool().read(pages[index]).unwrap();
+                let body = &page[PAGE_HEADER_BYTES..];
+                assert!(body.iter().all(|byte| *byte == body[0]));
+            } else {
+                let mut page = store.pool().write(pages[index]).unwrap();
+                let next = page[PAGE_HEADER_BYTES].wrapping_add(1);
+                page[PAGE_HEADER_BYTES..].fill(next);
+                added[index] = added[index].wrapping_add(1);
+            }
+            drop(gate);
+        }
+        added
+    };
+    let sums = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..4).map(|thread| scope.spawn(move || work(thread))).collect();
+        for ts in 1..20 {
+            let gate = gate.write();
+            store.checkpoint(Timestamp(ts), b"").unwrap();
+            drop(gate);
+            std::thread::yield_now();
+        }
+        workers.into_iter().map(|worker| worker.join().unwrap()).collect::<Vec<_>>()
+    });
+    for (index, page) in pages.iter().enumerate() {
+        let expected = sums.iter().fold(0_u8, |sum, added| sum.wrapping_add(added[index]));
+        assert_eq!(store.pool().read(*page).unwrap()[PAGE_HEADER_BYTES], expected);
+    }
+    let statistics = store.pool().statistics();
+    assert_eq!((statistics.frame_count, statistics.frames_max), (16, 16));
+    clean(&store);
+}
+
 /// The machine's own files, in a directory of their own.
 #[test]
 fn real_files_work_alike() {
