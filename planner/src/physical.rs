@@ -459,3 +459,13 @@ impl Plan {
         &self.nodes[id.0 as usize]
     }
 }
+
+impl JoinKind {
+    /// Whether the right side's columns come out.
+    pub fn gives_right(self) -> bool {
+        match self {
+            Self::Inner | Self::Left | Self::Right | Self::Full | Self::Single => true,
+            Self::Semi | Self::Anti | Self::NullAwareAnti | Self::Mark => false,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What an execution is given, and what it carries while it runs.
+
+use crate::operator::Rows;
+use damask_catalog::CatalogSnapshot;
+use damask_catalog::object::Relation;
+use damask_functions::Session;
+use damask_planner::expr::ColumnId;
+use damask_planner::physical::{Plan, PlanId};
+use damask_txn::{Engine, ReadView, Txn};
+use damask_types::{Batch, Error, Result, SqlState, Value};
+use hashbrown::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Rows of the relations that the catalog computes.
+pub trait SystemRows: Send + Sync {
+    /// Every row of `relation`, values by column.
+    fn rows(&self, relation: &Relation) -> Result<Vec<Vec<Value>>>;
+}
+
+/// What stops an execution, and what bounds it.
+pub trait Control: Send + Sync {
+    /// # Errors
+    /// 57014 if the statement is to end.
+    fn check(&self) -> Result<()>;
+
+    /// Time since some fixed moment, for `EXPLAIN ANALYZE`.
+    fn now(&self) -> Duration;
+}
+
+/// Never stops.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoControl;
+
+impl Control for NoControl {
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// Whether hot expressions are compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Jit {
+    /// Interpret.
+    Off,
+    /// Compile what is worth it.
+    #[default]
+    On,
+    /// Run both and compare.
+    Verify,
+}
+
+/// What an execution is given. Owned, so that it lives as long as the portal it is in.
+#[derive(Clone)]
+pub struct ExecContext {
+    /// Values of `$1`, `$2`, ...
+    pub params: Vec<Value>,
+    /// What functions may ask.
+    pub session: Arc<dyn Session + Send + Sync>,
+    /// Where tables live.
+    pub engine: Arc<Engine>,
+    /// The catalog the plan was made under.
+    pub catalog: Arc<CatalogSnapshot>,
+    /// Rows of computed relations.
+    pub system: Arc<dyn SystemRows>,
+    /// What stops it.
+    pub control: Arc<dyn Control>,
+    /// Most bytes that its operators may hold together.
+    pub memory_bytes_max: usize,
+    /// Compilation.
+    pub jit: Jit,
+    /// Whether time is counted for each node.
+    pub timing: bool,
+    /// The rows of an [`damask_planner::physical::Operator::Input`].
+    pub input: Option<Batch>,
+}
+
+/// Memory of one execution.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    used: AtomicUsize,
+    max: usize,
+}
+
+impl Memory {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { used: AtomicUsize::new(0), max }
+    }
+
+    /// Reserves bytes.
+    ///
+    /// # Errors
+    /// 53200 if the limit would be passed.
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<()> {
+        let before = self.used.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > self.max {
+            self.used.fetch_sub(bytes, Ordering::Relaxed);
+            return Err(Error::new(SqlState::OUT_OF_MEMORY, "out of memory")
+                .detail(format!("The statement may hold at most {} bytes.", self.max))
+                .hint("Raise query_memory_limit, or make the statement keep fewer rows."));
+        }
+        Ok(())
+    }
+
+    /// Gives bytes back.
+    pub(crate) fn release(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// State of an execution that all its operators share.
+pub(crate) struct Run {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) view: ReadView,
+    /// Columns of the rows that enclosing applies stand on.
+    pub(crate) outer: HashMap<ColumnId, Value>,
+    /// Results of subplans that have run.
+    pub(crate) subplans: HashMap<PlanId, Arc<SubplanResult>>,
+    /// Rows of shared nodes that have run.
+    pub(crate) shared: HashMap<PlanId, Arc<Rows>>,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) affected: u64,
+    pub(crate) stats: HashMap<PlanId, crate::NodeStats>,
+}
+
+/// What a subplan gave: its first column.
+#[derive(Debug)]
+pub(crate) struct SubplanResult {
+    pub(crate) values: Vec<Value>,
+    pub(crate) rows: usize,
+}
+
+/// What an operator's `next` works with.
+pub(crate) struct State<'a> {
+    pub(crate) ctx: &'a ExecContext,
+    pub(crate) txn: &'a mut Txn,
+    pub(crate) run: &'a mut Run,
+}
+
+impl State<'_> {
+    /// Cancel and timeouts (E2).
+    pub(crate) fn check(&self) -> Result<()> {
+        self.ctx.control.check()
+    }
+}

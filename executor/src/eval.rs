@@ -1,0 +1,791 @@
+//! Expressions over a tile.
+//!
+//! An [`Eval`] is an expression whose columns are positions in the input and whose constants are vectors already. It runs bottom-up
+//! over whole vectors; parts that are reached by some rows only (the later operands of AND, OR, CASE, COALESCE) run under a narrower
+//! mask, so that they raise for no other row (E4).
+
+use crate::build::Layout;
+use crate::context::{State, SubplanResult};
+use damask_functions::{KernelContext, ScalarFunction};
+use damask_planner::expr::{ColumnId, Expr, ExprKind};
+use damask_planner::physical::PlanId;
+use damask_types::array::ArrayValue;
+use damask_types::format::{parse_text, to_text};
+use damask_types::{
+    Batch, Error, Mask, Result, SqlState, SqlType, TypeId, Value, Vector, VectorBuilder,
+};
+use std::sync::Arc;
+
+/// An expression ready to run.
+#[derive(Debug)]
+pub(crate) struct Eval {
+    node: Node,
+    ty: SqlType,
+}
+
+#[derive(Debug)]
+enum Node {
+    Column(usize),
+    Constant(Value),
+    Parameter(usize),
+    Outer(ColumnId),
+    Subplan(PlanId),
+    Exists(PlanId),
+    ArraySubplan(PlanId),
+    Call(&'static ScalarFunction, Vec<Eval>),
+    Retype(Box<Eval>),
+    InOut(Box<Eval>),
+    ArrayCast(Box<Eval>, Box<Eval>),
+    Element,
+    And(Vec<Eval>),
+    Or(Vec<Eval>),
+    Not(Box<Eval>),
+    IsNull(Box<Eval>, bool),
+    IsBool(Box<Eval>, Option<bool>, bool),
+    IsDistinct(Box<Eval>, Box<Eval>, &'static ScalarFunction, bool),
+    Case(Vec<(Eval, Eval)>, Option<Box<Eval>>),
+    Coalesce(Vec<Eval>),
+    NullIf(Box<Eval>, Box<Eval>, &'static ScalarFunction),
+    MinMax(Vec<Eval>, bool, &'static ScalarFunction),
+    AnyAll {
+        lhs: Box<Eval>,
+        function: &'static ScalarFunction,
+        array: Box<Eval>,
+        all: bool,
+    },
+    /// `lhs op ANY (ARRAY[...])` with the elements as expressions.
+    AnyAllList {
+        lhs: Box<Eval>,
+        function: &'static ScalarFunction,
+        items: Vec<Eval>,
+        all: bool,
+    },
+    Array(Vec<Eval>, TypeId),
+    Subscript(Box<Eval>, Vec<Eval>),
+    Slice(Box<Eval>, Option<Box<Eval>>, Option<Box<Eval>>),
+    Row(Vec<Eval>),
+    Field(Box<Eval>, usize),
+    Raise(Arc<Error>),
+}
+
+impl Eval {
+    /// Prepares an expression over an input of this layout.
+    ///
+    /// # Panics
+    /// If it reads a column that the layout does not have: plans are checked where they are made.
+    pub(crate) fn new(expr: &Expr, layout: &Layout) -> Self {
+        let one = |expr: &Expr| Box::new(Self::new(expr, layout));
+        let all =
+            |exprs: &[Expr]| exprs.iter().map(|expr| Self::new(expr, layout)).collect::<Vec<_>>();
+        let node = match &expr.kind {
+            ExprKind::Column(id) => Node::Column(layout.position(*id)),
+            ExprKind::Literal(value) => Node::Constant(value.clone()),
+            ExprKind::Parameter(index) => Node::Parameter(*index),
+            ExprKind::Outer(id) => Node::Outer(*id),
+            ExprKind::Subplan(id) => Node::Subplan(*id),
+            ExprKind::Exists(id) => Node::Exists(*id),
+            ExprKind::ArraySubplan(id) => Node::ArraySubplan(*id),
+            ExprKind::Call { function, args } => Node::Call(function, all(args)),
+            ExprKind::Retype(arg) => Node::Retype(one(arg)),
+            ExprKind::InOut(arg) => Node::InOut(one(arg)),
+            ExprKind::ArrayCast { arg, element } => Node::ArrayCast(one(arg), one(element)),
+            ExprKind::Element => Node::Element,
+            ExprKind::And(parts) => Node::And(all(parts)),
+            ExprKind::Or(parts) => Node::Or(all(parts)),
+            ExprKind::Not(arg) => Node::Not(one(arg)),
+            ExprKind::IsNull { arg, negated } => Node::IsNull(one(arg), *negated),
+            ExprKind::IsBool { arg, value, negated } => Node::IsBool(one(arg), *value, *negated),
+            ExprKind::IsDistinct { lhs, rhs, equality, negated } => {
+                Node::IsDistinct(one(lhs), one(rhs), equality, *negated)
+            }
+            ExprKind::Case { branches, otherwise } => Node::Case(
+                branches
+                    .iter()
+                    .map(|(condition, result)| {
+                        (Self::new(condition, layout), Self::new(result, layout))
+                    })
+                    .collect(),
+                otherwise.as_deref().map(one),
+            ),
+            ExprKind::Coalesce(parts) => Node::Coalesce(all(parts)),
+            ExprKind::NullIf { lhs, rhs, equality } => Node::NullIf(one(lhs), one(rhs), equality),
+            ExprKind::MinMax { args, least, less } => Node::MinMax(all(args), *least, less),
+            ExprKind::AnyAll { lhs, function, array, all: is_all } => match &array.kind {
+                ExprKind::Array(items) => {
+                    Node::AnyAllList { lhs: one(lhs), function, items: all(items), all: *is_all }
+                }
+                _ => Node::AnyAll { lhs: one(lhs), function, array: one(array), all: *is_all },
+            },
+            ExprKind::Array(items) => {
+                Node::Array(all(items), expr.ty.id.element().unwrap_or(TypeId::Text))
+            }
+            ExprKind::Subscript { array, subscripts } => {
+                Node::Subscript(one(array), all(subscripts))
+            }
+            ExprKind::Slice { array, lower, upper } => {
+                Node::Slice(one(array), lower.as_deref().map(one), upper.as_deref().map(one))
+            }
+            ExprKind::Row(fields) => Node::Row(all(fields)),
+            ExprKind::Field { arg, index } => Node::Field(one(arg), *index),
+            ExprKind::Raise(error) => Node::Raise(Arc::clone(error)),
+        };
+        Self { node, ty: expr.ty }
+    }
+
+
+    /// Its values over a batch; rows outside `active` hold anything valid.
+    pub(crate) fn run(
+        &self,
+        batch: &Batch,
+        active: &Mask,
+        state: &mut State<'_>,
+    ) -> Result<Vector> {
+        self.eval(&Input { batch, element: None }, active, state)
+    }
+
+    /// Its value without any input.
+    pub(crate) fn value(&self, state: &mut State<'_>) -> Result<Value> {
+        let batch = Batch::new(vec![], 1);
+        Ok(self.run(&batch, &Mask::first(1), state)?.value(0))
+    }
+
+    fn eval(&self, input: &Input<'_>, active: &Mask, state: &mut State<'_>) -> Result<Vector> {
+        let rows = input.rows();
+        let constant = |value: &Value| Vector::constant(self.ty.id, value, rows);
+        Ok(match &self.node {
+            Node::Column(position) => input.batch.columns[*position].clone(),
+            Node::Constant(value) => constant(value),
+            Node::Parameter(index) => {
+                constant(state.ctx.params.get(*index).unwrap_or(&Value::Null))
+            }
+            Node::Outer(id) => constant(state.run.outer.get(id).unwrap_or(&Value::Null)),
+            Node::Element => {
+                input.element.clone().expect("an element is read inside an array cast")
+            }
+            // Without a row nothing is reached, so nothing may run or raise.
+            _ if active.is_empty() => Vector::nulls(self.ty.id, rows),
+            Node::Subplan(id) => {
+                let result = subplan(*id, 2, state)?;
+                if result.rows > 1 {
+                    return Err(Error::new(
+                        SqlState::CARDINALITY_VIOLATION,
+                        "more than one row returned by a subquery used as an expression",
+                    ));
+                }
+                constant(result.values.first().unwrap_or(&Value::Null))
+            }
+            Node::Exists(id) => constant(&Value::Bool(subplan(*id, 1, state)?.rows > 0)),
+            Node::ArraySubplan(id) => {
+                let result = subplan(*id, usize::MAX, state)?;
+                let element = self.ty.id.element().unwrap_or(TypeId::Text);
+                constant(&Value::array(element, result.values.clone()))
+            }
+            Node::Call(function, args) => {
+                let args = args
+                    .iter()
+                    .map(|arg| arg.eval(input, active, state))
+                    .collect::<Result<Vec<_>>>()?;
+                call(function, &args, self.ty, rows, active, state)?
+            }
+            Node::Retype(arg) => retype(arg.eval(input, active, state)?, self.ty.id),
+            Node::InOut(arg) => {
+                let value = arg.eval(input, active, state)?;
+                in_out(&value, self.ty, active, state)?
+            }
+            Node::ArrayCast(arg, element) => {
+                let arrays = arg.eval(input, active, state)?;
+                array_cast(&arrays, element, self.ty.id, active, state)?
+            }
+            Node::And(parts) => connective(parts, false, input, active, state)?,
+            Node::Or(parts) => connective(parts, true, input, active, state)?,
+            Node::Not(arg) => {
+                let value = arg.eval(input, active, state)?;
+                let valid = value.valid_rows();
+                bools(rows, valid.and_not(&value.true_rows()), valid)
+            }
+            Node::IsNull(arg, negated) => {
+                let value = arg.eval(input, active, state)?;
+                let null = match arg.ty.id {
+                    TypeId::Record => {
+                        Mask::from_fn(rows, |row| record_is(&value.value(row), !negated))
+                    }
+                    _ => {
+                        let valid = value.valid_rows();
+                        if *negated { valid } else { Mask::first(rows).and_not(&valid) }
+                    }
+                };
+                bools(rows, null, Mask::first(rows))
+            }
+            Node::IsBool(arg, wanted, negated) => {
+                let value = arg.eval(input, active, state)?;
+                let (all, valid, is_true) =
+                    (Mask::first(rows), value.valid_rows(), value.true_rows());
+                let found = match wanted {
+                    Some(true) => is_true,
+                    Some(false) => valid.and_not(&is_true),
+                    None => all.and_not(&valid),
+                };
+                bools(rows, if *negated { all.and_not(&found) } else { found }, all)
+            }
+            Node::IsDistinct(lhs, rhs, equality, negated) => {
+                let lhs = lhs.eval(input, active, state)?;
+                let rhs = rhs.eval(input, active, state)?;
+                let (left, right) = (lhs.valid_rows(), rhs.valid_rows());
+                let both = left.and(&right).and(active);
+                let equal = call(equality, &[lhs, rhs], TypeId::Bool.into(), rows, &both, state)?;
+                let all = Mask::first(rows);
+                let same = equal.true_rows().and(&both).or(&all.and_not(&left).and_not(&right));
+                bools(rows, if *negated { same } else { all.and_not(&same) }, all)
+            }
+            Node::Case(branches, otherwise) => {
+                let mut choice = Choice::new(self.ty.id, rows);
+                let mut left = *active;
+                for (condition, result) in branches {
+                    if left.is_empty() {
+                        break;
+                    }
+                    let taken = condition.eval(input, &left, state)?.true_rows().and(&left);
+                    if !taken.is_empty() {
+                        choice.take(result.eval(input, &taken, state)?, taken);
+                    }
+                    left = left.and_not(&taken);
+                }
+                if let Some(otherwise) = otherwise
+                    && !left.is_empty()
+                {
+                    choice.take(otherwise.eval(input, &left, state)?, left);
+                }
+                choice.finish()
+            }
+            Node::Coalesce(parts) => {
+                let mut choice = Choice::new(self.ty.id, rows);
+                let mut left = *active;
+                for part in parts {
+                    if left.is_empty() {
+                        break;
+                    }
+                    let value = part.eval(input, &left, state)?;
+                    let taken = value.valid_rows().and(&left);
+                    if !taken.is_empty() {
+                        choice.take(value, taken);
+                    }
+                    left = left.and_not(&taken);
+                }
+                choice.finish()
+            }
+            Node::NullIf(lhs, rhs, equality) => {
+                let value = lhs.eval(input, active, state)?;
+                let other = rhs.eval(input, active, state)?;
+                let equal = call(
+                    equality,
+                    &[value.clone(), other],
+                    TypeId::Bool.into(),
+                    rows,
+                    active,
+                    state,
+                )?;
+                let mut choice = Choice::new(self.ty.id, rows);
+                choice.take(retype(value, self.ty.id), active.and_not(&equal.true_rows()));
+                choice.finish()
+            }
+            Node::MinMax(args, least, less) => {
+                let mut best = args[0].eval(input, active, state)?;
+                for arg in &args[1..] {
+                    let value = arg.eval(input, active, state)?;
+                    let (have, new) = (best.valid_rows(), value.valid_rows());
+                    let both = have.and(&new).and(active);
+                    let operands = if *least {
+                        [value.clone(), best.clone()]
+                    } else {
+                        [best.clone(), value.clone()]
+                    };
+                    let better = call(less, &operands, TypeId::Bool.into(), rows, &both, state)?;
+                    let replace = better.true_rows().and(&both).or(&new.and_not(&have));
+                    let mut choice = Choice::new(self.ty.id, rows);
+                    choice.take(value, replace);
+                    choice.take(best, Mask::first(rows).and_not(&replace));
+                    best = choice.finish();
+                }
+                best
+            }
+            Node::AnyAll { lhs, function, array, all } => {
+                let lhs = lhs.eval(input, active, state)?;
+                let arrays = array.eval(input, active, state)?;
+                any_all(&lhs, function, &arrays, *all, active, state)?
+            }
+            Node::AnyAllList { lhs, function, items, all } => {
+                let lhs = lhs.eval(input, active, state)?;
+                let mut decided = Mask::NONE;
+                let mut unknown = Mask::NONE;
+                for item in items {
+                    let left = active.and_not(&decided);
+                    if left.is_empty() {
+                        break;
+                    }
+                    let item = item.eval(input, &left, state)?;
+                    let result = call(
+                        function,
+                        &[lhs.clone(), item],
+                        TypeId::Bool.into(),
+                        rows,
+                        &left,
+                        state,
+                    )?;
+                    let valid = result.valid_rows();
+                    let is_true = result.true_rows();
+                    // ANY is decided by a true, ALL by a false.
+                    let hit = if *all { valid.and_not(&is_true) } else { is_true };
+                    decided = decided.or(&hit.and(&left));
+                    unknown = unknown.or(&left.and_not(&valid));
+                }
+                let all_rows = Mask::first(rows);
+                let valid = all_rows.and_not(&unknown.and_not(&decided));
+                bools(rows, if *all { all_rows.and_not(&decided) } else { decided }, valid)
+            }
+            Node::Array(items, element) => {
+                let values = items
+                    .iter()
+                    .map(|item| item.eval(input, active, state))
+                    .collect::<Result<Vec<_>>>()?;
+                by_row(self.ty.id, rows, active, |row| {
+                    make_array(*element, values.iter().map(|value| value.value(row)).collect())
+                })?
+            }
+            Node::Subscript(array, subscripts) => {
+                let arrays = array.eval(input, active, state)?;
+                let subscripts = subscripts
+                    .iter()
+                    .map(|s| s.eval(input, active, state))
+                    .collect::<Result<Vec<_>>>()?;
+                by_row(self.ty.id, rows, active, |row| {
+                    Ok(subscript(
+                        &arrays.value(row),
+                        subscripts.iter().map(|s| s.value(row).as_i64()),
+                    ))
+                })?
+            }
+            Node::Slice(array, lower, upper) => {
+                let arrays = array.eval(input, active, state)?;
+                let mut bound = |bound: &Option<Box<Self>>| {
+                    bound.as_ref().map(|bound| bound.eval(input, active, state)).transpose()
+                };
+                let (lower, upper) = (bound(lower)?, bound(upper)?);
+                by_row(self.ty.id, rows, active, |row| {
+                    let at = |bound: &Option<Vector>| bound.as_ref().map(|bound| bound.value(row));
+                    Ok(slice(&arrays.value(row), at(&lower), at(&upper)))
+                })?
+            }
+            Node::Row(fields) => {
+                let types: Vec<TypeId> = fields.iter().map(|field| field.ty.id).collect();
+                let values = fields
+                    .iter()
+                    .map(|field| field.eval(input, active, state))
+                    .collect::<Result<Vec<_>>>()?;
+                by_row(self.ty.id, rows, active, |row| {
+                    let fields =
+                        types.iter().zip(&values).map(|(&ty, value)| (ty, value.value(row)));
+                    Ok(Value::Record(fields.collect()))
+                })?
+            }
+            Node::Field(arg, index) => {
+                let records = arg.eval(input, active, state)?;
+                by_row(self.ty.id, rows, active, |row| {
+                    Ok(match records.value(row) {
+                        Value::Record(fields) => {
+                            fields.get(*index).map_or(Value::Null, |field| field.1.clone())
+                        }
+                        _ => Value::Null,
+                    })
+                })?
+            }
+            Node::Raise(error) => return Err(copy_error(error)),
+        })
+    }
+}
+
+/// What an expression reads.
+struct Input<'a> {
+    batch: &'a Batch,
+    /// The elements of an array that an [`Node::ArrayCast`] converts; then `batch` is not read.
+    element: Option<Vector>,
+}
+
+impl Input<'_> {
+    fn rows(&self) -> usize {
+        self.element.as_ref().map_or_else(|| self.batch.rows(), Vector::rows)
+    }
+}
+
+/// Calls a function's kernel; a call over constants alone is made once.
+pub(crate) fn call(
+    function: &'static ScalarFunction,
+    args: &[Vector],
+    result: SqlType,
+    rows: usize,
+    active: &Mask,
+    state: &State<'_>,
+) -> Result<Vector> {
+    let session = &*state.ctx.session;
+    let is_constant = rows != 1
+        && !args.is_empty()
+        && args.iter().all(Vector::is_const)
+        && function.volatility != damask_functions::Volatility::Volatile;
+    if is_constant && !active.is_empty() {
+        let args: Vec<Vector> = args.iter().map(|arg| arg.clone().with_rows(1)).collect();
+        let one = Mask::first(1);
+        let ctx = KernelContext { rows: 1, active: &one, result, session };
+        let value = (function.kernel)(&ctx, &args)?.value(0);
+        return Ok(Vector::constant(result.id, &value, rows));
+    }
+    let ctx = KernelContext { rows, active, result, session };
+    let vector = (function.kernel)(&ctx, args)?;
+    Ok(if vector.ty == result.id { vector } else { retype(vector, result.id) })
+}
+
+fn retype(vector: Vector, ty: TypeId) -> Vector {
+    if vector.ty.physical() == ty.physical() {
+        return vector.retype(ty);
+    }
+    // Pseudo-types and aliases that lie differently (an int8 row id shown as `tid`).
+    let mut builder = VectorBuilder::new(ty, vector.rows());
+    for row in 0..vector.rows() {
+        builder.push(&vector.value(row));
+    }
+    builder.finish()
+}
+
+fn bools(rows: usize, values: Mask, valid: Mask) -> Vector {
+    let all = valid == Mask::first(rows);
+    Vector::bools(rows, values.and(&valid), (!all).then_some(valid))
+}
+
+/// AND (or OR) with three-valued logic: a part runs only for rows that no part before it decided.
+fn connective(
+    parts: &[Eval],
+    is_or: bool,
+    input: &Input<'_>,
+    active: &Mask,
+    state: &mut State<'_>,
+) -> Result<Vector> {
+    let rows = input.rows();
+    let mut decided = Mask::NONE;
+    let mut unknown = Mask::NONE;
+    for part in parts {
+        let left = active.and_not(&decided);
+        if left.is_empty() {
+            break;
+        }
+        let value = part.eval(input, &left, state)?;
+        let (valid, is_true) = (value.valid_rows(), value.true_rows());
+        let hit = if is_or { is_true } else { valid.and_not(&is_true) };
+        decided = decided.or(&hit.and(&left));
+        unknown = unknown.or(&left.and_not(&valid));
+    }
+    let all = Mask::first(rows);
+    let valid = all.and_not(&unknown.and_not(&decided));
+    Ok(bools(rows, if is_or { decided } else { all.and_not(&decided) }, valid))
+}
+
+/// A vector put together from parts of others.
+struct Choice {
+    ty: TypeId,
+    rows: usize,
+    parts: Vec<(Vector, Mask)>,
+}
+
+impl Choice {
+    fn new(ty: TypeId, rows: usize) -> Self {
+        Self { ty, rows, parts: vec![] }
+    }
+
+    fn take(&mut self, vector: Vector, rows: Mask) {
+        self.parts.push((vector, rows));
+    }
+
+    /// Rows that no part took are null.
+    fn finish(self) -> Vector {
+        if let [(vector, rows)] = &self.parts[..]
+            && *rows == Mask::first(self.rows)
+        {
+            return vector.clone();
+        }
+        let mut column = crate::store::Column::new(self.ty);
+        let mut source = vec![crate::store::NO_ROW; self.rows];
+        for (vector, mask) in &self.parts {
+            let rows: Vec<u32> = mask.iter().map(|row| row as u32).collect();
+            let base = column.len() as u32;
+            column.append(vector, &rows);
+            for (i, row) in rows.into_iter().enumerate() {
+                source[row as usize] = base + i as u32;
+            }
+        }
+        column.gather(&source)
+    }
+}
+
+/// Computes a value for each active row; the others are null.
+fn by_row(
+    ty: TypeId,
+    rows: usize,
+    active: &Mask,
+    mut f: impl FnMut(usize) -> Result<Value>,
+) -> Result<Vector> {
+    let mut builder = VectorBuilder::new(ty, rows);
+    for row in 0..rows {
+        let value = if active.get(row) { f(row)? } else { Value::Null };
+        builder.push(&value);
+    }
+    Ok(builder.finish())
+}
+
+/// A cast through text.
+fn in_out(value: &Vector, target: SqlType, active: &Mask, state: &State<'_>) -> Result<Vector> {
+    let session = &*state.ctx.session;
+    let settings = session.format();
+    let source = value.ty;
+    let convert = |value: Value| match value {
+        Value::Null => Ok(Value::Null),
+        Value::Oid(oid) if is_reg(source) => {
+            let text = session.reg_to_name(source, oid);
+            parse_text(target, &text, settings, session.transaction_timestamp())
+        }
+        value => {
+            let text = match value {
+                Value::Text(text) => text.as_ref().to_owned(),
+                value => to_text(source, &value, settings),
+            };
+            if is_reg(target.id) {
+                return Ok(Value::Oid(session.reg_from_name(target.id, &text)?));
+            }
+            parse_text(target, &text, settings, session.transaction_timestamp())
+        }
+    };
+    if value.is_const() {
+        let converted = convert(value.value(0))?;
+        return Ok(Vector::constant(target.id, &converted, value.rows()));
+    }
+    by_row(target.id, value.rows(), active, |row| convert(value.value(row)))
+}
+
+/// Whether values of a type are names of objects in text.
+fn is_reg(ty: TypeId) -> bool {
+    matches!(
+        ty,
+        TypeId::RegClass
+            | TypeId::RegType
+            | TypeId::RegProc
+            | TypeId::RegProcedure
+            | TypeId::RegOper
+            | TypeId::RegOperator
+            | TypeId::RegNamespace
+            | TypeId::RegRole
+            | TypeId::RegConfig
+            | TypeId::RegDictionary
+    )
+}
+
+fn array_cast(
+    arrays: &Vector,
+    element: &Eval,
+    ty: TypeId,
+    active: &Mask,
+    state: &mut State<'_>,
+) -> Result<Vector> {
+    let target = ty.element().unwrap_or(TypeId::Text);
+    by_row(ty, arrays.rows(), active, |row| {
+        let Value::Array(array) = arrays.value(row) else {
+            return Ok(Value::Null);
+        };
+        let mut values = Vec::with_capacity(array.values.len());
+        for chunk in array.values.chunks(damask_types::TILE_ROWS) {
+            let vector = Vector::from_values(array.element, chunk);
+            let batch = Batch::new(vec![], chunk.len());
+            let input = Input { batch: &batch, element: Some(vector) };
+            let converted = element.eval(&input, &Mask::first(chunk.len()), state)?;
+            values.extend((0..chunk.len()).map(|i| converted.value(i)));
+        }
+        Ok(ArrayValue { element: target, dims: array.dims.clone(), values }.into())
+    })
+}
+
+fn any_all(
+    lhs: &Vector,
+    function: &'static ScalarFunction,
+    arrays: &Vector,
+    is_all: bool,
+    active: &Mask,
+    state: &mut State<'_>,
+) -> Result<Vector> {
+    let rows = lhs.rows();
+    // One array for all rows: compare the whole vector with each element in turn.
+    if arrays.is_const() {
+        let Value::Array(array) = arrays.value(0) else {
+            return Ok(Vector::nulls(TypeId::Bool, rows));
+        };
+        let (mut decided, mut unknown) = (Mask::NONE, Mask::NONE);
+        for item in &array.values {
+            let left = active.and_not(&decided);
+            if left.is_empty() {
+                break;
+            }
+            let item = Vector::constant(array.element, item, rows);
+            let result =
+                call(function, &[lhs.clone(), item], TypeId::Bool.into(), rows, &left, state)?;
+            let (valid, is_true) = (result.valid_rows(), result.true_rows());
+            let hit = if is_all { valid.and_not(&is_true) } else { is_true };
+            decided = decided.or(&hit.and(&left));
+            unknown = unknown.or(&left.and_not(&valid));
+        }
+        let all = Mask::first(rows);
+        let valid = all.and_not(&unknown.and_not(&decided));
+        return Ok(bools(rows, if is_all { all.and_not(&decided) } else { decided }, valid));
+    }
+    by_row(TypeId::Bool, rows, active, |row| {
+        let Value::Array(array) = arrays.value(row) else {
+            return Ok(Value::Null);
+        };
+        let mut unknown = false;
+        for chunk in array.values.chunks(damask_types::TILE_ROWS) {
+            let items = Vector::from_values(array.element, chunk);
+            let left = Vector::constant(lhs.ty, &lhs.value(row), chunk.len());
+            let mask = Mask::first(chunk.len());
+            let result =
+                call(function, &[left, items], TypeId::Bool.into(), chunk.len(), &mask, state)?;
+            let (valid, is_true) = (result.valid_rows(), result.true_rows());
+            let hit = if is_all { valid.and_not(&is_true) } else { is_true };
+            if !hit.is_empty() {
+                return Ok(Value::Bool(!is_all));
+            }
+            unknown |= valid != mask;
+        }
+        Ok(if unknown { Value::Null } else { Value::Bool(is_all) })
+    })
+}
+
+/// ARRAY[...]: of arrays, one more dimension.
+fn make_array(element: TypeId, values: Vec<Value>) -> Result<Value> {
+    if !values.iter().any(|value| matches!(value, Value::Array(_))) {
+        return Ok(Value::array(element, values));
+    }
+    let mismatch = || {
+        Error::new(
+            SqlState::ARRAY_SUBSCRIPT_ERROR,
+            "multidimensional arrays must have array expressions with matching dimensions",
+        )
+    };
+    let mut dims: Option<Vec<(i32, i32)>> = None;
+    let mut all = vec![];
+    let count = values.len() as i32;
+    for value in values {
+        let Value::Array(array) = value else {
+            return Err(mismatch());
+        };
+        if *dims.get_or_insert_with(|| array.dims.clone()) != array.dims {
+            return Err(mismatch());
+        }
+        all.extend(array.values.iter().cloned());
+    }
+    let inner = dims.unwrap_or_default();
+    if inner.is_empty() {
+        return Ok(Value::array(element, vec![]));
+    }
+    let mut dims = vec![(count, 1)];
+    dims.extend(inner);
+    Ok(ArrayValue { element, dims, values: all }.into())
+}
+
+/// An element; null outside, for null subscripts, and for a wrong number of them.
+fn subscript(array: &Value, subscripts: impl Iterator<Item = Option<i64>>) -> Value {
+    let Value::Array(array) = array else {
+        return Value::Null;
+    };
+    let mut place = 0_usize;
+    let mut dims = array.dims.iter();
+    for subscript in subscripts {
+        let (Some(subscript), Some(&(len, lower))) = (subscript, dims.next()) else {
+            return Value::Null;
+        };
+        let offset = subscript - i64::from(lower);
+        if offset < 0 || offset >= i64::from(len) {
+            return Value::Null;
+        }
+        place = place * len as usize + offset as usize;
+    }
+    if dims.next().is_some() {
+        return Value::Null;
+    }
+    array.values.get(place).cloned().unwrap_or(Value::Null)
+}
+
+/// A slice of the first dimension, with lower bound 1.
+fn slice(array: &Value, lower: Option<Value>, upper: Option<Value>) -> Value {
+    let Value::Array(array) = array else {
+        return Value::Null;
+    };
+    let Some(&(len, base)) = array.dims.first() else {
+        return Value::array(array.element, vec![]);
+    };
+    let bound = |bound: Option<Value>, default: i64| match bound {
+        None => Some(default),
+        Some(value) => value.as_i64(),
+    };
+    let last = i64::from(base) + i64::from(len) - 1;
+    let (Some(from), Some(to)) = (bound(lower, base.into()), bound(upper, last)) else {
+        return Value::Null;
+    };
+    let (from, to) = (from.max(base.into()), to.min(last));
+    if from > to {
+        return Value::array(array.element, vec![]);
+    }
+    let stride: usize = array.dims[1..].iter().map(|dim| dim.0 as usize).product();
+    let start = (from - i64::from(base)) as usize * stride;
+    let end = (to - i64::from(base) + 1) as usize * stride;
+    let mut dims = vec![((to - from + 1) as i32, 1)];
+    dims.extend(array.dims[1..].iter().map(|dim| (dim.0, 1)));
+    ArrayValue { element: array.element, dims, values: array.values[start..end].to_vec() }.into()
+}
+
+/// IS NULL of a record: every field is null; IS NOT NULL: none is.
+fn record_is(value: &Value, null: bool) -> bool {
+    match value {
+        Value::Record(fields) => fields.iter().all(|(_, field)| field.is_null() == null),
+        other => other.is_null() == null,
+    }
+}
+
+/// Runs a subplan on first use, until it has given `enough` rows.
+fn subplan(id: PlanId, enough: usize, state: &mut State<'_>) -> Result<Arc<SubplanResult>> {
+    if let Some(result) = state.run.subplans.get(&id) {
+        return Ok(Arc::clone(result));
+    }
+    let plan = Arc::clone(&state.run.plan);
+    let mut operator = crate::build::build(&plan, id, state)?;
+    let (mut values, mut rows) = (vec![], 0);
+    while rows < enough
+        && let Some(batch) = operator.next(state)?
+    {
+        state.check()?;
+        for row in batch.active().iter() {
+            rows += 1;
+            if let Some(column) = batch.columns.first() {
+                let value = column.value(row);
+                state.run.memory.reserve(size_of::<Value>())?;
+                values.push(value);
+            }
+        }
+    }
+    let result = Arc::new(SubplanResult { values, rows });
+    state.run.subplans.insert(id, Arc::clone(&result));
+    Ok(result)
+}
+
+/// The same error again: a folded error may be raised more than once.
+fn copy_error(error: &Error) -> Error {
+    let fields = error.fields();
+    let mut copy = Error::new(fields.sqlstate, fields.message.clone());
+    let target = copy.fields_mut();
+    target.detail.clone_from(&fields.detail);
+    target.hint.clone_from(&fields.hint);
+    target.position = fields.position;
+    copy
+}

@@ -1,0 +1,500 @@
+//! INSERT, UPDATE, DELETE.
+//!
+//! A statement reads its input under the view it began with, so it never meets its own changes. Rows are changed as they come;
+//! foreign keys are looked at when all are ([`super::foreign_key`]), and only then do RETURNING's rows come out.
+//!
+//! At READ COMMITTED a row that another transaction changed meanwhile is read again in its newest version: if it still passes the
+//! qualification, the assignments are computed from it, else it is left alone.
+
+use super::foreign_key::{ForeignKeys, Old};
+use super::{Operator, Rows};
+use crate::build::Layout;
+use crate::context::State;
+use crate::eval::Eval;
+use damask_catalog::object::Relation;
+use damask_planner::expr::ColumnId;
+use damask_planner::physical::{self, RowChecks};
+use damask_txn::{Table, WriteOutcome};
+use damask_types::format::{FormatSettings, to_text};
+use damask_types::{
+    Batch, ColumnIndex, Error, Mask, Result, RowId, SqlState, TypeId, Value, Vector,
+};
+use std::sync::Arc;
+
+/// CHECK and NOT NULL of a table.
+struct Checks {
+    relation: Arc<Relation>,
+    exprs: Vec<(String, Eval)>,
+}
+
+impl Checks {
+    /// `layout` is that of the batches that [`Checks::run`] is given: the new row under the checks' ids, and more.
+    fn new(relation: &Arc<Relation>, checks: &RowChecks, layout: &Layout) -> Self {
+        let exprs = checks
+            .checks
+            .iter()
+            .map(|(name, expr)| (name.clone(), Eval::new(expr, layout)))
+            .collect();
+        Self { relation: Arc::clone(relation), exprs }
+    }
+
+    /// # Errors
+    /// 23502, 23514 with the failing row.
+    fn run(
+        &self,
+        batch: &Batch,
+        new: &[(ColumnIndex, Vector)],
+        state: &mut State<'_>,
+    ) -> Result<()> {
+        let active = batch.active();
+        let failing = |row: usize| new.iter().map(move |(_, vector)| vector.value(row));
+        for (column, vector) in new {
+            let definition = &self.relation.columns[usize::from(column.0)];
+            if definition.not_null && vector.validity().is_some() {
+                let null = active.and_not(&vector.valid_rows());
+                if let Some(row) = null.iter().next() {
+                    let schema = state.ctx.catalog.schema_name(self.relation.schema);
+                    return Err(Error::new(
+                        SqlState::NOT_NULL_VIOLATION,
+                        format!(
+                            "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
+                            definition.name, self.relation.name
+                        ),
+                    )
+                    .detail(failing_row(&self.relation, failing(row)))
+                    .table(schema, self.relation.name.as_str())
+                    .column(definition.name.as_str()));
+                }
+            }
+        }
+        for (name, check) in &self.exprs {
+            let value = check.run(batch, &active, state)?;
+            let is_false = active.and(&value.valid_rows().and_not(&value.true_rows()));
+            if let Some(row) = is_false.iter().next() {
+                let schema = state.ctx.catalog.schema_name(self.relation.schema);
+                return Err(Error::new(
+                    SqlState::CHECK_VIOLATION,
+                    format!(
+                        "new row for relation \"{}\" violates check constraint \"{name}\"",
+                        self.relation.name
+                    ),
+                )
+                .detail(failing_row(&self.relation, failing(row)))
+                .table(schema, self.relation.name.as_str())
+                .constraint(name.as_str()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `Failing row contains (1, null).`: the live columns' texts, each cut to 64 bytes.
+fn failing_row(relation: &Relation, values: impl Iterator<Item = Value>) -> String {
+    const VALUE_BYTES_MAX: usize = 64;
+    let settings = FormatSettings::default();
+    let texts: Vec<String> = relation
+        .live_columns()
+        .zip(values)
+        .map(|((_, column), value)| {
+            if value.is_null() {
+                return "null".to_owned();
+            }
+            let text = to_text(column.ty.id, &value, &settings);
+            if text.len() <= VALUE_BYTES_MAX {
+                return text;
+            }
+            let cut =
+                (0..=VALUE_BYTES_MAX).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+            format!("{}...", &text[..cut])
+        })
+        .collect();
+    format!("Failing row contains ({}).", texts.join(", "))
+}
+
+/// RETURNING: its rows are kept until the statement is done.
+struct Returning {
+    exprs: Vec<Eval>,
+    rows: Rows,
+    at: usize,
+}
+
+impl Returning {
+    fn new(exprs: &[damask_planner::expr::Expr], layout: &Layout) -> Self {
+        let types: Vec<TypeId> = exprs.iter().map(|expr| expr.ty.id).collect();
+        Self { exprs: layout.evals(exprs), rows: Rows::new(&types), at: 0 }
+    }
+
+    fn take(&mut self, batch: &Batch, state: &mut State<'_>) -> Result<()> {
+        if self.exprs.is_empty() {
+            return Ok(());
+        }
+        let active = batch.active();
+        let columns = self
+            .exprs
+            .iter()
+            .map(|expr| expr.run(batch, &active, state))
+            .collect::<Result<Vec<_>>>()?;
+        let mut out = Batch::new(columns, batch.rows());
+        out.selection = batch.selection;
+        self.rows.append(&out, state)
+    }
+
+    fn next(&mut self) -> Option<Batch> {
+        if self.at >= self.rows.store.len() {
+            return None;
+        }
+        let batch = self.rows.store.tile(self.at);
+        self.at += batch.rows();
+        Some(batch)
+    }
+}
+
+/// INSERT.
+pub(crate) struct Insert {
+    relation: Arc<Relation>,
+    input: Box<dyn Operator>,
+    /// Place in the input of each live column.
+    columns: Vec<ColumnIndex>,
+    checks: Checks,
+    returning: Returning,
+    is_done: bool,
+}
+
+impl Insert {
+    pub(crate) fn new(
+        insert: &physical::Insert,
+        input: Box<dyn Operator>,
+        layout: &Layout,
+    ) -> Self {
+        debug_assert_eq!(layout.len(), insert.checks.columns.len(), "the input is the new row");
+        let new = Layout::new(insert.checks.columns.iter().map(|(_, id)| *id).collect());
+        Self {
+            relation: Arc::clone(&insert.table),
+            input,
+            columns: insert.checks.columns.iter().map(|(column, _)| *column).collect(),
+            checks: Checks::new(&insert.table, &insert.checks, &new),
+            returning: Returning::new(&insert.returning, &new),
+            is_done: false,
+        }
+    }
+
+    fn run(&mut self, state: &mut State<'_>) -> Result<()> {
+        let table = state.ctx.engine.table(self.relation.rel)?;
+        let mut foreign = ForeignKeys::new(&self.relation, None);
+        let mut row = vec![Value::Null; self.relation.columns.len()];
+        while let Some(batch) = self.input.next(state)? {
+            state.check()?;
+            let batch = batch.compact();
+            let new: Vec<_> =
+                self.columns.iter().copied().zip(batch.columns.iter().cloned()).collect();
+            self.checks.run(&batch, &new, state)?;
+            for i in 0..batch.rows() {
+                for (column, vector) in &new {
+                    row[usize::from(column.0)] = vector.value(i);
+                }
+                table.insert(state.txn, &row)?;
+                foreign.note_new(&row);
+            }
+            state.run.affected += batch.rows() as u64;
+            self.returning.take(&batch, state)?;
+        }
+        foreign.finish(state)
+    }
+}
+
+impl Operator for Insert {
+    fn next(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
+        if !std::mem::replace(&mut self.is_done, true) {
+            self.run(state)?;
+        }
+        Ok(self.returning.next())
+    }
+
+    fn rewind(&mut self) {
+        unreachable!("a statement that changes rows runs once");
+    }
+}
+
+/// UPDATE.
+pub(crate) struct Update {
+    relation: Arc<Relation>,
+    input: Box<dyn Operator>,
+    row_id: usize,
+    /// Where the old row stands in the input.
+    old: Vec<(ColumnIndex, usize)>,
+    assignments: Vec<(ColumnIndex, Eval)>,
+    recheck: Vec<Eval>,
+    /// The new row, in the order of the checks' columns: from the input, or from an assignment.
+    new: Vec<(ColumnIndex, Source)>,
+    checks: Checks,
+    returning: Returning,
+    is_done: bool,
+}
+
+/// Where a column of the new row comes from.
+enum Source {
+    /// The old row, at this place in the input.
+    Old(usize),
+    /// This assignment.
+    Assigned(usize),
+}
+
+impl Update {
+    pub(crate) fn new(
+        update: &physical::Update,
+        input: Box<dyn Operator>,
+        layout: &Layout,
+    ) -> Self {
+        let old: Vec<(ColumnIndex, usize)> =
+            update.old.iter().map(|(column, id)| (*column, layout.position(*id))).collect();
+        let source = |column: ColumnIndex| match update
+            .assignments
+            .iter()
+            .position(|(assigned, _)| *assigned == column)
+        {
+            Some(i) => Source::Assigned(i),
+            None => Source::Old(
+                old.iter().find(|(old, _)| *old == column).expect("the old row is whole").1,
+            ),
+        };
+        let new =
+            update.checks.columns.iter().map(|&(column, _)| (column, source(column))).collect();
+        // Checks and RETURNING read the new row first, then the input.
+        let ids: Vec<ColumnId> = update.checks.columns.iter().map(|(_, id)| *id).collect();
+        let both = Layout::new(ids).join(layout);
+        Self {
+            relation: Arc::clone(&update.table),
+            input,
+            row_id: layout.position(update.row_id),
+            old,
+            assignments: update
+                .assignments
+                .iter()
+                .map(|(column, expr)| (*column, Eval::new(expr, layout)))
+                .collect(),
+            recheck: layout.evals(&update.recheck),
+            new,
+            checks: Checks::new(&update.table, &update.checks, &both),
+            returning: Returning::new(&update.returning, &both),
+            is_done: false,
+        }
+    }
+
+    /// The assigned values, and the batch that checks and RETURNING read; both checked.
+    fn compute(&self, batch: &Batch, state: &mut State<'_>) -> Result<(Vec<Vector>, Batch)> {
+        let active = batch.active();
+        let values = self
+            .assignments
+            .iter()
+            .map(|(_, eval)| eval.run(batch, &active, state))
+            .collect::<Result<Vec<_>>>()?;
+        let new: Vec<(ColumnIndex, Vector)> = self
+            .new
+            .iter()
+            .map(|(column, source)| {
+                let vector = match source {
+                    Source::Old(position) => batch.columns[*position].clone(),
+                    Source::Assigned(i) => values[*i].clone(),
+                };
+                (*column, vector)
+            })
+            .collect();
+        let mut columns: Vec<Vector> = new.iter().map(|(_, vector)| vector.clone()).collect();
+        columns.extend(batch.columns.iter().cloned());
+        let mut both = Batch::new(columns, batch.rows());
+        both.selection = batch.selection;
+        self.checks.run(&both, &new, state)?;
+        Ok((values, both))
+    }
+
+    fn run(&mut self, state: &mut State<'_>) -> Result<()> {
+        let table = state.ctx.engine.table(self.relation.rel)?;
+        let changed: Vec<ColumnIndex> =
+            self.assignments.iter().map(|(column, _)| *column).collect();
+        let mut foreign = ForeignKeys::new(&self.relation, Some(&changed));
+        while let Some(batch) = self.input.next(state)? {
+            state.check()?;
+            let batch = batch.compact();
+            let (values, both) = self.compute(&batch, state)?;
+            let mut done = Mask::NONE;
+            for row in 0..batch.rows() {
+                if self.update_row(&table, &batch, row, &values, &mut foreign, state)? {
+                    done.set(row, true);
+                    state.run.affected += 1;
+                }
+            }
+            let mut both = both;
+            both.select(&done);
+            self.returning.take(&both, state)?;
+        }
+        foreign.finish(state)
+    }
+
+    /// Updates one row of the batch; `false` if nothing more is to be said of it (it is gone, or RETURNING was served).
+    fn update_row(
+        &mut self,
+        table: &Arc<Table>,
+        batch: &Batch,
+        row: usize,
+        values: &[Vector],
+        foreign: &mut ForeignKeys,
+        state: &mut State<'_>,
+    ) -> Result<bool> {
+        let id = row_id(batch, self.row_id, row);
+        let changes = |values: &[Vector], row: usize| -> Vec<(ColumnIndex, Value)> {
+            self.assignments
+                .iter()
+                .zip(values)
+                .map(|((column, _), v)| (*column, v.value(row)))
+                .collect()
+        };
+        let list = changes(values, row);
+        let mut outcome = table.update(state.txn, id, &list)?;
+        if outcome == WriteOutcome::Done {
+            foreign.note_change(&self.old, batch, row, &list);
+            return Ok(true);
+        }
+        while outcome == WriteOutcome::Changed {
+            let Some(newest) = newest(table, &self.old, batch, row, id, state)? else {
+                return Ok(false);
+            };
+            let mut kept = newest.clone();
+            super::simple::apply_predicates(&self.recheck, &mut kept, state)?;
+            if kept.selected_count() == 0 {
+                return Ok(false);
+            }
+            let (values, both) = self.compute(&newest, state)?;
+            let list = changes(&values, 0);
+            outcome = table.update(state.txn, id, &list)?;
+            if outcome == WriteOutcome::Done {
+                foreign.note_change(&self.old, &newest, 0, &list);
+                state.run.affected += 1;
+                self.returning.take(&both, state)?;
+                return Ok(false);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The row id in a batch.
+fn row_id(batch: &Batch, column: usize, row: usize) -> RowId {
+    let id = batch.columns[column].value(row).as_i64().expect("a row id is never null");
+    RowId(id.cast_unsigned())
+}
+
+/// One input row with the newest version of the table's row in place of the old one; `None` if it is gone.
+fn newest(
+    table: &Arc<Table>,
+    old: &[(ColumnIndex, usize)],
+    batch: &Batch,
+    row: usize,
+    id: RowId,
+    state: &State<'_>,
+) -> Result<Option<Batch>> {
+    let columns: Vec<ColumnIndex> = old.iter().map(|(column, _)| *column).collect();
+    let Some(values) = table.latest(state.txn, id, &columns)? else {
+        return Ok(None);
+    };
+    let mut out: Vec<Vector> =
+        batch.columns.iter().map(|column| column.gather(&[row as u32])).collect();
+    for ((_, position), value) in old.iter().zip(&values) {
+        out[*position] = Vector::constant(out[*position].ty, value, 1);
+    }
+    Ok(Some(Batch::new(out, 1)))
+}
+
+impl Operator for Update {
+    fn next(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
+        if !std::mem::replace(&mut self.is_done, true) {
+            self.run(state)?;
+        }
+        Ok(self.returning.next())
+    }
+
+    fn rewind(&mut self) {
+        unreachable!("a statement that changes rows runs once");
+    }
+}
+
+/// DELETE.
+pub(crate) struct Delete {
+    relation: Arc<Relation>,
+    input: Box<dyn Operator>,
+    row_id: usize,
+    old: Vec<(ColumnIndex, usize)>,
+    recheck: Vec<Eval>,
+    returning: Returning,
+    is_done: bool,
+}
+
+impl Delete {
+    pub(crate) fn new(
+        delete: &physical::Delete,
+        input: Box<dyn Operator>,
+        layout: &Layout,
+    ) -> Self {
+        Self {
+            relation: Arc::clone(&delete.table),
+            input,
+            row_id: layout.position(delete.row_id),
+            old: delete.old.iter().map(|(column, id)| (*column, layout.position(*id))).collect(),
+            recheck: layout.evals(&delete.recheck),
+            returning: Returning::new(&delete.returning, layout),
+            is_done: false,
+        }
+    }
+
+    fn run(&mut self, state: &mut State<'_>) -> Result<()> {
+        let table = state.ctx.engine.table(self.relation.rel)?;
+        let mut foreign = ForeignKeys::new(&self.relation, None);
+        while let Some(batch) = self.input.next(state)? {
+            state.check()?;
+            let batch = batch.compact();
+            let mut done = Mask::NONE;
+            for row in 0..batch.rows() {
+                let id = row_id(&batch, self.row_id, row);
+                let mut outcome = table.delete(state.txn, id)?;
+                if outcome == WriteOutcome::Done {
+                    done.set(row, true);
+                    foreign.note_deleted(Old { columns: &self.old, batch: &batch, row });
+                    continue;
+                }
+                while outcome == WriteOutcome::Changed {
+                    let Some(newest) = newest(&table, &self.old, &batch, row, id, state)? else {
+                        break;
+                    };
+                    let mut kept = newest.clone();
+                    super::simple::apply_predicates(&self.recheck, &mut kept, state)?;
+                    if kept.selected_count() == 0 {
+                        break;
+                    }
+                    outcome = table.delete(state.txn, id)?;
+                    if outcome == WriteOutcome::Done {
+                        foreign.note_deleted(Old { columns: &self.old, batch: &newest, row: 0 });
+                        state.run.affected += 1;
+                        self.returning.take(&newest, state)?;
+                    }
+                }
+            }
+            state.run.affected += done.count() as u64;
+            let mut batch = batch;
+            batch.select(&done);
+            self.returning.take(&batch, state)?;
+        }
+        foreign.finish(state)
+    }
+}
+
+impl Operator for Delete {
+    fn next(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
+        if !std::mem::replace(&mut self.is_done, true) {
+            self.run(state)?;
+        }
+        Ok(self.returning.next())
+    }
+
+    fn rewind(&mut self) {
+        unreachable!("a statement that changes rows runs once");
+    }
+}

@@ -1,0 +1,435 @@
+//! Operators that keep nothing between tiles, or next to nothing.
+
+use super::Operator;
+use crate::build::{Layout, types};
+use crate::context::State;
+use crate::eval::Eval;
+use damask_functions::registry::TableFunction;
+use damask_planner::expr::Expr;
+use damask_planner::physical::{LockStrength, LockWait, LockedTable, Node};
+use damask_txn::{LockOutcome, RowLock, Table, Wait};
+use damask_types::{
+    Batch, Error, Mask, Result, RowId, SqlState, TILE_ROWS, TypeId, Value, Vector, VectorBuilder,
+};
+use std::sync::Arc;
+
+/// Rows of expressions.
+pub(crate) struct Values {
+    rows: Vec<Vec<Eval>>,
+    types: Vec<TypeId>,
+    at: usize,
+}
+
+impl Values {
+    pub(crate) fn new(node: &Node, rows: &[Vec<Expr>]) -> Self {
+        let layout = Layout::default();
+        Self { rows: rows.iter().map(|row| layout.evals(row)).collect(), types: types(node), at: 0 }
+    }
+}
+
+impl Operator for Values {
+    fn next(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
+        let rows = (self.rows.len() - self.at).min(TILE_ROWS);
+        if rows == 0 {
+            return Ok(None);
+        }
+        let mut builders: Vec<_> =
+            self.types.iter().map(|&ty| VectorBuilder::new(ty, rows)).collect();
+        for row in &self.rows[self.at..self.at + rows] {
+            for (eval, builder) in row.iter().zip(&mut builders) {
+                builder.push(&eval.value(state)?);
+            }
+        }
+        self.at += rows;
+        Ok(Some(Batch::new(builders.into_iter().map(VectorBuilder::finish).collect(), rows)))
+    }
+
+    fn rewind(&mut self) {
+        self.at = 0;
+    }
+}
+
+/// One batch handed in from outside.
+pub(crate) struct InputRows {
+    batch: Option<Batch>,
+    is_given: bool,
+}
+
+impl InputRows {
+    pub(crate) fn new(batch: Option<Batch>) -> Self {
+        Self { batch, is_given: false }
+    }
+}
+
+impl Operator for InputRows {
+    fn next(&mut self, _state: &mut State<'_>) -> Result<Option<Batch>> {
+        if std::mem::replace(&mut self.is_given, true) { Ok(None) } else { Ok(self.batch.clone()) }
+    }
+
+    fn rewind(&mut self) {
+        self.is_given = false;
+    }
+}
+
+/// Narrows a batch to the rows for which every predicate is true, one predicate after the other.
+pub(crate) fn apply_predicates(
+    predicates: &[Eval],
+    batch: &mut Batch,
+    state: &mut State<'_>,
+) -> Result<()> {
+    for predicate in predicates {
+        let active = batch.active();
+        if active.is_empty() {
+            return Ok(());
+        }
+        let kept = predicate.run(batch, &active, state)?.true_rows();
+        batch.select(&kept);
+    }
+    Ok(())
+}
+
+/// Rows for which every predicate is true.
+pub(crate) struct Filter {
+    input: Box<dyn Operator>,
+    predicates: Vec<Eval>,
+}
+
+impl Filter {
+    pub(crate) fn new(input: Box<dyn Operator>, predicates: Vec<Eval>) -> Self {
+        Self { input, predicates }
+    }
+}
+
+impl Operator for Filter {
+    fn next(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
+        loop {
+            state.check()?;
+            let Some(mut batch) = self.input.next(state)? else {
+                return Ok(None);
+            };
+            apply_predicates(&self.predicates, &mut batch, state)?;
+            if batch.selected_count() > 0 {
+                return Ok(Some(batch));
+            }
+        }
+    }
+
+    fn rewind(&mut self) {
+        self.input.rewind();
+    }
+}
+
+/// Below this share of rows that count, a tile is made dense before expressions run over it.
+const COMPACT_BELOW: usize = 4;
+
+/// A batch without most of the rows that do not count.
+fn dense(batch: Batch) -> Batch {
+    if batch.selection.is_some() && batch.selected_count() * COMPACT_BELOW < batch.rows() {
+        batch.compact()
+    } else {
+        batch
+    }
+}
+
+/// Expressions over the input.
+pub(crate) struct Project {
+    input: Box<dyn Operator>,
+    exprs: Vec<Eval>,
+}
+
+impl Project {
+    pub(crate) fn new(input: Box<dyn Operator>, exprs: Vec<Eval>) -> Self {
+        Self { input, exprs }
+    }
+}
+
+impl Operator for Project {
+    fn next(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
+        let Some(batch) = self.input.next(state)? else {
+            return Ok(None);
+        };
+        let batch = dense(batch);
+        let active = batch.active();
+        let columns = self
+            .exprs
+            .iter()
+            .map(|expr| expr.run(&batch, &active, state))
+            .collect::<Result<Vec<_>>>()?;
+        let mut out = Batch::new(columns, batch.rows());
+        out.selection = batch.selection;
+        Ok(Some(out))
+    }
+
+    fn rewind(&mut self) {
+        self.input.rewind();
+    }
+}
+
+type RowIterator = Box<dyn Iterator<Item = Result<Vec<Value>>> + Send>;
+
+/// Set-returning functions beside the input's columns.
+pub(crate) struct ProjectSet {
+    input: Box<dyn Operator>,
+    functions: Vec<(&'static TableFunction, Vec<Eval>, TypeId)>,
+    input_types: Vec<TypeId>,
+    /// The input batch being expanded, its rows still to come, and the values of their arguments.
+    current: Option<Expanding>,
+}
+
+struct Expanding {
+    batch: Batch,
+    rows: std::vec::IntoIter<usize>,
+    args: Vec<Vec<Vector>>,
+    row: Option<(usize, Vec<Option<RowIterator>>)>,
+}
+
+impl ProjectSet {
+    pub(crate) fn new(
+        input: Box<dyn Operator>,
+        functions: Vec<(&'static TableFunction, Vec<Eval>, TypeId)>,
+        input_types: Vec<TypeId>,
+    ) -> Self {
+        Self { input, functions, input_types, current: None }
+    }
+
+    fn begin(&self, batch: Batch, state: &mut State<'_>) -> Result<Expanding> {
+        let active = batch.active();
+        let args = self
+            .functions
+            .iter()
+            .map(|(_, args, _)| args.iter().map(|arg| arg.run(&batch, &active, state)).collect())
+            .collect::<Result<Vec<Vec<Vector>>>>()?;
+        let rows: Vec<usize> = active.iter().collect();
+        Ok(Expanding { batch, rows: rows.into_iter(), args, row: None })
+    }
+}
+
+/// The rows of a function for one set of arguments; none if one is null (the functions are strict).
+pub(crate) fn function_rows(
+    function: &TableFunction,
+    args: &[Value],
+    state: &State<'_>,
+) -> Result<Option<RowIterator>> {
+    if args.iter().any(Value::is_null) {
+        return Ok(None);
+    }
+    (function.rows)(&*state.ctx.session, args).map(Some)
+}
+
+impl Operator for ProjectSet {
+    fn next(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
+        let mut out: Vec<_> = self
+            .input_types
+            .iter()
+            .copied()
+            .chain(self.functions.iter().map(|(_, _, ty)| *ty))
+            .map(|ty| VectorBuilder::new(ty, 0))
+            .collect();
+        let mut count = 0;
+        while count < TILE_ROWS {
+            let Some(current) = &mut self.current else {
+                state.check()?;
+                let Some(batch) = self.input.next(state)? else { break };
+                self.current = Some(self.begin(batch, state)?);
+                continue;
+            };
+            let Some((row, iterators)) = &mut current.row else {
+                let Some(row) = current.rows.next() else {
+                    self.current = None;
+                    continue;
+                };
+                let iterators = self
+                    .functions
+                    .iter()
+                    .zip(&current.args)
+                    .map(|((function, ..), args)| {
+                        let args: Vec<Value> = args.iter().map(|arg| arg.value(row)).collect();
+                        function_rows(function, &args, state)
+                    })
+                    .collect::<Result<Vec<_>>>()?;
+                current.row = Some((row, iterators));
+                continue;
+            };
+            // One step of every function; a function that is through gives null until all are.
+            let mut values = Vec::with_capacity(iterators.len());
+            let mut any = false;
+            for iterator in iterators.iter_mut() {
+                let next = iterator.as_mut().and_then(Iterator::next).transpose()?;
+                any |= next.is_some();
+                values.push(next.and_then(|row| row.into_iter().next()).unwrap_or(Value::Null));
+            }
+            if !any {
+                current.row = None;
+                continue;
+            }
+            for (builder, column) in out.iter_mut().zip(&current.batch.columns) {
+                builder.push(&column.value(*row));
+            }
+            for (builder, value) in out[self.input_types.len()..].iter_mut().zip(&values) {
+                builder.push(value);
+            }
+            count += 1;
+        }
+        if count == 0 {
+            return Ok(None);
+        }
+        Ok(Some(Batch::new(out.into_iter().map(VectorBuilder::finish).collect(), count)))
+    }
+
+    fn rewind(&mut self) {
+        self.current = None;
+        self.input.rewind();
+    }
+}
+
+/// The first rows.
+pub(crate) struct Limit {
+    input: Box<dyn Operator>,
+    limit: Option<Eval>,
+    offset: Option<Eval>,
+    /// Rows still to leave out and still to give; set on the first call.
+    left: Option<(u64, u64)>,
+}
+
+impl Limit {
+    pub(crate) fn new(input: Box<dyn Operator>, limit: Option<Eval>, offset: Option<Eval>) -> Self {
+        Self { input, limit, offset, left: None }
+    }
+}
+
+/// The values of LIMIT and OFFSET.
+///
+/// # Errors
+/// 2201W and 2201X for negative ones.
+pub(crate) fn limits(
+    limit: Option<&Eval>,
+    offset: Option<&Eval>,
+    state: &mut State<'_>,
+) -> Result<(u64, u64)> {
+    let mut value = |eval: Option<&Eval>| -> Result<Option<i64>> {
+        Ok(match eval {
+            Some(eval) => eval.value(state)?.as_i64(),
+            None => None,
+        })
+    };
+    let (limit, offset) = (value(limit)?, value(offset)?);
+    if offset.is_some_and(|offset| offset < 0) {
+        return Err(Error::new(
+            SqlState::INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE,
+            "OFFSET must not be negative",
+        ));
+    }
+    if limit.is_some_and(|limit| limit < 0) {
+        return Err(Error::new(
+            SqlState::INVALID_ROW_COUNT_IN_LIMIT_CLAUSE,
+            "LIMIT must not be negative",
+        ));
+    }
+    Ok((offset.map_or(0, i64::cast_unsigned), limit.map_or(u64::MAX, i64::cast_unsigned)))
+}
+
+impl Operator for Limit {
+    fn next(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
+        let (mut skip, mut take) = match self.left {
+            Some(left) => left,
+            None => limits(self.limit.as_ref(), self.offset.as_ref(), state)?,
+        };
+        let result = loop {
+            if take == 0 {
+                break None;
+            }
+            state.check()?;
+            let Some(mut batch) = self.input.next(state)? else { break None };
+            let count = batch.selected_count() as u64;
+            if count <= skip {
+                skip -= count;
+                continue;
+            }
+            if skip > 0 || count - skip > take {
+                let mut kept = Mask::NONE;
+                let rows = batch.active();
+                for row in rows
+                    .iter()
+                    .skip(skip as usize)
+                    .take(usize::try_from(take).unwrap_or(usize::MAX))
+                {
+                    kept.set(row, true);
+                }
+                batch.select(&kept);
+                skip = 0;
+            }
+            take -= batch.selected_count() as u64;
+            break Some(batch);
+        };
+        self.left = Some((skip, take));
+        Ok(result)
+    }
+
+    fn rewind(&mut self) {
+        self.left = None;
+        self.input.rewind();
+    }
+}
+
+/// Locks the rows it passes on.
+pub(crate) struct LockRows {
+    input: Box<dyn Operator>,
+    tables: Vec<(usize, damask_types::RelId, RowLock, Wait)>,
+}
+
+impl LockRows {
+    pub(crate) fn new(input: Box<dyn Operator>, layout: &Layout, tables: &[LockedTable]) -> Self {
+        let lock = |table: &LockedTable| {
+            let strength = match table.strength {
+                LockStrength::KeyShare => RowLock::KeyShare,
+                LockStrength::Share => RowLock::Share,
+                LockStrength::NoKeyUpdate => RowLock::NoKeyUpdate,
+                LockStrength::Update => RowLock::Update,
+            };
+            let wait = match table.wait {
+                LockWait::Wait => Wait::Wait,
+                LockWait::NoWait => Wait::NoWait,
+                LockWait::Skip => Wait::Skip,
+            };
+            (layout.position(table.row_id), table.table.rel, strength, wait)
+        };
+        Self { input, tables: tables.iter().map(lock).collect() }
+    }
+}
+
+impl Operator for LockRows {
+    fn next(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
+        loop {
+            state.check()?;
+            let Some(mut batch) = self.input.next(state)? else {
+                return Ok(None);
+            };
+            let mut kept = batch.active();
+            for &(column, rel, lock, wait) in &self.tables {
+                let table: Arc<Table> = state.ctx.engine.table(rel)?;
+                for row in batch.active().iter() {
+                    let Some(id) = batch.columns[column].value(row).as_i64() else { continue };
+                    match table.lock_row(state.txn, RowId(id.cast_unsigned()), lock, wait)? {
+                        LockOutcome::Locked | LockOutcome::SelfModified => {}
+                        // The row is no longer what the statement saw: PostgreSQL would test the newest version.
+                        LockOutcome::Changed => {
+                            return Err(Error::new(
+                                SqlState::SERIALIZATION_FAILURE,
+                                "could not serialize access due to concurrent update",
+                            ));
+                        }
+                        LockOutcome::Gone | LockOutcome::Skipped => kept.set(row, false),
+                    }
+                }
+            }
+            batch.select(&kept);
+            if batch.selected_count() > 0 {
+                return Ok(Some(batch));
+            }
+        }
+    }
+
+    fn rewind(&mut self) {
+        self.input.rewind();
+    }
+}
