@@ -302,6 +302,15 @@ fn no_crash_loses_what_was_acknowledged() {
     assert!(total.writes_at_stake > 500 && total.names_at_stake > 50, "{total:?}");
 }
 
+/// A superblock may arrive before the length of its file.
+#[test]
+fn no_crash_spoils_a_database_in_the_making() {
+    for seed in 0..40 {
+        let outcome = run(seed, 0, Planted::Nothing, None, &[1]);
+        assert!(outcome.bad.is_empty(), "{:#?}", outcome.bad);
+    }
+}
+
 #[test]
 fn planted_defects_are_found() {
     let lying = |text| Some(Fault::LyingSync(text));

@@ -245,7 +245,8 @@ fn create(
         checkpoint_ts: Timestamp(0),
         log: LogPosition { offset: 0, group_seq: 1, stream: 0, prev_crc: 0 },
         log_segment_bytes: options.log_segment_bytes,
-        unit_count: 2,
+        // Not two: after a crash the file may have this block and yet not the length set above.
+        unit_count: 1,
         root: None,
         clean: true,
     };

@@ -103,7 +103,7 @@ fn check_checkpoint(file: &dyn VfsFile, superblock: &Superblock) -> Result<Verif
     let pages = pages.iter().flatten().map(|page| page.run);
     let used = root_runs.iter().copied().chain(nodes).chain(pages).collect();
     match Allocator::from_used(used) {
-        Ok(allocator) if allocator.unit_count() > superblock.unit_count => {
+        Ok(allocator) if allocator.unit_count() > superblock.unit_count.max(SUPERBLOCK_UNITS) => {
             report.problems.push(format!("file \"{name}\": a block lies behind the file's end"));
         }
         Ok(_) => {}
