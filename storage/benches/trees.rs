@@ -93,7 +93,11 @@ fn scan(tree: &RowTree, layout: &Arc<RowLayout>, columns: &[ColumnIndex]) -> Res
     while let Some(from) = next {
         next = tree.scan_leaf(from, |_, _, row| {
             gatherer.push(row)?;
-            Ok(if gatherer.room() == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            Ok(if gatherer.room() == 0 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            })
         })?;
         if gatherer.room() == 0 {
             count += black_box(gatherer.finish()?)[0].rows() as u64;
@@ -104,7 +108,8 @@ fn scan(tree: &RowTree, layout: &Arc<RowLayout>, columns: &[ColumnIndex]) -> Res
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().collect();
-    let is_full = args.iter().any(|arg| arg == "--bench") && !args.iter().any(|arg| arg == "--test");
+    let is_full =
+        args.iter().any(|arg| arg == "--bench") && !args.iter().any(|arg| arg == "--test");
     let rows: u64 = if is_full { 200_000 } else { 2000 };
     let bench = Bench { env: Env::real(), rounds: if is_full { 5 } else { 1 } };
     let options = StoreOptions { pool_bytes: 512 << 20, ..StoreOptions::default() };

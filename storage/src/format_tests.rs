@@ -135,3 +135,13 @@ fn the_log_group_is_as_documented() {
     let flags = (group::FLAG_CONTINUES, group::FLAG_FIRST, group::FLAG_RESTART);
     assert_eq!((group::VERSION, flags, group::FRAME_HEAD_BYTES), (1, (1, 2, 4), 12));
 }
+
+#[test]
+fn tree_nodes_are_as_documented() {
+    use crate::tree::layout as at;
+    compare("Row leaf", &[("low", at::ROW_LOW, 8), ("high", at::ROW_HIGH, 8)]);
+    compare("Index node", &[("offset", 0, 2), ("length", 2, 2), ("head", 4, 4)]);
+    compare("Overflow page", &[("next", at::OVERFLOW_NEXT, 8), ("used", at::OVERFLOW_USED, 4)]);
+    assert_eq!((at::ROW_SLOT_BYTES, at::ROW_WIDE_SLOT_BYTES, at::ROW_CHILD_BYTES), (8, 12, 12));
+    assert_eq!((at::INDEX_SLOT_BYTES, at::INDEX_MARK, at::ROW_WIDE), (8, 1 << 15, 1));
+}

@@ -35,6 +35,17 @@ pub use index::{EntryFlags, IndexBuilder, IndexEntry, IndexTree};
 pub use range::{Direction, KeyRange};
 pub use row::{RowBuilder, RowFlags, RowSlot, RowTree};
 
+/// Names for what `docs/format.md` says of trees, for the test that compares.
+#[cfg(test)]
+pub(crate) mod layout {
+    pub(crate) use super::index_node::{MARK as INDEX_MARK, SLOT_BYTES as INDEX_SLOT_BYTES};
+    pub(crate) use super::overflow::{NEXT as OVERFLOW_NEXT, USED as OVERFLOW_USED};
+    pub(crate) use super::row_node::{
+        CHILD_BYTES as ROW_CHILD_BYTES, HIGH as ROW_HIGH, LOW as ROW_LOW,
+        SLOT_BYTES as ROW_SLOT_BYTES, WIDE as ROW_WIDE, WIDE_SLOT_BYTES as ROW_WIDE_SLOT_BYTES,
+    };
+}
+
 /// What a verification counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TreeStatistics {

@@ -466,3 +466,39 @@ fn verification_finds_damage() {
     drop(store.pool().allocate(PageKind::RowLeaf, id).unwrap());
     assert_eq!(store.verify().unwrap().problems.len(), 1);
 }
+
+/// The nodes of `docs/format.md`, read by hand.
+#[test]
+fn nodes_lie_as_documented() {
+    use crate::page::{get_u16, get_u32, get_u64};
+    let store = store();
+    let rows = RowTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+    rows.insert(RowId(1000), b"abc", RowFlags::NONE).unwrap();
+    rows.insert(RowId(1002), b"de", RowFlags::GHOST).unwrap();
+    let page = store.pool().read(rows.root()).unwrap();
+    assert_eq!((page[0], page[2], page[3]), (1, 0, 0));
+    assert_eq!((get_u16(&page, 20), get_u16(&page, 22), get_u64(&page, 32)), (2, 4091, 1000));
+    assert_eq!((get_u64(&page, 48), get_u64(&page, 56)), (0, u64::MAX));
+    assert_eq!((get_u32(&page, 64), get_u32(&page, 68)), (0, 4093 | 3 << 14));
+    assert_eq!((get_u32(&page, 72), get_u32(&page, 76)), (2, 4091 | 2 << 14 | 2 << 28));
+    assert_eq!(&page[4091..], b"deabc");
+    drop(page);
+    for i in 0..200 {
+        rows.insert(RowId(i), &[0; 50], RowFlags::NONE).unwrap();
+    }
+    let page = store.pool().read(rows.root()).unwrap();
+    let capacity = (4096 - 64) / 12;
+    assert_eq!((page[0], page[2], get_u64(&page, 64)), (2, 1, 0));
+    let child = PageId(get_u32(&page, 64 + 8 * capacity + 4));
+    let low = get_u64(&page, 72);
+    drop(page);
+    assert_eq!(get_u64(&store.pool().read(child).unwrap(), 48), low);
+
+    let index = IndexTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+    index.insert(b"key\0", RowId(0x0102), EntryFlags::DELETE_MARK).unwrap();
+    let page = store.pool().read(index.root()).unwrap();
+    assert_eq!((page[0], page[2], get_u16(&page, 26), get_u16(&page, 40)), (3, 0, 0, 0));
+    assert_eq!((get_u16(&page, 64), get_u16(&page, 66)), (4084, 12 | 1 << 15));
+    assert_eq!(get_u32(&page, 68).to_be_bytes(), *b"key\0");
+    assert_eq!(&page[4084..], b"key\0\0\0\0\0\0\0\x01\x02");
+}
