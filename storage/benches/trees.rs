@@ -1,7 +1,7 @@
 //! Time per operation of rows, keys and trees: point read, insert, update, scan into columns, index work.
 //!
 //! `cargo bench -p damask-storage --bench trees` measures; without `--bench` (as `cargo test` runs it) or with `--test`
-//! everything runs once at tiny size. The figure is the best of five rounds: the machine's noise only adds.
+//! everything runs once at tiny size; another argument picks those whose name contains it. The figure is the best of five rounds: the machine's noise only adds.
 #![expect(clippy::print_stdout, reason = "a benchmark's output is its purpose")]
 
 use damask_storage::env::Env;
@@ -22,17 +22,22 @@ use std::sync::Arc;
 struct Bench {
     env: Env,
     rounds: usize,
+    /// What a name must contain to be run.
+    filter: String,
 }
 
 impl Bench {
     /// Prints the nanoseconds of each of `count` operations that `run` does.
     fn time(&self, name: &str, count: u64, mut run: impl FnMut() -> Result<()>) -> Result<()> {
+        if !name.contains(&self.filter) {
+            return Ok(());
+        }
         let mut best = f64::INFINITY;
         for _ in 0..self.rounds {
             let start = self.env.clock.now();
             run()?;
-            let nanos = (self.env.clock.now() - start).as_nanos() as f64;
-            best = best.min(nanos / count as f64);
+            let took = self.env.clock.now().saturating_sub(start);
+            best = best.min(took.as_nanos() as f64 / count as f64);
         }
         println!("{name:<44} {best:9.1} ns");
         Ok(())
@@ -91,14 +96,7 @@ fn scan(tree: &RowTree, layout: &Arc<RowLayout>, columns: &[ColumnIndex]) -> Res
     let mut gatherer = ColumnGatherer::new(layout, columns)?;
     let (mut count, mut next) = (0, Some(RowId(0)));
     while let Some(from) = next {
-        next = tree.scan_leaf(from, |_, _, row| {
-            gatherer.push(row)?;
-            Ok(if gatherer.room() == 0 {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            })
-        })?;
+        next = tree.scan_leaf_runs(from, RowId(u64::MAX), |_, _, rows| gatherer.push_rows(rows))?;
         if gatherer.room() == 0 {
             count += black_box(gatherer.finish()?)[0].rows() as u64;
         }
@@ -111,7 +109,12 @@ fn main() -> Result<()> {
     let is_full =
         args.iter().any(|arg| arg == "--bench") && !args.iter().any(|arg| arg == "--test");
     let rows: u64 = if is_full { 200_000 } else { 2000 };
-    let bench = Bench { env: Env::real(), rounds: if is_full { 5 } else { 1 } };
+    let filter = args.iter().skip(1).find(|arg| !arg.starts_with("--")).cloned();
+    let bench = Bench {
+        env: Env::real(),
+        rounds: if is_full { 5 } else { 1 },
+        filter: filter.unwrap_or_default(),
+    };
     let options = StoreOptions { pool_bytes: 512 << 20, ..StoreOptions::default() };
     let (store, _) = Store::open(Env::in_memory(1), Path::new(":memory:"), options)?;
     let layout = Arc::new(RowLayout::new(lineitem())?);

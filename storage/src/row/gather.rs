@@ -9,12 +9,12 @@
 
 use super::decode::{self, RowView, array};
 use super::physical::{Kind, LAYOUT_BYTES, Physical, Place};
-use super::{RowLayout, bad_row, encode, stored, unknown_column};
-use arrow_buffer::Buffer;
-use damask_types::vector::{INLINE_BYTES, numeric_data};
+use super::strings::{Strings, Variable};
+use super::{RowLayout, encode, stored, unknown_column};
+use damask_types::vector::numeric_data;
 use damask_types::{
     ColumnIndex, Error, Interval, Mask, Numeric, Result, TILE_ROWS, TypeId, Value, Vector,
-    VectorData, Views,
+    VectorData,
 };
 use std::sync::Arc;
 
@@ -63,14 +63,6 @@ enum Values {
     Bytes(Strings),
     Numeric(Vec<Numeric>),
     Boxed(Vec<Value>),
-}
-
-/// Views being built; unlike `ViewsBuilder` it loads a short string in one go, and checks that text is UTF-8.
-#[derive(Debug)]
-struct Strings {
-    is_text: bool,
-    views: Vec<u128>,
-    bytes: Vec<u8>,
 }
 
 impl ColumnGatherer {
@@ -141,14 +133,11 @@ impl ColumnGatherer {
     pub fn push_rows(&mut self, rows: &[&[u8]]) -> Result<usize> {
         let taken = rows.len().min(self.room());
         let mut rest = &rows[..taken];
-        let head = self.layout.to_le_bytes();
-        let bytes_min = self.bytes_min;
-        let is_fast = |row: &&[u8]| row.len() >= bytes_min && row[..LAYOUT_BYTES] == head;
         while !rest.is_empty() {
-            let run = rest.iter().position(|row| !is_fast(row)).unwrap_or(rest.len());
+            let (run, nulls) = self.fast_run(rest);
             let (fast, after) = rest.split_at(run);
             for column in &mut self.columns {
-                column.push_run(&self.rows_layout.newest, fast, self.rows)?;
+                column.push_run(&self.rows_layout.newest, fast, self.rows, nulls)?;
             }
             self.rows += fast.len();
             rest = after;
@@ -158,6 +147,26 @@ impl ColumnGatherer {
             }
         }
         Ok(taken)
+    }
+
+    /// How many of `rows` go the fast way before one that does not, and which of their first 64 columns have a null.
+    fn fast_run(&self, rows: &[&[u8]]) -> (usize, u64) {
+        let head = self.layout.to_le_bytes();
+        let mut nulls = 0;
+        for (i, row) in rows.iter().enumerate() {
+            if row.len() < self.bytes_min || row[..LAYOUT_BYTES] != head {
+                return (i, nulls);
+            }
+            nulls |= match row.get(LAYOUT_BYTES..LAYOUT_BYTES + 8) {
+                Some(bytes) => u64::from_le_bytes(array(bytes)),
+                None => {
+                    let mut word = [0; 8];
+                    word[..row.len() - LAYOUT_BYTES].copy_from_slice(&row[LAYOUT_BYTES..]);
+                    u64::from_le_bytes(word)
+                }
+            };
+        }
+        (rows.len(), nulls)
     }
 
     /// A row of an older layout or with wide offsets.
@@ -195,11 +204,7 @@ impl Values {
             Kind::Decimal128 { .. } => Self::Decimal128(Vec::with_capacity(TILE_ROWS)),
             Kind::Interval => Self::Interval(Vec::with_capacity(TILE_ROWS)),
             Kind::Uuid => Self::Uuid(Vec::with_capacity(TILE_ROWS)),
-            Kind::Bytes | Kind::Text => Self::Bytes(Strings {
-                is_text: kind == Kind::Text,
-                views: Vec::with_capacity(TILE_ROWS),
-                bytes: Vec::new(),
-            }),
+            Kind::Bytes | Kind::Text => Self::Bytes(Strings::new(kind == Kind::Text)),
             Kind::Numeric => Self::Numeric(Vec::new()),
             Kind::Boxed => Self::Boxed(Vec::new()),
         }
@@ -219,14 +224,23 @@ fn append<T, const N: usize>(
 
 impl Column {
     /// Appends rows that have the newest layout, narrow end offsets and a whole fixed section.
-    fn push_run(&mut self, physical: &Physical, rows: &[&[u8]], at: usize) -> Result<()> {
+    /// `nulls` has a bit set for each of the first 64 columns with a null among them, and more bits behind the last.
+    fn push_run(
+        &mut self,
+        physical: &Physical,
+        rows: &[&[u8]],
+        at: usize,
+        nulls: u64,
+    ) -> Result<()> {
         if self.dropped {
             for i in 0..rows.len() {
                 self.push_value(&Value::Null, at + i)?;
             }
             return Ok(());
         }
-        self.push_validity(rows, at);
+        if self.has_null || self.index >= 64 || nulls >> self.index & 1 == 1 {
+            self.push_validity(rows, at);
+        }
         match self.place {
             Place::Fixed(offset) => {
                 self.push_fixed(rows, offset, at);
@@ -283,35 +297,23 @@ impl Column {
     }
 
     fn push_variable(&mut self, physical: &Physical, rows: &[&[u8]], number: usize) -> Result<()> {
-        let start = physical.variable_start(false);
-        let end_at = physical.fixed_end + number * 2;
-        let bytes_of = |row: &[u8]| {
-            let end = start + usize::from(u16::from_le_bytes(array(&row[end_at..])));
-            let begin = if number == 0 {
-                start
-            } else {
-                start + usize::from(u16::from_le_bytes(array(&row[end_at - 2..])))
-            };
-            (begin <= end && end <= row.len()).then_some((begin, end))
+        let variable = Variable {
+            end_at: physical.fixed_end + number * 2,
+            has_start: number > 0,
+            start: physical.variable_start(false),
         };
-        let out_of_range = || bad_row("an end offset is out of range");
         match &mut self.values {
-            Values::Bytes(out) => {
-                for row in rows {
-                    let (begin, end) = bytes_of(row).ok_or_else(out_of_range)?;
-                    out.push(row, begin, end)?;
-                }
-            }
+            Values::Bytes(out) => out.push_rows(rows, variable)?,
             Values::Numeric(out) => {
                 for row in rows {
-                    let (begin, end) = bytes_of(row).ok_or_else(out_of_range)?;
+                    let (begin, end) = variable.range(row)?;
                     let is_null = row[self.null_at] & self.null_bit != 0;
                     out.push(if is_null { ZERO } else { stored::read_numeric(&row[begin..end])? });
                 }
             }
             Values::Boxed(out) => {
                 for row in rows {
-                    let (begin, end) = bytes_of(row).ok_or_else(out_of_range)?;
+                    let (begin, end) = variable.range(row)?;
                     let is_null = row[self.null_at] & self.null_bit != 0;
                     out.push(if is_null {
                         Value::Null
@@ -360,8 +362,8 @@ impl Column {
             }
             (Values::Interval(out), Value::Interval(v)) => out.push(*v),
             (Values::Uuid(out), Value::Uuid(v)) => out.push(*v),
-            (Values::Bytes(out), Value::Text(v)) => out.push(v.as_bytes(), 0, v.len())?,
-            (Values::Bytes(out), Value::Bytes(v)) => out.push(v, 0, v.len())?,
+            (Values::Bytes(out), Value::Text(v)) => out.push(v.as_bytes())?,
+            (Values::Bytes(out), Value::Bytes(v)) => out.push(v)?,
             (Values::Numeric(out), Value::Numeric(v)) => out.push(v.clone()),
             (Values::Boxed(out), Value::Array(_) | Value::Record(_)) => out.push(value.clone()),
             _ => {
@@ -386,7 +388,7 @@ impl Column {
             Values::Decimal128(out) => out.push(0),
             Values::Interval(out) => out.push(Interval::default()),
             Values::Uuid(out) => out.push([0; 16]),
-            Values::Bytes(out) => out.views.push(0),
+            Values::Bytes(out) => out.push_null(),
             Values::Numeric(out) => out.push(ZERO),
             Values::Boxed(out) => out.push(Value::Null),
         }
@@ -435,50 +437,4 @@ fn decimal128_data(values: Vec<i128>, kind: Kind) -> Result<VectorData> {
         return Ok(VectorData::Numeric(values.collect::<Result<_>>()?));
     }
     Ok(VectorData::Decimal128 { scale, values: values.into() })
-}
-
-impl Strings {
-    /// Appends bytes `begin..end` of `row`, a range that is in it.
-    #[inline]
-    fn push(&mut self, row: &[u8], begin: usize, end: usize) -> Result<()> {
-        /// The string bytes of an inline view.
-        const HIGH_BITS: u128 = 0x8080_8080_8080_8080_8080_8080 << 32;
-        let len = end - begin;
-        if len <= INLINE_BYTES {
-            let mut word = [0; 16];
-            let view = if let Some(bytes) = row.get(begin..begin + INLINE_BYTES) {
-                word[4..].copy_from_slice(bytes);
-                u128::from_le_bytes(word) & (u128::MAX >> (96 - len * 8))
-            } else {
-                word[4..4 + len].copy_from_slice(&row[begin..end]);
-                u128::from_le_bytes(word)
-            };
-            if self.is_text && view & HIGH_BITS != 0 {
-                decode::text(&row[begin..end])?;
-            }
-            self.views.push(view | len as u128);
-            return Ok(());
-        }
-        let bytes = &row[begin..end];
-        if self.is_text && !bytes.is_ascii() {
-            decode::text(bytes)?;
-        }
-        let offset = u32::try_from(self.bytes.len())
-            .map_err(|_| Error::unsupported("a tile with more than 4 GiB in one column"))?;
-        let prefix: [u8; 4] = array(bytes);
-        self.views.push(
-            len as u128 | u128::from(u32::from_le_bytes(prefix)) << 32 | u128::from(offset) << 96,
-        );
-        self.bytes.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finish(self) -> Views {
-        let buffers: Arc<[Buffer]> = if self.bytes.is_empty() {
-            Arc::new([])
-        } else {
-            Arc::new([Buffer::from_vec(self.bytes)])
-        };
-        Views { views: self.views.into(), buffers }
-    }
 }

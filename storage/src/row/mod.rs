@@ -28,6 +28,7 @@ mod encode;
 mod gather;
 mod physical;
 mod stored;
+mod strings;
 #[cfg(test)]
 mod tests;
 

@@ -33,7 +33,7 @@ mod tests;
 
 pub use index::{EntryFlags, IndexBuilder, IndexEntry, IndexTree};
 pub use range::{Direction, KeyRange};
-pub use row::{RowBuilder, RowFlags, RowSlot, RowTree};
+pub use row::{RUN_ROWS_MAX, RowBuilder, RowFlags, RowSlot, RowTree};
 
 /// Names for what `docs/format.md` says of trees, for the test that compares.
 #[cfg(test)]

@@ -14,6 +14,9 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+/// Most rows that [`RowTree::scan_leaf_runs`] gives at once.
+pub const RUN_ROWS_MAX: usize = 64;
+
 /// What a row's slot says of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RowFlags(pub(super) u8);
@@ -381,6 +384,51 @@ impl RowTree {
             }
         }
         Ok(leaf.low().checked_sub(1).map(RowId))
+    }
+
+    /// [`Self::scan_leaf`] for scans into columns: rows from `from` to `last` of one leaf, those without flags together,
+    /// at most [`RUN_ROWS_MAX`] at once, others one by one.
+    ///
+    /// `f` gets the flags of a run, its row ids and its rows, and says how many of them it took; the visit ends before
+    /// the first row it did not take. Returns the row id to go on from, `None` behind `last` and at the end.
+    pub fn scan_leaf_runs(
+        &self,
+        from: RowId,
+        last: RowId,
+        mut f: impl FnMut(RowFlags, &[RowId], &[&[u8]]) -> Result<usize>,
+    ) -> Result<Option<RowId>> {
+        let _latch = self.base.latch.read();
+        let page = self.base.descend(|page| RowFormat::find_child(page, &from.0))?;
+        let leaf = Leaf::new(&page)?;
+        let start = leaf.search(from.0).unwrap_or_else(|index| index);
+        let end = leaf.search(last.0).map_or_else(|index| index, |index| index + 1);
+        let mut rowids = [RowId(0); RUN_ROWS_MAX];
+        let mut rows: [&[u8]; RUN_ROWS_MAX] = [&[]; RUN_ROWS_MAX];
+        let mut whole = Vec::new();
+        let mut len = 0;
+        for index in start..end {
+            let rowid = RowId(leaf.rowid(index));
+            let (flags, bytes) = leaf.row(index)?;
+            if flags == 0 {
+                (rowids[len], rows[len]) = (rowid, bytes);
+                len += 1;
+                if len < RUN_ROWS_MAX && index + 1 < end {
+                    continue;
+                }
+            }
+            let taken = if len > 0 { f(RowFlags::NONE, &rowids[..len], &rows[..len])? } else { 0 };
+            if taken < len {
+                return Ok(Some(rowids[taken]));
+            }
+            len = 0;
+            if flags != 0 {
+                let (row, flags) = self.row(&leaf, index, &mut whole)?;
+                if f(flags, &[rowid], &[row])? == 0 {
+                    return Ok(Some(rowid));
+                }
+            }
+        }
+        Ok(leaf.high().checked_add(1).map(RowId).filter(|next| *next <= last))
     }
 
     #[inline]

@@ -181,6 +181,28 @@ fn scans_stop_and_go_on_at_any_row() {
             .unwrap();
     }
     assert!(seen.into_iter().eq((0..1000).map(|i| i * 3)));
+    // The same in runs, within limits, over rows with flags here and there and a long one.
+    tree.set_flags(RowId(300), RowFlags::GHOST).unwrap();
+    tree.replace(RowId(303), &[1; 9000], RowFlags::NONE).unwrap();
+    for (first, last) in [(0, u64::MAX), (7, 1500), (1500, 1500), (301, 302), (9000, 9100)] {
+        let (mut next, mut seen) = (Some(RowId(first)), Vec::new());
+        while let Some(from) = next {
+            next = tree
+                .scan_leaf_runs(from, RowId(last), |flags, rowids, rows| {
+                    assert_eq!(rowids.len(), rows.len());
+                    assert_eq!(flags.has(RowFlags::GHOST), rowids == [RowId(300)]);
+                    let taken = chance.below(rowids.len() as u64 + 1) as usize;
+                    for (rowid, row) in rowids.iter().zip(rows).take(taken) {
+                        assert_eq!(row.len(), if rowid.0 == 303 { 9000 } else { 50 });
+                        seen.push(rowid.0);
+                    }
+                    Ok(taken)
+                })
+                .unwrap();
+        }
+        let expected = (0..1000).map(|i| i * 3).filter(|i| (first..=last).contains(i));
+        assert!(seen.into_iter().eq(expected), "{first} to {last}");
+    }
     // An error of the visitor comes out.
     let error = tree.scan_leaf(RowId(0), |_, _, _| Err(Error::internal("enough"))).unwrap_err();
     assert_eq!(error.message(), "enough");
@@ -479,8 +501,8 @@ fn nodes_lie_as_documented() {
     assert_eq!((page[0], page[2], page[3]), (1, 0, 0));
     assert_eq!((get_u16(&page, 20), get_u16(&page, 22), get_u64(&page, 32)), (2, 4091, 1000));
     assert_eq!((get_u64(&page, 48), get_u64(&page, 56)), (0, u64::MAX));
-    assert_eq!((get_u32(&page, 64), get_u32(&page, 68)), (0, 4093 | 3 << 14));
-    assert_eq!((get_u32(&page, 72), get_u32(&page, 76)), (2, 4091 | 2 << 14 | 2 << 28));
+    assert_eq!((get_u32(&page, 64), get_u32(&page, 68)), (0, 4093 + (3 << 14)));
+    assert_eq!((get_u32(&page, 72), get_u32(&page, 76)), (2, 4091 + (2 << 14) + (2 << 28)));
     assert_eq!(&page[4091..], b"deabc");
     drop(page);
     for i in 0..200 {
@@ -498,7 +520,7 @@ fn nodes_lie_as_documented() {
     index.insert(b"key\0", RowId(0x0102), EntryFlags::DELETE_MARK).unwrap();
     let page = store.pool().read(index.root()).unwrap();
     assert_eq!((page[0], page[2], get_u16(&page, 26), get_u16(&page, 40)), (3, 0, 0, 0));
-    assert_eq!((get_u16(&page, 64), get_u16(&page, 66)), (4084, 12 | 1 << 15));
+    assert_eq!((get_u16(&page, 64), get_u16(&page, 66)), (4084, 12 + (1 << 15)));
     assert_eq!(get_u32(&page, 68).to_be_bytes(), *b"key\0");
     assert_eq!(&page[4084..], b"key\0\0\0\0\0\0\0\x01\x02");
 }
