@@ -140,7 +140,8 @@ fn the_log_group_is_as_documented() {
 fn tree_nodes_are_as_documented() {
     use crate::tree::layout as at;
     compare("Row leaf", &[("low", at::ROW_LOW, 8), ("high", at::ROW_HIGH, 8)]);
-    compare("Index node", &[("offset", 0, 2), ("length", 2, 2), ("head", 4, 4)]);
+    let slot = [("offset", 0, 2), ("length", 2, 2), ("head", 4, 4)];
+    compare("Index node", &[&[("head_skip", at::INDEX_HEAD_SKIP, 2)], &slot[..]].concat());
     compare("Overflow page", &[("next", at::OVERFLOW_NEXT, 8), ("used", at::OVERFLOW_USED, 4)]);
     assert_eq!((at::ROW_SLOT_BYTES, at::ROW_WIDE_SLOT_BYTES, at::ROW_CHILD_BYTES), (8, 12, 12));
     assert_eq!((at::INDEX_SLOT_BYTES, at::INDEX_MARK, at::ROW_WIDE), (8, 1 << 15, 1));

@@ -157,13 +157,12 @@ impl ColumnGatherer {
             if row.len() < self.bytes_min || row[..LAYOUT_BYTES] != head {
                 return (i, nulls);
             }
-            nulls |= match row.get(LAYOUT_BYTES..LAYOUT_BYTES + 8) {
-                Some(bytes) => u64::from_le_bytes(array(bytes)),
-                None => {
-                    let mut word = [0; 8];
-                    word[..row.len() - LAYOUT_BYTES].copy_from_slice(&row[LAYOUT_BYTES..]);
-                    u64::from_le_bytes(word)
-                }
+            nulls |= if let Some(bytes) = row.get(LAYOUT_BYTES..LAYOUT_BYTES + 8) {
+                u64::from_le_bytes(array(bytes))
+            } else {
+                let mut word = [0; 8];
+                word[..row.len() - LAYOUT_BYTES].copy_from_slice(&row[LAYOUT_BYTES..]);
+                u64::from_le_bytes(word)
             };
         }
         (rows.len(), nulls)

@@ -36,8 +36,8 @@ pub(super) trait Format: Sized {
     fn count(page: &[u8]) -> Result<usize>;
     /// Bytes in use for entries.
     fn used(page: &[u8]) -> usize;
-    /// The child of an inner node whose range has `probe`.
-    fn find_child(page: &[u8], probe: &Self::Probe) -> Result<usize>;
+    /// The child of an inner node whose range has `probe`: its index and page.
+    fn find_child(page: &[u8], probe: &Self::Probe) -> Result<(usize, PageId)>;
     /// Child `index` of an inner node.
     fn child(page: &[u8], index: usize) -> Result<PageId>;
     /// Takes a node out of its page.
@@ -199,8 +199,8 @@ impl<F: Format> Base<F> {
         Ok(())
     }
 
-    /// The leaf that `choose` leads to: it picks a child index of each inner node.
-    pub(super) fn descend(&self, choose: impl Fn(&[u8]) -> Result<usize>) -> Result<PageRead<'_>> {
+    /// The leaf that `choose` leads to: it picks a child of each inner node.
+    pub(super) fn descend(&self, choose: impl Fn(&[u8]) -> Result<PageId>) -> Result<PageRead<'_>> {
         let mut page = self.pool.read(self.root)?;
         for _ in 0..HEIGHT_MAX {
             let level = page::level(&page);
@@ -208,7 +208,7 @@ impl<F: Format> Base<F> {
                 self.check(&page, page.page())?;
                 return Ok(page);
             }
-            let child = F::child(&page, choose(&page)?)?;
+            let child = choose(&page)?;
             page = self.step(page, child, level)?;
         }
         Err(self.too_high())
@@ -241,8 +241,7 @@ impl<F: Format> Base<F> {
                 path.push((leaf, 0));
                 return Ok((path, self.pool.write(leaf)?));
             }
-            let index = F::find_child(&page, probe)?;
-            let child = F::child(&page, index)?;
+            let (index, child) = F::find_child(&page, probe)?;
             path.push((page.page(), index));
             if level == 1 {
                 drop(page);

@@ -5,6 +5,7 @@
 
 use super::base::{Base, Builder, Format, Path};
 use super::index_node::{self, IndexFormat, Node, ROWID_BYTES};
+use super::range::Limit;
 use super::{Direction, KeyRange, TreeStatistics};
 use crate::key::entry_bytes_max;
 use crate::page::{PageId, TreeId};
@@ -132,7 +133,7 @@ impl IndexTree {
     fn insert_latched(&self, position: &[u8], flags: EntryFlags) -> Result<bool> {
         let (path, mut page) = self.base.descend_exclusive(position)?;
         let node = Node::new(&page)?;
-        let index = node.lower_bound(position, 0)?;
+        let index = node.lower_bound(position)?;
         if node.is_at(index, position)? {
             index_node::set_flags(&mut page, index, flags.0);
             return Ok(false);
@@ -150,7 +151,7 @@ impl IndexTree {
     fn find(&self, position: &[u8]) -> Result<Option<(Path, PageWrite<'_>, usize)>> {
         let (path, page) = self.base.descend_exclusive(position)?;
         let node = Node::new(&page)?;
-        let index = node.lower_bound(position, 0)?;
+        let index = node.lower_bound(position)?;
         let is_there = node.is_at(index, position)?;
         Ok(is_there.then_some((path, page, index)))
     }
@@ -185,9 +186,9 @@ impl IndexTree {
     pub fn get(&self, key: &[u8], rowid: RowId) -> Result<Option<EntryFlags>> {
         let position = position(key, rowid);
         let _latch = self.base.latch.read();
-        let page = self.base.descend(|page| IndexFormat::find_child(page, &position))?;
+        let page = self.base.descend(|page| Ok(IndexFormat::find_child(page, &position)?.1))?;
         let node = Node::new(&page)?;
-        let index = node.lower_bound(&position, 0)?;
+        let index = node.lower_bound(&position)?;
         Ok(node.is_at(index, &position)?.then(|| EntryFlags(node.flags(index))))
     }
 
@@ -225,11 +226,11 @@ impl IndexTree {
         range: &mut KeyRange,
         f: &mut dyn FnMut(IndexEntry<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<bool> {
-        let page = self.base.descend(|page| IndexFormat::find_child(page, &range.start))?;
+        let page = self.base.descend(|page| Ok(IndexFormat::find_child(page, &range.start)?.1))?;
         let node = Node::new(&page)?;
-        let prefix_len = node.prefix()?.len();
-        let mut whole: Position = node.prefix()?.into();
-        for index in node.lower_bound(&range.start, 0)?..node.count() {
+        let prefix_len = node.prefix().len();
+        let mut whole = Position::from_slice(node.prefix());
+        for index in node.lower_bound(&range.start)?..node.count() {
             whole.truncate(prefix_len);
             whole.extend_from_slice(node.suffix(index)?);
             if range.end.as_ref().is_some_and(|end| whole[..] >= end[..]) {
@@ -239,12 +240,12 @@ impl IndexTree {
             if f(entry(&whole, node.flags(index))?)?.is_break() {
                 // The least position above this one.
                 whole.push(0);
-                range.start = whole.to_vec();
+                range.start = Limit::from_slice(&whole);
                 return Ok(!range.is_empty());
             }
         }
         if let Some(high) = node.high()? {
-            range.start = high.to_vec();
+            range.start = Limit::from_slice(high);
         } else {
             range.close();
         }
@@ -257,12 +258,12 @@ impl IndexTree {
         f: &mut dyn FnMut(IndexEntry<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<bool> {
         let end = range.end.as_deref();
-        let page = self.base.descend(|page| Node::new(page)?.find_child_before(end))?;
+        let page = self.base.descend(|page| Node::new(page)?.child_before(end))?;
         let node = Node::new(&page)?;
-        let prefix_len = node.prefix()?.len();
-        let mut whole: Position = node.prefix()?.into();
+        let prefix_len = node.prefix().len();
+        let mut whole = Position::from_slice(node.prefix());
         let last = match end {
-            Some(end) => node.lower_bound(end, 0)?,
+            Some(end) => node.lower_bound(end)?,
             None => node.count(),
         };
         for index in (0..last).rev() {
@@ -273,11 +274,11 @@ impl IndexTree {
                 return Ok(false);
             }
             if f(entry(&whole, node.flags(index))?)?.is_break() {
-                range.end = Some(whole.to_vec());
+                range.end = Some(Limit::from_slice(&whole));
                 return Ok(!range.is_empty());
             }
         }
-        range.end = Some(node.low()?.to_vec());
+        range.end = Some(Limit::from_slice(node.low()?));
         Ok(!range.is_empty())
     }
 

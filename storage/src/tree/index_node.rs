@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! 64: slots, ascending | gap | entries and fences, anywhere |
-//! slot   offset u16 | length 15 bits, mark 1 bit | head u32: the suffix's first four bytes, big-endian
+//! slot   offset u16 | length 15 bits, mark 1 bit | head u32: four bytes of the suffix, big-endian
 //! leaf   an entry is key || row id (8 bytes, big-endian) without the node's prefix
 //! inner  an entry is the lowest position of a child without the node's prefix, then the child u32; the first is empty,
 //!        its position is the low fence
 //! ```
 //! The prefix is what the two fences have in common; all keys between them have it too. A node without a high fence (its
-//! offset is 0) has no prefix. Searching compares heads and reads an entry only where they are equal.
+//! offset is 0) has no prefix. Searching compares heads and reads an entry only where they are equal; so that they
+//! differ where they can, heads begin behind what all suffixes in the node had in common when it was last written whole
+//! (`head_skip` bytes). An entry without that has the node written again, and so has every sixteenth, 32nd, 64th ... entry.
 //!
 //! Separators are cut to the shortest string that parts two leaves.
 
@@ -17,6 +19,8 @@ use crate::page::{self, PAGE_HEADER_BYTES, PageId, PageKind, get_u16, get_u32, o
 use crate::page::{put_u16, put_u32};
 use damask_types::{Error, Result, SqlState};
 
+/// u16: bytes that the suffixes have in common and heads leave out.
+pub(crate) const HEAD_SKIP: usize = offset::SPARE;
 /// Bytes of a slot.
 pub(crate) const SLOT_BYTES: usize = 8;
 /// Bytes of the row id at the end of a leaf's entry.
@@ -36,9 +40,12 @@ pub(super) struct IndexFormat;
 pub(super) struct Node<'a> {
     page: &'a [u8],
     count: usize,
-    prefix_len: usize,
+    prefix: &'a [u8],
     is_leaf: bool,
 }
+
+/// From which count on, at each power of two, an insert writes the node again for better heads.
+const REHEAD_COUNT: usize = 16;
 
 #[cold]
 fn corrupted(page: &[u8], what: &str) -> Error {
@@ -68,9 +75,10 @@ impl<'a> Node<'a> {
             return Err(corrupted(page, "slots and heap overlap"));
         }
         let prefix_len = usize::from(get_u16(page, offset::PREFIX_LEN));
-        let node = Self { page, count, prefix_len, is_leaf: page::level(page) == 0 };
-        if prefix_len > node.low()?.len() {
-            return Err(corrupted(page, "its prefix is longer than its low fence"));
+        let mut node = Self { page, count, prefix: &[], is_leaf: page::level(page) == 0 };
+        match node.low()?.get(..prefix_len) {
+            Some(prefix) => node.prefix = prefix,
+            None => return Err(corrupted(page, "its prefix is longer than its low fence")),
         }
         Ok(node)
     }
@@ -101,9 +109,23 @@ impl<'a> Node<'a> {
     }
 
     /// What all its keys begin with.
-    pub(super) fn prefix(&self) -> Result<&'a [u8]> {
-        // In range: `new` compared the lengths.
-        Ok(&self.low()?[..self.prefix_len])
+    pub(super) fn prefix(&self) -> &'a [u8] {
+        self.prefix
+    }
+
+    /// The first entry that has a suffix.
+    fn first(&self) -> usize {
+        usize::from(!self.is_leaf)
+    }
+
+    /// What the suffixes have in common and heads leave out; empty if there is no suffix.
+    fn skipped(&self) -> Result<&'a [u8]> {
+        let skip = usize::from(get_u16(self.page, HEAD_SKIP));
+        if skip == 0 || self.count <= self.first() {
+            return Ok(&[]);
+        }
+        let suffix = self.suffix(self.first())?;
+        suffix.get(..skip).ok_or_else(|| corrupted(self.page, "it skips more than a suffix has"))
     }
 
     #[inline]
@@ -137,31 +159,34 @@ impl<'a> Node<'a> {
         Ok(PageId(get_u32(self.bytes(at, CHILD_BYTES)?, 0)))
     }
 
-    /// The first entry from `first` on that is not below `position`.
-    pub(super) fn lower_bound(&self, position: &[u8], first: usize) -> Result<usize> {
-        self.partition(position, first, |suffix, target| suffix < target)
+    /// The first entry with a suffix that is not below `position`.
+    pub(super) fn lower_bound(&self, position: &[u8]) -> Result<usize> {
+        self.partition(position, |suffix, target| suffix < target)
     }
 
-    /// The first entry from `first` on that is above `position`.
-    fn upper_bound(&self, position: &[u8], first: usize) -> Result<usize> {
-        self.partition(position, first, |suffix, target| suffix <= target)
+    /// The first entry with a suffix that is above `position`.
+    fn upper_bound(&self, position: &[u8]) -> Result<usize> {
+        self.partition(position, |suffix, target| suffix <= target)
     }
 
-    /// The first entry from `first` on for which `is_before` does not hold; it agrees with byte order.
+    /// The first entry with a suffix for which `is_before` does not hold; it agrees with byte order.
     #[inline]
     fn partition(
         &self,
         position: &[u8],
-        first: usize,
         is_before: impl Fn(&[u8], &[u8]) -> bool,
     ) -> Result<usize> {
-        let prefix = self.prefix()?;
-        if !position.starts_with(prefix) {
-            // All entries are on one side of it.
-            return Ok(if position < prefix { first } else { self.count.max(first) });
-        }
-        let target = &position[prefix.len()..];
-        let head = head_of(target);
+        let first = self.first();
+        // Where all entries are on one side of the position.
+        let side = |is_below: bool| Ok(if is_below { first } else { self.count.max(first) });
+        let Some(target) = position.strip_prefix(self.prefix) else {
+            return side(position < self.prefix);
+        };
+        let skipped = self.skipped()?;
+        let Some(rest) = target.strip_prefix(skipped) else {
+            return side(target < skipped);
+        };
+        let head = head_of(rest);
         let (mut low, mut high) = (first, self.count);
         while low < high {
             let middle = usize::midpoint(low, high);
@@ -182,17 +207,17 @@ impl<'a> Node<'a> {
         if index >= self.count {
             return Ok(false);
         }
-        Ok(position.strip_prefix(self.prefix()?) == Some(self.suffix(index)?))
+        Ok(position.strip_prefix(self.prefix) == Some(self.suffix(index)?))
     }
 
     /// The child whose range ends at or has the last position below `position`; the last child for `None`.
-    pub(super) fn find_child_before(&self, position: Option<&[u8]>) -> Result<usize> {
+    pub(super) fn child_before(&self, position: Option<&[u8]>) -> Result<PageId> {
         if self.count == 0 {
             return Err(corrupted(self.page, "it has no children"));
         }
         match position {
-            None => Ok(self.count - 1),
-            Some(position) => Ok(self.lower_bound(position, 1)?.min(self.count) - 1),
+            None => self.child(self.count - 1),
+            Some(position) => self.child(self.lower_bound(position)?.min(self.count) - 1),
         }
     }
 }
@@ -213,9 +238,10 @@ fn take_heap(page: &mut [u8], parts: [&[u8]; 2]) -> usize {
 
 fn put_slot(page: &mut [u8], index: usize, at: usize, suffix: &[u8], mark: u16) {
     let slot = Node::slot(index);
+    let skip = usize::from(get_u16(page, HEAD_SKIP)).min(suffix.len());
     put_u16(page, slot, at as u16);
     put_u16(page, slot + 2, suffix.len() as u16 | mark);
-    put_u32(page, slot + 4, head_of(suffix));
+    put_u32(page, slot + 4, head_of(&suffix[skip..]));
 }
 
 fn mark_of(flags: u8) -> u16 {
@@ -226,12 +252,14 @@ fn mark_of(flags: u8) -> u16 {
 /// room for it.
 fn insert_entry(page: &mut [u8], index: usize, key: &[u8], tail: &[u8], tag: u32) -> Result<bool> {
     let node = Node::new(page)?;
-    let (count, prefix_len) = (node.count, node.prefix_len);
+    let count = node.count;
     let suffix =
-        key.get(prefix_len..).ok_or_else(|| corrupted(page, "a key without its prefix"))?;
-    if gap(page) < SLOT_BYTES + suffix.len() + tail.len() {
-        let holes = usize::from(get_u16(page, offset::FREE_BYTES));
-        if gap(page) + holes < SLOT_BYTES + suffix.len() + tail.len() {
+        key.strip_prefix(node.prefix).ok_or_else(|| corrupted(page, "a key without its prefix"))?;
+    let need = SLOT_BYTES + suffix.len() + tail.len();
+    let has_skipped = count > node.first() && suffix.starts_with(node.skipped()?);
+    let is_due = count >= REHEAD_COUNT && count.is_power_of_two();
+    if gap(page) < need || !has_skipped || is_due {
+        if gap(page) + usize::from(get_u16(page, offset::FREE_BYTES)) < need {
             return Ok(false);
         }
         let mut image = IndexFormat::read(page)?;
@@ -274,6 +302,15 @@ pub(super) fn remove(page: &mut [u8], index: usize) -> Result<()> {
     Ok(())
 }
 
+/// What the suffixes of a node have in common.
+fn head_skip(image: &Image<Vec<u8>>, prefix_len: usize) -> usize {
+    let entries = &image.entries[usize::from(image.level > 0).min(image.entries.len())..];
+    match entries {
+        [first, .., last] => common_prefix(&first.key, &last.key) - prefix_len,
+        _ => 0,
+    }
+}
+
 fn prefix_len(image: &Image<Vec<u8>>) -> usize {
     image.high.as_ref().map_or(0, |high| common_prefix(&image.low, high))
 }
@@ -311,12 +348,13 @@ impl Format for IndexFormat {
         (page.len() - PAGE_HEADER_BYTES).saturating_sub(gap(page) + holes + fences)
     }
 
-    fn find_child(page: &[u8], probe: &[u8]) -> Result<usize> {
+    fn find_child(page: &[u8], probe: &[u8]) -> Result<(usize, PageId)> {
         let node = Node::new(page)?;
-        if node.count == 0 {
+        if node.count == 0 || node.is_leaf {
             return Err(corrupted(page, "it has no children"));
         }
-        Ok(node.upper_bound(probe, 1)? - 1)
+        let index = node.upper_bound(probe)? - 1;
+        Ok((index, node.child(index)?))
     }
 
     fn child(page: &[u8], index: usize) -> Result<PageId> {
@@ -330,7 +368,7 @@ impl Format for IndexFormat {
     fn read(page: &[u8]) -> Result<Image<Vec<u8>>> {
         let node = Node::new(page)?;
         let (low, high) = (node.low()?, node.high()?);
-        let prefix = node.prefix()?;
+        let prefix = node.prefix;
         let mut image = Image::new(page::level(page), low.to_vec(), high.map(<[u8]>::to_vec));
         image.entries.reserve(node.count + 1);
         for index in 0..node.count {
@@ -356,6 +394,7 @@ impl Format for IndexFormat {
         put_u16(page, offset::HEAP_LOW, page.len() as u16);
         put_u16(page, offset::COUNT, image.entries.len() as u16);
         put_u16(page, offset::PREFIX_LEN, prefix_len as u16);
+        put_u16(page, HEAD_SKIP, head_skip(image, prefix_len) as u16);
         let at = take_heap(page, [&image.low, &[]]);
         put_u16(page, offset::LOW_FENCE_OFFSET, at as u16);
         put_u16(page, offset::LOW_FENCE_LEN, image.low.len() as u16);
@@ -392,7 +431,7 @@ impl Format for IndexFormat {
     fn has_room(page: &[u8], key: &Vec<u8>) -> Result<bool> {
         let node = Node::new(page)?;
         let holes = usize::from(get_u16(page, offset::FREE_BYTES));
-        let need = SLOT_BYTES + key.len().saturating_sub(node.prefix_len) + CHILD_BYTES;
+        let need = SLOT_BYTES + key.len().saturating_sub(node.prefix.len()) + CHILD_BYTES;
         Ok(gap(page) + holes >= need)
     }
 
@@ -410,6 +449,13 @@ impl Format for IndexFormat {
     fn bodies(page: &[u8]) -> Result<Vec<(usize, usize)>> {
         let node = Node::new(page)?;
         let tail = if node.is_leaf { 0 } else { CHILD_BYTES };
+        let skipped = node.skipped()?;
+        for index in node.first()..node.count {
+            let rest = node.suffix(index)?.strip_prefix(skipped);
+            if rest.map(head_of) != Some(node.head(index)) {
+                return Err(corrupted(page, "a head is not the entry's"));
+            }
+        }
         let field = |at| usize::from(get_u16(page, at));
         let mut bodies: Vec<_> = (0..node.count)
             .map(|index| {

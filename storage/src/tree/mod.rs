@@ -38,7 +38,9 @@ pub use row::{RUN_ROWS_MAX, RowBuilder, RowFlags, RowSlot, RowTree};
 /// Names for what `docs/format.md` says of trees, for the test that compares.
 #[cfg(test)]
 pub(crate) mod layout {
-    pub(crate) use super::index_node::{MARK as INDEX_MARK, SLOT_BYTES as INDEX_SLOT_BYTES};
+    pub(crate) use super::index_node::{
+        HEAD_SKIP as INDEX_HEAD_SKIP, MARK as INDEX_MARK, SLOT_BYTES as INDEX_SLOT_BYTES,
+    };
     pub(crate) use super::overflow::{NEXT as OVERFLOW_NEXT, USED as OVERFLOW_USED};
     pub(crate) use super::row_node::{
         CHILD_BYTES as ROW_CHILD_BYTES, HIGH as ROW_HIGH, LOW as ROW_LOW,

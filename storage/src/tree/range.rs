@@ -1,7 +1,10 @@
 //! Ranges of index entries, and the way a scan goes through them.
 
-use crate::key::prefix_successor;
+use smallvec::SmallVec;
 use std::ops::Bound;
+
+/// A limit of a range; the usual key needs no allocation.
+pub(super) type Limit = SmallVec<[u8; 64]>;
 
 /// Which way a scan goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,37 +22,37 @@ pub enum Direction {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRange {
     /// Lowest position inside.
-    pub(super) start: Vec<u8>,
+    pub(super) start: Limit,
     /// Lowest position above; `None` for no limit.
-    pub(super) end: Option<Vec<u8>>,
+    pub(super) end: Option<Limit>,
 }
 
 impl KeyRange {
     /// Every entry.
     pub fn all() -> Self {
-        Self { start: Vec::new(), end: None }
+        Self { start: Limit::new(), end: None }
     }
 
     /// Entries whose key begins with `prefix`: a whole key, or the encoding of its first columns.
     pub fn prefix(prefix: &[u8]) -> Self {
-        Self { start: prefix.to_vec(), end: prefix_successor(prefix) }
+        Self { start: Limit::from_slice(prefix), end: successor(prefix) }
     }
 
     /// Entries between two prefixes. `Included` takes every key that begins with the bound, `Excluded` none of them.
     pub fn between(low: Bound<&[u8]>, high: Bound<&[u8]>) -> Self {
         let start = match low {
-            Bound::Unbounded => Some(Vec::new()),
-            Bound::Included(low) => Some(low.to_vec()),
-            Bound::Excluded(low) => prefix_successor(low),
+            Bound::Unbounded => Some(Limit::new()),
+            Bound::Included(low) => Some(Limit::from_slice(low)),
+            Bound::Excluded(low) => successor(low),
         };
         let end = match high {
             Bound::Unbounded => None,
-            Bound::Included(high) => prefix_successor(high),
-            Bound::Excluded(high) => Some(high.to_vec()),
+            Bound::Included(high) => successor(high),
+            Bound::Excluded(high) => Some(Limit::from_slice(high)),
         };
         match start {
             Some(start) => Self { start, end },
-            None => Self { start: Vec::new(), end: Some(Vec::new()) },
+            None => Self { start: Limit::new(), end: Some(Limit::new()) },
         }
     }
 
@@ -62,4 +65,12 @@ impl KeyRange {
     pub(super) fn close(&mut self) {
         self.end = Some(self.start.clone());
     }
+}
+
+/// [`crate::key::prefix_successor`] as a limit.
+fn successor(prefix: &[u8]) -> Option<Limit> {
+    let keep = prefix.iter().rposition(|&byte| byte != u8::MAX)?;
+    let mut successor = Limit::from_slice(&prefix[..=keep]);
+    successor[keep] += 1;
+    Some(successor)
 }

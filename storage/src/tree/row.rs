@@ -121,7 +121,7 @@ impl RowTree {
         f: impl FnOnce(Option<(&[u8], RowFlags)>) -> R,
     ) -> Result<R> {
         let _latch = self.base.latch.read();
-        let page = self.base.descend(|page| RowFormat::find_child(page, &rowid.0))?;
+        let page = self.base.descend(|page| Ok(RowFormat::find_child(page, &rowid.0)?.1))?;
         let leaf = Leaf::new(&page)?;
         let Ok(index) = leaf.search(rowid.0) else {
             return Ok(f(None));
@@ -353,7 +353,7 @@ impl RowTree {
         mut f: impl FnMut(RowId, RowFlags, &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<Option<RowId>> {
         let _latch = self.base.latch.read();
-        let page = self.base.descend(|page| RowFormat::find_child(page, &from.0))?;
+        let page = self.base.descend(|page| Ok(RowFormat::find_child(page, &from.0)?.1))?;
         let leaf = Leaf::new(&page)?;
         let start = leaf.search(from.0).unwrap_or_else(|index| index);
         let mut whole = Vec::new();
@@ -373,7 +373,7 @@ impl RowTree {
         mut f: impl FnMut(RowId, RowFlags, &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<Option<RowId>> {
         let _latch = self.base.latch.read();
-        let page = self.base.descend(|page| RowFormat::find_child(page, &from.0))?;
+        let page = self.base.descend(|page| Ok(RowFormat::find_child(page, &from.0)?.1))?;
         let leaf = Leaf::new(&page)?;
         let end = leaf.search(from.0).map_or_else(|index| index, |index| index + 1);
         let mut whole = Vec::new();
@@ -398,7 +398,7 @@ impl RowTree {
         mut f: impl FnMut(RowFlags, &[RowId], &[&[u8]]) -> Result<usize>,
     ) -> Result<Option<RowId>> {
         let _latch = self.base.latch.read();
-        let page = self.base.descend(|page| RowFormat::find_child(page, &from.0))?;
+        let page = self.base.descend(|page| Ok(RowFormat::find_child(page, &from.0)?.1))?;
         let leaf = Leaf::new(&page)?;
         let start = leaf.search(from.0).unwrap_or_else(|index| index);
         let end = leaf.search(last.0).map_or_else(|index| index, |index| index + 1);

@@ -344,7 +344,7 @@ impl Format for RowFormat {
         (page.len() - PAGE_HEADER_BYTES).saturating_sub(gap(page) + holes(page))
     }
 
-    fn find_child(page: &[u8], probe: &u64) -> Result<usize> {
+    fn find_child(page: &[u8], probe: &u64) -> Result<(usize, PageId)> {
         let count = inner_count(page)?;
         let (mut low, mut high) = (1, count);
         while low < high {
@@ -355,7 +355,7 @@ impl Format for RowFormat {
                 high = middle;
             }
         }
-        Ok(low - 1)
+        Ok((low - 1, PageId(get_u32(page, child_at(page.len(), low - 1)))))
     }
 
     fn child(page: &[u8], index: usize) -> Result<PageId> {
