@@ -1,9 +1,32 @@
 //! The engine: everything sessions share.
+//!
+//! The *gate* is a reader-writer latch around the engine's operations: whatever changes pages or appends to the log
+//! holds it shared for the time of one row or one commit; a checkpoint takes it exclusively, so it sees no half-made
+//! change and no commit between its log record and its visibility.
+//!
+//! Latch order: gate, stripe of a row, commit section or index tree, row tree, shard of the version table.
 
+use crate::cell::{Outcome, TxnCell};
+use crate::clock::Snapshots;
+use crate::ddl::DdlUndo;
+use crate::directory::{Directory, Heap};
+use crate::gc::Garbage;
+use crate::interrupt::{Interrupt, NoInterrupt};
+use crate::lock::RelationLocks;
+use crate::sequence::Sequences;
+use crate::version::{HeapId, VersionTable, stripe};
+use crate::wait::WaitGraph;
 use crate::{IsolationLevel, SequenceSpec, SequenceState, Table, Txn};
-use damask_types::{Error, RelId, Result};
-use std::path::PathBuf;
+use damask_storage::{Env, Store, StoreOptions, TreeId};
+use damask_types::{Error, Lsn, RelId, Result, RowId, SqlState, Timestamp, TxnId};
+use hashbrown::HashMap;
+use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+/// Rows share this many mutexes between writers.
+const STRIPES: usize = 1024;
 
 /// Where the data lives.
 #[derive(Clone, Debug)]
@@ -15,17 +38,30 @@ pub enum Location {
 }
 
 /// How an engine runs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct EngineOptions {
     /// Memory for pages.
     pub pool_bytes: usize,
     /// Log since the last checkpoint that makes a committer run the next one.
     pub checkpoint_log_bytes: u64,
+    /// Makes the database if there is none.
+    pub create: bool,
+    /// Page size of a new database: 4096, 8192 or 16384.
+    pub page_bytes: usize,
+    /// Bytes of a log segment of a new database.
+    pub log_segment_bytes: u64,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { pool_bytes: 256 << 20, checkpoint_log_bytes: 256 << 20 }
+        let store = StoreOptions::default();
+        Self {
+            pool_bytes: store.pool_bytes,
+            checkpoint_log_bytes: 256 << 20,
+            create: true,
+            page_bytes: store.page_bytes,
+            log_segment_bytes: store.log_segment_bytes,
+        }
     }
 }
 
@@ -59,74 +95,322 @@ pub struct Metrics {
     pub checkpoints: u64,
 }
 
+/// Counters that change.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) commits: AtomicU64,
+    pub(crate) rollbacks: AtomicU64,
+    pub(crate) versions: AtomicU64,
+    pub(crate) checkpoints: AtomicU64,
+}
+
 /// A database's storage under transactions; shared by all sessions.
+pub struct Engine {
+    pub(crate) store: Store,
+    pub(crate) options: EngineOptions,
+    pub(crate) in_memory: bool,
+    is_new: bool,
+    /// See the head of the file.
+    pub(crate) gate: RwLock<()>,
+    stripes: Box<[Mutex<()>]>,
+    /// The commit section; holds the last timestamp given out.
+    pub(crate) commit: Mutex<Timestamp>,
+    /// The last commit whose cell is flipped.
+    pub(crate) visible: AtomicU64,
+    /// The last transaction id given out.
+    next_txn: AtomicU64,
+    /// The last relation number given out.
+    pub(crate) last_rel: AtomicU32,
+    pub(crate) snapshots: Arc<Snapshots>,
+    pub(crate) versions: VersionTable,
+    pub(crate) directory: Directory,
+    pub(crate) sequences: Sequences,
+    pub(crate) garbage: Garbage,
+    pub(crate) relation_locks: RelationLocks,
+    pub(crate) graph: WaitGraph,
+    /// What open transactions did to relations, oldest first.
+    pub(crate) ddl: Mutex<HashMap<TxnId, Vec<DdlUndo>>>,
+    pub(crate) counters: Counters,
+    closed: AtomicBool,
+    /// Set while a committer makes an automatic checkpoint.
+    checkpointing: AtomicBool,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("in_memory", &self.in_memory).finish_non_exhaustive()
+    }
+}
+
+/// Whom a writer has to wait for.
 #[derive(Debug)]
-pub struct Engine {}
+pub(crate) struct Blocker {
+    pub(crate) cell: Arc<TxnCell>,
+    pub(crate) seen: u64,
+}
+
+impl Blocker {
+    /// Counts events before the caller lets go of its latches, so that none is missed.
+    pub(crate) fn new(cell: &Arc<TxnCell>) -> Self {
+        Self { seen: cell.events(), cell: Arc::clone(cell) }
+    }
+}
 
 impl Engine {
     /// Opens a database, creating it if there is none, and recovers it if it was not closed.
-    ///
-    /// TODO: takes a `damask_storage::Env` before the other arguments as soon as that type is there.
-    pub fn open(_location: Location, _options: EngineOptions) -> Result<Arc<Self>> {
-        Err(Error::unsupported("opening a database"))
+    pub fn open(env: Env, location: Location, options: EngineOptions) -> Result<Arc<Self>> {
+        let path = match &location {
+            Location::File(path) => path.as_path(),
+            Location::Memory => Path::new(":memory:"),
+        };
+        let store_options = StoreOptions {
+            page_bytes: options.page_bytes,
+            pool_bytes: options.pool_bytes,
+            log_segment_bytes: options.log_segment_bytes,
+            create: options.create,
+        };
+        let (store, recovered) = Store::open(env, path, store_options)?;
+        let in_memory = matches!(location, Location::Memory);
+        let mut engine = Self {
+            store,
+            options,
+            in_memory,
+            is_new: false,
+            gate: RwLock::default(),
+            stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
+            commit: Mutex::new(recovered.checkpoint_ts),
+            visible: AtomicU64::new(recovered.checkpoint_ts.0),
+            next_txn: AtomicU64::new(1),
+            last_rel: AtomicU32::new(0),
+            snapshots: Arc::default(),
+            versions: VersionTable::new(),
+            directory: Directory::default(),
+            sequences: Sequences::default(),
+            garbage: Garbage::default(),
+            relation_locks: RelationLocks::new(),
+            graph: WaitGraph::default(),
+            ddl: Mutex::default(),
+            counters: Counters::default(),
+            closed: AtomicBool::new(false),
+            checkpointing: AtomicBool::new(false),
+        };
+        engine.is_new = engine.recover(recovered)?;
+        Ok(Arc::new(engine))
     }
 
     /// Whether `open` created the database, so that nothing is in it.
     pub fn is_new(&self) -> bool {
-        false
+        self.is_new
     }
 
     /// Begins a transaction.
     ///
     /// # Errors
     /// 0A000 for SERIALIZABLE (until it exists; offer the user REPEATABLE READ, do not take it silently).
-    pub fn begin(self: &Arc<Self>, _level: IsolationLevel, _read_only: bool) -> Result<Txn> {
-        Err(Error::unsupported("BEGIN"))
+    pub fn begin(self: &Arc<Self>, level: IsolationLevel, read_only: bool) -> Result<Txn> {
+        if level == IsolationLevel::Serializable {
+            return Err(Error::unsupported("isolation level SERIALIZABLE"));
+        }
+        self.check_open()?;
+        let id = TxnId(self.next_txn.fetch_add(1, Ordering::Relaxed) | crate::cell::ACTIVE);
+        Ok(Txn::new(Arc::clone(self), id, level, read_only))
     }
 
     /// The table whose storage is `rel`; cheap, also for a table that an open transaction made.
     ///
     /// # Errors
     /// XX000 if there is none.
-    pub fn table(self: &Arc<Self>, _rel: RelId) -> Result<Arc<Table>> {
-        Err(Error::unsupported("reading a table"))
+    pub fn table(self: &Arc<Self>, rel: RelId) -> Result<Arc<Table>> {
+        let relation = self.directory.get(rel)?;
+        Ok(Arc::new(Table { engine: Arc::clone(self), relation }))
     }
 
     /// Writes a checkpoint; recovery then starts from it.
     pub fn checkpoint(&self) -> Result<()> {
-        Err(Error::unsupported("CHECKPOINT"))
+        self.check_open()?;
+        self.collect_garbage(usize::MAX)?;
+        let gate = self.gate.write();
+        self.checkpoint_under(&gate)
     }
 
-    /// Checks every page, tree and index; no session may write meanwhile.
-    pub fn verify(&self) -> Result<VerifyReport> {
-        Err(Error::unsupported("verify"))
+    /// A checkpoint if the log has grown enough and nobody makes one.
+    pub(crate) fn checkpoint_if_due(&self) -> Result<()> {
+        if self.in_memory
+            || self.store.log().bytes_since_checkpoint() < self.options.checkpoint_log_bytes
+            || self.checkpointing.swap(true, Ordering::Acquire)
+        {
+            return Ok(());
+        }
+        let result = self.checkpoint();
+        self.checkpointing.store(false, Ordering::Release);
+        result
     }
 
-    /// Writes a checkpoint and lets go of the files; every later call fails. Open transactions must have ended.
+    /// Writes a checkpoint and lets go of the files; every later call fails. Open transactions should have ended; one that
+    /// has not is undone by the next opening.
     pub fn close(&self) -> Result<()> {
-        Err(Error::unsupported("close"))
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.collect_garbage(usize::MAX)?;
+        let gate = self.gate.write();
+        self.close_under(&gate)
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(SqlState::ADMIN_SHUTDOWN, "the database has been closed"));
+        }
+        Ok(())
     }
 
     /// The next value of a sequence (`nextval`), never given out twice, also not after a crash or a rollback.
     ///
     /// # Errors
     /// 2200H when it has come to its end and does not cycle.
-    pub fn sequence_next(&self, _rel: RelId, _spec: &SequenceSpec) -> Result<i64> {
-        Err(Error::unsupported("nextval"))
+    pub fn sequence_next(&self, rel: RelId, spec: &SequenceSpec) -> Result<i64> {
+        let _gate = self.gate.read();
+        self.sequences.next(self, rel, spec)
     }
 
     /// Sets a sequence (`setval`); not undone by a rollback.
-    pub fn sequence_set(&self, _rel: RelId, _state: SequenceState) -> Result<()> {
-        Err(Error::unsupported("setval"))
+    pub fn sequence_set(&self, rel: RelId, state: SequenceState) -> Result<()> {
+        let _gate = self.gate.read();
+        self.sequences.set(self, rel, state)
     }
 
     /// Where a sequence stands.
-    pub fn sequence_get(&self, _rel: RelId) -> Result<SequenceState> {
-        Err(Error::unsupported("reading a sequence"))
+    pub fn sequence_get(&self, rel: RelId) -> Result<SequenceState> {
+        self.sequences.get(rel)
     }
 
     /// Counters.
     pub fn metrics(&self) -> Metrics {
-        Metrics::default()
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Metrics {
+            commits: load(&self.counters.commits),
+            rollbacks: load(&self.counters.rollbacks),
+            deadlocks: load(&self.graph.deadlocks),
+            lock_waits: load(&self.graph.waits),
+            versions: load(&self.counters.versions),
+            checkpoints: load(&self.counters.checkpoints),
+        }
+    }
+
+    /// The newest commit that a snapshot may see: its cell is flipped and its frame is durable.
+    pub(crate) fn horizon(&self) -> Timestamp {
+        // The order matters: a commit that becomes durable between the two loads is not taken before its cell flips.
+        let visible = Timestamp(self.visible.load(Ordering::Acquire));
+        if self.in_memory { visible } else { visible.min(self.store.log().durable_ts()) }
+    }
+
+    /// Returns when the commit at `timestamp` may be seen.
+    pub(crate) fn wait_durable(&self, timestamp: Timestamp) -> Result<()> {
+        while Timestamp(self.visible.load(Ordering::Acquire)) < timestamp {
+            // Its committer is inside the commit section, a few instructions from the end.
+            drop(self.commit.lock());
+            std::thread::yield_now();
+        }
+        if !self.in_memory && self.store.log().durable_ts() < timestamp {
+            self.store.log().flush(self.store.log().appended_lsn())?;
+        }
+        Ok(())
+    }
+
+    /// Waits for whoever is in the way to end, or to undo a part, or to become durable.
+    pub(crate) fn wait_for(
+        &self,
+        me: TxnId,
+        blocker: Blocker,
+        interrupt: &dyn Interrupt,
+    ) -> Result<()> {
+        match blocker.cell.outcome() {
+            Outcome::Active(_) => {
+                self.graph.wait_for(me, &[(blocker.cell, blocker.seen)], interrupt)
+            }
+            Outcome::Committed(timestamp) => self.wait_durable(timestamp),
+            Outcome::Aborted => Ok(()),
+        }
+    }
+
+    /// Keeps other writers and the garbage collector off a row.
+    pub(crate) fn stripe(&self, heap: HeapId, row: RowId) -> MutexGuard<'_, ()> {
+        self.stripes[stripe(heap, row) & (STRIPES - 1)].lock()
+    }
+
+    pub(crate) fn enter(&self) -> RwLockReadGuard<'_, ()> {
+        self.gate.read()
+    }
+
+    /// Logs a frame and gives it a timestamp; `flip` runs before anybody can see that timestamp.
+    ///
+    /// `ops` larger than a fragment are cut: each piece is a frame with a timestamp of its own.
+    pub(crate) fn log_commit(
+        &self,
+        ops: &[u8],
+        flip: impl FnOnce(Timestamp),
+    ) -> Result<(Timestamp, Lsn)> {
+        use crate::redo::{FRAGMENT_BYTES, kind};
+        let mut last = self.commit.lock();
+        let mut lsn = Lsn(0);
+        if !self.in_memory {
+            let mut frame = Vec::with_capacity(ops.len().min(FRAGMENT_BYTES) + 1);
+            let mut rest = ops;
+            let mut kind = kind::COMMIT;
+            while rest.len() > FRAGMENT_BYTES {
+                let (piece, tail) = rest.split_at(FRAGMENT_BYTES);
+                self.append(&mut last, &mut frame, kind::FRAGMENT, piece)?;
+                rest = tail;
+                kind = kind::COMMIT_FRAGMENTS;
+            }
+            lsn = self.append(&mut last, &mut frame, kind, rest)?;
+        } else {
+            last.0 += 1;
+        }
+        flip(*last);
+        self.visible.store(last.0, Ordering::Release);
+        Ok((*last, lsn))
+    }
+
+    fn append(
+        &self,
+        last: &mut Timestamp,
+        frame: &mut Vec<u8>,
+        kind: u8,
+        bytes: &[u8],
+    ) -> Result<Lsn> {
+        frame.clear();
+        frame.push(kind);
+        frame.extend_from_slice(bytes);
+        let lsn = self.store.log().append(Timestamp(last.0 + 1), frame)?;
+        last.0 += 1;
+        Ok(lsn)
+    }
+
+    /// Logs a frame that is no transaction's.
+    pub(crate) fn log_frame(&self, frame: &[u8]) -> Result<Timestamp> {
+        let mut last = self.commit.lock();
+        if !self.in_memory {
+            self.store.log().append(Timestamp(last.0 + 1), frame)?;
+        }
+        last.0 += 1;
+        self.visible.store(last.0, Ordering::Release);
+        Ok(*last)
+    }
+
+    /// Gives a dropped heap's pages back. Nobody reads it any more.
+    pub(crate) fn destroy_heap(&self, heap: &Heap) -> Result<()> {
+        for index in heap.indexes.load().iter() {
+            index.tree.destroy()?;
+            self.store.remove_tree(index.tree.id());
+        }
+        heap.tree.destroy()?;
+        self.store.remove_tree(TreeId(heap.id.0));
+        Ok(())
+    }
+
+    /// For waits that nobody interrupts.
+    pub(crate) fn no_interrupt() -> Arc<dyn Interrupt> {
+        Arc::new(NoInterrupt)
     }
 }

@@ -1,5 +1,6 @@
 //! Isolation levels and what a statement may see.
 
+use crate::clock::SnapshotPin;
 use damask_types::{CommandId, Timestamp, TxnId};
 use std::sync::Arc;
 
@@ -26,9 +27,12 @@ pub struct ReadView {
     pub own: TxnId,
     /// Own changes of smaller command ids are seen.
     pub command: CommandId,
-    pub(crate) _pin: Arc<SnapshotPin>,
+    pub(crate) _pin: Option<Arc<SnapshotPin>>,
 }
 
-/// Keeps the garbage collector away from a snapshot.
-#[derive(Debug)]
-pub(crate) struct SnapshotPin;
+impl ReadView {
+    /// Sees whatever is committed, and everything of its own: for looking at newest versions.
+    pub(crate) fn newest(own: TxnId) -> Self {
+        Self { timestamp: Timestamp(u64::MAX >> 1), own, command: CommandId(u32::MAX), _pin: None }
+    }
+}

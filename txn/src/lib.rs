@@ -5,7 +5,7 @@
 //! needs it. `docs/mvcc.md` tells the whole story; the modules below are in reading order.
 //!
 //! Invariants
-//! - M1: commit order in the log and visibility order are one order, made in one critical section ([`clock`]).
+//! - M1: commit order in the log and visibility order are one order, made in one critical section ([`engine`]).
 //! - M2: no row that is not durable is shown to a snapshot; a writer that meets one waits until it is durable.
 //! - M3: a change of a page is made inside the gate (see [`engine`]), so that a checkpoint sees no half-made change.
 //! - M4: no gate, latch or stripe is held while waiting for a transaction or for the disk to flush the log.
@@ -13,18 +13,39 @@
 //!
 //! Left out: SERIALIZABLE (asking for it is 0A000), early lock release over the flush, freezing rows into segments.
 
-pub mod engine;
 pub mod interrupt;
 pub mod isolation;
 pub mod schema;
+
+mod bytes;
+mod cell;
+mod clock;
+mod version;
+mod wait;
+
+mod lock;
 pub mod sequence;
-pub mod table;
+
+mod directory;
+mod redo;
+
+pub mod engine;
 pub mod txn;
+
+mod ddl;
+mod gc;
+mod recover;
+mod verify;
+mod write;
+
+mod scan;
+pub mod table;
 
 pub use engine::{Engine, EngineOptions, Location, Metrics, VerifyReport};
 pub use interrupt::{Interrupt, NoInterrupt};
 pub use isolation::{IsolationLevel, ReadView};
+pub use scan::{IndexScan, Scan};
 pub use schema::{AliasKey, Direction, IndexDesc, KeyColumn, KeyRange, RelationDesc};
 pub use sequence::{SequenceSpec, SequenceState};
-pub use table::{IndexScan, LockOutcome, RowLock, Scan, ScanSpec, Table, Wait, WriteOutcome};
+pub use table::{LockOutcome, RowLock, ScanSpec, Table, Wait, WriteOutcome};
 pub use txn::{CommitTicket, LockTag, Savepoint, TableLock, Txn};

@@ -1,13 +1,18 @@
 //! Tables: rows by id, by scan and by index, and their changes.
 
-use crate::{Direction, KeyRange, ReadView, Txn};
+use crate::directory::Relation;
+use crate::scan;
+use crate::{Direction, Engine, IndexScan, KeyRange, ReadView, Scan, Txn};
 use damask_types::{Batch, ColumnIndex, Error, RelId, Result, RowId, SqlType, Value};
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// A handle on a table's storage; cheap to get and to share.
 #[derive(Debug)]
 pub struct Table {
-    rel: RelId,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) relation: Arc<Relation>,
 }
 
 /// What a scan reads.
@@ -93,37 +98,50 @@ pub enum LockOutcome {
 impl Table {
     /// The storage it is a handle on.
     pub fn rel(&self) -> RelId {
-        self.rel
+        self.relation.rel
     }
 
-    /// Types of the columns, the newest layout's.
+    /// Types of the columns, dropped ones included.
     pub fn columns(&self) -> Vec<SqlType> {
-        Vec::new()
+        self.relation.layout.load().columns().iter().map(|column| column.ty).collect()
     }
 
     /// The smallest and the largest row id in use, for cutting morsels; `None` when there are no rows.
     pub fn row_bounds(&self) -> Result<Option<(RowId, RowId)>> {
-        Err(Error::unsupported("row bounds"))
+        let heap = self.relation.heap.load();
+        let Some(last) = heap.tree.max_rowid()? else {
+            return Ok(None);
+        };
+        let mut first = None;
+        heap.tree.scan_leaf(RowId(0), |row, _, _| {
+            first = Some(row);
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(first.map(|first| (first, last)))
     }
 
     /// Rows in the table, roughly and at once (for the planner).
     pub fn row_count_estimate(&self) -> u64 {
-        0
+        self.relation.heap.load().rows.load(Ordering::Relaxed).max(0) as u64
     }
 
     /// Pages in the table, roughly.
     pub fn page_count_estimate(&self) -> u64 {
-        0
+        let heap = self.relation.heap.load();
+        let bytes = heap.bytes.load(Ordering::Relaxed).max(0) as u64;
+        let slots = heap.rows.load(Ordering::Relaxed).max(0) as u64 * 8;
+        (bytes + slots).div_ceil(self.engine.store.pool().page_bytes() as u64)
     }
 
     /// The columns of a row, if the view sees it.
     pub fn get(
         &self,
-        _view: &ReadView,
-        _row: RowId,
-        _columns: &[ColumnIndex],
+        view: &ReadView,
+        row: RowId,
+        columns: &[ColumnIndex],
     ) -> Result<Option<Vec<Value>>> {
-        Err(Error::unsupported("reading a row"))
+        let relation = &self.relation;
+        self.engine.get_row(view, &relation.heap.load(), &relation.layout.load(), row, columns)
     }
 
     /// The row id that an alias key stands for.
@@ -139,39 +157,39 @@ impl Table {
     /// The newest committed version, or our own change, of a row that `txn` has locked or changed.
     pub fn latest(
         &self,
-        _txn: &Txn,
-        _row: RowId,
-        _columns: &[ColumnIndex],
+        txn: &Txn,
+        row: RowId,
+        columns: &[ColumnIndex],
     ) -> Result<Option<Vec<Value>>> {
-        Err(Error::unsupported("reading a row"))
+        self.engine.newest(txn, &self.relation, row, columns)
     }
 
     /// Starts a scan in row-id order.
-    pub fn scan(&self, _view: &ReadView, _spec: ScanSpec) -> Result<Scan> {
-        Err(Error::unsupported("scanning"))
+    pub fn scan(&self, view: &ReadView, spec: ScanSpec) -> Result<Scan> {
+        Scan::new(self, view.clone(), spec)
     }
 
     /// Starts a scan of an index; `next` gives rows in its order.
     pub fn index_scan(
         &self,
-        _view: &ReadView,
-        _index: RelId,
-        _range: KeyRange,
-        _direction: Direction,
-        _columns: Vec<ColumnIndex>,
+        view: &ReadView,
+        index: RelId,
+        range: KeyRange,
+        direction: Direction,
+        columns: Vec<ColumnIndex>,
     ) -> Result<IndexScan> {
-        Err(Error::unsupported("scanning an index"))
+        IndexScan::new(self, view.clone(), index, &range, direction, columns)
     }
 
     /// The row whose key in the unique index `index` is `key` (all key columns, none null).
     pub fn index_get(
         &self,
-        _view: &ReadView,
-        _index: RelId,
-        _key: &[Value],
-        _columns: &[ColumnIndex],
+        view: &ReadView,
+        index: RelId,
+        key: &[Value],
+        columns: &[ColumnIndex],
     ) -> Result<Option<(RowId, Vec<Value>)>> {
-        Err(Error::unsupported("reading an index"))
+        scan::index_get(self, view, index, key, columns)
     }
 
     /// Inserts a row: one value for each column. Waits for a transaction that is inserting or deleting an equal unique key.
@@ -180,37 +198,60 @@ impl Table {
     ///
     /// # Errors
     /// 23505 on a duplicate key; 40P01; 54000 when a row or key is too large.
-    pub fn insert(&self, _txn: &mut Txn, _values: &[Value]) -> Result<RowId> {
-        Err(Error::unsupported("INSERT"))
+    pub fn insert(&self, txn: &mut Txn, values: &[Value]) -> Result<RowId> {
+        let bytes = self.relation.layout.load().encode(values)?;
+        self.engine.insert_row(txn, &self.relation, values, &bytes)
     }
 
     /// Inserts the selected rows of a batch with a column for each of the table's; returns their ids.
-    pub fn insert_batch(&self, _txn: &mut Txn, _batch: &Batch) -> Result<Vec<RowId>> {
-        Err(Error::unsupported("INSERT"))
+    ///
+    /// All or none of them are there afterwards.
+    pub fn insert_batch(&self, txn: &mut Txn, batch: &Batch) -> Result<Vec<RowId>> {
+        let savepoint = txn.savepoint();
+        self.insert_rows(txn, batch).or_else(|error| {
+            txn.rollback_to(savepoint)?;
+            Err(error)
+        })
+    }
+
+    fn insert_rows(&self, txn: &mut Txn, batch: &Batch) -> Result<Vec<RowId>> {
+        let layout = self.relation.layout.load_full();
+        if batch.columns.len() != layout.column_count() {
+            return Err(Error::internal("a batch to insert lacks columns of its table"));
+        }
+        let mut rows = Vec::with_capacity(batch.selected_count());
+        let mut values = Vec::with_capacity(batch.columns.len());
+        let mut bytes = Vec::new();
+        for i in batch.active().iter() {
+            values.clear();
+            values.extend(batch.columns.iter().map(|column| column.value(i)));
+            layout.encode_into(&values, &mut bytes)?;
+            rows.push(self.engine.insert_row(txn, &self.relation, &values, &bytes)?);
+        }
+        Ok(rows)
     }
 
     /// Sets columns of a row that the statement's view sees (or whose newest version we have locked).
     ///
-    /// Changing the column of an alias key moves the row: use `delete` and `insert` (the executor does), or call this,
-    /// which does the same.
+    /// Changing the column of an alias key moves the row: it is deleted and inserted under another id.
     ///
     /// # Errors
     /// 40001 at REPEATABLE READ when another transaction changed it since; 23505; 40P01.
     pub fn update(
         &self,
-        _txn: &mut Txn,
-        _row: RowId,
-        _changes: &[(ColumnIndex, Value)],
+        txn: &mut Txn,
+        row: RowId,
+        changes: &[(ColumnIndex, Value)],
     ) -> Result<WriteOutcome> {
-        Err(Error::unsupported("UPDATE"))
+        self.engine.update_row(txn, &self.relation, row, changes)
     }
 
     /// Deletes a row that the statement's view sees (or whose newest version we have locked).
     ///
     /// # Errors
     /// As for `update`.
-    pub fn delete(&self, _txn: &mut Txn, _row: RowId) -> Result<WriteOutcome> {
-        Err(Error::unsupported("DELETE"))
+    pub fn delete(&self, txn: &mut Txn, row: RowId) -> Result<WriteOutcome> {
+        self.engine.delete_row(txn, &self.relation, row)
     }
 
     /// Locks a row until the transaction ends.
@@ -219,33 +260,11 @@ impl Table {
     /// 40001 at REPEATABLE READ when another transaction changed it since; 55P03 with `Wait::NoWait`; 40P01.
     pub fn lock_row(
         &self,
-        _txn: &mut Txn,
-        _row: RowId,
-        _lock: RowLock,
-        _wait: Wait,
+        txn: &mut Txn,
+        row: RowId,
+        lock: RowLock,
+        wait: Wait,
     ) -> Result<LockOutcome> {
-        Err(Error::unsupported("SELECT FOR UPDATE"))
-    }
-}
-
-/// A scan of a table; holds no latch between calls.
-#[derive(Debug)]
-pub struct Scan {}
-
-impl Scan {
-    /// The next rows, at most a tile of them, with their ids if the spec wants them.
-    pub fn next(&mut self) -> Result<Option<(Batch, Vec<RowId>)>> {
-        Err(Error::unsupported("scanning"))
-    }
-}
-
-/// A scan of an index; holds no latch between calls.
-#[derive(Debug)]
-pub struct IndexScan {}
-
-impl IndexScan {
-    /// The next rows in index order, at most a tile of them, with their ids.
-    pub fn next(&mut self) -> Result<Option<(Batch, Vec<RowId>)>> {
-        Err(Error::unsupported("scanning an index"))
+        self.engine.lock_row(txn, &self.relation, row, lock, wait)
     }
 }

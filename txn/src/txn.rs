@@ -1,8 +1,22 @@
 //! A transaction.
+//!
+//! It keeps two lists: *undo*, what to turn back, newest last, and *redo*, the bytes its commit will log. A savepoint is a
+//! place in both. Rolling back walks undo from its end; each entry puts one row, lock or relation back and wakes whoever
+//! waits for it.
 
-use crate::{IndexDesc, Interrupt, IsolationLevel, ReadView, RelationDesc, SequenceSpec};
-use damask_types::{ColumnIndex, Error, RelId, Result, SqlType, TxnId, Value};
+use crate::cell::TxnCell;
+use crate::directory::{Heap, Relation};
+use crate::engine::Engine;
+use crate::interrupt::Interrupt;
+use crate::redo::{Redo, RedoMark};
+use crate::table::RowLock;
+use crate::{IsolationLevel, ReadView};
+use damask_types::{
+    ColumnIndex, CommandId, Error, Lsn, RelId, Result, RowId, SqlState, Timestamp, TxnId,
+};
+use hashbrown::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// PostgreSQL's table lock modes, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,162 +46,418 @@ pub struct LockTag(pub u64);
 /// A point that a transaction can be rolled back to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Savepoint {
-    pub(crate) undo: usize,
-    pub(crate) redo: usize,
+    undo: usize,
+    redo: RedoMark,
+}
+
+/// Something to turn back.
+#[derive(Debug)]
+pub(crate) enum Undo {
+    /// The newest version of the row is ours.
+    Row { relation: Arc<Relation>, heap: Arc<Heap>, row: RowId },
+    /// The newest of our explicit locks on the row is this.
+    RowLock { heap: Arc<Heap>, row: RowId, lock: RowLock },
+    /// A relation lock.
+    RelationLock { tag: LockTag, lock: TableLock },
+    /// The last entry of our list in [`Engine::ddl`].
+    Ddl,
 }
 
 /// A transaction; rolled back if dropped while open.
-#[derive(Debug)]
-pub struct Txn {}
+pub struct Txn {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) cell: Arc<TxnCell>,
+    level: IsolationLevel,
+    read_only: bool,
+    /// The command whose changes are being made; what the view sees is before it.
+    pub(crate) command: CommandId,
+    /// The current statement's view; none before the first statement.
+    view: Option<ReadView>,
+    pub(crate) undo: Vec<Undo>,
+    pub(crate) redo: Redo,
+    pub(crate) interrupt: Arc<dyn Interrupt>,
+    finished: bool,
+}
+
+impl std::fmt::Debug for Txn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Txn")
+            .field("id", &self.id())
+            .field("level", &self.level)
+            .finish_non_exhaustive()
+    }
+}
 
 impl Txn {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        id: TxnId,
+        level: IsolationLevel,
+        read_only: bool,
+    ) -> Self {
+        Self {
+            engine,
+            cell: Arc::new(TxnCell::new(id)),
+            level,
+            read_only,
+            command: CommandId(0),
+            view: None,
+            undo: Vec::new(),
+            redo: Redo::default(),
+            interrupt: Engine::no_interrupt(),
+            finished: false,
+        }
+    }
+
     /// Its id.
     pub fn id(&self) -> TxnId {
-        TxnId(0)
+        self.cell.id()
     }
 
     /// Its level.
     pub fn isolation(&self) -> IsolationLevel {
-        IsolationLevel::ReadCommitted
+        self.level
     }
 
-    /// Whether it may not write (25006 is raised by the session layer, and by `insert` and its like).
+    /// Whether it may not write: changes give 25006 (the session layer words it with the command's name before that).
     pub fn is_read_only(&self) -> bool {
-        false
+        self.read_only
     }
 
-    /// Whether it has written anything.
+    /// Makes it read-only, or read-write again (`SET TRANSACTION`).
+    pub fn set_read_only(&mut self, read_only: bool) {
+        self.read_only = read_only;
+    }
+
+    /// Changes the level; possible until the first statement.
+    ///
+    /// # Errors
+    /// 25001 after it; 0A000 for SERIALIZABLE.
+    pub fn set_isolation(&mut self, level: IsolationLevel) -> Result<()> {
+        if level == self.level {
+            return Ok(());
+        }
+        if self.view.is_some() {
+            return Err(Error::new(
+                SqlState::ACTIVE_SQL_TRANSACTION,
+                "SET TRANSACTION ISOLATION LEVEL must be called before any query",
+            ));
+        }
+        if level == IsolationLevel::Serializable {
+            return Err(Error::unsupported("isolation level SERIALIZABLE"));
+        }
+        self.level = level;
+        Ok(())
+    }
+
+    /// Whether it has changed anything so far.
     pub fn has_writes(&self) -> bool {
-        false
+        !self.redo.is_empty()
+    }
+
+    /// The engine it runs in.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
     }
 
     /// Sets what its waits poll.
-    pub fn set_interrupt(&mut self, _interrupt: Arc<dyn Interrupt>) {}
+    pub fn set_interrupt(&mut self, interrupt: Arc<dyn Interrupt>) {
+        self.interrupt = interrupt;
+    }
 
     /// Begins a statement: READ COMMITTED takes a new snapshot, and changes made so far become visible to the transaction.
+    ///
+    /// # Errors
+    /// 54000 after 2^32 - 2 commands.
     pub fn begin_statement(&mut self) -> Result<()> {
-        Err(Error::unsupported("statement"))
+        self.engine.check_open()?;
+        if self.level == IsolationLevel::ReadCommitted || self.view.is_none() {
+            // Never behind the last one: the horizon only grows.
+            let engine = &self.engine;
+            let pin = engine.snapshots.pin(|| engine.horizon());
+            self.view = Some(ReadView {
+                timestamp: pin.timestamp,
+                own: self.cell.id(),
+                command: self.command,
+                _pin: Some(Arc::new(pin)),
+            });
+        }
+        self.advance_command()
+    }
+
+    /// Makes the changes so far visible to the transaction without taking a new snapshot: between the commands that
+    /// one statement runs in turn (foreign key actions, functions).
+    ///
+    /// # Errors
+    /// 54000 after 2^32 - 2 commands.
+    pub fn advance_command(&mut self) -> Result<()> {
+        self.command.0 += 1;
+        if self.command.0 == u32::MAX {
+            self.command.0 -= 1;
+            return Err(Error::new(
+                SqlState::PROGRAM_LIMIT_EXCEEDED,
+                "cannot have more than 2^32-2 commands in a transaction",
+            ));
+        }
+        if let Some(view) = &mut self.view {
+            view.command = self.command;
+        }
+        Ok(())
     }
 
     /// What the current statement sees.
+    ///
+    /// # Errors
+    /// XX000 before the first [`Txn::begin_statement`].
     pub fn view(&self) -> Result<ReadView> {
-        Err(Error::unsupported("snapshot"))
+        self.view_ref().cloned()
     }
 
-    /// Marks a point to come back to. Statement-level atomicity is a savepoint before each statement.
+    pub(crate) fn view_ref(&self) -> Result<&ReadView> {
+        self.view.as_ref().ok_or_else(|| Error::internal("no statement has begun"))
+    }
+
+    /// Marks a point to come back to. Statement-level atomicity is a savepoint before each statement. Costs nothing.
     pub fn savepoint(&mut self) -> Savepoint {
-        Savepoint { undo: 0, redo: 0 }
+        Savepoint { undo: self.undo.len(), redo: self.redo.mark() }
     }
 
-    /// Undoes everything since `savepoint`, which stays valid; later ones do not.
-    pub fn rollback_to(&mut self, _savepoint: Savepoint) -> Result<()> {
-        Err(Error::unsupported("ROLLBACK TO"))
+    /// Undoes everything since `savepoint`, which stays valid; later ones do not. Locks taken since are given back.
+    pub fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()> {
+        let any = self.undo.len() > savepoint.undo;
+        while self.undo.len() > savepoint.undo {
+            let undo = self.undo.pop().expect("the list is longer than the savepoint's");
+            self.engine.undo(&self.cell, undo)?;
+        }
+        self.redo.cut(savepoint.redo);
+        if any {
+            self.cell.notify();
+        }
+        Ok(())
     }
 
     /// Forgets a savepoint; its changes stay. Costs nothing.
     pub fn release(&mut self, _savepoint: Savepoint) {}
 
-    /// Makes the changes visible; they are acknowledged when the ticket says so.
-    pub fn commit(self) -> Result<CommitTicket> {
-        Err(Error::unsupported("COMMIT"))
+    /// Makes the changes visible in the order of commits; they may be acknowledged when the ticket says so.
+    ///
+    /// # Errors
+    /// 58030 when the log cannot be written; the transaction is then rolled back in memory.
+    pub fn commit(mut self) -> Result<CommitTicket> {
+        self.view = None;
+        if self.redo.is_empty() {
+            return self.commit_reader();
+        }
+        let committed = {
+            let _gate = self.engine.enter();
+            self.engine.check_open().and_then(|()| {
+                self.engine.log_commit(&self.redo.bytes, |timestamp| self.cell.commit(timestamp))
+            })
+        };
+        let (timestamp, lsn) = match committed {
+            Ok(committed) => committed,
+            Err(error) => {
+                self.abort();
+                return Err(error);
+            }
+        };
+        self.finished = true;
+        self.engine.counters.commits.fetch_add(1, Ordering::Relaxed);
+        let engine = Arc::clone(&self.engine);
+        let mut rows = Vec::new();
+        let mut locks = Locks::new(&engine, &self.cell);
+        let mut has_ddl = false;
+        for undo in std::mem::take(&mut self.undo) {
+            match undo {
+                Undo::Row { relation, heap, row } => rows.push((relation, heap, row)),
+                Undo::Ddl => has_ddl = true,
+                other => locks.undo.push(other),
+            }
+        }
+        let made = rows.len();
+        // Rows before heaps: a dropped heap goes when its rows are settled.
+        engine.garbage.add(timestamp, rows);
+        if has_ddl {
+            engine.finish_ddl(self.cell.id(), timestamp);
+        }
+        let ticket = CommitTicket { engine, timestamp, lsn, locks };
+        ticket.engine.collect_garbage(made.saturating_mul(2).clamp(64, 4096))?;
+        ticket.engine.checkpoint_if_due()?;
+        Ok(ticket)
+    }
+
+    /// Nothing was changed: there may be locks, and sequence values that are not durable yet.
+    fn commit_reader(mut self) -> Result<CommitTicket> {
+        self.finished = true;
+        self.cell.abort();
+        self.engine.counters.commits.fetch_add(1, Ordering::Relaxed);
+        let engine = Arc::clone(&self.engine);
+        let mut locks = Locks::new(&engine, &self.cell);
+        locks.undo = std::mem::take(&mut self.undo);
+        let timestamp = engine.sequences.unflushed();
+        Ok(CommitTicket { timestamp, lsn: Lsn(0), locks, engine })
     }
 
     /// Undoes the changes.
-    pub fn rollback(self) -> Result<()> {
-        Err(Error::unsupported("ROLLBACK"))
-    }
-
-    /// Makes a table. In a new database relations (tables, indexes, sequences) are numbered from 1 in the order they are made.
-    pub fn create_relation(&mut self, _desc: RelationDesc) -> Result<RelId> {
-        Err(Error::unsupported("CREATE TABLE"))
-    }
-
-    /// Drops a table with its indexes. The caller holds ACCESS EXCLUSIVE.
-    pub fn drop_relation(&mut self, _rel: RelId) -> Result<()> {
-        Err(Error::unsupported("DROP TABLE"))
-    }
-
-    /// Empties a table (for every snapshot, as PostgreSQL does). The caller holds ACCESS EXCLUSIVE.
-    pub fn truncate(&mut self, _rel: RelId) -> Result<()> {
-        Err(Error::unsupported("TRUNCATE"))
-    }
-
-    /// Makes an index and fills it. The caller holds at least SHARE.
     ///
     /// # Errors
-    /// 23505 `could not create unique index "NAME"` with the duplicate in the detail.
-    pub fn add_index(&mut self, _rel: RelId, _desc: IndexDesc) -> Result<RelId> {
-        Err(Error::unsupported("CREATE INDEX"))
+    /// 58030 and the like when pages cannot be read or written; the rest is undone by the next opening.
+    pub fn rollback(mut self) -> Result<()> {
+        self.abort_all()
     }
 
-    /// Drops an index. The caller holds ACCESS EXCLUSIVE on the table.
-    pub fn drop_index(&mut self, _rel: RelId, _index: RelId) -> Result<()> {
-        Err(Error::unsupported("DROP INDEX"))
+    fn abort(&mut self) {
+        // The database stops on an I/O error, and recovery undoes what this could not.
+        let _ = self.abort_all();
     }
 
-    /// Changes the names an index uses in errors.
-    pub fn rename_index(
-        &mut self,
-        _rel: RelId,
-        _index: RelId,
-        _name: String,
-        _key_names: Vec<String>,
-    ) -> Result<()> {
-        Err(Error::unsupported("ALTER INDEX"))
+    fn abort_all(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.finished, true) {
+            return Ok(());
+        }
+        self.view = None;
+        let mut result = Ok(());
+        while let Some(undo) = self.undo.pop() {
+            let undone = self.engine.undo(&self.cell, undo);
+            if result.is_ok() {
+                result = undone;
+            }
+        }
+        if result.is_ok() {
+            self.cell.abort();
+        }
+        self.engine.counters.rollbacks.fetch_add(1, Ordering::Relaxed);
+        result
     }
 
-    /// Adds columns at the end: `columns` are all the columns, `missing` what older rows hold in each (by position; null
-    /// where nothing else was said). No row is rewritten. Existing columns keep their types; a dropped column stays.
-    /// The caller holds ACCESS EXCLUSIVE.
-    pub fn set_columns(
-        &mut self,
-        _rel: RelId,
-        _columns: Vec<SqlType>,
-        _missing: Vec<Value>,
-    ) -> Result<()> {
-        Err(Error::unsupported("ALTER TABLE"))
-    }
-
-    /// Makes a sequence.
-    pub fn create_sequence(&mut self, _spec: &SequenceSpec) -> Result<RelId> {
-        Err(Error::unsupported("CREATE SEQUENCE"))
-    }
-
-    /// Drops a sequence.
-    pub fn drop_sequence(&mut self, _rel: RelId) -> Result<()> {
-        Err(Error::unsupported("DROP SEQUENCE"))
-    }
-
-    /// Locks a relation until the transaction ends, waiting for conflicting holders and for waiters before it.
+    /// Locks a relation until the transaction ends (or is rolled back to before this), waiting for conflicting holders and
+    /// for waiters before it.
     ///
     /// # Errors
     /// 40P01 on a deadlock, whatever the interrupt says, 55P03 if `wait` is false and the lock is not free.
-    pub fn lock_relation(&mut self, _tag: LockTag, _lock: TableLock, _wait: bool) -> Result<()> {
-        Err(Error::unsupported("LOCK TABLE"))
+    pub fn lock_relation(&mut self, tag: LockTag, lock: TableLock, wait: bool) -> Result<()> {
+        let engine = &self.engine;
+        let taken = engine.relation_locks.lock(
+            self.cell.id(),
+            tag,
+            lock,
+            wait,
+            &engine.graph,
+            &*self.interrupt,
+        )?;
+        if taken {
+            self.undo.push(Undo::RelationLock { tag, lock });
+        }
+        Ok(())
     }
 
     /// The columns of a table that take part in a key (alias, unique index): changing none takes the weaker row lock.
-    pub fn key_columns(&self, _rel: RelId) -> Result<Vec<ColumnIndex>> {
-        Err(Error::unsupported("key columns"))
+    pub fn key_columns(&self, rel: RelId) -> Result<Vec<ColumnIndex>> {
+        let relation = self.engine.directory.get(rel)?;
+        let heap = relation.heap.load();
+        Ok(relation.key_columns(&heap).to_vec())
+    }
+
+    /// 25006 unless it may write.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.read_only {
+            return Err(Error::new(
+                SqlState::READ_ONLY_SQL_TRANSACTION,
+                "cannot execute a change in a read-only transaction",
+            ));
+        }
+        Ok(())
     }
 }
 
-/// A commit that is decided and perhaps not yet durable.
+impl Drop for Txn {
+    fn drop(&mut self) {
+        self.abort();
+    }
+}
+
+/// Locks that outlive the commit section: they are given back when the commit is durable, so that whoever gets them
+/// next takes a snapshot that has it.
+#[derive(Debug)]
+struct Locks {
+    engine: Arc<Engine>,
+    cell: Arc<TxnCell>,
+    undo: Vec<Undo>,
+}
+
+impl Locks {
+    fn new(engine: &Arc<Engine>, cell: &Arc<TxnCell>) -> Self {
+        Self { engine: Arc::clone(engine), cell: Arc::clone(cell), undo: Vec::new() }
+    }
+
+    fn release(&mut self) {
+        if self.undo.is_empty() {
+            return;
+        }
+        for undo in std::mem::take(&mut self.undo) {
+            // Only locks are in the list; giving one back touches no page.
+            let _ = self.engine.undo(&self.cell, undo);
+        }
+        self.cell.notify();
+    }
+}
+
+/// A commit that is decided and perhaps not yet durable. Dropping it waits, too.
 #[derive(Debug)]
 #[must_use = "a commit may be acknowledged only after `wait`"]
-pub struct CommitTicket {}
+pub struct CommitTicket {
+    engine: Arc<Engine>,
+    timestamp: Timestamp,
+    lsn: Lsn,
+    locks: Locks,
+}
 
 impl CommitTicket {
     /// Waits until the commit is durable.
     ///
     /// # Errors
     /// 58030 if the log could not be written: whether the commit survives is then unknown, and the database has stopped.
-    pub fn wait(self) -> Result<()> {
-        Err(Error::unsupported("waiting for a commit"))
+    pub fn wait(mut self) -> Result<()> {
+        self.settle()
     }
 
     /// Whether `wait` would return at once.
     pub fn is_durable(&self) -> bool {
-        false
+        self.timestamp <= self.engine.horizon()
     }
+
+    /// The commit's place in the order of commits.
+    pub fn timestamp(&self) -> Timestamp {
+        self.timestamp
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        let result = if self.is_durable() {
+            Ok(())
+        } else if self.lsn > Lsn(0) {
+            self.engine.store.log().flush(self.lsn)
+        } else {
+            self.engine.wait_durable(self.timestamp)
+        };
+        self.locks.release();
+        result
+    }
+}
+
+impl Drop for CommitTicket {
+    fn drop(&mut self) {
+        // An error here has stopped the log, and every later commit reports it.
+        let _ = self.settle();
+    }
+}
+
+/// Rows that a commit changed, each once.
+pub(crate) fn distinct(
+    rows: Vec<(Arc<Relation>, Arc<Heap>, RowId)>,
+) -> Vec<(Arc<Relation>, Arc<Heap>, RowId)> {
+    if rows.len() < 2 {
+        return rows;
+    }
+    let mut seen = HashSet::with_capacity(rows.len());
+    rows.into_iter().filter(|(_, heap, row)| seen.insert((heap.id, *row))).collect()
 }

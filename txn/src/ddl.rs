@@ -1,0 +1,464 @@
+//! Making, changing and dropping relations inside transactions.
+//!
+//! A change takes effect at once (its transaction holds a lock that keeps others away), is noted in [`Engine::ddl`] with
+//! what undoes it, and in the redo buffer. What a commit dropped is freed when no snapshot needs it; what a rollback
+//! undid is freed at once. The list lives in the engine, not in the transaction, because a checkpoint must keep the
+//! changes of open transactions together with what undoes them.
+
+use crate::bytes::{put_bytes, put_varint};
+use crate::directory::{Heap, Index, Relation, put_columns, put_index_desc, put_relation_desc};
+use crate::engine::Engine;
+use crate::redo::tag;
+use crate::schema::{IndexDesc, RelationDesc};
+use crate::sequence::{SequenceSpec, SequenceState, put_state};
+use crate::txn::{Txn, Undo};
+use arc_swap::ArcSwap;
+use damask_storage::row::{RowColumn, RowLayout};
+use damask_storage::tree::{EntryFlags, IndexBuilder, IndexTree, RowFlags, RowTree};
+use damask_storage::{PageKind, TreeDescriptor};
+use damask_types::{Error, RelId, Result, RowId, SqlType, Timestamp, TxnId, Value};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// How to undo a change of a relation.
+#[derive(Debug)]
+pub(crate) enum DdlUndo {
+    /// The relation was made.
+    Create(RelId),
+    /// The relation was dropped: it stays until the commit.
+    Drop(RelId),
+    /// It had this heap.
+    Truncate { rel: RelId, old: Arc<Heap> },
+    /// It got an index.
+    AddIndex { rel: RelId, index: RelId },
+    /// It had an index, at this place of the list.
+    DropIndex { rel: RelId, heap: Arc<Heap>, place: usize, index: Arc<Index> },
+    /// An index had these names.
+    RenameIndex { rel: RelId, index: RelId, old: Arc<IndexDesc> },
+    /// It had these columns.
+    SetColumns { rel: RelId, old: Arc<RowLayout> },
+    /// The sequence was made.
+    CreateSequence(RelId),
+    /// The sequence was dropped: it stays until the commit.
+    DropSequence(RelId),
+}
+
+impl DdlUndo {
+    /// Puts a dropped index back into its heap's list.
+    pub(crate) fn relist_index(&self) {
+        if let Self::DropIndex { heap, place, index, .. } = self {
+            heap.change_indexes(|indexes| {
+                indexes.insert((*place).min(indexes.len()), Arc::clone(index));
+            });
+        }
+    }
+}
+
+impl Txn {
+    fn note_ddl(&mut self, undo: DdlUndo) {
+        self.engine.ddl.lock().entry(self.cell.id()).or_default().push(undo);
+        self.undo.push(Undo::Ddl);
+    }
+
+    /// Makes a table. In a new database relations (tables, indexes, sequences) are numbered from 1 in the order they are
+    /// made; a table comes before the indexes made with it.
+    pub fn create_relation(&mut self, desc: RelationDesc) -> Result<RelId> {
+        self.check_writable()?;
+        let engine = Arc::clone(&self.engine);
+        let _gate = engine.enter();
+        let rel = engine.next_rel();
+        let indexes: Vec<RelId> = desc.indexes.iter().map(|_| engine.next_rel()).collect();
+        engine.make_relation(rel, &desc, &indexes)?;
+        let mut body = Vec::new();
+        put_relation_desc(&mut body, &desc, &indexes)?;
+        self.redo.relation(tag::CREATE, rel, |out| out.extend_from_slice(&body));
+        self.note_ddl(DdlUndo::Create(rel));
+        Ok(rel)
+    }
+
+    /// Drops a table with its indexes. The caller holds ACCESS EXCLUSIVE.
+    pub fn drop_relation(&mut self, rel: RelId) -> Result<()> {
+        self.check_writable()?;
+        self.engine.directory.get(rel)?;
+        self.redo.relation(tag::DROP, rel, |_| {});
+        self.note_ddl(DdlUndo::Drop(rel));
+        Ok(())
+    }
+
+    /// Empties a table (for every snapshot, as PostgreSQL does). The caller holds ACCESS EXCLUSIVE.
+    pub fn truncate(&mut self, rel: RelId) -> Result<()> {
+        self.check_writable()?;
+        let engine = Arc::clone(&self.engine);
+        let _gate = engine.enter();
+        let old = engine.replace_heap(&*engine.directory.get(rel)?)?;
+        self.redo.relation(tag::TRUNCATE, rel, |_| {});
+        self.note_ddl(DdlUndo::Truncate { rel, old });
+        Ok(())
+    }
+
+    /// Makes an index and fills it. The caller holds at least SHARE.
+    ///
+    /// # Errors
+    /// 23505 `could not create unique index "NAME"` with the duplicate in the detail.
+    pub fn add_index(&mut self, rel: RelId, desc: IndexDesc) -> Result<RelId> {
+        self.check_writable()?;
+        let engine = Arc::clone(&self.engine);
+        // So that few old versions have to go into the index.
+        engine.collect_garbage(usize::MAX)?;
+        let _gate = engine.enter();
+        let index = engine.next_rel();
+        engine.build_index(&*engine.directory.get(rel)?, index, desc.clone())?;
+        self.redo.relation(tag::ADD_INDEX, rel, |out| {
+            put_varint(out, index.0.into());
+            put_index_desc(out, &desc);
+        });
+        self.note_ddl(DdlUndo::AddIndex { rel, index });
+        Ok(index)
+    }
+
+    /// Drops an index. The caller holds ACCESS EXCLUSIVE on the table.
+    pub fn drop_index(&mut self, rel: RelId, index: RelId) -> Result<()> {
+        self.check_writable()?;
+        let engine = Arc::clone(&self.engine);
+        let _gate = engine.enter();
+        let relation = engine.directory.get(rel)?;
+        let heap = relation.heap.load_full();
+        let dropped = heap.index(index)?;
+        let place = heap.indexes.load().iter().position(|other| other.rel == index).unwrap_or(0);
+        heap.change_indexes(|indexes| indexes.retain(|other| other.rel != index));
+        self.redo.relation(tag::DROP_INDEX, rel, |out| put_varint(out, index.0.into()));
+        self.note_ddl(DdlUndo::DropIndex { rel, heap, place, index: dropped });
+        Ok(())
+    }
+
+    /// Changes the names an index uses in errors.
+    pub fn rename_index(
+        &mut self,
+        rel: RelId,
+        index: RelId,
+        name: String,
+        key_names: Vec<String>,
+    ) -> Result<()> {
+        self.check_writable()?;
+        let found = self.engine.directory.get(rel)?.heap.load().index(index)?;
+        let old = found.desc.load_full();
+        let mut desc = IndexDesc::clone(&old);
+        (desc.name, desc.key_names) = (name, key_names);
+        self.redo.relation(tag::RENAME_INDEX, rel, |out| {
+            put_varint(out, index.0.into());
+            put_bytes(out, desc.name.as_bytes());
+            put_varint(out, desc.key_names.len() as u64);
+            for name in &desc.key_names {
+                put_bytes(out, name.as_bytes());
+            }
+        });
+        found.desc.store(Arc::new(desc));
+        self.note_ddl(DdlUndo::RenameIndex { rel, index, old });
+        Ok(())
+    }
+
+    /// Sets a table's columns without rewriting a row: those it has keep their types, new ones come at the end, and older
+    /// rows hold in them what `missing` says (by position; null where nothing else was said). A dropped column stays in the
+    /// list; rows are written with null in it. The caller holds ACCESS EXCLUSIVE.
+    ///
+    /// # Errors
+    /// XX000 if a column is missing or has another type; a change of type is a rewrite into a new table.
+    pub fn set_columns(
+        &mut self,
+        rel: RelId,
+        columns: Vec<SqlType>,
+        missing: Vec<Value>,
+    ) -> Result<()> {
+        self.check_writable()?;
+        let mut columns: Vec<RowColumn> = columns.into_iter().map(RowColumn::new).collect();
+        for (column, missing) in columns.iter_mut().zip(missing) {
+            column.missing = missing;
+        }
+        let engine = Arc::clone(&self.engine);
+        let _gate = engine.enter();
+        let relation = engine.directory.get(rel)?;
+        let mut body = Vec::new();
+        put_columns(&mut body, &columns)?;
+        let old = engine.replace_layout(&relation, columns)?;
+        self.redo.relation(tag::SET_COLUMNS, rel, |out| out.extend_from_slice(&body));
+        self.note_ddl(DdlUndo::SetColumns { rel, old });
+        Ok(())
+    }
+
+    /// Makes a sequence.
+    pub fn create_sequence(&mut self, spec: &SequenceSpec) -> Result<RelId> {
+        self.check_writable()?;
+        let engine = Arc::clone(&self.engine);
+        let _gate = engine.enter();
+        let rel = engine.next_rel();
+        let state = SequenceState { last_value: spec.start, is_called: false };
+        engine.sequences.create(rel, state);
+        self.redo.relation(tag::CREATE_SEQUENCE, rel, |out| put_state(out, state));
+        self.note_ddl(DdlUndo::CreateSequence(rel));
+        Ok(rel)
+    }
+
+    /// Drops a sequence.
+    pub fn drop_sequence(&mut self, rel: RelId) -> Result<()> {
+        self.check_writable()?;
+        self.engine.sequences.get(rel)?;
+        self.redo.relation(tag::DROP_SEQUENCE, rel, |_| {});
+        self.note_ddl(DdlUndo::DropSequence(rel));
+        Ok(())
+    }
+}
+
+impl Engine {
+    fn next_rel(&self) -> RelId {
+        RelId(self.last_rel.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Replay: `rel` is in use.
+    pub(crate) fn rel_seen(&self, rel: RelId) {
+        self.last_rel.fetch_max(rel.0, Ordering::Relaxed);
+    }
+
+    fn new_row_tree(&self) -> Result<RowTree> {
+        let tree = RowTree::create(Arc::clone(self.store.pool()), self.store.next_tree_id())?;
+        self.store.set_tree(TreeDescriptor {
+            tree: tree.id(),
+            kind: PageKind::RowLeaf,
+            root: tree.root(),
+        });
+        Ok(tree)
+    }
+
+    fn adopt_index_tree(&self, tree: &IndexTree) {
+        self.store.set_tree(TreeDescriptor {
+            tree: tree.id(),
+            kind: PageKind::IndexLeaf,
+            root: tree.root(),
+        });
+    }
+
+    fn new_index(&self, rel: RelId, desc: IndexDesc, layout: &RowLayout) -> Result<Arc<Index>> {
+        let tree = IndexTree::create(Arc::clone(self.store.pool()), self.store.next_tree_id())?;
+        self.adopt_index_tree(&tree);
+        let page_bytes = self.store.pool().page_bytes();
+        Ok(Arc::new(Index::new(rel, desc, layout, tree, page_bytes)?))
+    }
+
+    /// Makes an empty table; also for replay.
+    pub(crate) fn make_relation(
+        &self,
+        rel: RelId,
+        desc: &RelationDesc,
+        indexes: &[RelId],
+    ) -> Result<()> {
+        let layout = RowLayout::new(desc.columns.clone())?;
+        let heap = Heap::new(rel, self.new_row_tree()?, Vec::new());
+        for (index, desc) in indexes.iter().zip(&desc.indexes) {
+            let index = self.new_index(*index, desc.clone(), &layout)?;
+            heap.change_indexes(|indexes| indexes.push(index));
+        }
+        let relation = Relation {
+            rel,
+            alias: desc.alias.clone(),
+            heap: ArcSwap::from_pointee(heap),
+            layout: ArcSwap::from_pointee(layout),
+        };
+        self.directory.relations.write().insert(rel, Arc::new(relation));
+        Ok(())
+    }
+
+    /// Gives a table a new, empty heap; returns the old one.
+    pub(crate) fn replace_heap(&self, relation: &Relation) -> Result<Arc<Heap>> {
+        let old = relation.heap.load_full();
+        let heap = Heap::new(relation.rel, self.new_row_tree()?, Vec::new());
+        heap.next_row.store(old.next_row.load(Ordering::Relaxed), Ordering::Relaxed);
+        let layout = relation.layout.load();
+        for index in old.indexes.load().iter() {
+            let index = self.new_index(index.rel, IndexDesc::clone(&index.desc.load()), &layout)?;
+            heap.change_indexes(|indexes| indexes.push(index));
+        }
+        relation.heap.store(Arc::new(heap));
+        Ok(old)
+    }
+
+    /// Gives a table other columns; returns the old ones.
+    pub(crate) fn replace_layout(
+        &self,
+        relation: &Relation,
+        columns: Vec<RowColumn>,
+    ) -> Result<Arc<RowLayout>> {
+        let old = relation.layout.load_full();
+        let kept = old.columns().iter().zip(&columns).all(|(old, new)| old.ty.id == new.ty.id);
+        if columns.len() < old.column_count() || !kept {
+            return Err(Error::internal("a table's columns can only be added to"));
+        }
+        relation.layout.store(Arc::new(RowLayout::with_columns(columns)?));
+        Ok(old)
+    }
+
+    /// Builds an index over a table's rows and adds it; also for replay.
+    ///
+    /// Rows of the past that some snapshot may still want get a marked entry.
+    pub(crate) fn build_index(
+        &self,
+        relation: &Relation,
+        rel: RelId,
+        desc: IndexDesc,
+    ) -> Result<()> {
+        let heap = relation.heap.load();
+        let layout = relation.layout.load();
+        let tree_id = self.store.next_tree_id();
+        let mut builder = IndexBuilder::new(Arc::clone(self.store.pool()), tree_id)?;
+        // An index without pages, for its keys; the builder makes the tree.
+        let shape = Index::new(
+            rel,
+            desc.clone(),
+            &layout,
+            IndexTree::open(Arc::clone(self.store.pool()), tree_id, heap.tree.root())?,
+            self.store.pool().page_bytes(),
+        )?;
+        let entries = self.collect_entries(&heap, &layout, &shape)?;
+        let mut previous: Option<&Entry> = None;
+        for entry in &entries {
+            if let Some(previous) = previous.filter(|p| p.key == entry.key) {
+                if previous.row == entry.row {
+                    continue;
+                }
+                let is_equal = !previous.has_null || shape.nulls_not_distinct;
+                if shape.unique && is_equal && previous.is_live && entry.is_live {
+                    let row = heap.tree.get(entry.row)?.unwrap_or_default();
+                    return Err(shape.duplicate(&layout, &row.0, true));
+                }
+            }
+            let flags = if entry.is_live { EntryFlags::NONE } else { EntryFlags::DELETE_MARK };
+            builder.push(&entry.key, entry.row, flags)?;
+            previous = Some(entry);
+        }
+        let tree = builder.finish()?;
+        self.adopt_index_tree(&tree);
+        let page_bytes = self.store.pool().page_bytes();
+        let index = Arc::new(Index::new(rel, desc, &layout, tree, page_bytes)?);
+        heap.change_indexes(|indexes| indexes.push(index));
+        Ok(())
+    }
+
+    /// The entries an index needs, in order; of two for one key and row, the live one is first.
+    fn collect_entries(
+        &self,
+        heap: &Heap,
+        layout: &RowLayout,
+        index: &Index,
+    ) -> Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        let mut add = |bytes: &[u8], row: RowId, is_live: bool| {
+            let mut key = Vec::new();
+            let has_null = index.checked_key_of(layout, bytes, &mut key)?;
+            entries.push(Entry { key, row, is_live, has_null });
+            Ok::<_, Error>(())
+        };
+        let mut from = Some(RowId(0));
+        while let Some(start) = from {
+            from = heap.tree.scan_leaf(start, |row, flags, bytes| {
+                if !flags.has(RowFlags::GHOST) {
+                    add(bytes, row, true)?;
+                }
+                if flags.has(RowFlags::VERSIONED) {
+                    self.versions.with(heap.id, row, |state| {
+                        let versions = state.map_or(&[][..], |state| &state.versions);
+                        versions
+                            .iter()
+                            .filter_map(|version| version.before.as_deref())
+                            .try_for_each(|image| add(image, row, false))
+                    })?;
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        entries.sort_unstable_by(|a, b| {
+            a.key.cmp(&b.key).then(a.row.cmp(&b.row)).then(b.is_live.cmp(&a.is_live))
+        });
+        Ok(entries)
+    }
+
+    /// Undoes the newest change of relations by `txn`.
+    pub(crate) fn undo_ddl(&self, txn: TxnId) -> Result<()> {
+        let undo = {
+            let mut all = self.ddl.lock();
+            let list = all.get_mut(&txn);
+            let undo = list.and_then(Vec::pop).expect("an undone change was noted");
+            if all.get(&txn).is_some_and(Vec::is_empty) {
+                all.remove(&txn);
+            }
+            undo
+        };
+        let _gate = self.enter();
+        self.apply_ddl_undo(undo)
+    }
+
+    /// Undoes a change of a relation.
+    pub(crate) fn apply_ddl_undo(&self, undo: DdlUndo) -> Result<()> {
+        match undo {
+            DdlUndo::Create(rel) => {
+                let relation = self.directory.relations.write().remove(&rel);
+                if let Some(relation) = relation {
+                    self.destroy_heap(&relation.heap.load())?;
+                }
+            }
+            DdlUndo::Drop(_) | DdlUndo::DropSequence(_) => {}
+            DdlUndo::Truncate { rel, old } => {
+                let new = self.directory.get(rel)?.heap.swap(old);
+                self.destroy_heap(&new)?;
+            }
+            DdlUndo::AddIndex { rel, index } => {
+                let relation = self.directory.get(rel)?;
+                let heap = relation.heap.load();
+                let added = heap.index(index)?;
+                heap.change_indexes(|indexes| indexes.retain(|other| other.rel != index));
+                self.destroy_index(&added)?;
+            }
+            DdlUndo::DropIndex { .. } => undo.relist_index(),
+            DdlUndo::RenameIndex { rel, index, old } => {
+                self.directory.get(rel)?.heap.load().index(index)?.desc.store(old);
+            }
+            DdlUndo::SetColumns { rel, old } => self.directory.get(rel)?.layout.store(old),
+            DdlUndo::CreateSequence(rel) => drop(self.sequences.remove(rel)),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn destroy_index(&self, index: &Index) -> Result<()> {
+        index.tree.destroy()?;
+        self.store.remove_tree(index.tree.id());
+        Ok(())
+    }
+
+    /// After a commit: what it dropped leaves the directory, and its pages go when no snapshot needs them.
+    pub(crate) fn finish_ddl(&self, txn: TxnId, timestamp: Timestamp) {
+        let list = self.ddl.lock().remove(&txn).unwrap_or_default();
+        for undo in list {
+            match undo {
+                DdlUndo::Drop(rel) => {
+                    if let Some(relation) = self.directory.relations.write().remove(&rel) {
+                        self.garbage.add_heap(timestamp, relation.heap.load_full());
+                    }
+                }
+                DdlUndo::Truncate { old, .. } => self.garbage.add_heap(timestamp, old),
+                DdlUndo::DropIndex { index, .. } => self.garbage.add_index(timestamp, index),
+                DdlUndo::DropSequence(rel) => drop(self.sequences.remove(rel)),
+                DdlUndo::Create(_)
+                | DdlUndo::AddIndex { .. }
+                | DdlUndo::RenameIndex { .. }
+                | DdlUndo::SetColumns { .. }
+                | DdlUndo::CreateSequence(_) => {}
+            }
+        }
+    }
+}
+
+/// An entry to be.
+struct Entry {
+    key: Vec<u8>,
+    row: RowId,
+    is_live: bool,
+    has_null: bool,
+}

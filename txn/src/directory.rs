@@ -1,0 +1,402 @@
+//! Relations in memory: their trees, layouts and indexes, and how a checkpoint and the log describe them.
+
+use crate::bytes::{Reader, put_bytes, put_signed, put_varint};
+use crate::schema::{AliasKey, IndexDesc, KeyColumn, RelationDesc};
+use crate::version::HeapId;
+use arc_swap::ArcSwap;
+use damask_storage::key::{KeyColumn as OrderedColumn, check_key_len, encode_key_into};
+use damask_storage::row::{RowColumn, RowLayout};
+use damask_storage::tree::{IndexTree, RowTree};
+use damask_types::format::{FormatSettings, to_text};
+use damask_types::{ColumnIndex, Error, RelId, Result, RowId, SqlState, SqlType, TypeId, Value};
+use hashbrown::HashMap;
+use parking_lot::RwLock;
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// An index of a heap.
+pub(crate) struct Index {
+    pub(crate) rel: RelId,
+    pub(crate) desc: ArcSwap<IndexDesc>,
+    pub(crate) columns: Vec<OrderedColumn>,
+    pub(crate) keys: Vec<KeyColumn>,
+    pub(crate) unique: bool,
+    pub(crate) nulls_not_distinct: bool,
+    pub(crate) tree: IndexTree,
+    pub(crate) page_bytes: usize,
+}
+
+impl std::fmt::Debug for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Index").field("rel", &self.rel).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Heap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Heap").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Index {
+    pub(crate) fn new(
+        rel: RelId,
+        desc: IndexDesc,
+        layout: &RowLayout,
+        tree: IndexTree,
+        page_bytes: usize,
+    ) -> Result<Self> {
+        let columns = desc
+            .keys
+            .iter()
+            .map(|key| {
+                let column = layout
+                    .columns()
+                    .get(usize::from(key.column.0))
+                    .ok_or_else(|| Error::internal("an index has a column that its table lacks"))?;
+                Ok(OrderedColumn {
+                    ty: column.ty,
+                    descending: key.descending,
+                    nulls_first: key.nulls_first,
+                })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            rel,
+            columns,
+            keys: desc.keys.clone(),
+            unique: desc.unique,
+            nulls_not_distinct: desc.nulls_not_distinct,
+            desc: ArcSwap::from_pointee(desc),
+            tree,
+            page_bytes,
+        })
+    }
+
+    /// Writes the key of a row into `out`, which is cleared; whether a part of it is null.
+    pub(crate) fn key_of(&self, layout: &RowLayout, row: &[u8], out: &mut Vec<u8>) -> Result<bool> {
+        out.clear();
+        let mut values = SmallVec::<[Value; 4]>::new();
+        for key in &self.keys {
+            values.push(layout.column(row, key.column)?);
+        }
+        encode_key_into(&self.columns, &values, out)?;
+        Ok(values.iter().any(Value::is_null))
+    }
+
+    /// The same, for a row that is to be written: the key must fit.
+    pub(crate) fn checked_key_of(
+        &self,
+        layout: &RowLayout,
+        row: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<bool> {
+        let has_null = self.key_of(layout, row, out)?;
+        check_key_len(out, self.page_bytes, &self.desc.load().name)?;
+        Ok(has_null)
+    }
+
+    /// Whether two rows have one key.
+    pub(crate) fn same_key(&self, layout: &RowLayout, a: &[u8], b: &[u8]) -> Result<bool> {
+        if a == b {
+            return Ok(true);
+        }
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        self.key_of(layout, a, &mut left)?;
+        self.key_of(layout, b, &mut right)?;
+        Ok(left == right)
+    }
+
+    pub(crate) fn has_column(&self, column: ColumnIndex) -> bool {
+        self.keys.iter().any(|key| key.column == column)
+    }
+
+    /// 23505 for a row whose key is there already.
+    #[cold]
+    pub(crate) fn duplicate(&self, layout: &RowLayout, row: &[u8], building: bool) -> Error {
+        let desc = self.desc.load();
+        let mut values = Vec::new();
+        for key in &self.keys {
+            match layout.column(row, key.column) {
+                Ok(value) => values.push((layout.columns()[usize::from(key.column.0)].ty, value)),
+                Err(error) => return error,
+            }
+        }
+        duplicate_key(&desc.name, &desc.key_names, &values, building)
+    }
+}
+
+/// 23505 with PostgreSQL's words.
+#[cold]
+pub(crate) fn duplicate_key(
+    constraint: &str,
+    names: &[String],
+    values: &[(SqlType, Value)],
+    building: bool,
+) -> Error {
+    let texts: Vec<String> = values.iter().map(|(ty, value)| value_text(*ty, value)).collect();
+    let key = format!("Key ({})=({})", names.join(", "), texts.join(", "));
+    let error = if building {
+        Error::new(
+            SqlState::UNIQUE_VIOLATION,
+            format!("could not create unique index \"{constraint}\""),
+        )
+        .detail(format!("{key} is duplicated."))
+    } else {
+        Error::new(
+            SqlState::UNIQUE_VIOLATION,
+            format!("duplicate key value violates unique constraint \"{constraint}\""),
+        )
+        .detail(format!("{key} already exists."))
+    };
+    error.constraint(constraint)
+}
+
+/// A value's text form, with the settings a new session has.
+fn value_text(ty: SqlType, value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        value => to_text(ty.id, value, &FormatSettings::default()),
+    }
+}
+
+/// One row tree with the indexes on it; TRUNCATE gives a table a new one.
+pub(crate) struct Heap {
+    pub(crate) id: HeapId,
+    pub(crate) rel: RelId,
+    pub(crate) tree: RowTree,
+    pub(crate) indexes: ArcSwap<Vec<Arc<Index>>>,
+    /// The next row id to give out, for tables without an alias key.
+    pub(crate) next_row: AtomicU64,
+    /// Rows, own uncommitted ones included: an estimate.
+    pub(crate) rows: AtomicI64,
+    /// Bytes of rows, as above.
+    pub(crate) bytes: AtomicI64,
+    /// Versions in the version table; readers of a heap without any need not look there.
+    pub(crate) versions: AtomicU64,
+}
+
+impl Heap {
+    pub(crate) fn new(rel: RelId, tree: RowTree, indexes: Vec<Arc<Index>>) -> Self {
+        Self {
+            id: HeapId(tree.id().0),
+            rel,
+            tree,
+            indexes: ArcSwap::from_pointee(indexes),
+            next_row: AtomicU64::new(1),
+            rows: AtomicI64::new(0),
+            bytes: AtomicI64::new(0),
+            versions: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn allocate_rows(&self, count: u64) -> u64 {
+        self.next_row.fetch_add(count, Ordering::Relaxed)
+    }
+
+    /// Replay and recovery: `row` is in use.
+    pub(crate) fn row_seen(&self, row: RowId) {
+        self.next_row.fetch_max(row.0.saturating_add(1), Ordering::Relaxed);
+    }
+
+    pub(crate) fn count(&self, rows: i64, bytes: i64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn index(&self, rel: RelId) -> Result<Arc<Index>> {
+        let indexes = self.indexes.load();
+        let index = indexes.iter().find(|index| index.rel == rel);
+        index.map(Arc::clone).ok_or_else(|| Error::internal(format!("there is no index {rel}")))
+    }
+
+    /// Replaces the list of indexes.
+    pub(crate) fn change_indexes(&self, change: impl FnOnce(&mut Vec<Arc<Index>>)) {
+        let mut indexes = Vec::clone(&self.indexes.load());
+        change(&mut indexes);
+        self.indexes.store(Arc::new(indexes));
+    }
+}
+
+/// A table.
+#[derive(Debug)]
+pub(crate) struct Relation {
+    pub(crate) rel: RelId,
+    pub(crate) alias: Option<AliasKey>,
+    pub(crate) heap: ArcSwap<Heap>,
+    pub(crate) layout: ArcSwap<RowLayout>,
+}
+
+impl Relation {
+    /// Columns whose change needs the strongest row lock: those of unique keys.
+    pub(crate) fn key_columns(&self, heap: &Heap) -> SmallVec<[ColumnIndex; 8]> {
+        let alias = self.alias.iter().map(|alias| alias.column);
+        let indexes = heap.indexes.load();
+        let unique = indexes.iter().filter(|index| index.unique);
+        alias.chain(unique.flat_map(|index| index.keys.iter().map(|key| key.column))).collect()
+    }
+
+    /// The row id of a row with these values.
+    pub(crate) fn alias_row(&self, alias: &AliasKey, values: &[Value]) -> Result<RowId> {
+        let key = values.get(usize::from(alias.column.0)).and_then(Value::as_i64);
+        let key = key.ok_or_else(|| Error::internal("an alias key is not an integer"))?;
+        Ok(crate::Table::alias_row(key))
+    }
+
+    /// 23505 for an alias key that is there already.
+    #[cold]
+    pub(crate) fn duplicate_alias(&self, alias: &AliasKey, row: RowId) -> Error {
+        let key = Value::Int8(crate::Table::alias_key(row));
+        duplicate_key(
+            &alias.name,
+            std::slice::from_ref(&alias.column_name),
+            &[(SqlType::from(TypeId::Int8), key)],
+            false,
+        )
+    }
+}
+
+/// All relations by storage number.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    pub(crate) relations: RwLock<HashMap<RelId, Arc<Relation>>>,
+}
+
+impl Directory {
+    pub(crate) fn get(&self, rel: RelId) -> Result<Arc<Relation>> {
+        let relations = self.relations.read();
+        let relation = relations.get(&rel).map(Arc::clone);
+        relation.ok_or_else(|| Error::internal(format!("there is no relation {rel}")))
+    }
+
+    /// All, by number.
+    pub(crate) fn all(&self) -> Vec<Arc<Relation>> {
+        let mut all: Vec<_> = self.relations.read().values().map(Arc::clone).collect();
+        all.sort_by_key(|relation| relation.rel);
+        all
+    }
+}
+
+fn put_string(out: &mut Vec<u8>, text: &str) {
+    put_bytes(out, text.as_bytes());
+}
+
+/// Appends an index's description.
+///
+/// `name | unique u8 | nulls not distinct u8 | count | (column, flags u8, column name)...`
+pub(crate) fn put_index_desc(out: &mut Vec<u8>, desc: &IndexDesc) {
+    put_string(out, &desc.name);
+    out.push(u8::from(desc.unique));
+    out.push(u8::from(desc.nulls_not_distinct));
+    put_varint(out, desc.keys.len() as u64);
+    for (i, key) in desc.keys.iter().enumerate() {
+        put_varint(out, key.column.0.into());
+        out.push(u8::from(key.descending) | u8::from(key.nulls_first) << 1);
+        put_string(out, desc.key_names.get(i).map_or("", |name| name));
+    }
+}
+
+pub(crate) fn read_index_desc(reader: &mut Reader<'_>) -> Result<IndexDesc> {
+    let mut desc = IndexDesc {
+        name: reader.string()?,
+        unique: reader.bool()?,
+        nulls_not_distinct: reader.bool()?,
+        ..IndexDesc::default()
+    };
+    for _ in 0..reader.count()? {
+        let column = ColumnIndex(reader.u16()?);
+        let flags = reader.u8()?;
+        desc.keys.push(KeyColumn {
+            column,
+            descending: flags & 1 != 0,
+            nulls_first: flags & 2 != 0,
+        });
+        desc.key_names.push(reader.string()?);
+    }
+    Ok(desc)
+}
+
+/// Appends columns: `count | (type, modifier signed, dropped u8)... | row of the missing values`.
+pub(crate) fn put_columns(out: &mut Vec<u8>, columns: &[RowColumn]) -> Result<()> {
+    put_varint(out, columns.len() as u64);
+    for column in columns {
+        put_varint(out, column.ty.id.oid().0.into());
+        put_signed(out, column.ty.typmod.into());
+        out.push(u8::from(column.dropped));
+    }
+    // Missing values lie as a row of the same columns would; dropped ones read as null.
+    let layout = RowLayout::with_columns(columns.to_vec())?;
+    let missing: Vec<Value> = columns.iter().map(|column| column.missing.clone()).collect();
+    put_bytes(out, &layout.encode(&missing)?);
+    Ok(())
+}
+
+pub(crate) fn read_columns(reader: &mut Reader<'_>) -> Result<Vec<RowColumn>> {
+    let mut columns = Vec::new();
+    for _ in 0..reader.count()? {
+        let oid = reader.u32()?;
+        let id = TypeId::from_oid(damask_types::Oid(oid))
+            .ok_or_else(|| reader.bad(&format!("there is no type {oid}")))?;
+        let typmod = i32::try_from(reader.signed()?).map_err(|_| reader.bad("a modifier"))?;
+        let mut column = RowColumn::new(SqlType { id, typmod });
+        column.dropped = reader.bool()?;
+        columns.push(column);
+    }
+    let layout = RowLayout::with_columns(columns.clone())?;
+    for (column, missing) in columns.iter_mut().zip(layout.decode(reader.bytes()?)?) {
+        column.missing = missing;
+    }
+    Ok(columns)
+}
+
+/// Appends an alias key: `present u8 | [column | name | column name]`.
+pub(crate) fn put_alias(out: &mut Vec<u8>, alias: Option<&AliasKey>) {
+    out.push(u8::from(alias.is_some()));
+    if let Some(alias) = alias {
+        put_varint(out, alias.column.0.into());
+        put_string(out, &alias.name);
+        put_string(out, &alias.column_name);
+    }
+}
+
+pub(crate) fn read_alias(reader: &mut Reader<'_>) -> Result<Option<AliasKey>> {
+    Ok(if reader.bool()? {
+        Some(AliasKey {
+            column: ColumnIndex(reader.u16()?),
+            name: reader.string()?,
+            column_name: reader.string()?,
+        })
+    } else {
+        None
+    })
+}
+
+/// Appends a table's description with the numbers of its indexes: `columns | alias | count | (number | index)...`.
+pub(crate) fn put_relation_desc(
+    out: &mut Vec<u8>,
+    desc: &RelationDesc,
+    indexes: &[RelId],
+) -> Result<()> {
+    let columns: Vec<RowColumn> = desc.columns.iter().map(|ty| RowColumn::new(*ty)).collect();
+    put_columns(out, &columns)?;
+    put_alias(out, desc.alias.as_ref());
+    put_varint(out, indexes.len() as u64);
+    for (rel, index) in indexes.iter().zip(&desc.indexes) {
+        put_varint(out, rel.0.into());
+        put_index_desc(out, index);
+    }
+    Ok(())
+}
+
+pub(crate) fn read_relation_desc(reader: &mut Reader<'_>) -> Result<(RelationDesc, Vec<RelId>)> {
+    let columns = read_columns(reader)?.into_iter().map(|column| column.ty).collect();
+    let alias = read_alias(reader)?;
+    let mut desc = RelationDesc { columns, alias, indexes: Vec::new() };
+    let mut rels = Vec::new();
+    for _ in 0..reader.count()? {
+        rels.push(RelId(reader.u32()?));
+        desc.indexes.push(read_index_desc(reader)?);
+    }
+    Ok((desc, rels))
+}

@@ -1,0 +1,227 @@
+//! Relation locks: PostgreSQL's eight modes, with its conflict table and its queue.
+//!
+//! A request is granted when it conflicts neither with what others hold nor with what others wait for in front of it; so
+//! a waiting ACCESS EXCLUSIVE is not starved by readers. A holder that asks for more goes before the queue, because
+//! whoever waits there already waits for it.
+//!
+//! Latch order: one shard's mutex at a time, never with another latch.
+
+use crate::interrupt::Interrupt;
+use crate::txn::{LockTag, TableLock};
+use crate::wait::WaitGraph;
+use damask_types::{Error, Result, SqlState, TxnId};
+use hashbrown::HashMap;
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+
+/// Parts of the lock table. A power of two.
+const SHARDS: usize = 16;
+
+/// Bits of the modes that each mode conflicts with, weakest mode first; mode `m` is bit `m as u8`.
+const CONFLICTS: [u8; 8] = [
+    0b1000_0000,
+    0b1100_0000,
+    0b1111_0000,
+    0b1111_1000,
+    0b1110_1100,
+    0b1111_1100,
+    0b1111_1110,
+    0b1111_1111,
+];
+
+impl TableLock {
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+
+    /// Whether two transactions may not hold the two at once.
+    pub fn conflicts_with(self, other: Self) -> bool {
+        CONFLICTS[self as usize] & other.bit() != 0
+    }
+}
+
+#[derive(Default)]
+struct Entry {
+    /// Modes held, by holder.
+    granted: Vec<(TxnId, u8)>,
+    waiting: VecDeque<(TxnId, TableLock)>,
+}
+
+impl Entry {
+    fn held_by(&self, txn: TxnId) -> u8 {
+        self.granted.iter().find(|(holder, _)| *holder == txn).map_or(0, |(_, modes)| *modes)
+    }
+
+    /// Who stands in the way.
+    fn blockers(&self, txn: TxnId, lock: TableLock) -> Vec<TxnId> {
+        let conflicts = CONFLICTS[lock as usize];
+        let holders = self
+            .granted
+            .iter()
+            .filter(|(holder, modes)| *holder != txn && modes & conflicts != 0)
+            .map(|(holder, _)| *holder);
+        let ahead = self
+            .waiting
+            .iter()
+            .take_while(|(waiter, _)| *waiter != txn && self.held_by(txn) == 0)
+            .filter(|(_, wanted)| wanted.bit() & conflicts != 0)
+            .map(|(waiter, _)| *waiter);
+        holders.chain(ahead).collect()
+    }
+
+    fn grant(&mut self, txn: TxnId, lock: TableLock) {
+        match self.granted.iter_mut().find(|(holder, _)| *holder == txn) {
+            Some((_, modes)) => *modes |= lock.bit(),
+            None => self.granted.push((txn, lock.bit())),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Shard {
+    entries: Mutex<HashMap<LockTag, Entry>>,
+    changed: Condvar,
+}
+
+/// All relation locks.
+pub(crate) struct RelationLocks {
+    shards: Box<[Shard]>,
+}
+
+impl RelationLocks {
+    pub(crate) fn new() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Shard::default()).collect() }
+    }
+
+    fn shard(&self, tag: LockTag) -> &Shard {
+        &self.shards[(tag.0 ^ tag.0 >> 32) as usize & (SHARDS - 1)]
+    }
+
+    /// Takes a lock for `txn`; whether it did not have this mode yet.
+    pub(crate) fn lock(
+        &self,
+        txn: TxnId,
+        tag: LockTag,
+        lock: TableLock,
+        wait: bool,
+        graph: &WaitGraph,
+        interrupt: &dyn Interrupt,
+    ) -> Result<bool> {
+        let shard = self.shard(tag);
+        let mut entries = shard.entries.lock();
+        let entry = entries.entry(tag).or_default();
+        if entry.held_by(txn) & lock.bit() != 0 {
+            return Ok(false);
+        }
+        if entry.blockers(txn, lock).is_empty() {
+            entry.grant(txn, lock);
+            return Ok(true);
+        }
+        if !wait {
+            return Err(Error::new(
+                SqlState::LOCK_NOT_AVAILABLE,
+                "could not obtain lock on relation",
+            ));
+        }
+        entry.waiting.push_back((txn, lock));
+        drop(entries);
+        let result = self.wait(shard, txn, tag, lock, graph, interrupt);
+        let mut entries = shard.entries.lock();
+        if let Some(entry) = entries.get_mut(&tag) {
+            entry.waiting.retain(|(waiter, _)| *waiter != txn);
+            if entry.granted.is_empty() && entry.waiting.is_empty() {
+                entries.remove(&tag);
+            }
+        }
+        drop(entries);
+        // Whoever queued behind us may go on, whether we got the lock or gave up.
+        shard.changed.notify_all();
+        result.map(|()| true)
+    }
+
+    fn wait(
+        &self,
+        shard: &Shard,
+        txn: TxnId,
+        tag: LockTag,
+        lock: TableLock,
+        graph: &WaitGraph,
+        interrupt: &dyn Interrupt,
+    ) -> Result<()> {
+        loop {
+            let blockers = {
+                let mut entries = shard.entries.lock();
+                let entry = entries.entry(tag).or_default();
+                let blockers = entry.blockers(txn, lock);
+                if blockers.is_empty() {
+                    entry.grant(txn, lock);
+                    return Ok(());
+                }
+                blockers
+            };
+            graph.blocked(txn, blockers.iter().copied().collect(), interrupt, |timeout| {
+                let mut entries = shard.entries.lock();
+                let unchanged = |entries: &HashMap<LockTag, Entry>| {
+                    entries.get(&tag).is_some_and(|entry| entry.blockers(txn, lock) == blockers)
+                };
+                if unchanged(&entries) {
+                    shard.changed.wait_for(&mut entries, timeout);
+                }
+                !unchanged(&entries)
+            })?;
+        }
+    }
+
+    /// Gives back the modes in `modes` that `txn` holds on `tag`.
+    pub(crate) fn release(&self, txn: TxnId, tag: LockTag, lock: TableLock) {
+        let shard = self.shard(tag);
+        let mut entries = shard.entries.lock();
+        let Some(entry) = entries.get_mut(&tag) else {
+            return;
+        };
+        for (holder, modes) in &mut entry.granted {
+            if *holder == txn {
+                *modes &= !lock.bit();
+            }
+        }
+        entry.granted.retain(|(_, modes)| *modes != 0);
+        if entry.waiting.is_empty() {
+            if entry.granted.is_empty() {
+                entries.remove(&tag);
+            }
+        } else {
+            drop(entries);
+            shard.changed.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use TableLock::*;
+
+    #[test]
+    fn conflicts_are_postgresqls() {
+        let modes = [
+            AccessShare,
+            RowShare,
+            RowExclusive,
+            ShareUpdateExclusive,
+            Share,
+            ShareRowExclusive,
+            Exclusive,
+            AccessExclusive,
+        ];
+        // The table of PostgreSQL's manual, 13.3.1: a row is the mode asked for, x a conflict.
+        let table = [
+            ".......x", "......xx", "....xxxx", "...xxxxx", "..xx.xxx", "..xxxxxx", ".xxxxxxx",
+            "xxxxxxxx",
+        ];
+        for (i, row) in table.iter().enumerate() {
+            for (j, cell) in row.bytes().enumerate() {
+                assert_eq!(modes[i].conflicts_with(modes[j]), cell == b'x', "{i} {j}");
+            }
+        }
+    }
+}

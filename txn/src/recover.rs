@@ -1,0 +1,601 @@
+//! Checkpoints and recovery: what the engine keeps beside pages, and how it gets back to a consistent state.
+//!
+//! A checkpoint stops the world between two operations. Pages then hold changes of open transactions, ghosts and marked
+//! index entries; so next to the directory and the sequences the checkpoint keeps the whole version table, with a flag
+//! on each version that is not committed, and what undoes the open transactions' changes of relations.
+//!
+//! Recovery (R1..R4, in this order):
+//! - R1: read the directory; put back indexes that open transactions had dropped.
+//! - R2: settle each row of the version table: its uncommitted versions are undone, the entries of its past keys go.
+//! - R3: undo open transactions' changes of relations, newest first; free trees of dropped relations.
+//! - R4: replay the frames after the checkpoint, each exactly once, to exactly the state they were made from.
+//!
+//! R2 works by state, not by steps: whatever a row's index entries are, afterwards there is one for each key of its
+//! settled state and none for any other key it had. So it does not matter how far a change had come.
+//!
+//! ```text
+//! meta      version u8 = 1 | last relation | sequences | relations | dropped trees | changes | rows
+//! sequences count | (relation, state)...
+//! relations count | (relation | columns | alias | heap)...
+//! heap      tree | next row | rows signed | bytes signed | count | (relation, tree, index)...
+//! changes   count | change..., transaction by transaction, oldest first
+//! rows      (1 u8 | heap | row | count | (pending u8 | present u8 | [bytes])...)... | 0 u8
+//! ```
+//! All integers are varints unless said otherwise.
+
+use crate::bytes::{Reader, put_bytes, put_signed, put_varint};
+use crate::cell::Outcome;
+use crate::ddl::DdlUndo;
+use crate::directory::{
+    Heap, Index, Relation, put_alias, put_columns, put_index_desc, read_alias, read_columns,
+    read_index_desc, read_relation_desc,
+};
+use crate::engine::Engine;
+use crate::redo::{Op, Ops, kind, splice, tag};
+use crate::sequence::{put_state, read_state};
+use crate::version::HeapId;
+use arc_swap::ArcSwap;
+use damask_storage::row::RowLayout;
+use damask_storage::tree::{EntryFlags, IndexTree, RowFlags, RowTree};
+use damask_storage::{PageId, PageKind, Recovered, TreeId};
+use damask_types::{Error, RelId, Result, RowId};
+use hashbrown::HashMap;
+use parking_lot::RwLockWriteGuard;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+const META_VERSION: u8 = 1;
+
+/// Tags of changes of relations in the meta.
+mod change {
+    pub(super) const CREATE: u8 = 1;
+    pub(super) const DROP: u8 = 2;
+    pub(super) const TRUNCATE: u8 = 3;
+    pub(super) const ADD_INDEX: u8 = 4;
+    pub(super) const DROP_INDEX: u8 = 5;
+    pub(super) const RENAME_INDEX: u8 = 6;
+    pub(super) const SET_COLUMNS: u8 = 7;
+    pub(super) const CREATE_SEQUENCE: u8 = 8;
+    pub(super) const DROP_SEQUENCE: u8 = 9;
+}
+
+type Heaps = HashMap<HeapId, (Arc<Relation>, Arc<Heap>)>;
+
+fn put_heap(out: &mut Vec<u8>, heap: &Heap) {
+    put_varint(out, heap.id.0.into());
+    put_varint(out, heap.next_row.load(Ordering::Relaxed));
+    put_signed(out, heap.rows.load(Ordering::Relaxed));
+    put_signed(out, heap.bytes.load(Ordering::Relaxed));
+    let indexes = heap.indexes.load();
+    put_varint(out, indexes.len() as u64);
+    for index in indexes.iter() {
+        put_index(out, index);
+    }
+}
+
+fn put_index(out: &mut Vec<u8>, index: &Index) {
+    put_varint(out, index.rel.0.into());
+    put_varint(out, index.tree.id().0.into());
+    put_index_desc(out, &index.desc.load());
+}
+
+fn put_change(out: &mut Vec<u8>, undo: &DdlUndo) -> Result<()> {
+    let mut start = |tag: u8, rel: &RelId| {
+        out.push(tag);
+        put_varint(out, rel.0.into());
+    };
+    match undo {
+        DdlUndo::Create(rel) => start(change::CREATE, rel),
+        DdlUndo::Drop(rel) => start(change::DROP, rel),
+        DdlUndo::Truncate { rel, old } => {
+            start(change::TRUNCATE, rel);
+            put_heap(out, old);
+        }
+        DdlUndo::AddIndex { rel, index } => {
+            start(change::ADD_INDEX, rel);
+            put_varint(out, index.0.into());
+        }
+        DdlUndo::DropIndex { rel, heap, place, index } => {
+            start(change::DROP_INDEX, rel);
+            put_varint(out, heap.id.0.into());
+            put_varint(out, *place as u64);
+            put_index(out, index);
+        }
+        DdlUndo::RenameIndex { rel, index, old } => {
+            start(change::RENAME_INDEX, rel);
+            put_varint(out, index.0.into());
+            put_index_desc(out, old);
+        }
+        DdlUndo::SetColumns { rel, old } => {
+            start(change::SET_COLUMNS, rel);
+            put_columns(out, old.columns())?;
+        }
+        DdlUndo::CreateSequence(rel) => start(change::CREATE_SEQUENCE, rel),
+        DdlUndo::DropSequence(rel) => start(change::DROP_SEQUENCE, rel),
+    }
+    Ok(())
+}
+
+impl Engine {
+    /// Writes a checkpoint; the world stands still.
+    pub(crate) fn checkpoint_under(&self, _gate: &RwLockWriteGuard<'_, ()>) -> Result<()> {
+        let timestamp = *self.commit.lock();
+        if !self.in_memory {
+            self.store.log().flush(self.store.log().appended_lsn())?;
+        }
+        self.store.checkpoint(timestamp, &self.meta()?)?;
+        self.counters.checkpoints.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Writes the last checkpoint and lets go of the files.
+    pub(crate) fn close_under(&self, _gate: &RwLockWriteGuard<'_, ()>) -> Result<()> {
+        let timestamp = *self.commit.lock();
+        self.store.close(timestamp, &self.meta()?)
+    }
+
+    fn meta(&self) -> Result<Vec<u8>> {
+        let mut out = vec![META_VERSION];
+        put_varint(&mut out, self.last_rel.load(Ordering::Relaxed).into());
+        let sequences = self.sequences.checkpoint();
+        put_varint(&mut out, sequences.len() as u64);
+        for (rel, state) in sequences {
+            put_varint(&mut out, rel.0.into());
+            put_state(&mut out, state);
+        }
+        let relations = self.directory.all();
+        put_varint(&mut out, relations.len() as u64);
+        for relation in relations {
+            put_varint(&mut out, relation.rel.0.into());
+            put_columns(&mut out, relation.layout.load().columns())?;
+            put_alias(&mut out, relation.alias.as_ref());
+            put_heap(&mut out, &relation.heap.load());
+        }
+        let dropped = self.garbage.trees();
+        put_varint(&mut out, dropped.len() as u64);
+        for tree in dropped {
+            put_varint(&mut out, tree.0.into());
+        }
+        let changes = self.ddl.lock();
+        let mut transactions: Vec<_> = changes.iter().collect();
+        transactions.sort_by_key(|(txn, _)| **txn);
+        put_varint(&mut out, changes.values().map(Vec::len).sum::<usize>() as u64);
+        for undo in transactions.into_iter().flat_map(|(_, list)| list) {
+            put_change(&mut out, undo)?;
+        }
+        self.put_rows(&mut out);
+        Ok(out)
+    }
+
+    fn put_rows(&self, out: &mut Vec<u8>) {
+        self.versions.for_each(|heap, row, state| {
+            if state.versions.is_empty() {
+                return;
+            }
+            out.push(1);
+            put_varint(out, heap.0.into());
+            put_varint(out, row.0);
+            put_varint(out, state.versions.len() as u64);
+            for version in &state.versions {
+                let is_pending = !matches!(version.cell.outcome(), Outcome::Committed(_));
+                out.push(u8::from(is_pending));
+                out.push(u8::from(version.before.is_some()));
+                if let Some(before) = &version.before {
+                    put_bytes(out, before);
+                }
+            }
+        });
+        out.push(0);
+    }
+
+    /// Brings the engine to the state of the last commit that is durable.
+    pub(crate) fn recover(&self, recovered: Recovered) -> Result<bool> {
+        let mut is_new = true;
+        let mut is_clean = true;
+        if let Some(meta) = &recovered.meta {
+            is_clean = self.read_meta(meta)?;
+        }
+        let mut fragments = Vec::new();
+        let mut last = recovered.checkpoint_ts;
+        for frame in recovered.frames {
+            let (timestamp, frame) = frame?;
+            last = last.max(timestamp);
+            is_clean = false;
+            self.replay(&frame, &mut fragments)?;
+        }
+        *self.commit.lock() = last;
+        self.visible.store(last.0, Ordering::Release);
+        if self.last_rel.load(Ordering::Relaxed) > 0 {
+            is_new = false;
+        }
+        if !is_clean {
+            let gate = self.gate.write();
+            self.checkpoint_under(&gate)?;
+        }
+        Ok(is_new)
+    }
+
+    /// R1 to R3; whether the checkpoint had nothing to settle.
+    fn read_meta(&self, meta: &[u8]) -> Result<bool> {
+        let mut reader = Reader::new(meta, "the directory of the last checkpoint");
+        let version = reader.u8()?;
+        if version != META_VERSION {
+            return Err(reader.bad(&format!("version {version} is not known")));
+        }
+        self.rel_seen(RelId(reader.u32()?));
+        for _ in 0..reader.count()? {
+            let rel = RelId(reader.u32()?);
+            self.sequences.create(rel, read_state(&mut reader)?);
+        }
+        let mut heaps = Heaps::new();
+        for _ in 0..reader.count()? {
+            let rel = RelId(reader.u32()?);
+            let layout = RowLayout::with_columns(read_columns(&mut reader)?)?;
+            let alias = read_alias(&mut reader)?;
+            let heap = Arc::new(self.read_heap(&mut reader, rel, &layout)?);
+            let relation = Arc::new(Relation {
+                rel,
+                alias,
+                heap: ArcSwap::new(Arc::clone(&heap)),
+                layout: ArcSwap::from_pointee(layout),
+            });
+            heaps.insert(heap.id, (Arc::clone(&relation), heap));
+            self.directory.relations.write().insert(rel, relation);
+        }
+        let mut dropped = Vec::new();
+        for _ in 0..reader.count()? {
+            dropped.push(TreeId(reader.u32()?));
+        }
+        let mut changes = Vec::new();
+        for _ in 0..reader.count()? {
+            changes.push(self.read_change(&mut reader, &mut heaps)?);
+        }
+        let mut is_clean = dropped.is_empty() && changes.is_empty();
+        while reader.bool()? {
+            is_clean = false;
+            self.read_row(&mut reader, &heaps)?;
+        }
+        for undo in changes.into_iter().rev() {
+            // R1 has put the index back already.
+            // A sequence made by an open transaction stays: values it gave out may be in frames that a later commit
+            // in the log relies on.
+            if !matches!(undo, DdlUndo::DropIndex { .. } | DdlUndo::CreateSequence(_)) {
+                self.apply_ddl_undo(undo)?;
+            }
+        }
+        for tree in dropped {
+            self.destroy_tree(tree)?;
+        }
+        Ok(is_clean)
+    }
+
+    fn root(&self, tree: TreeId) -> Result<(PageId, PageKind)> {
+        let found = self.store.tree(tree);
+        let found =
+            found.ok_or_else(|| Error::corrupted(format!("there is no tree {}", tree.0)))?;
+        Ok((found.root, found.kind))
+    }
+
+    fn destroy_tree(&self, tree: TreeId) -> Result<()> {
+        let (root, kind) = self.root(tree)?;
+        let pool = Arc::clone(self.store.pool());
+        if kind == PageKind::RowLeaf {
+            RowTree::open(pool, tree, root)?.destroy()?;
+        } else {
+            IndexTree::open(pool, tree, root)?.destroy()?;
+        }
+        self.store.remove_tree(tree);
+        Ok(())
+    }
+
+    fn read_heap(&self, reader: &mut Reader<'_>, rel: RelId, layout: &RowLayout) -> Result<Heap> {
+        let tree = TreeId(reader.u32()?);
+        let tree = RowTree::open(Arc::clone(self.store.pool()), tree, self.root(tree)?.0)?;
+        let heap = Heap::new(rel, tree, Vec::new());
+        heap.next_row.store(reader.varint()?, Ordering::Relaxed);
+        heap.rows.store(reader.signed()?, Ordering::Relaxed);
+        heap.bytes.store(reader.signed()?, Ordering::Relaxed);
+        for _ in 0..reader.count()? {
+            let index = self.read_index(reader, layout)?;
+            heap.change_indexes(|indexes| indexes.push(index));
+        }
+        Ok(heap)
+    }
+
+    fn read_index(&self, reader: &mut Reader<'_>, layout: &RowLayout) -> Result<Arc<Index>> {
+        let rel = RelId(reader.u32()?);
+        let tree = TreeId(reader.u32()?);
+        let desc = read_index_desc(reader)?;
+        let pool = self.store.pool();
+        let tree = IndexTree::open(Arc::clone(pool), tree, self.root(tree)?.0)?;
+        Ok(Arc::new(Index::new(rel, desc, layout, tree, pool.page_bytes())?))
+    }
+
+    fn read_change(&self, reader: &mut Reader<'_>, heaps: &mut Heaps) -> Result<DdlUndo> {
+        let tag = reader.u8()?;
+        let rel = RelId(reader.u32()?);
+        Ok(match tag {
+            change::CREATE => DdlUndo::Create(rel),
+            change::DROP => DdlUndo::Drop(rel),
+            change::TRUNCATE => {
+                let relation = self.directory.get(rel)?;
+                let old = Arc::new(self.read_heap(reader, rel, &relation.layout.load())?);
+                heaps.insert(old.id, (relation, Arc::clone(&old)));
+                DdlUndo::Truncate { rel, old }
+            }
+            change::ADD_INDEX => DdlUndo::AddIndex { rel, index: RelId(reader.u32()?) },
+            change::DROP_INDEX => {
+                let heap = HeapId(reader.u32()?);
+                let place = reader.varint()? as usize;
+                let (relation, heap) = heaps
+                    .get(&heap)
+                    .map(|(relation, heap)| (Arc::clone(relation), Arc::clone(heap)))
+                    .ok_or_else(|| reader.bad("an index of no table"))?;
+                let index = self.read_index(reader, &relation.layout.load())?;
+                let undo = DdlUndo::DropIndex { rel, heap, place, index };
+                undo.relist_index();
+                undo
+            }
+            change::RENAME_INDEX => {
+                let index = RelId(reader.u32()?);
+                DdlUndo::RenameIndex { rel, index, old: Arc::new(read_index_desc(reader)?) }
+            }
+            change::SET_COLUMNS => {
+                let old = Arc::new(RowLayout::with_columns(read_columns(reader)?)?);
+                DdlUndo::SetColumns { rel, old }
+            }
+            change::CREATE_SEQUENCE => DdlUndo::CreateSequence(rel),
+            change::DROP_SEQUENCE => DdlUndo::DropSequence(rel),
+            other => return Err(reader.bad(&format!("there is no change {other}"))),
+        })
+    }
+
+    fn read_row(&self, reader: &mut Reader<'_>, heaps: &Heaps) -> Result<()> {
+        let heap = HeapId(reader.u32()?);
+        let row = RowId(reader.varint()?);
+        let mut versions = Vec::new();
+        for _ in 0..reader.count()? {
+            let is_pending = reader.bool()?;
+            let before = if reader.bool()? { Some(reader.bytes()?) } else { None };
+            versions.push((is_pending, before));
+        }
+        // Rows of a dropped heap need no settling: its trees go as a whole.
+        match heaps.get(&heap) {
+            Some((relation, heap)) => {
+                self.settle_row(&relation.layout.load(), heap, row, &versions)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// R2.
+    fn settle_row(
+        &self,
+        layout: &RowLayout,
+        heap: &Heap,
+        row: RowId,
+        versions: &[(bool, Option<&[u8]>)],
+    ) -> Result<()> {
+        let current = heap.tree.get(row)?.filter(|(_, flags)| !flags.has(RowFlags::GHOST));
+        let current = current.map(|(bytes, _)| bytes);
+        let mut settled = current.as_deref();
+        for (is_pending, before) in versions.iter().rev() {
+            if *is_pending {
+                settled = *before;
+            }
+        }
+        let images = versions.iter().filter_map(|(_, before)| *before);
+        let images: Vec<&[u8]> = images.chain(current.as_deref()).collect();
+        let (mut key, mut kept) = (Vec::new(), Vec::new());
+        for index in heap.indexes.load().iter() {
+            if let Some(settled) = settled {
+                index.key_of(layout, settled, &mut kept)?;
+            }
+            for image in &images {
+                index.key_of(layout, image, &mut key)?;
+                if settled.is_none() || key != kept {
+                    index.tree.remove(&key, row)?;
+                }
+            }
+            if settled.is_some() {
+                index.tree.insert(&kept, row, EntryFlags::NONE)?;
+            }
+        }
+        let len = |bytes: Option<&[u8]>| bytes.map_or(0, |bytes| bytes.len() as i64);
+        heap.count(
+            i64::from(settled.is_some()) - i64::from(current.is_some()),
+            len(settled) - len(current.as_deref()),
+        );
+        heap.tree.modify(row, |slot| {
+            match settled {
+                Some(bytes) => slot.put(bytes, RowFlags::NONE),
+                None => slot.remove(),
+            }
+            Ok(())
+        })
+    }
+
+    /// R4: one frame.
+    fn replay(&self, frame: &[u8], fragments: &mut Vec<u8>) -> Result<()> {
+        let mut reader = Reader::new(frame, "a frame of the log");
+        match reader.u8()? {
+            kind::COMMIT => {
+                // Fragments without their commit are of a commit that was never acknowledged.
+                fragments.clear();
+                self.replay_ops(&frame[1..])
+            }
+            kind::FRAGMENT => {
+                fragments.extend_from_slice(&frame[1..]);
+                Ok(())
+            }
+            kind::COMMIT_FRAGMENTS => {
+                fragments.extend_from_slice(&frame[1..]);
+                self.replay_ops(&std::mem::take(fragments))
+            }
+            kind::SEQUENCE => {
+                let rel = RelId(reader.u32()?);
+                self.sequences.create(rel, read_state(&mut reader)?);
+                self.rel_seen(rel);
+                Ok(())
+            }
+            other => Err(reader.bad(&format!("there is no kind {other}"))),
+        }
+    }
+
+    fn replay_ops(&self, ops: &[u8]) -> Result<()> {
+        let mut ops = Ops::new(ops);
+        let mut target: Option<(Arc<Relation>, Arc<Heap>, Arc<RowLayout>)> = None;
+        while let Some(op) = ops.next()? {
+            let (rel, row) = match op {
+                Op::Insert { rel, row, .. }
+                | Op::Update { rel, row, .. }
+                | Op::Delete { rel, row } => (rel, row),
+                Op::Relation { tag, rel } => {
+                    target = None;
+                    self.replay_relation(tag, rel, &mut ops.reader)?;
+                    continue;
+                }
+            };
+            if target.as_ref().is_none_or(|(relation, ..)| relation.rel != rel) {
+                let relation = self.directory.get(rel)?;
+                let (heap, layout) = (relation.heap.load_full(), relation.layout.load_full());
+                target = Some((relation, heap, layout));
+            }
+            let Some((relation, heap, layout)) = &target else {
+                continue;
+            };
+            if relation.alias.is_none() {
+                heap.row_seen(row);
+            }
+            match op {
+                Op::Insert { bytes, .. } => {
+                    self.replay_row(heap, layout, row, None, Some(bytes))?
+                }
+                Op::Update { offset, removed, bytes, .. } => {
+                    let before = self.replay_before(heap, row)?;
+                    let after =
+                        splice(&before, offset, removed, bytes).ok_or_else(|| misfit(rel, row))?;
+                    self.replay_row(heap, layout, row, Some(&before), Some(&after))?;
+                }
+                Op::Delete { .. } => {
+                    let before = self.replay_before(heap, row)?;
+                    self.replay_row(heap, layout, row, Some(&before), None)?;
+                }
+                Op::Relation { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn replay_before(&self, heap: &Heap, row: RowId) -> Result<Vec<u8>> {
+        let found = heap.tree.get(row)?;
+        found.map(|(bytes, _)| bytes).ok_or_else(|| misfit(heap.rel, row))
+    }
+
+    fn replay_row(
+        &self,
+        heap: &Heap,
+        layout: &RowLayout,
+        row: RowId,
+        before: Option<&[u8]>,
+        after: Option<&[u8]>,
+    ) -> Result<()> {
+        let fits = heap.tree.modify(row, |slot| {
+            let fits = slot.current().is_some() == before.is_some();
+            match after {
+                Some(bytes) => slot.put(bytes, RowFlags::NONE),
+                None => slot.remove(),
+            }
+            Ok(fits)
+        })?;
+        if !fits {
+            return Err(misfit(heap.rel, row));
+        }
+        let mut key = Vec::new();
+        for index in heap.indexes.load().iter() {
+            if let (Some(before), Some(after)) = (before, after)
+                && index.same_key(layout, before, after)?
+            {
+                continue;
+            }
+            if let Some(before) = before {
+                index.key_of(layout, before, &mut key)?;
+                index.tree.remove(&key, row)?;
+            }
+            if let Some(after) = after {
+                index.key_of(layout, after, &mut key)?;
+                index.tree.insert(&key, row, EntryFlags::NONE)?;
+            }
+        }
+        let len = |bytes: Option<&[u8]>| bytes.map_or(0, |bytes| bytes.len() as i64);
+        heap.count(
+            i64::from(after.is_some()) - i64::from(before.is_some()),
+            len(after) - len(before),
+        );
+        Ok(())
+    }
+
+    fn replay_relation(&self, tag: u8, rel: RelId, reader: &mut Reader<'_>) -> Result<()> {
+        match tag {
+            tag::CREATE => {
+                let (desc, indexes) = read_relation_desc(reader)?;
+                self.rel_seen(rel);
+                indexes.iter().for_each(|index| self.rel_seen(*index));
+                self.make_relation(rel, &desc, &indexes)?;
+            }
+            tag::DROP => {
+                let relation = self.directory.get(rel)?;
+                self.directory.relations.write().remove(&rel);
+                self.destroy_heap(&relation.heap.load())?;
+            }
+            tag::TRUNCATE => {
+                let old = self.replace_heap(&*self.directory.get(rel)?)?;
+                self.destroy_heap(&old)?;
+            }
+            tag::ADD_INDEX => {
+                let index = RelId(reader.u32()?);
+                let desc = read_index_desc(reader)?;
+                self.rel_seen(index);
+                self.build_index(&*self.directory.get(rel)?, index, desc)?;
+            }
+            tag::DROP_INDEX => {
+                let index = RelId(reader.u32()?);
+                let heap = self.directory.get(rel)?.heap.load_full();
+                let dropped = heap.index(index)?;
+                heap.change_indexes(|indexes| indexes.retain(|other| other.rel != index));
+                self.destroy_index(&dropped)?;
+            }
+            tag::RENAME_INDEX => {
+                let index = RelId(reader.u32()?);
+                let index = self.directory.get(rel)?.heap.load().index(index)?;
+                let mut desc = crate::IndexDesc::clone(&index.desc.load());
+                desc.name = reader.string()?;
+                desc.key_names.clear();
+                for _ in 0..reader.count()? {
+                    desc.key_names.push(reader.string()?);
+                }
+                index.desc.store(Arc::new(desc));
+            }
+            tag::SET_COLUMNS => {
+                let columns = read_columns(reader)?;
+                self.replace_layout(&*self.directory.get(rel)?, columns)?;
+            }
+            tag::CREATE_SEQUENCE => {
+                let state = read_state(reader)?;
+                self.rel_seen(rel);
+                // Values may have been given out, and logged, before the commit.
+                if self.sequences.get(rel).is_err() {
+                    self.sequences.create(rel, state);
+                }
+            }
+            tag::DROP_SEQUENCE => drop(self.sequences.remove(rel)),
+            other => return Err(reader.bad(&format!("there is no operation {other}"))),
+        }
+        Ok(())
+    }
+}
+
+#[cold]
+fn misfit(rel: RelId, row: RowId) -> Error {
+    Error::corrupted(format!("a frame of the log does not fit the data: relation {rel}, row {row}"))
+}

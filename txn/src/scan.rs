@@ -1,0 +1,318 @@
+//! Scans: rows in row-id order or in an index's order, a tile at a time.
+//!
+//! A scan visits one leaf at a time under its shared latch and holds nothing between leaves. Rows without versions go
+//! from the page straight to the columns; for others the version table says what the view sees.
+//!
+//! An index entry tells no transaction. It is believed (the row has this key, and is visible) if it is not marked and its
+//! row has no version, both seen under the index leaf's latch: changers push the version before they touch the index, and
+//! rollbacks take the index back before they pop it. Every other entry is checked against the row as the view sees it.
+
+use crate::directory::{Heap, Index};
+use crate::engine::Engine;
+use crate::isolation::ReadView;
+use crate::schema::{Direction, KeyRange};
+use crate::table::{ScanSpec, Table};
+use damask_storage::key::encode_key_into;
+use damask_storage::row::{ColumnGatherer, RowLayout};
+use damask_storage::tree::{self, EntryFlags};
+use damask_types::{Batch, ColumnIndex, Error, RelId, Result, RowId, TILE_ROWS, Value};
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// A scan of a table; holds no latch between calls.
+pub struct Scan {
+    engine: Arc<Engine>,
+    heap: Arc<Heap>,
+    view: ReadView,
+    gatherer: ColumnGatherer,
+    want_row_ids: bool,
+    /// Where to go on; `None` at the end.
+    next: Option<RowId>,
+    /// The last row id of the range.
+    last: RowId,
+}
+
+impl std::fmt::Debug for Scan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scan").field("next", &self.next).finish_non_exhaustive()
+    }
+}
+
+/// A range of row ids as its first and last; `None` if it is empty.
+fn row_range(range: Option<(Bound<RowId>, Bound<RowId>)>) -> Option<(RowId, RowId)> {
+    let (lower, upper) = range.unwrap_or((Bound::Unbounded, Bound::Unbounded));
+    let first = match lower {
+        Bound::Unbounded => RowId(0),
+        Bound::Included(row) => row,
+        Bound::Excluded(row) => RowId(row.0.checked_add(1)?),
+    };
+    let last = match upper {
+        Bound::Unbounded => RowId(u64::MAX),
+        Bound::Included(row) => row,
+        Bound::Excluded(row) => RowId(row.0.checked_sub(1)?),
+    };
+    (first <= last).then_some((first, last))
+}
+
+impl Scan {
+    pub(crate) fn new(table: &Table, view: ReadView, spec: ScanSpec) -> Result<Self> {
+        let layout = table.relation.layout.load_full();
+        let range = row_range(spec.row_range);
+        Ok(Self {
+            engine: Arc::clone(&table.engine),
+            heap: table.relation.heap.load_full(),
+            view,
+            gatherer: ColumnGatherer::new(&layout, &spec.columns)?,
+            want_row_ids: spec.want_row_ids,
+            next: range.map(|(first, _)| first),
+            last: range.map_or(RowId(0), |(_, last)| last),
+        })
+    }
+
+    /// The next rows, at most a tile of them, with their ids if the spec wants them.
+    #[expect(clippy::should_implement_trait, reason = "it can fail, and lends nothing")]
+    pub fn next(&mut self) -> Result<Option<(Batch, Vec<RowId>)>> {
+        let Self { engine, heap, view, gatherer, want_row_ids, next, last } = self;
+        let mut rows = Vec::new();
+        if *want_row_ids {
+            rows.reserve(TILE_ROWS);
+        }
+        while let Some(from) = *next
+            && gatherer.room() > 0
+        {
+            let mut is_past = false;
+            let follow = heap.tree.scan_leaf(from, |row, flags, bytes| {
+                if row > *last {
+                    is_past = true;
+                    return Ok(ControlFlow::Break(()));
+                }
+                let taken =
+                    engine.resolve(view, heap, row, flags, bytes, |row| gatherer.push(row))?;
+                if taken.is_some() && *want_row_ids {
+                    rows.push(row);
+                }
+                Ok(if gatherer.room() == 0 {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                })
+            })?;
+            *next = follow.filter(|follow| !is_past && follow <= last);
+        }
+        let count = gatherer.len();
+        if count == 0 {
+            return Ok(None);
+        }
+        Ok(Some((Batch::new(gatherer.finish()?, count), rows)))
+    }
+}
+
+/// A scan of an index; holds no latch between calls.
+pub struct IndexScan {
+    engine: Arc<Engine>,
+    heap: Arc<Heap>,
+    layout: Arc<RowLayout>,
+    index: Arc<Index>,
+    view: ReadView,
+    columns: Vec<ColumnIndex>,
+    gatherer: ColumnGatherer,
+    direction: Direction,
+    range: tree::KeyRange,
+    is_done: bool,
+    /// Entries read and not yet given out.
+    entries: Vec<Entry>,
+    /// Keys of the entries that have to be checked, one after the other.
+    keys: Vec<u8>,
+}
+
+/// An index entry to be visited.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    row: RowId,
+    /// Where its key lies, if it has to be checked against the row.
+    key: Option<(usize, usize)>,
+}
+
+impl std::fmt::Debug for IndexScan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IndexScan").field("index", &self.index.rel).finish_non_exhaustive()
+    }
+}
+
+fn encode_bound(index: &Index, bound: &Bound<Vec<Value>>) -> Result<Bound<Vec<u8>>> {
+    let encode = |values: &[Value]| {
+        let mut key = Vec::new();
+        encode_key_into(&index.columns, values, &mut key)?;
+        Ok::<_, Error>(key)
+    };
+    Ok(match bound {
+        Bound::Unbounded => Bound::Unbounded,
+        Bound::Included(values) => Bound::Included(encode(values)?),
+        Bound::Excluded(values) => Bound::Excluded(encode(values)?),
+    })
+}
+
+impl IndexScan {
+    pub(crate) fn new(
+        table: &Table,
+        view: ReadView,
+        index: RelId,
+        range: &KeyRange,
+        direction: Direction,
+        columns: Vec<ColumnIndex>,
+    ) -> Result<Self> {
+        let heap = table.relation.heap.load_full();
+        let layout = table.relation.layout.load_full();
+        let index = heap.index(index)?;
+        let lower = encode_bound(&index, &range.lower)?;
+        let upper = encode_bound(&index, &range.upper)?;
+        let as_slice = |bound: &Bound<Vec<u8>>| bound.as_ref().map(|key| key.clone());
+        let range = tree::KeyRange::between(
+            as_slice(&lower).as_ref().map(|key| &key[..]),
+            as_slice(&upper).as_ref().map(|key| &key[..]),
+        );
+        Ok(Self {
+            engine: Arc::clone(&table.engine),
+            gatherer: ColumnGatherer::new(&layout, &columns)?,
+            heap,
+            layout,
+            view,
+            columns,
+            direction,
+            is_done: range.is_empty(),
+            range,
+            index,
+            entries: Vec::new(),
+            keys: Vec::new(),
+        })
+    }
+
+    /// The next rows in index order, at most a tile of them, with their ids.
+    #[expect(clippy::should_implement_trait, reason = "it can fail, and lends nothing")]
+    pub fn next(&mut self) -> Result<Option<(Batch, Vec<RowId>)>> {
+        let mut rows = Vec::new();
+        while rows.is_empty() && !self.is_done {
+            self.read_entries()?;
+            self.visit_rows(&mut rows)?;
+        }
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let columns = if self.columns.is_empty() { Vec::new() } else { self.gatherer.finish()? };
+        Ok(Some((Batch::new(columns, rows.len()), rows)))
+    }
+
+    /// Reads up to a tile of entries.
+    fn read_entries(&mut self) -> Result<()> {
+        let Self { engine, heap, index, range, direction, entries, keys, is_done, .. } = self;
+        let direction = match direction {
+            Direction::Forward => tree::Direction::Forward,
+            Direction::Backward => tree::Direction::Backward,
+        };
+        entries.clear();
+        keys.clear();
+        while !*is_done && entries.len() < TILE_ROWS {
+            let more = index.tree.scan_leaf(range, direction, |entry| {
+                let is_believed = !entry.flags.has(EntryFlags::DELETE_MARK)
+                    && !engine.has_versions(heap, entry.rowid);
+                let key = (!is_believed).then(|| {
+                    let start = keys.len();
+                    keys.extend_from_slice(entry.key);
+                    (start, keys.len())
+                });
+                entries.push(Entry { row: entry.rowid, key });
+                Ok(if entries.len() == TILE_ROWS {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                })
+            })?;
+            *is_done = !more;
+        }
+        Ok(())
+    }
+
+    /// Takes the rows of the entries read that the view sees under these keys.
+    fn visit_rows(&mut self, rows: &mut Vec<RowId>) -> Result<()> {
+        let Self { engine, heap, layout, index, view, columns, gatherer, entries, keys, .. } = self;
+        let mut found = Vec::new();
+        for entry in entries.iter() {
+            if columns.is_empty() && entry.key.is_none() {
+                rows.push(entry.row);
+                continue;
+            }
+            let taken = engine.with_visible(view, heap, entry.row, |bytes| {
+                if let Some((start, end)) = entry.key {
+                    index.key_of(layout, bytes, &mut found)?;
+                    if found != keys[start..end] {
+                        return Ok(false);
+                    }
+                }
+                if !columns.is_empty() {
+                    gatherer.push(bytes)?;
+                }
+                Ok(true)
+            })?;
+            if taken == Some(true) {
+                rows.push(entry.row);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Whether a row may have versions. False is certain for a caller that holds the latch of an index entry of the row.
+    #[inline]
+    fn has_versions(&self, heap: &Heap, row: RowId) -> bool {
+        heap.versions.load(Ordering::Acquire) > 0
+            && self
+                .versions
+                .with(heap.id, row, |state| state.is_some_and(|state| !state.versions.is_empty()))
+    }
+}
+
+/// See [`Table::index_get`].
+pub(crate) fn index_get(
+    table: &Table,
+    view: &ReadView,
+    index: RelId,
+    key: &[Value],
+    columns: &[ColumnIndex],
+) -> Result<Option<(RowId, Vec<Value>)>> {
+    let heap = table.relation.heap.load();
+    let layout = table.relation.layout.load();
+    let index = heap.index(index)?;
+    let mut encoded = Vec::new();
+    encode_key_into(&index.columns, key, &mut encoded)?;
+    let mut range = tree::KeyRange::prefix(&encoded);
+    let mut candidates = smallvec::SmallVec::<[RowId; 4]>::new();
+    loop {
+        let more = index.tree.scan_leaf(&mut range, tree::Direction::Forward, |entry| {
+            candidates.push(entry.rowid);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if !more {
+            break;
+        }
+    }
+    let mut found = Vec::new();
+    for row in candidates {
+        let values = table.engine.with_visible(view, &heap, row, |bytes| {
+            index.key_of(&layout, bytes, &mut found)?;
+            if found != encoded {
+                return Ok(None);
+            }
+            columns
+                .iter()
+                .map(|column| layout.column(bytes, *column))
+                .collect::<Result<_>>()
+                .map(Some)
+        })?;
+        if let Some(values) = values.flatten() {
+            return Ok(Some((row, values)));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,185 @@
+//! What older snapshots need of changed rows, and who holds rows: the version table.
+//!
+//! A page holds a row's newest state. Each change pushes a [`Version`] on the row's list: whose change it is, and the row
+//! as it was before. A reader starts from the page and walks back until it meets a change it may see. Rows without an
+//! entry are as the page says, for everybody.
+//!
+//! Example: T1 (committed at 5) updated `a` to `b`, T2 (active) deleted the row. The page says "ghost" (deleted), the list is
+//! `[T1 before=a, T2 before=b]`. A snapshot at 4 walks over T2 (`b`) and T1 (`a`): it reads `a`. At 5 it stops at T1: `b`.
+//!
+//! Invariants
+//! - V1: a row's page state and its list change together, under the leaf's exclusive latch; readers look at both under
+//!   its shared latch. A row with versions is flagged in its leaf.
+//! - V2: only the newest versions of a list can be pending, and all pending ones belong to one transaction: the list is the
+//!   row's exclusive lock.
+//! - V3: versions at or below the watermark are dropped oldest first; what they replaced is seen by nobody.
+//!
+//! Also here: explicit row locks (FOR SHARE and its like), which change no page and are not logged.
+
+use crate::cell::{Outcome, TxnCell};
+use crate::isolation::ReadView;
+use crate::table::RowLock;
+use damask_types::{CommandId, RowId, Timestamp};
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// Parts of the table, each with its own mutex. A power of two.
+const SHARDS: usize = 256;
+
+/// A heap (one table's row tree) in memory words; see [`crate::heap::Heap`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct HeapId(pub(crate) u32);
+
+/// One change of a row.
+#[derive(Debug)]
+pub(crate) struct Version {
+    /// Who made it.
+    pub(crate) cell: Arc<TxnCell>,
+    /// By which command.
+    pub(crate) command: CommandId,
+    /// How strongly it holds the row while it is pending.
+    pub(crate) lock: RowLock,
+    /// The row before it; `None` if there was none.
+    pub(crate) before: Option<Box<[u8]>>,
+}
+
+impl Version {
+    /// Whether a view sees this change.
+    #[inline]
+    pub(crate) fn seen_by(&self, view: &ReadView) -> bool {
+        match self.cell.outcome() {
+            Outcome::Committed(timestamp) => timestamp <= view.timestamp,
+            Outcome::Active(id) => id == view.own && self.command < view.command,
+            Outcome::Aborted => true,
+        }
+    }
+}
+
+/// An explicit lock on a row.
+#[derive(Debug)]
+pub(crate) struct RowLockHolder {
+    pub(crate) cell: Arc<TxnCell>,
+    pub(crate) lock: RowLock,
+}
+
+/// A row's versions, oldest first, and its explicit locks.
+#[derive(Debug, Default)]
+pub(crate) struct RowState {
+    pub(crate) versions: SmallVec<[Version; 1]>,
+    pub(crate) locks: Vec<RowLockHolder>,
+}
+
+/// Where a view's state of a row is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found<'a> {
+    /// The page has it (which may be that it is deleted).
+    Page,
+    /// It is this.
+    Image(&'a [u8]),
+    /// There is no row.
+    Absent,
+}
+
+impl RowState {
+    /// Where the state is that `view` sees.
+    pub(crate) fn find(&self, view: &ReadView) -> Found<'_> {
+        let mut found = Found::Page;
+        for version in self.versions.iter().rev() {
+            if version.seen_by(view) {
+                break;
+            }
+            found = version.before.as_deref().map_or(Found::Absent, Found::Image);
+        }
+        found
+    }
+
+    /// Drops the versions at or below `watermark`.
+    pub(crate) fn truncate(&mut self, watermark: Timestamp) -> SmallVec<[Version; 1]> {
+        let count = self
+            .versions
+            .iter()
+            .take_while(|version| {
+                matches!(version.cell.outcome(), Outcome::Committed(at) if at <= watermark)
+            })
+            .count();
+        self.versions.drain(..count).collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.versions.is_empty() && self.locks.is_empty()
+    }
+}
+
+type Shard = Mutex<HashMap<(HeapId, RowId), RowState, foldhash::fast::RandomState>>;
+
+/// All row states.
+pub(crate) struct VersionTable {
+    shards: Box<[Shard]>,
+}
+
+impl VersionTable {
+    pub(crate) fn new() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
+
+    #[inline]
+    fn shard(&self, heap: HeapId, row: RowId) -> &Shard {
+        &self.shards[stripe(heap, row) & (SHARDS - 1)]
+    }
+
+    /// Looks at a row's state, if it has one, under its shard's mutex.
+    #[inline]
+    pub(crate) fn with<R>(
+        &self,
+        heap: HeapId,
+        row: RowId,
+        look: impl FnOnce(Option<&RowState>) -> R,
+    ) -> R {
+        look(self.shard(heap, row).lock().get(&(heap, row)))
+    }
+
+    /// Changes a row's state, which is made for it and forgotten when it is left empty.
+    pub(crate) fn change<R>(
+        &self,
+        heap: HeapId,
+        row: RowId,
+        change: impl FnOnce(&mut RowState) -> R,
+    ) -> R {
+        let mut shard = self.shard(heap, row).lock();
+        match shard.entry((heap, row)) {
+            hashbrown::hash_map::Entry::Occupied(mut entry) => {
+                let result = change(entry.get_mut());
+                if entry.get().is_empty() {
+                    entry.remove();
+                }
+                result
+            }
+            hashbrown::hash_map::Entry::Vacant(entry) => {
+                let mut state = RowState::default();
+                let result = change(&mut state);
+                if !state.is_empty() {
+                    entry.insert(state);
+                }
+                result
+            }
+        }
+    }
+
+    /// Visits every row state; the world stands still.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(HeapId, RowId, &RowState)) {
+        for shard in &self.shards {
+            for (&(heap, row), state) in shard.lock().iter() {
+                visit(heap, row, state);
+            }
+        }
+    }
+}
+
+/// Spreads rows over a power of two of places.
+#[inline]
+pub(crate) fn stripe(heap: HeapId, row: RowId) -> usize {
+    let mixed = (row.0 ^ u64::from(heap.0) << 40).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 40) as usize
+}

@@ -1,0 +1,728 @@
+//! Changes of rows: what INSERT, UPDATE, DELETE and row locks do, and how each is turned back.
+//!
+//! The order of steps makes every moment right for readers, who hold only a leaf's or an index's shared latch:
+//! - forward: push the version, change the page (flagging the row), change the indexes, note undo and redo;
+//! - backward: change the indexes back, then the page, then pop the version.
+//!
+//! So whoever sees an uncommitted page state or index entry also finds the version that tells what was before. Writers
+//! of one row, and the garbage collector, exclude each other by the row's stripe; a pending version keeps other
+//! transactions off. Nothing is held while waiting (M4): a blocked writer lets go of everything, waits, and looks again.
+
+use crate::cell::{Outcome, TxnCell};
+use crate::directory::{Heap, Index, Relation};
+use crate::engine::{Blocker, Engine};
+use crate::isolation::ReadView;
+use crate::table::{RowLock, Wait, WriteOutcome};
+use crate::txn::{Txn, Undo};
+use crate::version::{Found, RowLockHolder, RowState, Version};
+use crate::{IsolationLevel, LockOutcome};
+use damask_storage::row::RowLayout;
+use damask_storage::tree::{EntryFlags, RowFlags};
+use damask_types::{ColumnIndex, Error, Result, RowId, SqlState, Value};
+use parking_lot::{MutexGuard, RwLockReadGuard};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+impl RowLock {
+    /// PostgreSQL's table of conflicts between row locks.
+    pub fn conflicts_with(self, other: Self) -> bool {
+        match self {
+            Self::KeyShare => other == Self::Update,
+            Self::Share => other >= Self::NoKeyUpdate,
+            Self::NoKeyUpdate => other >= Self::Share,
+            Self::Update => true,
+        }
+    }
+}
+
+/// The latches of a writer of one row.
+struct Held<'e> {
+    _gate: RwLockReadGuard<'e, ()>,
+    _stripe: MutexGuard<'e, ()>,
+}
+
+/// What a writer finds.
+enum Reached<'e> {
+    /// It may change the row, which is this.
+    Free(Held<'e>, Vec<u8>),
+    /// Another transaction changed it since the snapshot; we have its lock.
+    Changed,
+    /// It is deleted.
+    Gone,
+    /// This command or a later one of ours changed it.
+    SelfModified,
+    /// It is locked, and we do not wait.
+    Skipped,
+}
+
+/// What the version table says to a writer.
+enum Verdict {
+    Free,
+    Blocked(Blocker),
+    /// Changed by a commit after our snapshot.
+    Changed,
+    SelfModified,
+}
+
+/// Why a key cannot be added to a unique index now.
+enum Conflict {
+    Duplicate,
+    Wait(Blocker),
+}
+
+impl Engine {
+    /// Whether `cell`'s transaction stands in the way of `me`: it is open, or its commit is not durable.
+    fn blocks(&self, cell: &Arc<TxnCell>, txn: &Txn) -> bool {
+        if Arc::ptr_eq(cell, &txn.cell) {
+            return false;
+        }
+        match cell.outcome() {
+            Outcome::Active(_) => true,
+            Outcome::Committed(timestamp) => timestamp > self.horizon(),
+            Outcome::Aborted => false,
+        }
+    }
+
+    /// Looks at a row's versions and locks for a writer that wants `lock`.
+    fn judge(&self, txn: &Txn, state: &RowState, lock: RowLock) -> Result<Verdict> {
+        let mut holds_lock = false;
+        for holder in &state.locks {
+            if Arc::ptr_eq(&holder.cell, &txn.cell) {
+                holds_lock |= holder.lock >= RowLock::Share;
+            } else if holder.lock.conflicts_with(lock) && self.blocks(&holder.cell, txn) {
+                return Ok(Verdict::Blocked(Blocker::new(&holder.cell)));
+            }
+        }
+        let Some(newest) = state.versions.last() else {
+            return Ok(Verdict::Free);
+        };
+        if Arc::ptr_eq(&newest.cell, &txn.cell) {
+            let is_seen = newest.command < txn.command;
+            return Ok(if is_seen { Verdict::Free } else { Verdict::SelfModified });
+        }
+        match newest.cell.outcome() {
+            Outcome::Active(_) if newest.lock.conflicts_with(lock) => {
+                Ok(Verdict::Blocked(Blocker::new(&newest.cell)))
+            }
+            Outcome::Active(_) => Ok(Verdict::Free),
+            Outcome::Committed(at) if at > self.horizon() => {
+                Ok(Verdict::Blocked(Blocker::new(&newest.cell)))
+            }
+            Outcome::Committed(at) if at > txn.view_ref()?.timestamp && !holds_lock => {
+                Ok(Verdict::Changed)
+            }
+            Outcome::Committed(_) | Outcome::Aborted => Ok(Verdict::Free),
+        }
+    }
+
+    /// Waits until `txn` may change or lock the row, and decides what it finds.
+    fn reach<'e>(
+        &'e self,
+        txn: &mut Txn,
+        heap: &Arc<Heap>,
+        row: RowId,
+        lock: RowLock,
+        wait: Wait,
+    ) -> Result<Reached<'e>> {
+        let mut has_changed = false;
+        loop {
+            let held = Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) };
+            let verdict = self.versions.with(heap.id, row, |state| match state {
+                Some(state) => self.judge(txn, state, lock),
+                None => Ok(Verdict::Free),
+            })?;
+            match verdict {
+                Verdict::Blocked(blocker) => {
+                    drop(held);
+                    match wait {
+                        Wait::Wait => {}
+                        Wait::Skip => return Ok(Reached::Skipped),
+                        Wait::NoWait => {
+                            return Err(Error::new(
+                                SqlState::LOCK_NOT_AVAILABLE,
+                                "could not obtain lock on row",
+                            ));
+                        }
+                    }
+                    self.wait_for(txn.id(), blocker, &*txn.interrupt)?;
+                    continue;
+                }
+                Verdict::SelfModified => return Ok(Reached::SelfModified),
+                Verdict::Changed => has_changed = true,
+                Verdict::Free => {}
+            }
+            let current = heap.tree.get(row)?.filter(|(_, flags)| !flags.has(RowFlags::GHOST));
+            let Some((bytes, _)) = current else {
+                if has_changed && txn.isolation() != IsolationLevel::ReadCommitted {
+                    return Err(serialization("delete"));
+                }
+                return Ok(Reached::Gone);
+            };
+            if has_changed {
+                if txn.isolation() != IsolationLevel::ReadCommitted {
+                    return Err(serialization("update"));
+                }
+                self.push_lock(txn, heap, row, lock);
+                return Ok(Reached::Changed);
+            }
+            return Ok(Reached::Free(held, bytes));
+        }
+    }
+
+    /// Notes an explicit lock, unless we hold one as strong.
+    fn push_lock(&self, txn: &mut Txn, heap: &Arc<Heap>, row: RowId, lock: RowLock) {
+        let cell = &txn.cell;
+        let is_new = self.versions.change(heap.id, row, |state| {
+            let own = |holder: &RowLockHolder| Arc::ptr_eq(&holder.cell, cell);
+            if state.locks.iter().any(|holder| own(holder) && holder.lock >= lock) {
+                return false;
+            }
+            state.locks.push(RowLockHolder { cell: Arc::clone(cell), lock });
+            true
+        });
+        if is_new {
+            txn.undo.push(Undo::RowLock { heap: Arc::clone(heap), row, lock });
+        }
+    }
+
+    /// Pushes a version and then changes the page; the version is gone again if the page cannot be changed.
+    fn change_row(
+        &self,
+        txn: &mut Txn,
+        relation: &Arc<Relation>,
+        heap: &Arc<Heap>,
+        row: RowId,
+        lock: RowLock,
+        before: Option<&[u8]>,
+        after: Option<&[u8]>,
+    ) -> Result<()> {
+        let version = Version {
+            cell: Arc::clone(&txn.cell),
+            command: txn.command,
+            lock,
+            before: before.map(Box::from),
+        };
+        heap.versions.fetch_add(1, Ordering::AcqRel);
+        self.counters.versions.fetch_add(1, Ordering::Relaxed);
+        self.versions.change(heap.id, row, |state| state.versions.push(version));
+        let changed = heap.tree.modify(row, |slot| {
+            match after {
+                Some(bytes) => slot.put(bytes, RowFlags::VERSIONED),
+                None => slot.set_flags(RowFlags::VERSIONED.with(RowFlags::GHOST)),
+            }
+            Ok(())
+        });
+        if let Err(error) = changed {
+            self.pop_version(heap, row);
+            return Err(error);
+        }
+        let len = |bytes: Option<&[u8]>| bytes.map_or(0, |bytes| bytes.len() as i64);
+        heap.count(
+            i64::from(after.is_some()) - i64::from(before.is_some()),
+            len(after) - len(before),
+        );
+        txn.undo.push(Undo::Row { relation: Arc::clone(relation), heap: Arc::clone(heap), row });
+        Ok(())
+    }
+
+    fn pop_version(&self, heap: &Heap, row: RowId) {
+        self.versions.change(heap.id, row, |state| state.versions.pop());
+        heap.versions.fetch_sub(1, Ordering::AcqRel);
+        self.counters.versions.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Inserts the row `bytes` that `values` were encoded to.
+    pub(crate) fn insert_row(
+        &self,
+        txn: &mut Txn,
+        relation: &Arc<Relation>,
+        values: &[Value],
+        bytes: &[u8],
+    ) -> Result<RowId> {
+        txn.check_writable()?;
+        let heap = relation.heap.load_full();
+        let row = match &relation.alias {
+            Some(alias) => relation.alias_row(alias, values)?,
+            None => RowId(heap.allocate_rows(1)),
+        };
+        self.atomically(txn, |txn| {
+            match &relation.alias {
+                Some(alias) => {
+                    let _held = self.reach_free_alias(txn, relation, &heap, row)?;
+                    self.change_row(txn, relation, &heap, row, RowLock::Update, None, Some(bytes))?;
+                    let _ = alias;
+                }
+                None => {
+                    let _held = Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) };
+                    self.change_row(txn, relation, &heap, row, RowLock::Update, None, Some(bytes))?;
+                }
+            }
+            txn.redo.insert(relation.rel, row, bytes);
+            let layout = relation.layout.load();
+            for index in heap.indexes.load().iter() {
+                self.add_entry(txn, &heap, &layout, index, row, bytes)?;
+            }
+            Ok(row)
+        })
+    }
+
+    /// Waits until the place of an alias key is free.
+    fn reach_free_alias<'e>(
+        &'e self,
+        txn: &mut Txn,
+        relation: &Relation,
+        heap: &Arc<Heap>,
+        row: RowId,
+    ) -> Result<Held<'e>> {
+        loop {
+            let held = Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) };
+            let is_live = heap
+                .tree
+                .read(row, |slot| slot.is_some_and(|(_, flags)| !flags.has(RowFlags::GHOST)))?;
+            let blocker = self.versions.with(heap.id, row, |state| {
+                let newest = state?.versions.last()?;
+                self.blocks(&newest.cell, txn).then(|| Blocker::new(&newest.cell))
+            });
+            match (blocker, &relation.alias) {
+                (Some(blocker), _) => {
+                    drop(held);
+                    self.wait_for(txn.id(), blocker, &*txn.interrupt)?;
+                }
+                (None, Some(alias)) if is_live => {
+                    return Err(relation.duplicate_alias(alias, row));
+                }
+                (None, _) => return Ok(held),
+            }
+        }
+    }
+
+    /// Adds a row's entry to an index, waiting for whoever is adding or removing an equal unique key.
+    fn add_entry(
+        &self,
+        txn: &Txn,
+        heap: &Heap,
+        layout: &RowLayout,
+        index: &Index,
+        row: RowId,
+        bytes: &[u8],
+    ) -> Result<()> {
+        let mut key = Vec::new();
+        let has_null = index.checked_key_of(layout, bytes, &mut key)?;
+        if !index.unique || has_null && !index.nulls_not_distinct {
+            let _gate = self.enter();
+            index.tree.insert(&key, row, EntryFlags::NONE)?;
+            return Ok(());
+        }
+        loop {
+            let gate = self.enter();
+            let added = index.tree.insert_unless(&key, row, EntryFlags::NONE, |other, _| {
+                if other == row {
+                    return Ok(None);
+                }
+                self.key_conflict(txn, heap, layout, index, &key, other)
+            })?;
+            drop(gate);
+            match added {
+                Ok(_) => return Ok(()),
+                Err(Conflict::Duplicate) => return Err(index.duplicate(layout, bytes, false)),
+                Err(Conflict::Wait(blocker)) => {
+                    self.wait_for(txn.id(), blocker, &*txn.interrupt)?;
+                }
+            }
+        }
+    }
+
+    /// Whether row `other`, which an entry with this key points at, has the key now or may have it again.
+    fn key_conflict(
+        &self,
+        txn: &Txn,
+        heap: &Heap,
+        layout: &RowLayout,
+        index: &Index,
+        key: &[u8],
+        other: RowId,
+    ) -> Result<Option<Conflict>> {
+        let has_key = |bytes: &[u8]| {
+            let mut found = Vec::new();
+            index.key_of(layout, bytes, &mut found)?;
+            Ok::<_, Error>(found == key)
+        };
+        heap.tree.read(other, |slot| {
+            let Some((bytes, flags)) = slot else {
+                return Ok(None);
+            };
+            let live_with_key = !flags.has(RowFlags::GHOST) && has_key(bytes)?;
+            self.versions.with(heap.id, other, |state| {
+                let versions = state.map_or(&[][..], |state| &state.versions);
+                let pending =
+                    versions.iter().rev().take_while(|version| self.blocks(&version.cell, txn));
+                let mut blocker = None;
+                let mut may_have_key = live_with_key;
+                for version in pending {
+                    blocker = Some(&version.cell);
+                    if let Some(before) = &version.before {
+                        may_have_key = may_have_key || has_key(before)?;
+                    }
+                }
+                Ok(match blocker {
+                    Some(cell) if may_have_key => Some(Conflict::Wait(Blocker::new(cell))),
+                    None if live_with_key => Some(Conflict::Duplicate),
+                    _ => None,
+                })
+            })
+        })?
+    }
+
+    /// Sets columns of a row.
+    pub(crate) fn update_row(
+        &self,
+        txn: &mut Txn,
+        relation: &Arc<Relation>,
+        row: RowId,
+        changes: &[(ColumnIndex, Value)],
+    ) -> Result<WriteOutcome> {
+        txn.check_writable()?;
+        if let Some(alias) = &relation.alias
+            && let Some((_, key)) = changes.iter().find(|(column, _)| *column == alias.column)
+            && key.as_i64() != Some(crate::Table::alias_key(row))
+        {
+            return self.move_row(txn, relation, row, changes);
+        }
+        let heap = relation.heap.load_full();
+        let layout = relation.layout.load_full();
+        let keys = relation.key_columns(&heap);
+        let touches_key = changes.iter().any(|(column, _)| keys.contains(column));
+        let mut lock = if touches_key { RowLock::Update } else { RowLock::NoKeyUpdate };
+        if touches_key && !self.changes_key(txn, relation, row, &keys, changes)? {
+            lock = RowLock::NoKeyUpdate;
+        }
+        self.atomically(txn, |txn| {
+            let (held, before) = match self.reach(txn, &heap, row, lock, Wait::Wait)? {
+                Reached::Free(held, before) => (held, before),
+                Reached::Changed => return Ok(WriteOutcome::Changed),
+                Reached::Gone | Reached::Skipped => return Ok(WriteOutcome::Gone),
+                Reached::SelfModified => return Ok(WriteOutcome::SelfModified),
+            };
+            let after = layout.update(&before, changes)?;
+            self.change_row(txn, relation, &heap, row, lock, Some(&before), Some(&after))?;
+            drop(held);
+            txn.redo.update(relation.rel, row, &before, &after);
+            let indexes = heap.indexes.load();
+            for index in indexes.iter() {
+                let may_change = changes.iter().any(|(column, _)| index.has_column(*column));
+                if !may_change || index.same_key(&layout, &before, &after)? {
+                    continue;
+                }
+                self.mark_entry(&layout, index, row, &before)?;
+                self.add_entry(txn, &heap, &layout, index, row, &after)?;
+            }
+            self.prune_row(relation, &heap, row)?;
+            Ok(WriteOutcome::Done)
+        })
+    }
+
+    /// Whether the changes give a key column another value than the newest version has.
+    fn changes_key(
+        &self,
+        txn: &Txn,
+        relation: &Relation,
+        row: RowId,
+        keys: &[ColumnIndex],
+        changes: &[(ColumnIndex, Value)],
+    ) -> Result<bool> {
+        let layout = relation.layout.load();
+        let columns: Vec<ColumnIndex> = changes
+            .iter()
+            .map(|(column, _)| *column)
+            .filter(|column| keys.contains(column))
+            .collect();
+        let Some(values) = self.newest(txn, relation, row, &columns)? else {
+            return Ok(true);
+        };
+        let _ = layout;
+        Ok(columns.iter().zip(values).any(|(column, value)| {
+            changes.iter().any(|(changed, new)| changed == column && *new != value)
+        }))
+    }
+
+    /// UPDATE of an alias key: the row moves to another id.
+    fn move_row(
+        &self,
+        txn: &mut Txn,
+        relation: &Arc<Relation>,
+        row: RowId,
+        changes: &[(ColumnIndex, Value)],
+    ) -> Result<WriteOutcome> {
+        self.atomically(txn, |txn| {
+            let mut moved = None;
+            let outcome = self.delete_row_with(txn, relation, row, |before| {
+                moved = Some(before.to_vec());
+            })?;
+            if let Some(before) = moved {
+                let layout = relation.layout.load();
+                let after = layout.update(&before, changes)?;
+                let values = layout.decode(&after)?;
+                self.insert_row(txn, relation, &values, &after)?;
+            }
+            Ok(outcome)
+        })
+    }
+
+    /// Deletes a row.
+    pub(crate) fn delete_row(
+        &self,
+        txn: &mut Txn,
+        relation: &Arc<Relation>,
+        row: RowId,
+    ) -> Result<WriteOutcome> {
+        self.delete_row_with(txn, relation, row, |_| {})
+    }
+
+    fn delete_row_with(
+        &self,
+        txn: &mut Txn,
+        relation: &Arc<Relation>,
+        row: RowId,
+        deleted: impl FnOnce(&[u8]),
+    ) -> Result<WriteOutcome> {
+        txn.check_writable()?;
+        let heap = relation.heap.load_full();
+        self.atomically(txn, |txn| {
+            let (held, before) = match self.reach(txn, &heap, row, RowLock::Update, Wait::Wait)? {
+                Reached::Free(held, before) => (held, before),
+                Reached::Changed => return Ok(WriteOutcome::Changed),
+                Reached::Gone | Reached::Skipped => return Ok(WriteOutcome::Gone),
+                Reached::SelfModified => return Ok(WriteOutcome::SelfModified),
+            };
+            self.change_row(txn, relation, &heap, row, RowLock::Update, Some(&before), None)?;
+            drop(held);
+            txn.redo.delete(relation.rel, row);
+            let layout = relation.layout.load();
+            for index in heap.indexes.load().iter() {
+                self.mark_entry(&layout, index, row, &before)?;
+            }
+            deleted(&before);
+            Ok(WriteOutcome::Done)
+        })
+    }
+
+    /// Marks the entry of a row that no longer has this key.
+    fn mark_entry(
+        &self,
+        layout: &RowLayout,
+        index: &Index,
+        row: RowId,
+        before: &[u8],
+    ) -> Result<()> {
+        let mut key = Vec::new();
+        index.key_of(layout, before, &mut key)?;
+        let _gate = self.enter();
+        index.tree.set_flags(&key, row, EntryFlags::DELETE_MARK)?;
+        Ok(())
+    }
+
+    /// Locks a row.
+    pub(crate) fn lock_row(
+        &self,
+        txn: &mut Txn,
+        relation: &Relation,
+        row: RowId,
+        lock: RowLock,
+        wait: Wait,
+    ) -> Result<LockOutcome> {
+        let heap = relation.heap.load_full();
+        match self.reach(txn, &heap, row, lock, wait)? {
+            Reached::Free(held, _) => {
+                self.push_lock(txn, &heap, row, lock);
+                drop(held);
+                Ok(LockOutcome::Locked)
+            }
+            Reached::Changed => Ok(LockOutcome::Changed),
+            Reached::Gone => Ok(LockOutcome::Gone),
+            Reached::SelfModified => Ok(LockOutcome::SelfModified),
+            Reached::Skipped => Ok(LockOutcome::Skipped),
+        }
+    }
+
+    /// Columns of a row's newest state: committed, or our own.
+    pub(crate) fn newest(
+        &self,
+        txn: &Txn,
+        relation: &Relation,
+        row: RowId,
+        columns: &[ColumnIndex],
+    ) -> Result<Option<Vec<Value>>> {
+        let view = ReadView::newest(txn.id());
+        self.get_row(&view, &relation.heap.load(), &relation.layout.load(), row, columns)
+    }
+
+    /// Columns of a row as `view` sees it.
+    pub(crate) fn get_row(
+        &self,
+        view: &ReadView,
+        heap: &Heap,
+        layout: &RowLayout,
+        row: RowId,
+        columns: &[ColumnIndex],
+    ) -> Result<Option<Vec<Value>>> {
+        self.with_visible(view, heap, row, |bytes| {
+            columns.iter().map(|column| layout.column(bytes, *column)).collect()
+        })
+    }
+
+    /// Runs `look` on a row's bytes as `view` sees them, under the leaf's latch.
+    pub(crate) fn with_visible<R>(
+        &self,
+        view: &ReadView,
+        heap: &Heap,
+        row: RowId,
+        look: impl FnOnce(&[u8]) -> Result<R>,
+    ) -> Result<Option<R>> {
+        heap.tree.read(row, |slot| {
+            let Some((bytes, flags)) = slot else {
+                return Ok(None);
+            };
+            self.resolve(view, heap, row, flags, bytes, look)
+        })?
+    }
+
+    /// Runs `look` on what `view` sees of a row whose page state is `bytes` and `flags`, under the leaf's latch.
+    #[inline]
+    pub(crate) fn resolve<R>(
+        &self,
+        view: &ReadView,
+        heap: &Heap,
+        row: RowId,
+        flags: RowFlags,
+        bytes: &[u8],
+        look: impl FnOnce(&[u8]) -> Result<R>,
+    ) -> Result<Option<R>> {
+        let is_ghost = flags.has(RowFlags::GHOST);
+        if !flags.has(RowFlags::VERSIONED) {
+            return if is_ghost { Ok(None) } else { look(bytes).map(Some) };
+        }
+        self.versions.with(heap.id, row, |state| {
+            match state.map_or(Found::Page, |state| state.find(view)) {
+                Found::Page if is_ghost => Ok(None),
+                Found::Page => look(bytes).map(Some),
+                Found::Image(image) => look(image).map(Some),
+                Found::Absent => Ok(None),
+            }
+        })
+    }
+
+    /// Runs `change` and takes back what it did if it fails.
+    fn atomically<R>(
+        &self,
+        txn: &mut Txn,
+        change: impl FnOnce(&mut Txn) -> Result<R>,
+    ) -> Result<R> {
+        let savepoint = txn.savepoint();
+        change(txn).or_else(|error| {
+            txn.rollback_to(savepoint)?;
+            Err(error)
+        })
+    }
+
+    /// Takes back one change of `cell`'s transaction, whose newest it is.
+    pub(crate) fn undo(&self, cell: &Arc<TxnCell>, undo: Undo) -> Result<()> {
+        match undo {
+            Undo::Row { relation, heap, row } => self.undo_row(&relation, &heap, row),
+            Undo::RowLock { heap, row, lock } => {
+                self.versions.change(heap.id, row, |state| {
+                    let ours = |holder: &RowLockHolder| {
+                        Arc::ptr_eq(&holder.cell, cell) && holder.lock == lock
+                    };
+                    if let Some(at) = state.locks.iter().rposition(ours) {
+                        state.locks.remove(at);
+                    }
+                });
+                Ok(())
+            }
+            Undo::RelationLock { tag, lock } => {
+                self.relation_locks.release(cell.id(), tag, lock);
+                Ok(())
+            }
+            Undo::Ddl => self.undo_ddl(cell.id()),
+        }
+    }
+
+    fn undo_row(&self, relation: &Relation, heap: &Heap, row: RowId) -> Result<()> {
+        let _held = Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) };
+        let layout = relation.layout.load();
+        let (before, older) = self.versions.with(heap.id, row, |state| {
+            let versions = &state.expect("a change that is undone has a version").versions;
+            let (newest, older) = versions.split_last().expect("and it is the newest");
+            let older: Vec<Box<[u8]>> =
+                older.iter().filter_map(|version| version.before.clone()).collect();
+            (newest.before.clone(), (older, versions.len() > 1))
+        });
+        let (older, has_older) = older;
+        let current = heap.tree.get(row)?.filter(|(_, flags)| !flags.has(RowFlags::GHOST));
+        let current = current.map(|(bytes, _)| bytes);
+        for index in heap.indexes.load().iter() {
+            self.undo_entry(&layout, index, row, current.as_deref(), before.as_deref(), &older)?;
+        }
+        let flags = if has_older { RowFlags::VERSIONED } else { RowFlags::NONE };
+        heap.tree.modify(row, |slot| {
+            match &before {
+                Some(bytes) => slot.put(&bytes[..], flags),
+                None if has_older => slot.set_flags(flags.with(RowFlags::GHOST)),
+                None => slot.remove(),
+            }
+            Ok(())
+        })?;
+        let len = |bytes: Option<usize>| bytes.map_or(0, |len| len as i64);
+        heap.count(
+            i64::from(before.is_some()) - i64::from(current.is_some()),
+            len(before.as_ref().map(|b| b.len())) - len(current.as_ref().map(Vec::len)),
+        );
+        self.pop_version(heap, row);
+        Ok(())
+    }
+
+    /// Takes an index back from the state `current` of a row to the state `before`.
+    fn undo_entry(
+        &self,
+        layout: &RowLayout,
+        index: &Index,
+        row: RowId,
+        current: Option<&[u8]>,
+        before: Option<&[u8]>,
+        older: &[Box<[u8]>],
+    ) -> Result<()> {
+        if let (Some(current), Some(before)) = (current, before)
+            && index.same_key(layout, current, before)?
+        {
+            return Ok(());
+        }
+        let mut key = Vec::new();
+        if let Some(current) = current {
+            index.key_of(layout, current, &mut key)?;
+            let mut is_needed = false;
+            for image in older {
+                let mut other = Vec::new();
+                index.key_of(layout, image, &mut other)?;
+                is_needed = is_needed || other == key;
+            }
+            if is_needed {
+                index.tree.set_flags(&key, row, EntryFlags::DELETE_MARK)?;
+            } else {
+                index.tree.remove(&key, row)?;
+            }
+        }
+        if let Some(before) = before {
+            index.key_of(layout, before, &mut key)?;
+            index.tree.insert(&key, row, EntryFlags::NONE)?;
+        }
+        Ok(())
+    }
+}
+
+#[cold]
+fn serialization(what: &str) -> Error {
+    Error::new(
+        SqlState::SERIALIZATION_FAILURE,
+        format!("could not serialize access due to concurrent {what}"),
+    )
+}

@@ -1,0 +1,148 @@
+//! One session: rows come, change and go; what is undone was never there.
+
+use crate::support::*;
+use damask_txn::{KeyRange, Table, WriteOutcome};
+use damask_types::{RowId, Value};
+
+#[test]
+fn rows_come_change_and_go() {
+    let engine = memory();
+    let rel = table(&engine, vec![index("t_a", &[0], true), index("t_b", &[1], false)]);
+    let (by_a, by_b) = (damask_types::RelId(rel.0 + 1), damask_types::RelId(rel.0 + 2));
+    let mut txn = read_committed(&engine);
+    for a in [3, 1, 2] {
+        insert(&mut txn, rel, a, "x").unwrap();
+    }
+    assert_eq!(rows(&mut txn, rel), ["3:x", "1:x", "2:x"]);
+    assert_eq!(rows_by_index(&mut txn, rel, by_a, KeyRange::all()), ["1:x", "2:x", "3:x"]);
+    commit(txn);
+
+    let mut txn = read_committed(&engine);
+    let table = engine.table(rel).unwrap();
+    let two = find(&txn, rel, 2).unwrap();
+    let change = [(column(0), Value::Int4(9)), (column(1), Value::text("y"))];
+    assert_eq!(table.update(&mut txn, two, &change).unwrap(), WriteOutcome::Done);
+    assert_eq!(table.update(&mut txn, two, &change).unwrap(), WriteOutcome::SelfModified);
+    let one = find(&txn, rel, 1).unwrap();
+    assert_eq!(table.delete(&mut txn, one).unwrap(), WriteOutcome::Done);
+    assert_eq!(scan(&txn, rel).len(), 3, "a statement does not see its own changes");
+    assert_eq!(rows(&mut txn, rel), ["3:x", "9:y"]);
+    assert_eq!(rows_by_index(&mut txn, rel, by_a, KeyRange::all()), ["3:x", "9:y"]);
+    let y = KeyRange::prefix(vec![Value::text("y")]);
+    assert_eq!(rows_by_index(&mut txn, rel, by_b, y), ["9:y"]);
+    commit(txn);
+    let mut txn = read_committed(&engine);
+    let view = txn.view().unwrap();
+    let got = table.index_get(&view, by_a, &[Value::Int4(9)], &[column(1)]).unwrap();
+    assert_eq!(got, Some((two, vec![Value::text("y")])));
+    assert_eq!(table.index_get(&view, by_a, &[Value::Int4(2)], &[column(1)]).unwrap(), None);
+    drop(view);
+    assert_eq!(rows(&mut txn, rel), ["3:x", "9:y"]);
+    drop(txn);
+    verify(&engine);
+    assert_eq!(engine.metrics().versions, 0, "nobody needs old versions");
+}
+
+#[test]
+fn rollback_and_savepoints_take_back() {
+    let engine = memory();
+    let rel = table(&engine, vec![index("t_a", &[0], true)]);
+    let by_a = damask_types::RelId(rel.0 + 1);
+    let mut txn = read_committed(&engine);
+    insert(&mut txn, rel, 1, "x").unwrap();
+    insert(&mut txn, rel, 2, "x").unwrap();
+    commit(txn);
+    let mut txn = read_committed(&engine);
+    let table = engine.table(rel).unwrap();
+    let one = find(&txn, rel, 1).unwrap();
+    assert_eq!(table.delete(&mut txn, one).unwrap(), WriteOutcome::Done);
+    let savepoint = txn.savepoint();
+    insert(&mut txn, rel, 1, "again").unwrap();
+    let two = find(&txn, rel, 2).unwrap();
+    for a in [7, 2, 8] {
+        txn.begin_statement().unwrap();
+        let change = [(column(0), Value::Int4(a))];
+        assert_eq!(table.update(&mut txn, two, &change).unwrap(), WriteOutcome::Done);
+    }
+    assert_eq!(rows_by_index(&mut txn, rel, by_a, KeyRange::all()), ["1:again", "8:x"]);
+    txn.rollback_to(savepoint).unwrap();
+    assert_eq!(rows(&mut txn, rel), ["2:x"]);
+    assert_eq!(rows_by_index(&mut txn, rel, by_a, KeyRange::all()), ["2:x"]);
+    txn.rollback().unwrap();
+    let mut txn = read_committed(&engine);
+    assert_eq!(rows(&mut txn, rel), ["1:x", "2:x"]);
+    assert_eq!(rows_by_index(&mut txn, rel, by_a, KeyRange::all()), ["1:x", "2:x"]);
+    drop(txn);
+    verify(&engine);
+    assert_eq!(engine.metrics().versions, 0);
+}
+
+#[test]
+fn a_duplicate_key_is_refused_in_postgresqls_words() {
+    let engine = memory();
+    let rel = table(&engine, vec![index("t_a_b_key", &[0, 1], true)]);
+    let mut txn = read_committed(&engine);
+    insert(&mut txn, rel, 1, "x").unwrap();
+    let error = insert(&mut txn, rel, 1, "x").unwrap_err();
+    assert_eq!(error.sqlstate().as_str(), "23505");
+    assert_eq!(error.message(), "duplicate key value violates unique constraint \"t_a_b_key\"");
+    let detail = error.fields().detail.as_deref();
+    assert_eq!(detail, Some("Key (a, b)=(1, x) already exists."));
+    assert_eq!(rows(&mut txn, rel), ["1:x"], "the failed insert took itself back");
+    commit(txn);
+    verify(&engine);
+}
+
+#[test]
+fn an_alias_key_is_the_row_id() {
+    let engine = memory();
+    let rel = alias_table(&engine);
+    let table = engine.table(rel).unwrap();
+    let mut txn = read_committed(&engine);
+    for a in [5, -3, 0] {
+        assert_eq!(insert(&mut txn, rel, a, "x").unwrap(), Table::alias_row(a.into()));
+    }
+    let error = insert(&mut txn, rel, 5, "y").unwrap_err();
+    assert_eq!(error.fields().detail.as_deref(), Some("Key (a)=(5) already exists."));
+    assert_eq!(rows(&mut txn, rel), ["-3:x", "0:x", "5:x"]);
+    let five = Table::alias_row(5);
+    let moved = [(column(0), Value::Int4(-7)), (column(1), Value::text("m"))];
+    assert_eq!(table.update(&mut txn, five, &moved).unwrap(), WriteOutcome::Done);
+    assert_eq!(rows(&mut txn, rel), ["-7:m", "-3:x", "0:x"]);
+    insert(&mut txn, rel, 5, "again").unwrap();
+    assert_eq!(rows(&mut txn, rel), ["-7:m", "-3:x", "0:x", "5:again"]);
+    commit(txn);
+    let mut txn = read_committed(&engine);
+    assert_eq!(table.delete(&mut txn, five).unwrap(), WriteOutcome::Done);
+    insert(&mut txn, rel, 5, "third").unwrap();
+    assert_eq!(rows(&mut txn, rel), ["-7:m", "-3:x", "0:x", "5:third"]);
+    txn.rollback().unwrap();
+    let mut txn = read_committed(&engine);
+    assert_eq!(rows(&mut txn, rel), ["-7:m", "-3:x", "0:x", "5:again"]);
+    let view = txn.view().unwrap();
+    assert_eq!(table.get(&view, RowId(1), &[column(0)]).unwrap(), None);
+    drop(view);
+    drop(txn);
+    verify(&engine);
+}
+
+#[test]
+fn many_rows_and_tiles() {
+    let engine = memory();
+    let rel = table(&engine, vec![index("t_a", &[0], true)]);
+    let mut txn = read_committed(&engine);
+    for a in 0..3000 {
+        insert(&mut txn, rel, (a * 7919) % 3000, "some text that fills pages").unwrap();
+    }
+    assert_eq!(rows(&mut txn, rel).len(), 3000);
+    let by_a = damask_types::RelId(rel.0 + 1);
+    let found = rows_by_index(&mut txn, rel, by_a, KeyRange::all());
+    assert_eq!(found.len(), 3000);
+    assert!(found.iter().enumerate().all(|(i, row)| row.starts_with(&format!("{i}:"))));
+    commit(txn);
+    let mut txn = read_committed(&engine);
+    assert_eq!(rows(&mut txn, rel).len(), 3000);
+    assert_eq!(rows_by_index(&mut txn, rel, by_a, KeyRange::all()), found);
+    drop(txn);
+    verify(&engine);
+}

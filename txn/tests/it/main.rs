@@ -1,0 +1,4 @@
+//! Tests of transactions and tables through the public interface.
+
+mod basics;
+mod support;
