@@ -5,7 +5,8 @@ use crate::env::Env;
 use crate::page::{PageId, PageKind};
 use crate::store::{Store, StoreOptions};
 use crate::testing::Chance;
-use damask_types::{Error, Result, RowId};
+use crate::vfs::{Fault, SimVfs};
+use damask_types::{Error, Result, RowId, SqlState};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::{Bound, ControlFlow};
 use std::path::Path;
@@ -523,4 +524,123 @@ fn nodes_lie_as_documented() {
     assert_eq!((get_u16(&page, 64), get_u16(&page, 66)), (4084, 12 + (1 << 15)));
     assert_eq!(get_u32(&page, 68).to_be_bytes(), *b"key\0");
     assert_eq!(&page[4084..], b"key\0\0\0\0\0\0\0\x01\x02");
+}
+
+#[test]
+fn a_full_disk_fails_changes_whole() {
+    for seed in 0..2 {
+        let vfs = SimVfs::default();
+        let env = Env::simulated(Arc::new(vfs.clone()), seed);
+        let options = StoreOptions {
+            page_bytes: 4096,
+            pool_bytes: 24 * 4096,
+            log_segment_bytes: 8192,
+            ..StoreOptions::default()
+        };
+        let store = Store::open(env, Path::new("d.damask"), options).unwrap().0;
+        let rows = RowTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+        let index = IndexTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+        for (id, kind, root) in [
+            (rows.id(), PageKind::RowLeaf, rows.root()),
+            (index.id(), PageKind::IndexLeaf, index.root()),
+        ] {
+            store.set_tree(crate::store::TreeDescriptor { tree: id, kind, root });
+        }
+        let (mut row_model, mut index_model) = (Rows::new(), Entries::new());
+        let mut chance = Chance(seed);
+        vfs.inject(Fault::Budget(700_000));
+        let mut failures = 0;
+        for _ in 0..4000 {
+            let rowid = chance.below(1 << 20);
+            let len = if chance.one_in(30) { 9000 } else { chance.below(300) };
+            let row = vec![chance.next() as u8; len as usize];
+            let key = key(&mut chance, 2);
+            // Mostly adding, so that it is the splits that find no room.
+            let done = if chance.one_in(5) {
+                let rowid = row_model.range(rowid..).next().map_or(rowid, |(rowid, _)| *rowid);
+                rows.remove(RowId(rowid)).map(|_| drop(row_model.remove(&rowid)))
+            } else {
+                rows.modify(RowId(rowid), |slot| {
+                    slot.put(&row[..], RowFlags::NONE);
+                    Ok(())
+                })
+                .map(|()| drop(row_model.insert(rowid, (row.clone(), RowFlags::NONE))))
+            };
+            let added = index.insert(&key, RowId(rowid), EntryFlags::NONE).map(|_| {
+                index_model.insert((key, rowid), EntryFlags::NONE);
+            });
+            for error in [done.err(), added.err()].into_iter().flatten() {
+                assert_eq!(error.sqlstate(), SqlState::DISK_FULL, "{error}");
+                failures += 1;
+            }
+        }
+        assert!(failures > 100, "{failures} failures");
+        vfs.heal();
+        let report = store.verify().unwrap();
+        assert!(report.is_clean(), "{:?}", report.problems);
+        let mut found = Rows::new();
+        let mut next = Some(RowId(0));
+        while let Some(from) = next {
+            next = rows
+                .scan_leaf(from, |rowid, flags, row| {
+                    found.insert(rowid.0, (row.to_vec(), flags));
+                    Ok(ControlFlow::Continue(()))
+                })
+                .unwrap();
+        }
+        assert!(found == row_model, "rows after {failures} failures");
+        let entries = collect(&index, KeyRange::all(), Direction::Forward, &mut chance);
+        assert!(entries.into_iter().eq(index_model), "entries after {failures} failures");
+    }
+}
+
+#[test]
+fn threads_share_a_tree() {
+    let store = store();
+    let tree = RowTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..3 {
+            let tree = &tree;
+            scope.spawn(move || {
+                for i in 0..1000 {
+                    let rowid = RowId(i * 3 + writer);
+                    tree.insert(rowid, &rowid.0.to_le_bytes(), RowFlags::NONE).unwrap();
+                    if i % 3 == 0 {
+                        tree.remove(rowid).unwrap();
+                    }
+                }
+            });
+        }
+        scope.spawn(|| {
+            for _ in 0..20 {
+                let (mut next, mut before) = (Some(RowId(0)), None);
+                while let Some(from) = next {
+                    next = tree
+                        .scan_leaf(from, |rowid, _, row| {
+                            assert_eq!(row, rowid.0.to_le_bytes());
+                            assert!(before < Some(rowid), "rows ascend");
+                            before = Some(rowid);
+                            Ok(ControlFlow::Continue(()))
+                        })
+                        .unwrap();
+                }
+            }
+        });
+    });
+    let (statistics, _) = pages_of(|visit| tree.verify(visit));
+    assert_eq!(statistics.entries, 3 * (1000 - 334));
+}
+
+#[test]
+fn a_long_row_needs_few_frames() {
+    let store = store();
+    let tree = RowTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+    let row: Vec<u8> = (0..2_000_000u32).map(|i| (i / 7) as u8).collect();
+    tree.insert(RowId(1), &row, RowFlags::NONE).unwrap();
+    assert!(tree.get(RowId(1)).unwrap().unwrap().0 == row);
+    tree.set_flags(RowId(1), RowFlags::VERSIONED).unwrap();
+    let flags = tree.read(RowId(1), |found| found.map(|(bytes, flags)| (bytes == row, flags)));
+    assert_eq!(flags.unwrap(), Some((true, RowFlags::VERSIONED)));
+    tree.replace(RowId(1), b"short", RowFlags::NONE).unwrap();
+    assert_eq!(store.pool().statistics().page_count, 1);
 }
