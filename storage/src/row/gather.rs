@@ -132,6 +132,10 @@ impl ColumnGatherer {
     /// XX001 for damaged bytes; the gatherer is of no use after an error.
     pub fn push_rows(&mut self, rows: &[&[u8]]) -> Result<usize> {
         let taken = rows.len().min(self.room());
+        if self.columns.is_empty() {
+            self.rows += taken;
+            return Ok(taken);
+        }
         let mut rest = &rows[..taken];
         while !rest.is_empty() {
             let (run, nulls) = self.fast_run(rest);

@@ -389,6 +389,8 @@ impl RowTree {
     /// [`Self::scan_leaf`] for scans into columns: rows from `from` to `last` of one leaf, those without flags together,
     /// at most [`RUN_ROWS_MAX`] at once, others one by one.
     ///
+    /// A row that lies in overflow pages comes alone, whatever its flags.
+    ///
     /// `f` gets the flags of a run, its row ids and its rows, and says how many of them it took; the visit ends before
     /// the first row it did not take. Returns the row id to go on from, `None` behind `last` and at the end.
     pub fn scan_leaf_runs(

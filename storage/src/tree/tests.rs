@@ -222,7 +222,7 @@ fn a_modification_that_fails_changes_nothing() {
     assert_eq!(tree.get(RowId(1)).unwrap().unwrap().0, b"old");
     let too_long = vec![0; crate::row::ROW_BYTES_MAX + 1];
     let error = tree.insert(RowId(2), &too_long, RowFlags::NONE).unwrap_err();
-    assert_eq!(error.sqlstate(), damask_types::SqlState::PROGRAM_LIMIT_EXCEEDED);
+    assert_eq!(error.sqlstate(), SqlState::PROGRAM_LIMIT_EXCEEDED);
 }
 
 #[test]
