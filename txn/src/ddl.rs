@@ -6,7 +6,9 @@
 //! changes of open transactions together with what undoes them.
 
 use crate::bytes::{put_bytes, put_varint};
-use crate::directory::{Heap, Index, Relation, put_columns, put_index_desc, put_relation_desc};
+use crate::directory::{
+    Heap, Index, IndexShape, Relation, put_columns, put_index_desc, put_relation_desc,
+};
 use crate::engine::Engine;
 use crate::redo::tag;
 use crate::schema::{IndexDesc, RelationDesc};
@@ -241,7 +243,7 @@ impl Engine {
         let tree = IndexTree::create(Arc::clone(self.store.pool()), self.store.next_tree_id())?;
         self.adopt_index_tree(&tree);
         let page_bytes = self.store.pool().page_bytes();
-        Ok(Arc::new(Index::new(rel, desc, layout, tree, page_bytes)?))
+        Ok(Arc::new(Index { shape: IndexShape::new(rel, desc, layout, page_bytes)?, tree }))
     }
 
     /// Makes an empty table; also for replay.
@@ -307,28 +309,19 @@ impl Engine {
     ) -> Result<()> {
         let heap = relation.heap.load();
         let layout = relation.layout.load();
+        let page_bytes = self.store.pool().page_bytes();
+        let shape = IndexShape::new(rel, desc, &layout, page_bytes)?;
+        let entries = self.collect_entries(&heap, &layout, &shape)?;
+        if shape.unique {
+            self.check_duplicates(&heap, &layout, &shape, &entries)?;
+        }
+        // From here on nothing but the disk can fail, so no page is left without an owner.
         let tree_id = self.store.next_tree_id();
         let mut builder = IndexBuilder::new(Arc::clone(self.store.pool()), tree_id)?;
-        // An index without pages, for its keys; the builder makes the tree.
-        let shape = Index::new(
-            rel,
-            desc.clone(),
-            &layout,
-            IndexTree::open(Arc::clone(self.store.pool()), tree_id, heap.tree.root())?,
-            self.store.pool().page_bytes(),
-        )?;
-        let entries = self.collect_entries(&heap, &layout, &shape)?;
         let mut previous: Option<&Entry> = None;
         for entry in &entries {
-            if let Some(previous) = previous.filter(|p| p.key == entry.key) {
-                if previous.row == entry.row {
-                    continue;
-                }
-                let is_equal = !previous.has_null || shape.nulls_not_distinct;
-                if shape.unique && is_equal && previous.is_live && entry.is_live {
-                    let row = heap.tree.get(entry.row)?.unwrap_or_default();
-                    return Err(shape.duplicate(&layout, &row.0, true));
-                }
+            if previous.is_some_and(|p| p.row == entry.row && p.key == entry.key) {
+                continue;
             }
             let flags = if entry.is_live { EntryFlags::NONE } else { EntryFlags::DELETE_MARK };
             builder.push(&entry.key, entry.row, flags)?;
@@ -336,9 +329,30 @@ impl Engine {
         }
         let tree = builder.finish()?;
         self.adopt_index_tree(&tree);
-        let page_bytes = self.store.pool().page_bytes();
-        let index = Arc::new(Index::new(rel, desc, &layout, tree, page_bytes)?);
+        let index = Arc::new(Index { shape, tree });
         heap.change_indexes(|indexes| indexes.push(index));
+        Ok(())
+    }
+
+    /// 23505 if two live rows have one key.
+    fn check_duplicates(
+        &self,
+        heap: &Heap,
+        layout: &RowLayout,
+        index: &IndexShape,
+        entries: &[Entry],
+    ) -> Result<()> {
+        let counts =
+            |entry: &&Entry| entry.is_live && (!entry.has_null || index.nulls_not_distinct);
+        let mut live = entries.iter().filter(counts);
+        let mut previous = live.next();
+        for entry in live {
+            if previous.is_some_and(|previous| previous.key == entry.key) {
+                let (row, _) = heap.tree.get(entry.row)?.unwrap_or_default();
+                return Err(index.duplicate(layout, &row, true));
+            }
+            previous = Some(entry);
+        }
         Ok(())
     }
 
@@ -347,7 +361,7 @@ impl Engine {
         &self,
         heap: &Heap,
         layout: &RowLayout,
-        index: &Index,
+        index: &IndexShape,
     ) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
         let mut add = |bytes: &[u8], row: RowId, is_live: bool| {

@@ -15,16 +15,29 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-/// An index of a heap.
-pub(crate) struct Index {
+/// What an index is, apart from its tree: how rows become keys.
+pub(crate) struct IndexShape {
     pub(crate) rel: RelId,
     pub(crate) desc: ArcSwap<IndexDesc>,
     pub(crate) columns: Vec<OrderedColumn>,
     pub(crate) keys: Vec<KeyColumn>,
     pub(crate) unique: bool,
     pub(crate) nulls_not_distinct: bool,
-    pub(crate) tree: IndexTree,
     pub(crate) page_bytes: usize,
+}
+
+/// An index of a heap.
+pub(crate) struct Index {
+    pub(crate) shape: IndexShape,
+    pub(crate) tree: IndexTree,
+}
+
+impl std::ops::Deref for Index {
+    type Target = IndexShape;
+
+    fn deref(&self) -> &IndexShape {
+        &self.shape
+    }
 }
 
 impl std::fmt::Debug for Index {
@@ -39,12 +52,11 @@ impl std::fmt::Debug for Heap {
     }
 }
 
-impl Index {
+impl IndexShape {
     pub(crate) fn new(
         rel: RelId,
         desc: IndexDesc,
         layout: &RowLayout,
-        tree: IndexTree,
         page_bytes: usize,
     ) -> Result<Self> {
         let columns = desc
@@ -69,7 +81,6 @@ impl Index {
             unique: desc.unique,
             nulls_not_distinct: desc.nulls_not_distinct,
             desc: ArcSwap::from_pointee(desc),
-            tree,
             page_bytes,
         })
     }

@@ -134,6 +134,21 @@ pub struct Engine {
     closed: AtomicBool,
     /// Set while a committer makes an automatic checkpoint.
     checkpointing: AtomicBool,
+    /// A defect that a test plants, to see that it is found.
+    #[cfg(test)]
+    pub(crate) planted: std::sync::atomic::AtomicU8,
+}
+
+/// Defects for tests of the tests.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Planted {
+    /// None.
+    Nothing,
+    /// Commits are acknowledged before they are durable (breaks M2).
+    NoFlush,
+    /// Checkpoints do not keep what undoes open transactions.
+    NoUndo,
 }
 
 impl std::fmt::Debug for Engine {
@@ -193,6 +208,8 @@ impl Engine {
             counters: Counters::default(),
             closed: AtomicBool::new(false),
             checkpointing: AtomicBool::new(false),
+            #[cfg(test)]
+            planted: std::sync::atomic::AtomicU8::new(0),
         };
         engine.is_new = engine.recover(recovered)?;
         Ok(Arc::new(engine))
@@ -407,6 +424,11 @@ impl Engine {
         heap.tree.destroy()?;
         self.store.remove_tree(TreeId(heap.id.0));
         Ok(())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_planted(&self, defect: Planted) -> bool {
+        self.planted.load(Ordering::Relaxed) == defect as u8
     }
 
     /// For waits that nobody interrupts.

@@ -38,6 +38,8 @@ mod recover;
 mod verify;
 mod write;
 
+#[cfg(test)]
+mod crash_tests;
 mod scan;
 pub mod table;
 

@@ -27,8 +27,8 @@ use crate::bytes::{Reader, put_bytes, put_signed, put_varint};
 use crate::cell::Outcome;
 use crate::ddl::DdlUndo;
 use crate::directory::{
-    Heap, Index, Relation, put_alias, put_columns, put_index_desc, read_alias, read_columns,
-    read_index_desc, read_relation_desc,
+    Heap, Index, IndexShape, Relation, put_alias, put_columns, put_index_desc, read_alias,
+    read_columns, read_index_desc, read_relation_desc,
 };
 use crate::engine::Engine;
 use crate::redo::{Op, Ops, kind, splice, tag};
@@ -168,6 +168,11 @@ impl Engine {
     }
 
     fn put_rows(&self, out: &mut Vec<u8>) {
+        #[cfg(test)]
+        if self.is_planted(crate::engine::Planted::NoUndo) {
+            out.push(0);
+            return;
+        }
         self.versions.for_each(|heap, row, state| {
             if state.versions.is_empty() {
                 return;
@@ -308,7 +313,7 @@ impl Engine {
         let desc = read_index_desc(reader)?;
         let pool = self.store.pool();
         let tree = IndexTree::open(Arc::clone(pool), tree, self.root(tree)?.0)?;
-        Ok(Arc::new(Index::new(rel, desc, layout, tree, pool.page_bytes())?))
+        Ok(Arc::new(Index { shape: IndexShape::new(rel, desc, layout, pool.page_bytes())?, tree }))
     }
 
     fn read_change(&self, reader: &mut Reader<'_>, heaps: &mut Heaps) -> Result<DdlUndo> {

@@ -14,7 +14,7 @@ use crate::schema::{Direction, KeyRange};
 use crate::table::{ScanSpec, Table};
 use damask_storage::key::encode_key_into;
 use damask_storage::row::{ColumnGatherer, RowLayout};
-use damask_storage::tree::{self, EntryFlags};
+use damask_storage::tree::{self, EntryFlags, RowFlags};
 use damask_types::{Batch, ColumnIndex, Error, RelId, Result, RowId, TILE_ROWS, Value};
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
@@ -81,24 +81,26 @@ impl Scan {
         while let Some(from) = *next
             && gatherer.room() > 0
         {
-            let mut is_past = false;
-            let follow = heap.tree.scan_leaf(from, |row, flags, bytes| {
-                if row > *last {
-                    is_past = true;
-                    return Ok(ControlFlow::Break(()));
+            *next = heap.tree.scan_leaf_runs(from, *last, |flags, ids, found| {
+                if gatherer.room() == 0 {
+                    return Ok(0);
                 }
-                let taken =
-                    engine.resolve(view, heap, row, flags, bytes, |row| gatherer.push(row))?;
-                if taken.is_some() && *want_row_ids {
-                    rows.push(row);
+                if flags == RowFlags::NONE {
+                    let taken = gatherer.push_rows(found)?;
+                    if *want_row_ids {
+                        rows.extend_from_slice(&ids[..taken]);
+                    }
+                    return Ok(taken);
                 }
-                Ok(if gatherer.room() == 0 {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                })
+                for (row, bytes) in ids.iter().zip(found) {
+                    let taken =
+                        engine.resolve(view, heap, *row, flags, bytes, |row| gatherer.push(row))?;
+                    if taken.is_some() && *want_row_ids {
+                        rows.push(*row);
+                    }
+                }
+                Ok(found.len())
             })?;
-            *next = follow.filter(|follow| !is_past && follow <= last);
         }
         let count = gatherer.len();
         if count == 0 {

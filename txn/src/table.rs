@@ -113,10 +113,13 @@ impl Table {
             return Ok(None);
         };
         let mut first = None;
-        heap.tree.scan_leaf(RowId(0), |row, _, _| {
-            first = Some(row);
-            Ok(ControlFlow::Break(()))
-        })?;
+        let mut from = Some(RowId(0));
+        while let Some(start) = from.filter(|_| first.is_none()) {
+            from = heap.tree.scan_leaf(start, |row, _, _| {
+                first = Some(row);
+                Ok(ControlFlow::Break(()))
+            })?;
+        }
         Ok(first.map(|first| (first, last)))
     }
 

@@ -1,0 +1,502 @@
+//! Crashes at every event of a run, on the simulated disk, through the engine.
+//!
+//! Each workload runs once; after every commit that was acknowledged, what a new transaction sees of all tables is
+//! noted. Then the run is crashed behind its events, four disks each. What must hold for each disk
+//! - the database opens, and its tables are as they were after some commit, none earlier than the last acknowledged one;
+//! - a sequence gives no value that was given out before that commit;
+//! - `verify` finds nothing wrong: pages, trees, every index against its rows;
+//! - ten more transactions go through, and the closed database opens with them.
+//!
+//! Recovery and what follows it are crashed likewise at sampled events. The controls plant defects that must be found.
+//!
+//! `DAMASK_CRASH_STRIDE=1` visits every event.
+
+use crate::engine::Planted;
+use crate::{
+    AliasKey, Engine, EngineOptions, IndexDesc, IsolationLevel, KeyColumn, Location, RelationDesc,
+    ScanSpec, SequenceSpec, Txn,
+};
+use damask_storage::Env;
+use damask_storage::env::SeededRandom;
+use damask_storage::vfs::{Fault, SimVfs};
+use damask_types::{ColumnIndex, RelId, Result, RowId, SqlType, TypeId, Value};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Relations that a workload may make.
+const RELATIONS_MAX: u32 = 40;
+
+const SEQUENCE: SequenceSpec =
+    SequenceSpec { start: 1, increment: 1, min: 1, max: i64::MAX, cycle: false };
+
+fn open(vfs: &SimVfs, seed: u64, planted: Planted) -> Result<Arc<Engine>> {
+    let env = Env::simulated(Arc::new(vfs.clone()), seed);
+    let options = EngineOptions {
+        pool_bytes: 64 * 4096,
+        page_bytes: 4096,
+        log_segment_bytes: 64 << 10,
+        ..EngineOptions::default()
+    };
+    let engine = Engine::open(env, Location::File("d".into()), options)?;
+    engine.planted.store(planted as u8, Ordering::Relaxed);
+    Ok(engine)
+}
+
+/// Every row of every table, as text.
+fn dump(engine: &Arc<Engine>) -> Result<String> {
+    let mut txn = engine.begin(IsolationLevel::ReadCommitted, true)?;
+    txn.begin_statement()?;
+    let view = txn.view()?;
+    let mut out = String::new();
+    for rel in 1..RELATIONS_MAX {
+        let Ok(table) = engine.table(RelId(rel)) else {
+            continue;
+        };
+        let columns: Vec<_> = (0..table.columns().len() as u16).map(ColumnIndex).collect();
+        out.push_str(&format!("relation {rel}\n"));
+        let mut scan = table.scan(&view, ScanSpec::new(columns).with_row_ids())?;
+        while let Some((batch, ids)) = scan.next()? {
+            for (i, id) in ids.iter().enumerate() {
+                let row: Vec<_> = batch.columns.iter().map(|column| column.value(i)).collect();
+                out.push_str(&format!("{id}: {row:?}\n"));
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// A run and what was noted of it.
+struct Run {
+    engine: Arc<Engine>,
+    vfs: SimVfs,
+    random: SeededRandom,
+    /// What the tables were after each commit; the first entry is the empty database.
+    states: Vec<String>,
+    /// The largest value of the sequence given out by then.
+    values: Vec<i64>,
+    sequence: Option<RelId>,
+    value: i64,
+}
+
+impl Run {
+    fn new(seed: u64, planted: Planted) -> Self {
+        let vfs = SimVfs::default();
+        let engine = open(&vfs, seed, planted).unwrap();
+        let random = SeededRandom::new(seed);
+        Self {
+            engine,
+            vfs,
+            random,
+            states: vec![String::new()],
+            values: vec![0],
+            sequence: None,
+            value: 0,
+        }
+    }
+
+    fn begin(&self) -> Txn {
+        let mut txn = self.engine.begin(IsolationLevel::ReadCommitted, false).unwrap();
+        txn.begin_statement().unwrap();
+        txn
+    }
+
+    fn commit(&mut self, txn: Txn) {
+        let ticket = txn.commit().unwrap();
+        ticket.wait().unwrap();
+        self.vfs.mark(self.states.len() as u64);
+        self.states.push(dump(&self.engine).unwrap());
+        self.values.push(self.value);
+    }
+
+    fn next_value(&mut self) -> i64 {
+        let Some(rel) = self.sequence else {
+            return 0;
+        };
+        self.value = self.engine.sequence_next(rel, &SEQUENCE).unwrap();
+        self.value
+    }
+}
+
+fn int(i: i32) -> Value {
+    Value::Int4(i)
+}
+
+fn index(columns: &[u16], unique: bool) -> IndexDesc {
+    IndexDesc {
+        name: "i".to_owned(),
+        keys: columns.iter().map(|i| KeyColumn::ascending(ColumnIndex(*i))).collect(),
+        key_names: columns.iter().map(|i| format!("c{i}")).collect(),
+        unique,
+        nulls_not_distinct: false,
+    }
+}
+
+/// A table (a int4, b text).
+fn desc(alias: bool, indexes: Vec<IndexDesc>) -> RelationDesc {
+    let alias = alias.then(|| AliasKey {
+        column: ColumnIndex(0),
+        name: "t_pkey".to_owned(),
+        column_name: "a".to_owned(),
+    });
+    let columns = vec![SqlType::plain(TypeId::Int4), SqlType::plain(TypeId::Text)];
+    RelationDesc { columns, alias, indexes }
+}
+
+/// Inserts, updates or deletes a random row; a duplicate key changes nothing.
+fn change(run: &Run, txn: &mut Txn, rel: RelId) {
+    txn.begin_statement().unwrap();
+    let table = run.engine.table(rel).unwrap();
+    let view = txn.view().unwrap();
+    let mut scan = table.scan(&view, ScanSpec::new(vec![]).with_row_ids()).unwrap();
+    let ids: Vec<RowId> = scan.next().unwrap().map(|(_, ids)| ids).unwrap_or_default();
+    let some = ids.get(run.random.below(ids.len() as u64) as usize).copied();
+    let a = int(run.random.below(60) as i32);
+    let b = Value::text("x".repeat(run.random.below(40) as usize));
+    let outcome = match (run.random.below(10), some) {
+        (0..4, _) | (_, None) => {
+            let mut values = vec![a, b];
+            values.resize(table.columns().len(), int(7));
+            table.insert(txn, &values).map(drop)
+        }
+        (4..6, Some(row)) => table.update(txn, row, &[(ColumnIndex(1), b)]).map(drop),
+        (6..8, Some(row)) => {
+            let changes = [(ColumnIndex(0), a), (ColumnIndex(1), b)];
+            table.update(txn, row, &changes).map(drop)
+        }
+        (_, Some(row)) => table.delete(txn, row).map(drop),
+    };
+    if let Err(error) = outcome {
+        assert_eq!(error.sqlstate().as_str(), "23505", "{error}");
+    }
+}
+
+/// One change a transaction, on a table with an alias key and an index.
+fn single_changes(run: &mut Run) {
+    let mut txn = run.begin();
+    let rel = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
+    run.commit(txn);
+    for i in 0..40 {
+        let mut txn = run.begin();
+        change(run, &mut txn, rel);
+        run.commit(txn);
+        if i == 20 {
+            run.engine.checkpoint().unwrap();
+        }
+    }
+}
+
+/// Several changes of two tables with unique indexes in each transaction; some are rolled back.
+fn several_tables(run: &mut Run) {
+    let mut txn = run.begin();
+    let unique = vec![index(&[0], true), index(&[1, 0], false)];
+    let t = txn.create_relation(desc(false, unique)).unwrap();
+    let u = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
+    run.commit(txn);
+    for i in 0..24 {
+        let mut txn = run.begin();
+        for _ in 0..run.random.below(6) {
+            change(run, &mut txn, t);
+            change(run, &mut txn, u);
+        }
+        if run.random.below(4) == 0 {
+            txn.rollback().unwrap();
+        } else {
+            run.commit(txn);
+        }
+        if i % 10 == 9 {
+            run.engine.checkpoint().unwrap();
+        }
+    }
+}
+
+/// Relations made, changed, emptied, dropped, indexes built, committed or not; a sequence counts on.
+fn relations(run: &mut Run) {
+    let mut txn = run.begin();
+    let t = txn.create_relation(desc(false, vec![])).unwrap();
+    run.sequence = Some(txn.create_sequence(&SEQUENCE).unwrap());
+    run.next_value();
+    for _ in 0..30 {
+        change(run, &mut txn, t);
+    }
+    run.commit(txn);
+    let mut index_rel = None;
+    let mut width = 2;
+    let mut extra = None;
+    for i in 0..14 {
+        run.next_value();
+        let mut txn = run.begin();
+        let mut commits = run.random.below(3) > 0;
+        let mut then = (index_rel, width, extra);
+        match i % 7 {
+            0 if then.0.is_none() => then.0 = Some(txn.add_index(t, index(&[1], false)).unwrap()),
+            1 => {
+                then.1 += 1;
+                let columns = [SqlType::plain(TypeId::Int4), SqlType::plain(TypeId::Text)];
+                let added = std::iter::repeat_n(SqlType::plain(TypeId::Int4), then.1 - 2);
+                let types = columns.into_iter().chain(added).collect();
+                let missing = vec![Value::Null, Value::Null, int(5), int(6), int(7)];
+                txn.set_columns(t, types, missing[..then.1.min(5)].to_vec()).unwrap();
+            }
+            2 => {
+                let made = txn.create_relation(desc(true, vec![index(&[1], true)])).unwrap();
+                change(run, &mut txn, made);
+                then.2 = Some(made);
+            }
+            3 => txn.truncate(t).unwrap(),
+            4 => {
+                if let Some(rel) = then.2.take() {
+                    txn.drop_relation(rel).unwrap();
+                }
+            }
+            5 => {
+                if let Some(rel) = then.0.take() {
+                    txn.drop_index(t, rel).unwrap();
+                }
+            }
+            _ => commits = true,
+        }
+        for _ in 0..6 {
+            change(run, &mut txn, t);
+        }
+        // A checkpoint beside the open transaction, on some rounds.
+        if i % 3 == 0 {
+            run.engine.checkpoint().unwrap();
+        }
+        change(run, &mut txn, t);
+        if commits {
+            (index_rel, width, extra) = then;
+            run.commit(txn);
+        } else {
+            txn.rollback().unwrap();
+        }
+    }
+}
+
+/// Rows of many pages, and a commit larger than a fragment of the log.
+fn large_rows(run: &mut Run) {
+    let mut txn = run.begin();
+    let rel = txn.create_relation(desc(true, vec![index(&[0], true)])).unwrap();
+    run.commit(txn);
+    let table = run.engine.table(rel).unwrap();
+    for i in 0..8 {
+        let mut txn = run.begin();
+        let text = "y".repeat(20_000 + i as usize * 7000);
+        table.insert(&mut txn, &[int(i), Value::text(text.as_str())]).unwrap();
+        if i % 2 == 1 {
+            let row = crate::Table::alias_row((i - 1).into());
+            let _ = table.update(&mut txn, row, &[(ColumnIndex(1), Value::text(text))]).unwrap();
+        }
+        if i == 5 {
+            let _ = table.delete(&mut txn, crate::Table::alias_row(1)).unwrap();
+        }
+        run.commit(txn);
+        if i == 3 {
+            run.engine.checkpoint().unwrap();
+        }
+    }
+    let mut txn = run.begin();
+    for i in 10..14 {
+        let values = [int(i), Value::text("z".repeat(400_000))];
+        table.insert(&mut txn, &values).unwrap();
+    }
+    run.commit(txn);
+}
+
+/// Savepoints, with a second transaction and an old reader open over checkpoints.
+fn savepoints(run: &mut Run) {
+    let mut txn = run.begin();
+    let t = txn.create_relation(desc(false, vec![index(&[1], false), index(&[0], false)])).unwrap();
+    let u = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
+    run.commit(txn);
+    let mut other = run.begin();
+    let mut reader = run.engine.begin(IsolationLevel::RepeatableRead, true).unwrap();
+    reader.begin_statement().unwrap();
+    for i in 0..16 {
+        let mut txn = run.begin();
+        for _ in 0..3 {
+            change(run, &mut txn, t);
+        }
+        let savepoint = txn.savepoint();
+        for _ in 0..4 {
+            change(run, &mut txn, t);
+        }
+        change(run, &mut other, u);
+        if i % 4 == 1 {
+            run.engine.checkpoint().unwrap();
+        }
+        if run.random.below(2) == 0 {
+            txn.rollback_to(savepoint).unwrap();
+        }
+        change(run, &mut txn, t);
+        run.commit(txn);
+        if i == 9 {
+            run.commit(std::mem::replace(&mut other, run.begin()));
+        }
+        if i == 12 {
+            reader = run.engine.begin(IsolationLevel::RepeatableRead, true).unwrap();
+            reader.begin_statement().unwrap();
+        }
+    }
+    other.rollback().unwrap();
+}
+
+/// Compares a crashed disk with the run; the engine on it and which commit it stands at.
+fn check(
+    vfs: &SimVfs,
+    seed: u64,
+    run: &Noted<'_>,
+    acknowledged: usize,
+) -> Result<Arc<Engine>, String> {
+    let engine = open(vfs, seed, Planted::Nothing).map_err(|e| format!("does not open: {e}"))?;
+    let found = dump(&engine).map_err(|e| format!("cannot be read: {e}"))?;
+    let report = engine.verify().map_err(|e| format!("cannot be verified: {e}"))?;
+    if !report.errors.is_empty() {
+        return Err(format!("{:?}", report.errors));
+    }
+    if !run.states[acknowledged..].contains(&found) {
+        let earlier = run.states.iter().rposition(|state| *state == found);
+        return Err(format!("is at commit {earlier:?}, but {acknowledged} was acknowledged"));
+    }
+    if let Some(rel) = run.sequence
+        && run.values[acknowledged] > 0
+    {
+        let next = engine.sequence_next(rel, &SEQUENCE).map_err(|e| e.to_string())?;
+        if next <= run.values[acknowledged] {
+            return Err(format!("the sequence gives {next} again"));
+        }
+    }
+    Ok(engine)
+}
+
+/// What a crashed disk is compared with.
+struct Noted<'r> {
+    states: &'r [String],
+    values: &'r [i64],
+    sequence: Option<RelId>,
+}
+
+/// A recovered database goes on: ten transactions, closed, opened again.
+fn go_on(engine: &Arc<Engine>, vfs: &SimVfs, seed: u64) -> Result<()> {
+    let mut txn = engine.begin(IsolationLevel::ReadCommitted, false)?;
+    txn.begin_statement()?;
+    let rel = txn.create_relation(desc(true, vec![index(&[1], false)]))?;
+    txn.commit()?.wait()?;
+    for i in 0..9 {
+        let mut txn = engine.begin(IsolationLevel::ReadCommitted, false)?;
+        txn.begin_statement()?;
+        let table = engine.table(rel)?;
+        table.insert(&mut txn, &[int(i), Value::text("later")])?;
+        txn.commit()?.wait()?;
+    }
+    let before = dump(engine)?;
+    engine.close()?;
+    let engine = open(vfs, seed, Planted::Nothing)?;
+    assert_eq!(dump(&engine)?, before, "a closed database is the same when opened");
+    assert!(engine.verify()?.errors.is_empty());
+    Ok(())
+}
+
+/// Crashes a run at every `stride`th event; the first deeper ones are crashed in their recovery.
+fn crash(
+    vfs: &SimVfs,
+    noted: &Noted<'_>,
+    before: usize,
+    seed: u64,
+    strides: &[usize],
+    outcome: &mut Outcome,
+) {
+    let Some((&stride, deeper)) = strides.split_first() else { return };
+    let random = SeededRandom::new(seed ^ 0x00c4_a54e);
+    let mut crashes = vfs.crashes();
+    for event in (0..=crashes.event_count()).step_by(stride) {
+        let images = crashes.at(event, &random);
+        let acknowledged = crashes.marks().map(|mark| mark as usize).fold(before, usize::max);
+        for image in images {
+            outcome.images += 1;
+            let deep = outcome.images.is_multiple_of(29) && !deeper.is_empty();
+            let result = check(&image.vfs, seed, noted, acknowledged).and_then(|engine| {
+                if deep {
+                    // What recovery wrote, and no commit after it.
+                    crash(&image.vfs, noted, acknowledged, seed, deeper, outcome);
+                }
+                go_on(&engine, &image.vfs, seed).map_err(|e| format!("does not go on: {e}"))
+            });
+            if let Err(problem) = result {
+                let kind = image.kind;
+                outcome.bad.push(format!("seed {seed}, event {event}, {kind:?}: {problem}"));
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Outcome {
+    images: usize,
+    bad: Vec<String>,
+}
+
+fn enumerate(
+    workload: fn(&mut Run),
+    seed: u64,
+    planted: Planted,
+    fault: Option<Fault>,
+    strides: &[usize],
+) -> Outcome {
+    let mut run = Run::new(seed, planted);
+    if let Some(fault) = fault {
+        run.vfs.inject(fault);
+    }
+    workload(&mut run);
+    let noted = Noted { states: &run.states, values: &run.values, sequence: run.sequence };
+    let mut outcome = Outcome::default();
+    crash(&run.vfs, &noted, 0, seed, strides, &mut outcome);
+    outcome
+}
+
+fn survives(workload: fn(&mut Run), stride: usize) {
+    let wanted = std::env::var("DAMASK_CRASH_STRIDE").ok().and_then(|text| text.parse().ok());
+    let strides = [wanted.unwrap_or(stride), wanted.unwrap_or(5)];
+    let outcome = enumerate(workload, 1, Planted::Nothing, None, &strides);
+    println!("{} images", outcome.images);
+    assert!(outcome.bad.is_empty(), "{}: {:#?}", outcome.bad.len(), &outcome.bad[..1]);
+    assert!(outcome.images > 50, "{} images", outcome.images);
+}
+
+#[test]
+fn crashes_between_single_changes() {
+    survives(single_changes, 5);
+}
+
+#[test]
+fn crashes_between_changes_of_several_tables() {
+    survives(several_tables, 5);
+}
+
+#[test]
+fn crashes_while_relations_change() {
+    survives(relations, 5);
+}
+
+#[test]
+fn crashes_among_large_rows() {
+    survives(large_rows, 17);
+}
+
+#[test]
+fn crashes_with_open_transactions_over_checkpoints() {
+    survives(savepoints, 5);
+}
+
+#[test]
+fn planted_defects_are_found() {
+    let lying = || Some(Fault::LyingSync(".wal"));
+    let cases: [(&str, fn(&mut Run), Planted, Option<Fault>); 3] = [
+        ("a commit acknowledged before its flush", single_changes, Planted::NoFlush, None),
+        ("a checkpoint without undo", savepoints, Planted::NoUndo, None),
+        ("a disk that lies about syncs", single_changes, Planted::Nothing, lying()),
+    ];
+    for (name, workload, planted, fault) in cases {
+        let outcome = enumerate(workload, 2, planted, fault, &[11]);
+        assert!(!outcome.bad.is_empty(), "{name} was not noticed in {} images", outcome.images);
+    }
+}
