@@ -12,8 +12,7 @@ use std::hash::{BuildHasher, Hasher};
 /// Mixes a word into a hash.
 #[inline]
 fn mix(hash: u64, word: u64) -> u64 {
-    let product = u128::from(hash ^ word ^ 0x9e37_79b9_7f4a_7c15)
-        .wrapping_mul(0xd6e8_feb8_6659_fd93_a5a5_1b1b_9e37_79b9);
+    let product = u128::from(hash ^ 0x9e37_79b9_7f4a_7c15) * u128::from(word ^ 0xd6e8_feb8_6659_fd93);
     (product as u64) ^ (product >> 64) as u64
 }
 
@@ -93,15 +92,16 @@ fn hash_decimal(mut mantissa: i128, mut scale: u16) -> u64 {
             small /= 10;
             scale -= 1;
         }
-        return mix(small.cast_unsigned(), u64::from(scale));
+        // Both words are mixed in, so that neither being zero hides the other.
+        return mix(u64::from(scale), small.cast_unsigned());
     }
     while scale > 0 && mantissa % 10 == 0 {
         mantissa /= 10;
         scale -= 1;
     }
     match i64::try_from(mantissa) {
-        Ok(small) => mix(small.cast_unsigned(), u64::from(scale)),
-        Err(_) => mix(mantissa as u64 ^ (mantissa >> 64) as u64, u64::from(scale)),
+        Ok(small) => mix(u64::from(scale), small.cast_unsigned()),
+        Err(_) => mix(u64::from(scale), mantissa as u64 ^ (mantissa >> 64) as u64),
     }
 }
 
