@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(hash(TypeId::Numeric, number(110, 2)), hash(TypeId::Numeric, number(11, 1)));
         assert_eq!(
             hash(TypeId::Numeric, number(11, 1)),
-            hash(TypeId::Numeric, number(110_000_000_000_000_000_000_000, 22))
+            hash(TypeId::Numeric, number(110_000_000_000_000_000_000_000, 23))
         );
         assert_eq!(
             hash(TypeId::Float8, Value::Float8(0.0)),
