@@ -132,7 +132,6 @@ impl Eval {
         Self { node, ty: expr.ty }
     }
 
-
     /// Its values over a batch; rows outside `active` hold anything valid.
     pub(crate) fn run(
         &self,

@@ -5,7 +5,11 @@
 //! | `ci` | everything a change must pass: format, tidy, lints, build, tests, the SQL cases |
 //! | `tidy` | the rules no compiler holds: arrows between crates, head docs, names, unsafe modules |
 //! | `slt [FILE...]` | the SQL cases, embedded and over the wire |
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its user")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool talks to its user"
+)]
 
 mod tidy;
 

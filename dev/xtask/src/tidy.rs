@@ -3,7 +3,7 @@
 //! - T1: a crate depends on the crates its row of [`ARROWS`] names, and no others of ours.
 //! - T2: a folder `x` holds package `damask-x`; `damask` holds `damask`.
 //! - T3: every source file begins with head docs.
-//! - T4: no `FIXME`, and no file over [`FILE_BYTES_MAX`].
+//! - T4: no note that says "fix me", and no file over [`FILE_BYTES_MAX`].
 //! - T5: the modules that contain `unsafe` are those that `docs/unsafe.md` lists.
 //! - T6: every path that `ARCHITECTURE.md` names in backquotes with a slash exists.
 
@@ -49,7 +49,11 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
     }
     unsafe_list(root, &unsafe_modules, &mut problems);
     architecture(root, &mut problems);
-    if problems.is_empty() { Ok(()) } else { Err(format!("tidy found\n  {}", problems.join("\n  "))) }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("tidy found\n  {}", problems.join("\n  ")))
+    }
 }
 
 /// T1 and T2.
@@ -105,7 +109,7 @@ fn source(root: &Path, file: &Path, problems: &mut Vec<String>, unsafe_modules: 
     if !text.starts_with("//!") {
         problems.push(format!("{name} does not begin with head docs"));
     }
-    // The word is put together so that this file does not contain it.
+    // The word is put together so that this file does not hold it.
     if text.contains(&["FIX", "ME"].concat()) {
         problems.push(format!("{name} holds a note that may not reach main"));
     }
