@@ -1,4 +1,5 @@
 //! Tests of transactions and tables through the public interface.
 
 mod basics;
+mod isolation;
 mod support;
