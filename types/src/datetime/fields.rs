@@ -196,6 +196,21 @@ pub fn extract_time(name: &str, micros: i64) -> Result<Numeric> {
     time_field(field, micros).ok_or_else(|| unsupported(name, TYPE))
 }
 
+/// `extract(name from timetz)`, packed.
+pub fn extract_timetz(name: &str, packed: i64) -> Result<Numeric> {
+    const TYPE: &str = "time with time zone";
+    let field = field(name, TYPE)?;
+    let (micros, west) = super::timetz::unpack(packed);
+    let offset = -i64::from(west);
+    Ok(match field {
+        Field::Epoch => scaled((micros - offset * SECOND_MICROS).into(), 6),
+        Field::TimeZone => whole(offset),
+        Field::TimeZoneHour => whole(offset / 3600),
+        Field::TimeZoneMinute => whole(offset / 60 % 60),
+        _ => time_field(field, micros).ok_or_else(|| unsupported(name, TYPE))?,
+    })
+}
+
 fn timestamp_field(field: Field, micros: i64) -> Result<Option<Numeric>> {
     let (days, time) = split(micros);
     if field == Field::Epoch {
@@ -212,11 +227,11 @@ fn timestamp_field(field: Field, micros: i64) -> Result<Option<Numeric>> {
 pub fn extract_timestamp(name: &str, micros: i64) -> Result<Option<Numeric>> {
     const TYPE: &str = "timestamp without time zone";
     let field = field(name, TYPE)?;
-    let value = timestamp_field(field, if is_infinite(micros) { 0 } else { micros })?;
-    if value.is_none() {
-        return Err(unsupported(name, TYPE));
+    // PostgreSQL answers null for infinities before it looks whether the field exists.
+    if is_infinite(micros) {
+        return Ok(infinite(micros > 0, field));
     }
-    Ok(if is_infinite(micros) { infinite(micros > 0, field) } else { value })
+    timestamp_field(field, micros)?.map(Some).ok_or_else(|| unsupported(name, TYPE))
 }
 
 /// `extract(name from timestamptz)` in a zone; `None` is null.
@@ -262,6 +277,19 @@ pub fn extract_interval(name: &str, interval: Interval) -> Result<Numeric> {
     })
 }
 
+/// A field that `date_trunc` knows; the words for other fields are no units.
+fn unit(name: &str, type_name: &str) -> Result<Field> {
+    match field(name, type_name)? {
+        Field::DayOfWeek
+        | Field::IsoDayOfWeek
+        | Field::DayOfYear
+        | Field::IsoYear
+        | Field::Julian
+        | Field::Epoch => Err(unrecognized(name, type_name)),
+        field => Ok(field),
+    }
+}
+
 /// The first year of the decade, century or millennium of a year.
 fn period_start(year: i64, field: Field) -> i64 {
     match field {
@@ -300,20 +328,20 @@ fn truncate(field: Field, micros: i64) -> Option<i64> {
 /// `date_trunc(name, timestamp)`.
 pub fn trunc_timestamp(name: &str, micros: i64) -> Result<i64> {
     const TYPE: &str = "timestamp without time zone";
-    let field = field(name, TYPE)?;
     if is_infinite(micros) {
         return Ok(micros);
     }
+    let field = unit(name, TYPE)?;
     check_timestamp(truncate(field, micros).ok_or_else(|| unsupported(name, TYPE))?)
 }
 
 /// `date_trunc(name, timestamptz, zone)`.
 pub fn trunc_timestamptz(name: &str, micros: i64, zone: &TimeZone) -> Result<i64> {
     const TYPE: &str = "timestamp with time zone";
-    let field = field(name, TYPE)?;
     if is_infinite(micros) {
         return Ok(micros);
     }
+    let field = unit(name, TYPE)?;
     let local = utc_to_local(zone, micros)?;
     let start = truncate(field, local).ok_or_else(|| unsupported(name, TYPE))?;
     // Below a day the offset is the one at hand, so that both sides of a change of the clock keep apart.
@@ -328,7 +356,7 @@ pub fn trunc_timestamptz(name: &str, micros: i64, zone: &TimeZone) -> Result<i64
 /// `date_trunc(name, interval)`.
 pub fn trunc_interval(name: &str, interval: Interval) -> Result<Interval> {
     const TYPE: &str = "interval";
-    let field = field(name, TYPE)?;
+    let field = unit(name, TYPE)?;
     let months = |unit: i32| Interval { months: interval.months / unit * unit, days: 0, micros: 0 };
     let micros = |unit: i64| Interval { micros: interval.micros / unit * unit, ..interval };
     Ok(match field {

@@ -8,12 +8,17 @@ pub mod arithmetic;
 pub mod civil;
 pub mod fields;
 pub(crate) mod input;
+mod make;
 mod output;
 pub mod time;
 pub mod timetz;
 pub mod zone;
 
 pub use input::{parse_date, parse_time, parse_timestamp, parse_timestamptz, parse_timetz};
+pub use make::{
+    conversion_zone, interval_zone, make_date, make_time, make_timestamp, make_timestamptz,
+    make_zone, timestamptz_from_unix,
+};
 pub(crate) use output::write_fraction;
 pub use output::{write_date, write_time, write_timestamp, write_timestamptz, write_timetz};
 pub use time::{

@@ -82,6 +82,7 @@ fn parse_bytes(bytes: &[u8]) -> Option<Result<Numeric>> {
     if whole + fraction == 0 {
         return special(bytes).map(Ok);
     }
+    let number = &rest[..at];
     let mut exponent = 0i64;
     if let Some(b'e' | b'E') = rest.get(at) {
         at += 1;
@@ -108,7 +109,7 @@ fn parse_bytes(bytes: &[u8]) -> Option<Result<Numeric>> {
     // The common case: a short number without an exponent.
     if whole + fraction <= 38 && exponent == 0 {
         let mut magnitude = 0i128;
-        for digit in rest[..at].iter().filter(|b| **b != b'.') {
+        for digit in number.iter().filter(|b| **b != b'.') {
             magnitude = magnitude * 10 + i128::from(digit - b'0');
         }
         let mantissa = if negative { -magnitude } else { magnitude };

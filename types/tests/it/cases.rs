@@ -168,3 +168,108 @@ fn numerics() {
 fn texts() {
     run("text.txt", text_case);
 }
+
+/// Functions of dates, in New York.
+fn date_case(fields: &[&str]) -> Result<String> {
+    use damask_types::datetime as dt;
+    let mut settings = FormatSettings::default();
+    settings.time_zone = TimeZone::parse("America/New_York").unwrap();
+    let settings = &settings;
+    let read = |ty: TypeId, i: usize| parse_text(ty.into(), fields[i], settings, 0);
+    let micros = |ty: TypeId, i: usize| -> Result<i64> {
+        Ok(match read(ty, i)? {
+            Value::Timestamp(v) | Value::TimestampTz(v) | Value::Time(v) | Value::Int8(v) => v,
+            other => panic!("{other:?}"),
+        })
+    };
+    let interval = |i: usize| -> Result<damask_types::Interval> {
+        match read(TypeId::Interval, i)? {
+            Value::Interval(v) => Ok(v),
+            other => panic!("{other:?}"),
+        }
+    };
+    let show = |ty: TypeId, value: Value| Ok(to_text(ty, &value, settings));
+    let timestamp = |v: i64| show(TypeId::Timestamp, Value::Timestamp(v));
+    let timestamptz = |v: i64| show(TypeId::TimestampTz, Value::TimestampTz(v));
+    let span = |v| show(TypeId::Interval, Value::Interval(v));
+    let float = |i: usize| fields[i].parse::<f64>().unwrap();
+    let int = |i: usize| fields[i].parse::<i32>().unwrap();
+    match fields[0] {
+        "extract" => {
+            let zone = &settings.time_zone;
+            let name = fields[2];
+            let value = match fields[1] {
+                "timestamp" => dt::fields::extract_timestamp(name, micros(TypeId::Timestamp, 3)?)?,
+                "timestamptz" => {
+                    dt::fields::extract_timestamptz(name, micros(TypeId::TimestampTz, 3)?, zone)?
+                }
+                "date" => match read(TypeId::Date, 3)? {
+                    Value::Date(days) => dt::fields::extract_date(name, days)?,
+                    other => panic!("{other:?}"),
+                },
+                "time" => Some(dt::fields::extract_time(name, micros(TypeId::Time, 3)?)?),
+                "timetz" => Some(dt::fields::extract_timetz(name, micros(TypeId::TimeTz, 3)?)?),
+                _ => Some(dt::fields::extract_interval(name, interval(3)?)?),
+            };
+            Ok(value.map_or("NULL".into(), |value| value.to_string()))
+        }
+        "trunc" => match fields[1] {
+            "timestamp" => {
+                timestamp(dt::fields::trunc_timestamp(fields[2], micros(TypeId::Timestamp, 3)?)?)
+            }
+            "timestamptz" => timestamptz(dt::fields::trunc_timestamptz(
+                fields[2],
+                micros(TypeId::TimestampTz, 3)?,
+                &settings.time_zone,
+            )?),
+            _ => span(dt::fields::trunc_interval(fields[2], interval(3)?)?),
+        },
+        "age" => {
+            span(dt::arithmetic::age(micros(TypeId::Timestamp, 1)?, micros(TypeId::Timestamp, 2)?)?)
+        }
+        "ts_diff" => span(dt::arithmetic::timestamp_sub(
+            micros(TypeId::Timestamp, 1)?,
+            micros(TypeId::Timestamp, 2)?,
+        )?),
+        "ts_add" => {
+            timestamp(dt::arithmetic::timestamp_add(micros(TypeId::Timestamp, 1)?, interval(2)?)?)
+        }
+        "tz_add" => timestamptz(dt::arithmetic::timestamptz_add(
+            micros(TypeId::TimestampTz, 1)?,
+            interval(2)?,
+            &settings.time_zone,
+        )?),
+        "iv_add" => span(interval(1)?.checked_add(interval(2)?)?),
+        "iv_sub" => span(interval(1)?.checked_sub(interval(2)?)?),
+        "iv_mul" => span(interval(1)?.mul(float(2))?),
+        "iv_div" => span(interval(1)?.div(float(2))?),
+        "justify_hours" => span(interval(1)?.justify_hours()?),
+        "justify_days" => span(interval(1)?.justify_days()?),
+        "justify_interval" => span(interval(1)?.justify()?),
+        "iv_cmp" => Ok((interval(1)?.cmp_key().cmp(&interval(2)?.cmp_key()) as i8).to_string()),
+        "bin" => timestamp(dt::arithmetic::date_bin(
+            interval(1)?,
+            micros(TypeId::Timestamp, 2)?,
+            micros(TypeId::Timestamp, 3)?,
+        )?),
+        "to_tz" => {
+            timestamptz(dt::zone::local_to_utc(&settings.time_zone, micros(TypeId::Timestamp, 1)?)?)
+        }
+        "from_tz" => {
+            timestamp(dt::zone::utc_to_local(&settings.time_zone, micros(TypeId::Timestamp, 1)?)?)
+        }
+        "make_date" => show(TypeId::Date, Value::Date(dt::make_date(int(1), int(2), int(3))?)),
+        "make_time" => show(TypeId::Time, Value::Time(dt::make_time(int(1), int(2), float(3))?)),
+        "at_zone" => {
+            let zone = dt::conversion_zone(fields[1])?;
+            timestamptz(dt::zone::local_to_utc(&zone, dt::make_timestamp(2021, 6, 1, 12, 0, 0.0)?)?)
+        }
+        "from_unix" => timestamptz(dt::timestamptz_from_unix(float(1))?),
+        other => panic!("no case {other}"),
+    }
+}
+
+#[test]
+fn dates() {
+    run("date.txt", date_case);
+}
