@@ -20,6 +20,7 @@ use damask_storage::Env;
 use damask_storage::env::SeededRandom;
 use damask_storage::vfs::{Fault, SimVfs};
 use damask_types::{ColumnIndex, RelId, Result, RowId, SqlType, TypeId, Value};
+use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -53,12 +54,12 @@ fn dump(engine: &Arc<Engine>) -> Result<String> {
             continue;
         };
         let columns: Vec<_> = (0..table.columns().len() as u16).map(ColumnIndex).collect();
-        out.push_str(&format!("relation {rel}\n"));
+        writeln!(out, "relation {rel}").unwrap();
         let mut scan = table.scan(&view, ScanSpec::new(columns).with_row_ids())?;
         while let Some((batch, ids)) = scan.next()? {
             for (i, id) in ids.iter().enumerate() {
                 let row: Vec<_> = batch.columns.iter().map(|column| column.value(i)).collect();
-                out.push_str(&format!("{id}: {row:?}\n"));
+                writeln!(out, "{id}: {row:?}").unwrap();
             }
         }
     }
@@ -234,7 +235,7 @@ fn relations(run: &mut Run) {
                 let columns = [SqlType::plain(TypeId::Int4), SqlType::plain(TypeId::Text)];
                 let added = std::iter::repeat_n(SqlType::plain(TypeId::Int4), then.1 - 2);
                 let types = columns.into_iter().chain(added).collect();
-                let missing = vec![Value::Null, Value::Null, int(5), int(6), int(7)];
+                let missing = [Value::Null, Value::Null, int(5), int(6), int(7)];
                 txn.set_columns(t, types, missing[..then.1.min(5)].to_vec()).unwrap();
             }
             2 => {

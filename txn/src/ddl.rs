@@ -182,7 +182,7 @@ impl Txn {
         let relation = engine.directory.get(rel)?;
         let mut body = Vec::new();
         put_columns(&mut body, &columns)?;
-        let old = engine.replace_layout(&relation, columns)?;
+        let old = Engine::replace_layout(&relation, columns)?;
         self.redo.relation(tag::SET_COLUMNS, rel, |out| out.extend_from_slice(&body));
         self.note_ddl(DdlUndo::SetColumns { rel, old });
         Ok(())
@@ -285,7 +285,6 @@ impl Engine {
 
     /// Gives a table other columns; returns the old ones.
     pub(crate) fn replace_layout(
-        &self,
         relation: &Relation,
         columns: Vec<RowColumn>,
     ) -> Result<Arc<RowLayout>> {
@@ -313,7 +312,7 @@ impl Engine {
         let shape = IndexShape::new(rel, desc, &layout, page_bytes)?;
         let entries = self.collect_entries(&heap, &layout, &shape)?;
         if shape.unique {
-            self.check_duplicates(&heap, &layout, &shape, &entries)?;
+            Self::check_duplicates(&heap, &layout, &shape, &entries)?;
         }
         // From here on nothing but the disk can fail, so no page is left without an owner.
         let tree_id = self.store.next_tree_id();
@@ -336,7 +335,6 @@ impl Engine {
 
     /// 23505 if two live rows have one key.
     fn check_duplicates(
-        &self,
         heap: &Heap,
         layout: &RowLayout,
         index: &IndexShape,

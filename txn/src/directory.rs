@@ -247,24 +247,22 @@ impl Relation {
         let unique = indexes.iter().filter(|index| index.unique);
         alias.chain(unique.flat_map(|index| index.keys.iter().map(|key| key.column))).collect()
     }
+}
 
+impl AliasKey {
     /// The row id of a row with these values.
-    pub(crate) fn alias_row(&self, alias: &AliasKey, values: &[Value]) -> Result<RowId> {
-        let key = values.get(usize::from(alias.column.0)).and_then(Value::as_i64);
+    pub(crate) fn row(&self, values: &[Value]) -> Result<RowId> {
+        let key = values.get(usize::from(self.column.0)).and_then(Value::as_i64);
         let key = key.ok_or_else(|| Error::internal("an alias key is not an integer"))?;
         Ok(crate::Table::alias_row(key))
     }
 
-    /// 23505 for an alias key that is there already.
+    /// 23505 for a key that is there already.
     #[cold]
-    pub(crate) fn duplicate_alias(&self, alias: &AliasKey, row: RowId) -> Error {
+    pub(crate) fn duplicate(&self, row: RowId) -> Error {
         let key = Value::Int8(crate::Table::alias_key(row));
-        duplicate_key(
-            &alias.name,
-            std::slice::from_ref(&alias.column_name),
-            &[(SqlType::from(TypeId::Int8), key)],
-            false,
-        )
+        let names = std::slice::from_ref(&self.column_name);
+        duplicate_key(&self.name, names, &[(SqlType::plain(TypeId::Int8), key)], false)
     }
 }
 

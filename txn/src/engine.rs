@@ -370,7 +370,9 @@ impl Engine {
         use crate::redo::{FRAGMENT_BYTES, kind};
         let mut last = self.commit.lock();
         let mut lsn = Lsn(0);
-        if !self.in_memory {
+        if self.in_memory {
+            last.0 += 1;
+        } else {
             let mut frame = Vec::with_capacity(ops.len().min(FRAGMENT_BYTES) + 1);
             let mut rest = ops;
             let mut kind = kind::COMMIT;
@@ -381,8 +383,6 @@ impl Engine {
                 kind = kind::COMMIT_FRAGMENTS;
             }
             lsn = self.append(&mut last, &mut frame, kind, rest)?;
-        } else {
-            last.0 += 1;
         }
         flip(*last);
         self.visible.store(last.0, Ordering::Release);

@@ -18,7 +18,7 @@ use damask_types::{Result, RowId, Timestamp};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A row's list of versions longer than this is pruned.
 const PRUNE_LEN: usize = 8;
@@ -37,6 +37,8 @@ enum Task {
 #[derive(Default)]
 pub(crate) struct Garbage {
     queue: Mutex<VecDeque<(Timestamp, Task)>>,
+    /// Length of the queue, so that the many commits that find it empty need no mutex.
+    len: AtomicUsize,
     /// Held by the one who collects: a heap is destroyed after its rows are collected.
     collector: Mutex<()>,
 }
@@ -46,18 +48,18 @@ impl Garbage {
     pub(crate) fn add(&self, timestamp: Timestamp, rows: Vec<ChangedRow>) {
         let rows = distinct(rows);
         if !rows.is_empty() {
-            self.queue.lock().push_back((timestamp, Task::Rows(rows)));
+            self.push(timestamp, Task::Rows(rows));
         }
     }
 
     /// Queues a heap that the commit at `timestamp` dropped.
     pub(crate) fn add_heap(&self, timestamp: Timestamp, heap: Arc<Heap>) {
-        self.queue.lock().push_back((timestamp, Task::Heap(heap)));
+        self.push(timestamp, Task::Heap(heap));
     }
 
     /// Queues an index that the commit at `timestamp` dropped.
     pub(crate) fn add_index(&self, timestamp: Timestamp, index: Arc<Index>) {
-        self.queue.lock().push_back((timestamp, Task::Index(index)));
+        self.push(timestamp, Task::Index(index));
     }
 
     /// Trees of dropped relations that are still there; the world stands still.
@@ -89,7 +91,13 @@ impl Garbage {
             let rest = rows.split_off(rows.len() - budget);
             return Some(Task::Rows(rest));
         }
+        self.len.fetch_sub(1, Ordering::AcqRel);
         queue.pop_front().map(|(_, task)| task)
+    }
+
+    fn push(&self, timestamp: Timestamp, task: Task) {
+        self.len.fetch_add(1, Ordering::AcqRel);
+        self.queue.lock().push_back((timestamp, task));
     }
 }
 
@@ -101,6 +109,9 @@ impl Engine {
 
     /// Collects about `budget` rows' garbage; leaves it to another who is at it, unless everything is wanted.
     pub(crate) fn collect_garbage(&self, mut budget: usize) -> Result<()> {
+        if self.garbage.len.load(Ordering::Acquire) == 0 {
+            return Ok(());
+        }
         let collector = &self.garbage.collector;
         let lock = if budget == usize::MAX { Some(collector.lock()) } else { collector.try_lock() };
         let Some(_lock) = lock else {

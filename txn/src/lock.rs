@@ -125,7 +125,7 @@ impl RelationLocks {
         }
         entry.waiting.push_back((txn, lock));
         drop(entries);
-        let result = self.wait(shard, txn, tag, lock, graph, interrupt);
+        let result = Self::wait(shard, txn, tag, lock, graph, interrupt);
         let mut entries = shard.entries.lock();
         if let Some(entry) = entries.get_mut(&tag) {
             entry.waiting.retain(|(waiter, _)| *waiter != txn);
@@ -140,7 +140,6 @@ impl RelationLocks {
     }
 
     fn wait(
-        &self,
         shard: &Shard,
         txn: TxnId,
         tag: LockTag,

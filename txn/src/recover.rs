@@ -258,7 +258,7 @@ impl Engine {
         let mut is_clean = dropped.is_empty() && changes.is_empty();
         while reader.bool()? {
             is_clean = false;
-            self.read_row(&mut reader, &heaps)?;
+            Self::read_row(&mut reader, &heaps)?;
         }
         for undo in changes.into_iter().rev() {
             // R1 has put the index back already.
@@ -355,7 +355,7 @@ impl Engine {
         })
     }
 
-    fn read_row(&self, reader: &mut Reader<'_>, heaps: &Heaps) -> Result<()> {
+    fn read_row(reader: &mut Reader<'_>, heaps: &Heaps) -> Result<()> {
         let heap = HeapId(reader.u32()?);
         let row = RowId(reader.varint()?);
         let mut versions = Vec::new();
@@ -367,7 +367,7 @@ impl Engine {
         // Rows of a dropped heap need no settling: its trees go as a whole.
         match heaps.get(&heap) {
             Some((relation, heap)) => {
-                self.settle_row(&relation.layout.load(), heap, row, &versions)
+                Self::settle_row(&relation.layout.load(), heap, row, &versions)
             }
             None => Ok(()),
         }
@@ -375,7 +375,6 @@ impl Engine {
 
     /// R2.
     fn settle_row(
-        &self,
         layout: &RowLayout,
         heap: &Heap,
         row: RowId,
@@ -474,17 +473,17 @@ impl Engine {
             }
             match op {
                 Op::Insert { bytes, .. } => {
-                    self.replay_row(heap, layout, row, None, Some(bytes))?
+                    Self::replay_row(heap, layout, row, None, Some(bytes))?;
                 }
                 Op::Update { offset, removed, bytes, .. } => {
-                    let before = self.replay_before(heap, row)?;
+                    let before = Self::replay_before(heap, row)?;
                     let after =
                         splice(&before, offset, removed, bytes).ok_or_else(|| misfit(rel, row))?;
-                    self.replay_row(heap, layout, row, Some(&before), Some(&after))?;
+                    Self::replay_row(heap, layout, row, Some(&before), Some(&after))?;
                 }
                 Op::Delete { .. } => {
-                    let before = self.replay_before(heap, row)?;
-                    self.replay_row(heap, layout, row, Some(&before), None)?;
+                    let before = Self::replay_before(heap, row)?;
+                    Self::replay_row(heap, layout, row, Some(&before), None)?;
                 }
                 Op::Relation { .. } => {}
             }
@@ -492,13 +491,12 @@ impl Engine {
         Ok(())
     }
 
-    fn replay_before(&self, heap: &Heap, row: RowId) -> Result<Vec<u8>> {
+    fn replay_before(heap: &Heap, row: RowId) -> Result<Vec<u8>> {
         let found = heap.tree.get(row)?;
         found.map(|(bytes, _)| bytes).ok_or_else(|| misfit(heap.rel, row))
     }
 
     fn replay_row(
-        &self,
         heap: &Heap,
         layout: &RowLayout,
         row: RowId,
@@ -545,7 +543,9 @@ impl Engine {
             tag::CREATE => {
                 let (desc, indexes) = read_relation_desc(reader)?;
                 self.rel_seen(rel);
-                indexes.iter().for_each(|index| self.rel_seen(*index));
+                for index in &indexes {
+                    self.rel_seen(*index);
+                }
                 self.make_relation(rel, &desc, &indexes)?;
             }
             tag::DROP => {
@@ -583,7 +583,7 @@ impl Engine {
             }
             tag::SET_COLUMNS => {
                 let columns = read_columns(reader)?;
-                self.replace_layout(&*self.directory.get(rel)?, columns)?;
+                Self::replace_layout(&*self.directory.get(rel)?, columns)?;
             }
             tag::CREATE_SEQUENCE => {
                 let state = read_state(reader)?;

@@ -169,7 +169,7 @@ impl IndexScan {
         let index = heap.index(index)?;
         let lower = encode_bound(&index, &range.lower)?;
         let upper = encode_bound(&index, &range.upper)?;
-        let as_slice = |bound: &Bound<Vec<u8>>| bound.as_ref().map(|key| key.clone());
+        let as_slice = |bound: &Bound<Vec<u8>>| bound.clone();
         let range = tree::KeyRange::between(
             as_slice(&lower).as_ref().map(|key| &key[..]),
             as_slice(&upper).as_ref().map(|key| &key[..]),

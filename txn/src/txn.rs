@@ -63,6 +63,9 @@ pub(crate) enum Undo {
     Ddl,
 }
 
+/// Rows' garbage that every commit collects at least, also one that only read.
+const GARBAGE_MIN: usize = 64;
+
 /// A transaction; rolled back if dropped while open.
 pub struct Txn {
     pub(crate) engine: Arc<Engine>,
@@ -280,10 +283,8 @@ impl Txn {
         if has_ddl {
             engine.finish_ddl(self.cell.id(), timestamp);
         }
-        let ticket = CommitTicket { engine, timestamp, lsn, locks };
-        ticket.engine.collect_garbage(made.saturating_mul(2).clamp(64, 4096))?;
-        ticket.engine.checkpoint_if_due()?;
-        Ok(ticket)
+        let garbage = made.saturating_mul(2).max(GARBAGE_MIN);
+        Ok(CommitTicket { engine, timestamp, lsn, locks, garbage, is_settled: false })
     }
 
     /// Nothing was changed: there may be locks, and sequence values that are not durable yet.
@@ -295,7 +296,8 @@ impl Txn {
         let mut locks = Locks::new(&engine, &self.cell);
         locks.undo = std::mem::take(&mut self.undo);
         let timestamp = engine.sequences.unflushed();
-        Ok(CommitTicket { timestamp, lsn: Lsn(0), locks, engine })
+        let garbage = GARBAGE_MIN;
+        Ok(CommitTicket { timestamp, lsn: Lsn(0), locks, engine, garbage, is_settled: false })
     }
 
     /// Undoes the changes.
@@ -410,6 +412,9 @@ pub struct CommitTicket {
     timestamp: Timestamp,
     lsn: Lsn,
     locks: Locks,
+    /// Rows whose garbage is to be collected once the commit is durable.
+    garbage: usize,
+    is_settled: bool,
 }
 
 impl CommitTicket {
@@ -444,7 +449,17 @@ impl CommitTicket {
             self.engine.wait_durable(self.timestamp)
         };
         self.locks.release();
+        if result.is_ok() && !std::mem::replace(&mut self.is_settled, true) {
+            self.tidy_up();
+        }
         result
+    }
+
+    /// What is due after a commit: garbage, perhaps a checkpoint. The commit stands whatever becomes of it; an I/O error
+    /// here stops the store, and every later change reports it.
+    fn tidy_up(&self) {
+        let _ = self.engine.collect_garbage(self.garbage);
+        let _ = self.engine.checkpoint_if_due();
     }
 }
 

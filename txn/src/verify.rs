@@ -29,14 +29,14 @@ impl Engine {
         let store = self.store.verify()?;
         let mut report = VerifyReport { errors: store.problems, ..VerifyReport::default() };
         for relation in self.directory.all() {
-            if let Err(error) = self.verify_relation(&relation, &mut report) {
+            if let Err(error) = Self::verify_relation(&relation, &mut report) {
                 report.error(format!("relation {}: {error}", relation.rel));
             }
         }
         Ok(report)
     }
 
-    fn verify_relation(&self, relation: &Relation, report: &mut VerifyReport) -> Result<()> {
+    fn verify_relation(relation: &Relation, report: &mut VerifyReport) -> Result<()> {
         let heap = relation.heap.load();
         let layout = relation.layout.load();
         let statistics = heap.tree.verify(&mut |_| Ok(()))?;
@@ -46,9 +46,9 @@ impl Engine {
             let statistics = index.tree.verify(&mut |_| Ok(()))?;
             report.pages += statistics.leaves + statistics.inners + statistics.overflows;
             keys.clear();
-            self.index_keys(index, &mut keys)?;
+            Self::index_keys(index, &mut keys)?;
             rows.clear();
-            self.row_keys(&heap, &layout, index, &mut rows)?;
+            Self::row_keys(&heap, &layout, index, &mut rows)?;
             rows.sort_unstable();
             report.index_entries += keys.len() as u64;
             compare(relation, index, &keys, &rows, report);
@@ -75,7 +75,7 @@ impl Engine {
 
     /// Entries that stand. Marked ones may outlive the versions they were for (an index built over them): readers check
     /// those against the row, so they are no error.
-    fn index_keys(&self, index: &Index, keys: &mut Vec<(Vec<u8>, RowId)>) -> Result<()> {
+    fn index_keys(index: &Index, keys: &mut Vec<(Vec<u8>, RowId)>) -> Result<()> {
         let mut range = KeyRange::all();
         while index.tree.scan_leaf(&mut range, Direction::Forward, |entry| {
             if !entry.flags.has(EntryFlags::DELETE_MARK) {
@@ -87,7 +87,6 @@ impl Engine {
     }
 
     fn row_keys(
-        &self,
         heap: &Heap,
         layout: &RowLayout,
         index: &Index,

@@ -100,6 +100,16 @@ impl Engine {
             let is_seen = newest.command < txn.command;
             return Ok(if is_seen { Verdict::Free } else { Verdict::SelfModified });
         }
+        // A snapshot that is kept has lost already if there is a commit after it, whoever has changed the row since.
+        if txn.isolation() == IsolationLevel::RepeatableRead && !holds_lock {
+            let (seen, horizon) = (txn.view_ref()?.timestamp, self.horizon());
+            let is_lost = state.versions.iter().any(|version| {
+                matches!(version.cell.outcome(), Outcome::Committed(at) if at > seen && at <= horizon)
+            });
+            if is_lost {
+                return Ok(Verdict::Changed);
+            }
+        }
         match newest.cell.outcome() {
             Outcome::Active(_) if newest.lock.conflicts_with(lock) => {
                 Ok(Verdict::Blocked(Blocker::new(&newest.cell)))
@@ -242,21 +252,17 @@ impl Engine {
         txn.check_writable()?;
         let heap = relation.heap.load_full();
         let row = match &relation.alias {
-            Some(alias) => relation.alias_row(alias, values)?,
+            Some(alias) => alias.row(values)?,
             None => RowId(heap.allocate_rows(1)),
         };
-        self.atomically(txn, |txn| {
-            match &relation.alias {
-                Some(alias) => {
-                    let _held = self.reach_free_alias(txn, relation, &heap, row)?;
-                    self.change_row(txn, relation, &heap, row, RowLock::Update, None, Some(bytes))?;
-                    let _ = alias;
-                }
-                None => {
-                    let _held = Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) };
-                    self.change_row(txn, relation, &heap, row, RowLock::Update, None, Some(bytes))?;
-                }
-            }
+        Self::atomically(txn, |txn| {
+            let held = if relation.alias.is_some() {
+                self.reach_free_alias(txn, relation, &heap, row)?
+            } else {
+                Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) }
+            };
+            self.change_row(txn, relation, &heap, row, RowLock::Update, None, Some(bytes))?;
+            drop(held);
             txn.redo.insert(relation.rel, row, bytes);
             let layout = relation.layout.load();
             for index in heap.indexes.load().iter() {
@@ -289,7 +295,7 @@ impl Engine {
                     self.wait_for(txn.id(), blocker, &*txn.interrupt)?;
                 }
                 (None, Some(alias)) if is_live => {
-                    return Err(relation.duplicate_alias(alias, row));
+                    return Err(alias.duplicate(row));
                 }
                 (None, _) => return Ok(held),
             }
@@ -396,7 +402,7 @@ impl Engine {
         if touches_key && !self.changes_key(txn, relation, row, &keys, changes)? {
             lock = RowLock::NoKeyUpdate;
         }
-        self.atomically(txn, |txn| {
+        Self::atomically(txn, |txn| {
             let (held, before) = match self.reach(txn, &heap, row, lock, Wait::Wait)? {
                 Reached::Free(held, before) => (held, before),
                 Reached::Changed => return Ok(WriteOutcome::Changed),
@@ -430,7 +436,6 @@ impl Engine {
         keys: &[ColumnIndex],
         changes: &[(ColumnIndex, Value)],
     ) -> Result<bool> {
-        let layout = relation.layout.load();
         let columns: Vec<ColumnIndex> = changes
             .iter()
             .map(|(column, _)| *column)
@@ -439,7 +444,6 @@ impl Engine {
         let Some(values) = self.newest(txn, relation, row, &columns)? else {
             return Ok(true);
         };
-        let _ = layout;
         Ok(columns.iter().zip(values).any(|(column, value)| {
             changes.iter().any(|(changed, new)| changed == column && *new != value)
         }))
@@ -453,7 +457,7 @@ impl Engine {
         row: RowId,
         changes: &[(ColumnIndex, Value)],
     ) -> Result<WriteOutcome> {
-        self.atomically(txn, |txn| {
+        Self::atomically(txn, |txn| {
             let mut moved = None;
             let outcome = self.delete_row_with(txn, relation, row, |before| {
                 moved = Some(before.to_vec());
@@ -487,7 +491,7 @@ impl Engine {
     ) -> Result<WriteOutcome> {
         txn.check_writable()?;
         let heap = relation.heap.load_full();
-        self.atomically(txn, |txn| {
+        Self::atomically(txn, |txn| {
             let (held, before) = match self.reach(txn, &heap, row, RowLock::Update, Wait::Wait)? {
                 Reached::Free(held, before) => (held, before),
                 Reached::Changed => return Ok(WriteOutcome::Changed),
@@ -612,11 +616,7 @@ impl Engine {
     }
 
     /// Runs `change` and takes back what it did if it fails.
-    fn atomically<R>(
-        &self,
-        txn: &mut Txn,
-        change: impl FnOnce(&mut Txn) -> Result<R>,
-    ) -> Result<R> {
+    fn atomically<R>(txn: &mut Txn, change: impl FnOnce(&mut Txn) -> Result<R>) -> Result<R> {
         let savepoint = txn.savepoint();
         change(txn).or_else(|error| {
             txn.rollback_to(savepoint)?;
@@ -661,7 +661,7 @@ impl Engine {
         let current = heap.tree.get(row)?.filter(|(_, flags)| !flags.has(RowFlags::GHOST));
         let current = current.map(|(bytes, _)| bytes);
         for index in heap.indexes.load().iter() {
-            self.undo_entry(&layout, index, row, current.as_deref(), before.as_deref(), &older)?;
+            Self::undo_entry(&layout, index, row, current.as_deref(), before.as_deref(), &older)?;
         }
         let flags = if has_older { RowFlags::VERSIONED } else { RowFlags::NONE };
         heap.tree.modify(row, |slot| {
@@ -683,7 +683,6 @@ impl Engine {
 
     /// Takes an index back from the state `current` of a row to the state `before`.
     fn undo_entry(
-        &self,
         layout: &RowLayout,
         index: &Index,
         row: RowId,

@@ -90,10 +90,12 @@ impl State {
                 self.txn = Some(txn);
                 "ok".to_owned()
             }
-            "commit" => match self.txn.take().unwrap().commit().and_then(|ticket| ticket.wait()) {
-                Ok(()) => "ok".to_owned(),
-                Err(error) => error.sqlstate().as_str().to_owned(),
-            },
+            "commit" => {
+                match self.txn.take().unwrap().commit().and_then(damask_txn::CommitTicket::wait) {
+                    Ok(()) => "ok".to_owned(),
+                    Err(error) => error.sqlstate().as_str().to_owned(),
+                }
+            }
             "abort" => {
                 self.txn.take().unwrap().rollback().unwrap();
                 "ok".to_owned()

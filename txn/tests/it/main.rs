@@ -1,5 +1,7 @@
 //! Tests of transactions and tables through the public interface.
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod basics;
 mod isolation;
+mod model;
 mod support;
