@@ -587,16 +587,14 @@ impl CatalogTxn {
     ) -> Result<Arc<Index>> {
         let relation =
             Arc::clone(self.current.relation(table).expect("the caller resolved the table"));
-        let name = match name {
-            Some(name) => name.to_owned(),
-            None => {
-                let mut parts = vec![relation.name.as_str()];
-                parts.extend(
-                    keys.iter()
-                        .map(|key| relation.columns[usize::from(key.column.0)].name.as_str()),
-                );
-                self.choose_name(relation.schema, &parts, "idx")
-            }
+        let name = if let Some(name) = name {
+            name.to_owned()
+        } else {
+            let mut parts = vec![relation.name.as_str()];
+            parts.extend(
+                keys.iter().map(|key| relation.columns[usize::from(key.column.0)].name.as_str()),
+            );
+            self.choose_name(relation.schema, &parts, "idx")
         };
         self.build_index(txn, table, name, keys, (unique, nulls_not_distinct, false))
     }
@@ -870,7 +868,7 @@ impl CatalogTxn {
         match &constraint.kind {
             ConstraintKind::Check { .. } => {}
             ConstraintKind::ForeignKey { target, .. } => {
-                self.forget_reference(txn, *target, oid)?
+                self.forget_reference(txn, *target, oid)?;
             }
             ConstraintKind::PrimaryKey { index, .. } | ConstraintKind::Unique { index, .. } => {
                 let resting = self.references_on_index(table, *index);

@@ -204,14 +204,11 @@ impl Eval {
             }
             Node::IsNull(arg, negated) => {
                 let value = arg.eval(input, active, state)?;
-                let null = match arg.ty.id {
-                    TypeId::Record => {
-                        Mask::from_fn(rows, |row| record_is(&value.value(row), !negated))
-                    }
-                    _ => {
-                        let valid = value.valid_rows();
-                        if *negated { valid } else { Mask::first(rows).and_not(&valid) }
-                    }
+                let null = if arg.ty.id == TypeId::Record {
+                    Mask::from_fn(rows, |row| record_is(&value.value(row), !negated))
+                } else {
+                    let valid = value.valid_rows();
+                    if *negated { valid } else { Mask::first(rows).and_not(&valid) }
                 };
                 bools(rows, null, Mask::first(rows))
             }

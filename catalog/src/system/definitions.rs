@@ -3,7 +3,12 @@
 //! Taken from PostgreSQL 15's own catalog, so that clients that look columns up by name find all of them. Which relations have
 //! rows is decided in [`super::rows`]; the rest are empty.
 
-use damask_types::TypeId::{self, *};
+use damask_types::TypeId::{
+    self, AclItemArray, Bool, BoolArray, Bytea, Char, CharArray, Float4, Float4Array, Float8,
+    Float8Array, Inet, Int2, Int2Array, Int2Vector, Int4, Int8, Interval, Name, NameArray, Numeric,
+    Oid, OidArray, OidVector, PgLsn, PgNodeTree, RegProc, RegType, RegTypeArray, Text, TextArray,
+    TimestampTz, Varchar, Xid,
+};
 
 /// A computed relation.
 #[derive(Debug)]

@@ -269,15 +269,12 @@ pub fn parse_name(text: &str) -> Result<Vec<String>> {
             loop {
                 let (before, after) = tail.split_once('"').ok_or_else(invalid)?;
                 name.push_str(before);
-                match after.strip_prefix('"') {
-                    Some(after) => {
-                        name.push('"');
-                        tail = after;
-                    }
-                    None => {
-                        rest = after.trim_start();
-                        break;
-                    }
+                if let Some(after) = after.strip_prefix('"') {
+                    name.push('"');
+                    tail = after;
+                } else {
+                    rest = after.trim_start();
+                    break;
                 }
             }
             part = name;

@@ -121,7 +121,7 @@ pub(super) fn pg_settings(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     for setting in ctx.session.settings() {
         let (min, max) = setting.range.unzip();
         let words = (!setting.words.is_empty()).then(|| {
-            let words = setting.words.iter().map(|word| text(word)).collect();
+            let words = setting.words.iter().map(text).collect();
             Value::array(damask_types::TypeId::Text, words)
         });
         rows.push(&[

@@ -63,15 +63,14 @@ impl Groups {
                     break;
                 }
             }
-            groups[row] = match found {
-                Some(group) => group as u32,
-                None => {
-                    let group = self.chains.len() as u32;
-                    self.chains.insert(hash);
-                    self.keys.store.append(keys, &[row as u32]);
-                    fresh.push(row as u32);
-                    group
-                }
+            groups[row] = if let Some(group) = found {
+                group as u32
+            } else {
+                let group = self.chains.len() as u32;
+                self.chains.insert(hash);
+                self.keys.store.append(keys, &[row as u32]);
+                fresh.push(row as u32);
+                group
             };
         }
         if !fresh.is_empty() {
