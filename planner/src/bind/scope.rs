@@ -1,0 +1,277 @@
+//! Which names mean what.
+
+use super::{Binder, CteEntry};
+use crate::expr::{ColumnId, Expr};
+use damask_catalog::object::Relation;
+use damask_sql::ast::{Ident, Name};
+use damask_types::{Error, Position, Result, SqlState, TypeId};
+use std::sync::Arc;
+
+/// The names in sight at one place: tables of this query, then those of the queries around it.
+#[derive(Clone, Default)]
+pub(crate) struct Scope<'s> {
+    /// The query around this one.
+    pub(crate) parent: Option<&'s Scope<'s>>,
+    pub(crate) tables: Vec<ScopeTable>,
+    /// Columns of USING and NATURAL joins, found before the tables' own.
+    pub(crate) merged: Vec<(String, Expr)>,
+    /// Common table expressions of this query's WITH.
+    pub(crate) ctes: Vec<CteEntry>,
+}
+
+/// A table under its alias.
+#[derive(Clone, Debug)]
+pub(crate) struct ScopeTable {
+    pub(crate) alias: String,
+    pub(crate) columns: Vec<ScopeColumn>,
+    /// The stored table, for system columns.
+    pub(crate) relation: Option<Arc<Relation>>,
+    /// Ids of the system columns that a scan of it can give.
+    pub(crate) row_id: Option<ColumnId>,
+    pub(crate) table_oid: Option<ColumnId>,
+    /// Whether other tables of the FROM list may refer to it (LATERAL) only.
+    pub(crate) is_lateral_only: bool,
+}
+
+/// A column under its name.
+#[derive(Clone, Debug)]
+pub(crate) struct ScopeColumn {
+    pub(crate) name: String,
+    pub(crate) id: ColumnId,
+    /// Whether a USING or NATURAL join merged it: found by qualified name alone.
+    pub(crate) is_merged: bool,
+}
+
+impl Scope<'static> {
+    /// A scope with nothing in it.
+    pub(crate) fn root() -> Self {
+        Self::default()
+    }
+}
+
+impl<'s> Scope<'s> {
+    /// A scope inside `parent`.
+    pub(crate) fn inside(parent: &'s Scope<'s>) -> Self {
+        Self { parent: Some(parent), ..Self::default() }
+    }
+
+    /// The common table expression of this name, innermost first.
+    pub(crate) fn cte(&self, name: &str) -> Option<&CteEntry> {
+        self.ctes
+            .iter()
+            .rev()
+            .find(|cte| cte.name == name)
+            .or_else(|| self.parent.and_then(|parent| parent.cte(name)))
+    }
+
+    /// The table under this alias, innermost first, with the number of queries gone out.
+    pub(crate) fn table(&self, alias: &str) -> Option<&ScopeTable> {
+        self.tables
+            .iter()
+            .find(|table| table.alias == alias)
+            .or_else(|| self.parent.and_then(|parent| parent.table(alias)))
+    }
+
+    /// # Errors
+    /// 42712 if the alias is taken.
+    pub(crate) fn add(&mut self, table: ScopeTable, position: Position) -> Result<()> {
+        if self.tables.iter().any(|other| other.alias == table.alias && !table.alias.is_empty()) {
+            return Err(Error::new(
+                SqlState::DUPLICATE_ALIAS,
+                format!("table name \"{}\" specified more than once", table.alias),
+            )
+            .at(position));
+        }
+        self.tables.push(table);
+        Ok(())
+    }
+}
+
+impl Binder<'_> {
+    /// The column that a name means.
+    ///
+    /// # Errors
+    /// 42703, 42702, 42P01 with PostgreSQL's texts and hints.
+    pub(crate) fn resolve_column(&self, name: &Name, scope: &Scope<'_>) -> Result<Expr> {
+        let at = Position(name.span().start);
+        let mut expr = match &name.0[..] {
+            [column] => self.resolve_bare(column, scope)?,
+            [table, column] => self.resolve_qualified(table, column, scope)?,
+            [schema, table, column] => {
+                let found = scope.table(table.as_str());
+                let in_schema = found.is_some_and(|found| {
+                    found.relation.as_ref().is_some_and(|relation| {
+                        self.ctx.catalog.schema_name(relation.schema) == schema.as_str()
+                    })
+                });
+                if !in_schema {
+                    return Err(missing_from(table).at(at));
+                }
+                self.resolve_qualified(table, column, scope)?
+            }
+            _ => {
+                return Err(Error::unsupported(format!("cross-database reference \"{name}\"")).at(at));
+            }
+        };
+        expr.position = Some(at);
+        Ok(expr)
+    }
+
+    fn resolve_bare(&self, column: &Ident, scope: &Scope<'_>) -> Result<Expr> {
+        let name = column.as_str();
+        let at = Position(column.span.start);
+        let ambiguous = || {
+            Error::new(SqlState::AMBIGUOUS_COLUMN, format!("column reference \"{name}\" is ambiguous")).at(at)
+        };
+        let mut level = Some(scope);
+        while let Some(scope) = level {
+            let mut found: Option<Expr> = None;
+            for (merged, expr) in &scope.merged {
+                if merged == name {
+                    if found.is_some() {
+                        return Err(ambiguous());
+                    }
+                    found = Some(expr.clone());
+                }
+            }
+            for table in &scope.tables {
+                for candidate in table.columns.iter().filter(|c| !c.is_merged && c.name == name) {
+                    if found.is_some() {
+                        return Err(ambiguous());
+                    }
+                    found = Some(self.column_expr(candidate.id));
+                }
+            }
+            if found.is_none() {
+                let mut system = scope.tables.iter().filter_map(|table| self.system_column(table, name));
+                found = system.next();
+                if found.is_some() && system.next().is_some() {
+                    return Err(ambiguous());
+                }
+            }
+            if let Some(expr) = found {
+                return Ok(expr);
+            }
+            level = scope.parent;
+        }
+        // A table's name stands for its row.
+        if let Some(table) = scope.table(name) {
+            return Ok(self.whole_row(table));
+        }
+        let mut error =
+            Error::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist")).at(at);
+        if let Some((table, similar)) = similar_column(name, scope) {
+            error = error.hint(format!("Perhaps you meant to reference the column \"{table}.{similar}\"."));
+        }
+        Err(error)
+    }
+
+    fn resolve_qualified(&self, table: &Ident, column: &Ident, scope: &Scope<'_>) -> Result<Expr> {
+        let at = Position(table.span.start);
+        let Some(found) = scope.table(table.as_str()) else {
+            return Err(missing_from(table).at(at));
+        };
+        let name = column.as_str();
+        let mut candidates = found.columns.iter().filter(|candidate| candidate.name == name);
+        if let Some(first) = candidates.next() {
+            if candidates.next().is_some() {
+                return Err(Error::new(
+                    SqlState::AMBIGUOUS_COLUMN,
+                    format!("column reference \"{name}\" is ambiguous"),
+                )
+                .at(at));
+            }
+            return Ok(self.column_expr(first.id));
+        }
+        if let Some(expr) = self.system_column(found, name) {
+            return Ok(expr);
+        }
+        let mut error = Error::new(
+            SqlState::UNDEFINED_COLUMN,
+            format!("column {}.{name} does not exist", table.as_str()),
+        )
+        .at(at);
+        let alone = Scope { tables: vec![found.clone()], ..Scope::default() };
+        if let Some((table, similar)) = similar_column(name, &alone) {
+            error = error.hint(format!("Perhaps you meant to reference the column \"{table}.{similar}\"."));
+        }
+        Err(error)
+    }
+
+    /// `ctid`, `tableoid`, `xmin` and the like of a stored table.
+    fn system_column(&self, table: &ScopeTable, name: &str) -> Option<Expr> {
+        table.relation.as_ref()?;
+        match name {
+            "tableoid" => table.table_oid.map(|id| self.column_expr(id)),
+            "ctid" => {
+                let row_id = self.column_expr(table.row_id?);
+                // The row id in the representation of a tid: block in the high bits, offset in the low 16.
+                Some(Expr { kind: crate::expr::ExprKind::Retype(Box::new(row_id)), ty: TypeId::Tid.into(), position: None })
+            }
+            // Versions live in memory alone; a row on a page is settled.
+            "xmin" | "xmax" => Some(Expr::literal(
+                damask_types::Value::Oid(damask_types::Oid(if name == "xmin" { 2 } else { 0 })),
+                TypeId::Xid,
+            )),
+            "cmin" | "cmax" => {
+                Some(Expr::literal(damask_types::Value::Oid(damask_types::Oid(0)), TypeId::Cid))
+            }
+            _ => None,
+        }
+    }
+
+    /// ROW of a table's columns.
+    pub(crate) fn whole_row(&self, table: &ScopeTable) -> Expr {
+        let fields = table.columns.iter().map(|column| self.column_expr(column.id)).collect();
+        Expr::new(crate::expr::ExprKind::Row(fields), TypeId::Record)
+    }
+}
+
+fn missing_from(table: &Ident) -> Error {
+    Error::new(
+        SqlState::UNDEFINED_TABLE,
+        format!("missing FROM-clause entry for table \"{}\"", table.as_str()),
+    )
+}
+
+/// The nearest column name, if it is near: at most a third of the name's letters apart.
+fn similar_column<'t>(name: &str, scope: &'t Scope<'_>) -> Option<(&'t str, &'t str)> {
+    let limit = name.chars().count().div_ceil(3).min(3);
+    scope
+        .tables
+        .iter()
+        .flat_map(|table| table.columns.iter().map(move |column| (table, column)))
+        .filter(|(table, _)| !table.alias.is_empty())
+        .map(|(table, column)| (distance(name, &column.name), table, column))
+        .filter(|(distance, ..)| *distance <= limit)
+        .min_by_key(|(distance, ..)| *distance)
+        .map(|(_, table, column)| (table.alias.as_str(), column.name.as_str()))
+}
+
+/// Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &to) in b.iter().enumerate() {
+            let replace = diagonal + usize::from(from != to);
+            diagonal = row[j + 1];
+            row[j + 1] = replace.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distance;
+
+    #[test]
+    fn distances() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "ab"), 2);
+        assert_eq!(distance("same", "same"), 0);
+    }
+}

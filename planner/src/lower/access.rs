@@ -1,0 +1,459 @@
+//! Access paths: which rows of a table are visited, and how.
+//!
+//! Equalities on a prefix of an index, then one range, give its bounds; the rest of the conjuncts are tested on what it finds. What a
+//! bound is compared with must be constant while the scan runs: anything that reads no column of the table itself.
+
+use super::{Lower, OPERATOR, PAGE_ROWS, ROW, order_predicates};
+use crate::column_set::ColumnSet;
+use crate::cost::{is_equality, is_inequality, is_unique_lookup};
+use crate::expr::{ColumnId, Expr, ExprKind};
+use crate::logical::{Get, Logical};
+use crate::physical::{KeyBounds, Operator, PlanId, Scan, SortKey};
+use damask_catalog::object::{Index, RelationKind};
+use damask_functions::registry::{self, CastMethod};
+use damask_types::{ColumnIndex, PhysicalType, Result, SqlType, TypeId, Value};
+use std::sync::Arc;
+
+/// Cost of going down an index.
+const DESCENT: f64 = 0.3;
+/// Cost of fetching a row that an index found.
+const FETCH: f64 = 0.05;
+
+/// A way to read a table through an index.
+pub(super) struct Path {
+    pub(super) index: Arc<Index>,
+    /// The key is the row id: rows lie in its order.
+    is_alias: bool,
+    bounds: KeyBounds,
+    /// Predicates that the bounds make true.
+    used: Vec<usize>,
+    /// Columns fixed by one value each.
+    fixed: usize,
+    /// Part of the table's rows between the bounds.
+    part: f64,
+    backward: bool,
+    /// Whether it was chosen for its order.
+    is_ordered: bool,
+}
+
+impl Lower<'_> {
+    /// A scan of a table by the cheapest path; `extra` are further conjuncts.
+    pub(super) fn scan(&mut self, mut get: Get, required: &ColumnSet, extra: &[Expr]) -> Result<PlanId> {
+        get.predicates.extend(extra.iter().cloned());
+        let forced = self.forced.take();
+        let table_rows = self.estimator.table_rows(&get.table);
+        let part = self.estimator.conjunction(&get.predicates);
+        let rows = if is_unique_lookup(&get, &get.predicates) { 1.0 } else { table_rows * part };
+        let sequential = table_rows / PAGE_ROWS + table_rows * (ROW * 0.5 + OPERATOR * get.predicates.len() as f64);
+        let mut best: Option<(f64, Path)> = None;
+        if let Some(path) = forced {
+            best = Some((path_cost(&path, table_rows, get.predicates.len()), path));
+        } else if !get.predicates.is_empty() && get.table.kind == RelationKind::Table {
+            for path in self.paths(&get) {
+                if path.bounds.equal.is_empty() && path.bounds.lower.is_none() && path.bounds.upper.is_none() {
+                    continue;
+                }
+                let cost = path_cost(&path, table_rows, get.predicates.len());
+                if cost < sequential && best.as_ref().is_none_or(|(other, _)| cost < *other) {
+                    best = Some((cost, path));
+                }
+            }
+        }
+        let mut predicates = std::mem::take(&mut get.predicates);
+        if let Some((_, path)) = &best {
+            let mut index = 0;
+            predicates.retain(|_| {
+                index += 1;
+                !path.used.contains(&(index - 1))
+            });
+        }
+        let mut read = ColumnSet::default();
+        predicates.iter().for_each(|predicate| predicate.add_columns(&mut read));
+        let columns: Vec<_> = get.columns.iter().copied().filter(|(_, id)| required.contains(*id)).collect();
+        let filter_columns: Vec<_> = get
+            .columns
+            .iter()
+            .copied()
+            .filter(|(_, id)| read.contains(*id) && !required.contains(*id))
+            .collect();
+        let wants = |id: Option<ColumnId>| id.filter(|id| required.contains(*id) || read.contains(*id));
+        let (row_id, table_oid) = (wants(get.row_id), wants(get.table_oid));
+        let mut output: Vec<ColumnId> = columns.iter().map(|(_, id)| *id).collect();
+        output.extend(row_id);
+        output.extend(table_oid);
+        let scan = Scan {
+            table: Arc::clone(&get.table),
+            alias: get.alias,
+            columns,
+            row_id,
+            table_oid,
+            predicates: self.exprs(order_predicates(predicates))?,
+            filter_columns,
+        };
+        let Some((cost, path)) = best else {
+            let operator = match scan.table.kind {
+                RelationKind::System => Operator::SystemScan(scan),
+                _ => Operator::SeqScan(scan),
+            };
+            return Ok(self.node(operator, output, rows, (0.0, sequential)));
+        };
+        let covers = |column: ColumnIndex| path.index.keys.iter().any(|key| key.column == column);
+        let index_only = !path.is_alias
+            && scan.table_oid.is_none()
+            && scan.columns.iter().chain(&scan.filter_columns).all(|(column, _)| covers(*column));
+        let bounds = KeyBounds {
+            equal: self.exprs(path.bounds.equal)?,
+            any: path.bounds.any,
+            lower: match path.bounds.lower {
+                Some((expr, inclusive)) => Some((self.expr(expr)?, inclusive)),
+                None => None,
+            },
+            upper: match path.bounds.upper {
+                Some((expr, inclusive)) => Some((self.expr(expr)?, inclusive)),
+                None => None,
+            },
+        };
+        let operator =
+            Operator::IndexScan { scan, index: path.index, bounds, backward: path.backward, index_only };
+        Ok(self.node(operator, output, rows, (DESCENT, cost)))
+    }
+
+    /// Expected cost of one lookup with these conjuncts through an index, if there is a path that fixes at least one column.
+    pub(super) fn lookup_cost(&self, get: &Get, extra: &[Expr]) -> Option<f64> {
+        if get.table.kind != RelationKind::Table {
+            return None;
+        }
+        let mut probe = get.clone();
+        probe.predicates.extend(extra.iter().cloned());
+        let rows = self.estimator.table_rows(&get.table);
+        let own = get.predicates.len();
+        self.paths(&probe)
+            .iter()
+            // The lookup must use one of the join's conjuncts.
+            .filter(|path| path.fixed > 0 && path.used.iter().any(|&used| used >= own))
+            .map(|path| path_cost(path, rows, probe.predicates.len()))
+            .min_by(f64::total_cmp)
+    }
+
+    /// Every index with the bounds that the conjuncts give it.
+    fn paths(&self, get: &Get) -> Vec<Path> {
+        let own: ColumnSet = get.columns.iter().map(|(_, id)| *id).chain(get.row_id).chain(get.table_oid).collect();
+        let mut paths = vec![];
+        for index in &get.table.indexes {
+            let mut bounds = KeyBounds::default();
+            let mut used = vec![];
+            let mut fixed = 0;
+            let mut part = 1.0;
+            for key in &index.keys {
+                let Some((_, id)) = get.columns.iter().find(|(column, _)| *column == key.column) else {
+                    break;
+                };
+                let column = &get.table.columns[usize::from(key.column.0)];
+                if let Some((place, value)) = get
+                    .predicates
+                    .iter()
+                    .enumerate()
+                    .find_map(|(place, predicate)| Some((place, equality(predicate, *id, column.ty, &own)?)))
+                {
+                    part *= self.estimator.selectivity(&get.predicates[place]);
+                    bounds.equal.push(value);
+                    used.push(place);
+                    fixed += 1;
+                    continue;
+                }
+                if let Some((place, value)) = get
+                    .predicates
+                    .iter()
+                    .enumerate()
+                    .find_map(|(place, predicate)| Some((place, any_of(predicate, *id, column.ty, &own)?)))
+                {
+                    part *= self.estimator.selectivity(&get.predicates[place]);
+                    bounds.equal.push(value);
+                    bounds.any = true;
+                    used.push(place);
+                    break;
+                }
+                let mut ranged = vec![];
+                for (place, predicate) in get.predicates.iter().enumerate() {
+                    let Some((value, is_lower, inclusive)) = range(predicate, *id, column.ty, &own) else {
+                        continue;
+                    };
+                    let slot = if is_lower { &mut bounds.lower } else { &mut bounds.upper };
+                    if slot.is_none() {
+                        *slot = Some((value, inclusive));
+                        ranged.push(place);
+                    }
+                }
+                if !ranged.is_empty() {
+                    let conjuncts: Vec<Expr> = ranged.iter().map(|&place| get.predicates[place].clone()).collect();
+                    part *= self.estimator.conjunction(&conjuncts);
+                    // A null may lie between the bounds of a nullable column: the conjunct is tested again.
+                    if column.not_null {
+                        used.extend(ranged);
+                    }
+                }
+                break;
+            }
+            let is_alias = index.primary && index.keys.len() == 1 && get.table.alias == Some(index.keys[0].column);
+            if index.unique && fixed == index.keys.len() {
+                part = 0.0;
+            }
+            paths.push(Path {
+                index: Arc::clone(index),
+                is_alias,
+                bounds,
+                used,
+                fixed,
+                part,
+                backward: false,
+                is_ordered: false,
+            });
+        }
+        paths
+    }
+
+    /// A plan that gives `input` in the order of `keys` by reading an index in its order, if that pays.
+    pub(super) fn ordered_scan(
+        &mut self,
+        input: &Logical,
+        keys: &[SortKey],
+        needed: &ColumnSet,
+        has_limit: bool,
+    ) -> Result<Option<PlanId>> {
+        let Some(get) = base_table(input) else {
+            return Ok(None);
+        };
+        if keys.is_empty() || get.table.kind != RelationKind::Table {
+            return Ok(None);
+        }
+        let rows = self.estimator.table_rows(&get.table);
+        let found = rows * self.estimator.conjunction(&get.predicates);
+        let mut best: Option<(f64, Path)> = None;
+        for mut path in self.paths(get) {
+            if path.bounds.any {
+                continue;
+            }
+            let Some(backward) = order_of(get, &path, keys) else {
+                continue;
+            };
+            path.backward = backward;
+            path.is_ordered = true;
+            let whole = path_cost(&path, rows, get.predicates.len());
+            // With a limit only a part is read; how much is not known here, so ten rows' worth and a tenth.
+            let cost = if has_limit { DESCENT + (whole - DESCENT) * 0.1 } else { whole };
+            if best.as_ref().is_none_or(|(other, _)| cost < *other) {
+                best = Some((cost, path));
+            }
+        }
+        let Some((cost, path)) = best else {
+            return Ok(None);
+        };
+        let sort = rows / PAGE_ROWS
+            + rows * (ROW * 0.5 + OPERATOR * get.predicates.len() as f64)
+            + found * 2.0 * OPERATOR * found.max(2.0).log2();
+        if cost > sort {
+            return Ok(None);
+        }
+        self.forced = Some(path);
+        let lowered = self.lower(input.clone(), needed)?;
+        self.forced = None;
+        Ok(Some(lowered))
+    }
+
+    /// A plan that gives `input` with equal values of `groups` side by side, from an index that holds all that is read.
+    pub(super) fn grouped_scan(
+        &mut self,
+        input: &Logical,
+        groups: &[ColumnId],
+        needed: &ColumnSet,
+    ) -> Result<Option<PlanId>> {
+        let Logical::Get(get) = input else {
+            return Ok(None);
+        };
+        if get.table.kind != RelationKind::Table {
+            return Ok(None);
+        }
+        let mut read = needed.clone();
+        get.predicates.iter().for_each(|predicate| predicate.add_columns(&mut read));
+        for path in self.paths(get) {
+            let id_of = |column: ColumnIndex| get.columns.iter().find(|(other, _)| *other == column).map(|(_, id)| *id);
+            let keys: Vec<ColumnId> = path.index.keys.iter().filter_map(|key| id_of(key.column)).collect();
+            let covers = read.iter().all(|id| keys.contains(&id));
+            let prefix = keys.iter().take(groups.len()).all(|key| groups.contains(key)) && keys.len() >= groups.len();
+            if (covers || path.is_alias) && prefix && !path.bounds.any {
+                self.forced = Some(Path { is_ordered: true, ..path });
+                let lowered = self.lower(input.clone(), needed)?;
+                self.forced = None;
+                return Ok(Some(lowered));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn path_cost(path: &Path, rows: f64, predicates: usize) -> f64 {
+    let found = (rows * path.part).max(1.0);
+    let fetch = if path.is_alias { ROW * 0.6 } else { FETCH };
+    let descents = match path.bounds.equal.last() {
+        Some(Expr { kind: ExprKind::Array(items), .. }) if path.bounds.any => items.len() as f64,
+        _ => 1.0,
+    };
+    let filters = predicates - path.used.len().min(predicates);
+    DESCENT * descents + found * (fetch + OPERATOR * filters as f64)
+}
+
+/// The table under projections.
+fn base_table(plan: &Logical) -> Option<&Get> {
+    match plan {
+        Logical::Get(get) => Some(get),
+        Logical::Project { input, .. } => base_table(input),
+        _ => None,
+    }
+}
+
+/// Whether the path's index is in the order of `keys`; `Some(true)` if backward.
+fn order_of(get: &Get, path: &Path, keys: &[SortKey]) -> Option<bool> {
+    let mut backward = None;
+    let fixed: Vec<ColumnIndex> = path.index.keys.iter().take(path.fixed).map(|key| key.column).collect();
+    let mut places = path.index.keys.iter().skip(path.fixed);
+    for key in keys {
+        let id = key.expr.as_column()?;
+        let (column, _) = get.columns.iter().find(|(_, other)| *other == id)?;
+        // A column with one value orders nothing.
+        if fixed.contains(column) {
+            continue;
+        }
+        let Some(place) = places.next() else {
+            // Beyond a unique key every order is the same.
+            return path.index.unique.then_some(backward.unwrap_or(false));
+        };
+        if place.column != *column {
+            return None;
+        }
+        let not_null = get.table.columns[usize::from(column.0)].not_null;
+        let flip = place.descending != key.descending;
+        if !not_null && (place.nulls_first != key.nulls_first) != flip {
+            return None;
+        }
+        if *backward.get_or_insert(flip) != flip {
+            return None;
+        }
+    }
+    Some(backward.unwrap_or(false))
+}
+
+/// The value of `column = value`.
+fn equality(predicate: &Expr, column: ColumnId, ty: SqlType, own: &ColumnSet) -> Option<Expr> {
+    let ExprKind::Call { function, args } = &predicate.kind else {
+        return None;
+    };
+    let [lhs, rhs] = &args[..] else {
+        return None;
+    };
+    if !is_equality(function.name) {
+        return None;
+    }
+    let value = other_side(lhs, rhs, column)?;
+    as_key(value.0, ty, own)
+}
+
+/// The array of `column = ANY (array)`.
+fn any_of(predicate: &Expr, column: ColumnId, ty: SqlType, own: &ColumnSet) -> Option<Expr> {
+    let ExprKind::AnyAll { lhs, function, array, all: false } = &predicate.kind else {
+        return None;
+    };
+    if !is_equality(function.name) || bare(lhs) != Some(column) {
+        return None;
+    }
+    let element = array.ty.id.element()?;
+    let same = element == ty.id || is_string(element) && is_string(ty.id);
+    (same && is_constant(array, own)).then(|| (**array).clone())
+}
+
+/// The bound that `column < value` and the like give: value, whether it is a lower bound, whether it is in.
+fn range(predicate: &Expr, column: ColumnId, ty: SqlType, own: &ColumnSet) -> Option<(Expr, bool, bool)> {
+    let ExprKind::Call { function, args } = &predicate.kind else {
+        return None;
+    };
+    let [lhs, rhs] = &args[..] else {
+        return None;
+    };
+    if !is_inequality(function.name) || function.result != TypeId::Bool {
+        return None;
+    }
+    let (value, flipped) = other_side(lhs, rhs, column)?;
+    let name = function.name;
+    let is_lower = (name.ends_with("gt") || name.ends_with("ge")) != flipped;
+    let inclusive = name.ends_with("le") || name.ends_with("ge");
+    Some((as_key(value, ty, own)?, is_lower, inclusive))
+}
+
+/// The operand beside the column, and whether it is the left one.
+fn other_side<'e>(lhs: &'e Expr, rhs: &'e Expr, column: ColumnId) -> Option<(&'e Expr, bool)> {
+    if bare(lhs) == Some(column) {
+        return Some((rhs, false));
+    }
+    (bare(rhs) == Some(column)).then_some((lhs, true))
+}
+
+/// The column under a change of type that leaves the order as it is.
+fn bare(expr: &Expr) -> Option<ColumnId> {
+    match &expr.kind {
+        ExprKind::Column(id) => Some(*id),
+        ExprKind::Retype(arg) if is_string(arg.ty.id) && is_string(expr.ty.id) => bare(arg),
+        _ => None,
+    }
+}
+
+fn is_string(ty: TypeId) -> bool {
+    matches!(ty, TypeId::Text | TypeId::Varchar)
+}
+
+fn is_constant(expr: &Expr, own: &ColumnSet) -> bool {
+    !expr.is_volatile() && !expr.columns().intersects(own)
+}
+
+/// A value as a key of a column's type, if it can be one without changing what it equals.
+fn as_key(value: &Expr, ty: SqlType, own: &ColumnSet) -> Option<Expr> {
+    if !is_constant(value, own) {
+        return None;
+    }
+    let plain = SqlType::plain(ty.id);
+    if value.ty.id == ty.id || is_string(value.ty.id) && is_string(ty.id) {
+        return Some(value.clone());
+    }
+    if let Some(number) = value.as_literal().and_then(Value::as_i64).filter(|_| is_integer(value.ty.id)) {
+        let value = match ty.id {
+            TypeId::Int2 => Value::Int2(number.try_into().ok()?),
+            TypeId::Int4 => Value::Int4(number.try_into().ok()?),
+            TypeId::Int8 => Value::Int8(number),
+            _ => return None,
+        };
+        return Some(Expr::literal(value, plain));
+    }
+    // Widening keeps every value.
+    widen(value.clone(), ty.id)
+}
+
+fn is_integer(ty: TypeId) -> bool {
+    matches!(ty, TypeId::Int2 | TypeId::Int4 | TypeId::Int8)
+}
+
+/// An integer as a wider integer.
+pub(super) fn widen(value: Expr, target: TypeId) -> Option<Expr> {
+    let width = |ty: TypeId| match ty.physical() {
+        PhysicalType::Int2 => 2,
+        PhysicalType::Int4 => 4,
+        _ => 8,
+    };
+    if value.ty.id == target {
+        return Some(value);
+    }
+    if !is_integer(value.ty.id) || !is_integer(target) || width(value.ty.id) > width(target) {
+        return None;
+    }
+    match registry::cast(value.ty.id, target)?.method {
+        CastMethod::Function(function) => Some(Expr::call(function, vec![value], target.into())),
+        CastMethod::Binary | CastMethod::InOut => None,
+    }
+}

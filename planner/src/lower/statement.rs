@@ -1,0 +1,175 @@
+//! A bound statement to a whole plan.
+
+use super::{Lower, start};
+use crate::bind::Binder;
+use crate::bind::dml::{Statement, StatementKind};
+use crate::column_set::ColumnSet;
+use crate::cost::Estimator;
+use crate::expr::{ColumnId, Expr};
+use crate::logical::Logical;
+use crate::physical::{Delete, Insert, Operator, Plan, PlanId, RowChecks, Update};
+use crate::{join_order, rewrite};
+use damask_types::{ColumnIndex, Result};
+
+/// Rewrites and lowers a bound statement.
+pub(crate) fn plan(mut binder: Binder<'_>, mut statement: Statement) -> Result<Plan> {
+    let columns = binder.output_columns(&statement);
+    let parameters = binder.parameter_types();
+    let relations = std::mem::take(&mut binder.relations);
+    {
+        let root = match &mut statement.kind {
+            StatementKind::Query(plan) => plan,
+            StatementKind::Insert { input, .. }
+            | StatementKind::Update { input, .. }
+            | StatementKind::Delete { input, .. } => input,
+        };
+        rewrite::inline_ctes(&mut binder, root);
+        rewrite::rewrite(&mut binder, root);
+    }
+    fold_statement(&binder, &mut statement.kind);
+    for index in 0..binder.subplans.len() {
+        let mut plan = std::mem::replace(&mut binder.subplans[index], Logical::one_row());
+        rewrite::rewrite(&mut binder, &mut plan);
+        binder.subplans[index] = plan;
+    }
+    for index in 0..binder.ctes.len() {
+        let mut plan = std::mem::replace(&mut binder.ctes[index].plan, Logical::one_row());
+        rewrite::rewrite(&mut binder, &mut plan);
+        binder.ctes[index].plan = plan;
+    }
+    let mut estimator = Estimator::new(binder.ctx.statistics);
+    for cte in &mut binder.ctes {
+        estimator.learn(&cte.plan);
+        join_order::order(&mut cte.plan, &estimator);
+        let rows = estimator.rows(&cte.plan);
+        estimator.cte_rows.push(rows);
+    }
+    for subplan in &mut binder.subplans {
+        estimator.learn(subplan);
+        join_order::order(subplan, &estimator);
+    }
+    let mut finish = |plan: &mut Logical| {
+        estimator.learn(plan);
+        join_order::order(plan, &estimator);
+    };
+    match &mut statement.kind {
+        StatementKind::Query(plan) => finish(plan),
+        StatementKind::Insert { input, .. }
+        | StatementKind::Update { input, .. }
+        | StatementKind::Delete { input, .. } => finish(input),
+    }
+    let mut lower = start(binder, estimator);
+    let visible: Vec<ColumnId> = statement.columns.iter().map(|column| column.id).collect();
+    let writes = !matches!(statement.kind, StatementKind::Query(_));
+    let root = lower.statement(statement.kind, &visible)?;
+    Ok(Plan { nodes: lower.nodes, root, columns, parameters, relations, writes })
+}
+
+/// Folds constants in the expressions that stand beside a statement's plan.
+fn fold_statement(binder: &Binder<'_>, kind: &mut StatementKind) {
+    let fold = |exprs: &mut Vec<Expr>| exprs.iter_mut().for_each(|expr| rewrite::fold(binder.ctx, expr));
+    match kind {
+        StatementKind::Query(_) => {}
+        StatementKind::Insert { checks, returning, .. } => {
+            checks.checks.iter_mut().for_each(|(_, expr)| rewrite::fold(binder.ctx, expr));
+            fold(returning);
+        }
+        StatementKind::Update { assignments, recheck, checks, returning, .. } => {
+            assignments.iter_mut().for_each(|(_, expr)| rewrite::fold(binder.ctx, expr));
+            checks.checks.iter_mut().for_each(|(_, expr)| rewrite::fold(binder.ctx, expr));
+            fold(recheck);
+            fold(returning);
+        }
+        StatementKind::Delete { recheck, returning, .. } => {
+            fold(recheck);
+            fold(returning);
+        }
+    }
+}
+
+impl Lower<'_> {
+    fn statement(&mut self, kind: StatementKind, visible: &[ColumnId]) -> Result<PlanId> {
+        match kind {
+            StatementKind::Query(plan) => {
+                let required: ColumnSet = visible.iter().copied().collect();
+                let lowered = self.lower(plan, &required)?;
+                Ok(self.exact(lowered, visible))
+            }
+            StatementKind::Insert { table, input, columns, checks, returning } => {
+                let lowered = self.lower(input, &columns.iter().copied().collect())?;
+                let input = self.exact(lowered, &columns);
+                let returning = self.exprs(returning)?;
+                let checks = self.checks(checks)?;
+                let (rows, cost) = (self.at(input).rows, self.at(input).cost);
+                let operator = Operator::Insert(Box::new(Insert { table, input, checks, returning }));
+                Ok(self.node(operator, visible.to_vec(), rows, cost))
+            }
+            StatementKind::Update { table, input, row_id, old, assignments, recheck, checks, returning } => {
+                let mut needed = read_by(&old, row_id);
+                assignments.iter().for_each(|(_, expr)| expr.add_columns(&mut needed));
+                recheck.iter().chain(&returning).for_each(|expr| expr.add_columns(&mut needed));
+                let input = self.lower(input, &needed)?;
+                let mut lowered = vec![];
+                for (index, expr) in assignments {
+                    lowered.push((index, self.expr(expr)?));
+                }
+                let recheck = self.exprs(recheck)?;
+                let returning = self.exprs(returning)?;
+                let checks = self.checks(checks)?;
+                let (rows, cost) = (self.at(input).rows, self.at(input).cost);
+                let operator = Operator::Update(Box::new(Update {
+                    table,
+                    input,
+                    row_id,
+                    old,
+                    assignments: lowered,
+                    recheck,
+                    checks,
+                    returning,
+                }));
+                Ok(self.node(operator, visible.to_vec(), rows, cost))
+            }
+            StatementKind::Delete { table, input, row_id, old, recheck, returning } => {
+                // Foreign keys that refer to the table read their columns of the old row.
+                let referenced: Vec<ColumnIndex> = table
+                    .referenced_by
+                    .iter()
+                    .flat_map(|constraint| match &constraint.kind {
+                        damask_catalog::object::ConstraintKind::ForeignKey { target_columns, .. } => {
+                            target_columns.clone()
+                        }
+                        _ => vec![],
+                    })
+                    .collect();
+                let mut needed = ColumnSet::default();
+                needed.insert(row_id);
+                recheck.iter().chain(&returning).for_each(|expr| expr.add_columns(&mut needed));
+                let old: Vec<_> = old
+                    .into_iter()
+                    .filter(|(index, id)| needed.contains(*id) || referenced.contains(index))
+                    .collect();
+                needed.extend(old.iter().map(|(_, id)| *id));
+                let input = self.lower(input, &needed)?;
+                let recheck = self.exprs(recheck)?;
+                let returning = self.exprs(returning)?;
+                let (rows, cost) = (self.at(input).rows, self.at(input).cost);
+                let operator = Operator::Delete(Box::new(Delete { table, input, row_id, old, recheck, returning }));
+                Ok(self.node(operator, visible.to_vec(), rows, cost))
+            }
+        }
+    }
+
+    fn checks(&mut self, checks: RowChecks) -> Result<RowChecks> {
+        let mut lowered = vec![];
+        for (name, expr) in checks.checks {
+            lowered.push((name, self.expr(expr)?));
+        }
+        Ok(RowChecks { columns: checks.columns, checks: lowered })
+    }
+}
+
+fn read_by(old: &[(ColumnIndex, ColumnId)], row_id: ColumnId) -> ColumnSet {
+    let mut needed: ColumnSet = old.iter().map(|(_, id)| *id).collect();
+    needed.insert(row_id);
+    needed
+}

@@ -1,0 +1,144 @@
+//! Constant folding: calls of immutable functions on constants are made now, by the kernels that would run them later.
+//!
+//! An error found here stays where it was found ([`ExprKind::Raise`]): it is raised only if a row gets there (N2).
+
+use crate::PlanContext;
+use crate::expr::{Expr, ExprKind};
+use damask_functions::{KernelContext, Volatility};
+use damask_types::{Mask, TypeId, Value, Vector};
+use std::sync::Arc;
+
+/// Folds an expression from the leaves up.
+pub(crate) fn fold(ctx: &PlanContext<'_>, expr: &mut Expr) {
+    expr.transform(&mut |expr| fold_one(ctx, expr));
+}
+
+fn fold_one(ctx: &PlanContext<'_>, expr: &mut Expr) {
+    match &mut expr.kind {
+        ExprKind::Call { function, args } => {
+            if function.volatility != Volatility::Immutable {
+                return;
+            }
+            let constants: Option<Vec<&Value>> = args.iter().map(Expr::as_literal).collect();
+            let Some(values) = constants else {
+                if function.strict && args.iter().any(|arg| arg.as_literal().is_some_and(Value::is_null)) && !args.iter().any(Expr::may_raise) {
+                    expr.kind = ExprKind::Literal(Value::Null);
+                }
+                return;
+            };
+            if function.strict && values.iter().any(|value| value.is_null()) {
+                expr.kind = ExprKind::Literal(Value::Null);
+                return;
+            }
+            let vectors: Vec<Vector> =
+                args.iter().zip(values).map(|(arg, value)| Vector::constant(arg.ty.id, value, 1)).collect();
+            let active = Mask::first(1);
+            let context = KernelContext { rows: 1, active: &active, result: expr.ty, session: ctx.session };
+            expr.kind = match (function.kernel)(&context, &vectors) {
+                Ok(vector) => ExprKind::Literal(vector.value(0)),
+                Err(error) => ExprKind::Raise(Arc::new(error)),
+            };
+        }
+        ExprKind::Retype(arg) => {
+            if let Some(value) = arg.as_literal()
+                && arg.ty.id.physical() == expr.ty.id.physical()
+            {
+                expr.kind = ExprKind::Literal(Vector::constant(arg.ty.id, value, 1).retype(expr.ty.id).value(0));
+            }
+        }
+        ExprKind::And(_) => fold_junction(expr, false),
+        ExprKind::Or(_) => fold_junction(expr, true),
+        ExprKind::Not(arg) => match &arg.kind {
+            ExprKind::Literal(Value::Bool(value)) => expr.kind = ExprKind::Literal(Value::Bool(!value)),
+            ExprKind::Literal(Value::Null) => expr.kind = ExprKind::Literal(Value::Null),
+            _ => {}
+        },
+        ExprKind::IsNull { arg, negated } => {
+            if let Some(value) = arg.as_literal() {
+                expr.kind = ExprKind::Literal(Value::Bool(value.is_null() != *negated));
+            }
+        }
+        ExprKind::IsBool { arg, value, negated } => {
+            let found = match arg.as_literal() {
+                Some(Value::Bool(found)) => Some(*found),
+                Some(Value::Null) => None,
+                _ => return,
+            };
+            expr.kind = ExprKind::Literal(Value::Bool((found == *value) != *negated));
+        }
+        ExprKind::Case { branches, otherwise } => {
+            // Branches that are never taken go; one that is always taken ends the list.
+            branches.retain(|(condition, _)| {
+                !matches!(condition.kind, ExprKind::Literal(Value::Bool(false) | Value::Null))
+            });
+            if let Some(taken) = branches
+                .iter()
+                .position(|(condition, _)| matches!(condition.kind, ExprKind::Literal(Value::Bool(true))))
+            {
+                let (_, result) = branches.swap_remove(taken);
+                branches.truncate(taken);
+                *otherwise = Some(Box::new(result));
+            }
+            if branches.is_empty() {
+                let ty = expr.ty;
+                *expr = match otherwise.take() {
+                    Some(result) => Expr { position: expr.position, ..*result },
+                    None => Expr::null(ty),
+                };
+            }
+        }
+        ExprKind::Coalesce(parts) => {
+            parts.retain(|part| !matches!(part.kind, ExprKind::Literal(Value::Null)));
+            if let Some(end) = parts.iter().position(|part| part.as_literal().is_some()) {
+                parts.truncate(end + 1);
+            }
+            match parts.len() {
+                0 => expr.kind = ExprKind::Literal(Value::Null),
+                1 => *expr = parts.remove(0),
+                _ => {}
+            }
+        }
+        ExprKind::Array(items) => {
+            let values: Option<Vec<Value>> = items.iter().map(|item| item.as_literal().cloned()).collect();
+            let element = expr.ty.id.element();
+            if let (Some(values), Some(element)) = (values, element)
+                && !items.iter().any(|item| item.ty.id.is_array())
+            {
+                expr.kind = ExprKind::Literal(Value::array(element, values));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// AND (`absorbing` false) and OR (true): the absorbing constant wins, its opposite goes.
+fn fold_junction(expr: &mut Expr, absorbing: bool) {
+    let (ExprKind::And(parts) | ExprKind::Or(parts)) = &mut expr.kind else {
+        return;
+    };
+    let mut flat = vec![];
+    for part in std::mem::take(parts) {
+        match (part.kind, absorbing) {
+            (ExprKind::And(inner), false) | (ExprKind::Or(inner), true) => flat.extend(inner),
+            (kind, _) => flat.push(Expr { kind, ty: part.ty, position: part.position }),
+        }
+    }
+    flat.retain(|part| !matches!(part.kind, ExprKind::Literal(Value::Bool(value)) if value != absorbing));
+    if let Some(at) = flat.iter().position(|part| matches!(part.kind, ExprKind::Literal(Value::Bool(value)) if value == absorbing))
+    {
+        // What stands before it may still raise.
+        if !flat[..at].iter().any(Expr::may_raise) {
+            expr.kind = ExprKind::Literal(Value::Bool(absorbing));
+            return;
+        }
+        flat.truncate(at + 1);
+    }
+    let position = expr.position;
+    let folded = match flat.len() {
+        0 => Expr::bool(!absorbing),
+        1 => flat.remove(0),
+        _ if absorbing => Expr::new(ExprKind::Or(flat), TypeId::Bool),
+        _ => Expr::new(ExprKind::And(flat), TypeId::Bool),
+    };
+    *expr = Expr { position: folded.position.or(position), ..folded };
+}
