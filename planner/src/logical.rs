@@ -327,13 +327,3 @@ impl Get {
         output
     }
 }
-
-impl JoinKind {
-    /// Whether the right side's columns come out.
-    pub fn gives_right(self) -> bool {
-        match self {
-            Self::Inner | Self::Left | Self::Right | Self::Full | Self::Single => true,
-            Self::Semi | Self::Anti | Self::NullAwareAnti | Self::Mark => false,
-        }
-    }
-}

@@ -17,6 +17,7 @@ use crate::physical::{
 };
 use damask_types::{Result, SqlType, TypeId};
 
+pub(crate) use join::join_key;
 pub(crate) use statement::plan;
 
 /// Cost of passing a row on.
