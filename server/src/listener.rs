@@ -1,0 +1,408 @@
+//! Sockets: listening, accepting, limits, and the end of the server.
+//!
+//! One thread a connection, blocking: on two cores it beats every asynchronous runtime tried (`docs/decisions`), and an
+//! idle connection costs a parked thread of which only the touched pages of its stack are resident.
+//!
+//! A watch thread wakes once a second. It cuts off who has not authenticated in time, and wakes connections whose
+//! session another one has terminated. It needs no clock: it counts its own ticks.
+
+use crate::auth::{Login, Pretender, authenticate};
+use crate::connection::Connection;
+use crate::protocol::startup::{self, Parameters, STARTUP_BYTES_MAX, Startup};
+use crate::protocol::{Severity, Status};
+use crate::session::Session;
+use crate::wire::{Wire, lost};
+use damask_types::{Error, Result, SqlState};
+use parking_lot::{Condvar, Mutex};
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// Seconds from accepting a connection to the end of its authentication.
+const AUTHENTICATION_SECONDS_MAX: u32 = 10;
+/// Connections of one address that have not authenticated.
+const UNAUTHENTICATED_MAX: usize = 20;
+/// Address space of a connection's stack; what is not touched is not resident.
+const STACK_BYTES: usize = 16 << 20;
+/// How long the end of the server waits for its connections.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The database, as the server uses it.
+pub trait Host: Send + Sync + 'static {
+    /// Its sessions.
+    type Session: Session + Started;
+    /// What is known of a role.
+    fn login(&self, user: &str) -> Login;
+    /// Some role can log in with a password.
+    fn has_password(&self) -> bool;
+    /// Begins a session for an authenticated client.
+    fn open(&self, parameters: &Parameters, peer: SocketAddr) -> Result<Self::Session>;
+    /// Cancels what a session runs, if the secret is its.
+    fn cancel(&self, pid: i32, secret: i32);
+    /// Another session has asked this one to end.
+    fn is_terminated(&self, pid: i32) -> bool;
+}
+
+/// What a new session tells its client.
+pub trait Started {
+    /// Its process id and secret.
+    fn key(&self) -> (i32, i32);
+    /// The settings that clients are told about, with their values.
+    fn parameters(&self) -> Vec<(String, String)>;
+}
+
+/// What a server may be told at its start.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// `HOST:PORT` to listen on; port 0 takes a free one.
+    pub listen: String,
+    /// The most connections at one time.
+    pub connections_max: usize,
+    /// The most bytes of one message from a client.
+    pub message_bytes_max: usize,
+}
+
+impl Default for ServerOptions {
+    /// This machine only, PostgreSQL's port, 100 connections, 64 MiB.
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:5432".to_owned(),
+            connections_max: 100,
+            message_bytes_max: 64 << 20,
+        }
+    }
+}
+
+/// A socket that the watch thread may shut down.
+struct Socket(Arc<TcpStream>);
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&*self.0).read(buffer)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        (&*self.0).write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// An open connection, as the watch thread sees it.
+struct Entry {
+    stream: Arc<TcpStream>,
+    peer: IpAddr,
+    /// Its session's process id, once it has one.
+    pid: Option<i32>,
+    /// Seconds without a session.
+    waited: u32,
+}
+
+struct Shared<H> {
+    host: H,
+    options: ServerOptions,
+    pretender: Pretender,
+    stopping: AtomicBool,
+    next: AtomicU64,
+    open: Mutex<HashMap<u64, Entry>>,
+    /// A connection has ended, or the server is to stop.
+    changed: Condvar,
+}
+
+/// A running server. Dropping it leaves it running; [`Server::stop`] ends it.
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    threads: Vec<thread::JoinHandle<()>>,
+    stop: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// Every address it listens on.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// A function that ends the server, for a signal handler.
+    pub fn stopper(&self) -> Arc<dyn Fn() + Send + Sync> {
+        Arc::clone(&self.stop)
+    }
+
+    /// Ends the server: no new connections, the open ones are cut off, their transactions rolled back.
+    pub fn stop(self) {
+        (self.stop)();
+        self.wait();
+    }
+
+    /// Waits until the server has ended.
+    pub fn wait(self) {
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Listens and serves in threads of its own.
+///
+/// # Errors
+/// 55000 when the address cannot be had, with the reason; 28000 for an address beyond this machine without a password.
+pub fn start<H: Host>(host: H, options: ServerOptions) -> Result<Server> {
+    let listeners = bind(&options.listen, &host)?;
+    let addresses: Vec<SocketAddr> =
+        listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let shared = Arc::new(Shared {
+        host,
+        options,
+        pretender: Pretender::default(),
+        stopping: AtomicBool::new(false),
+        next: AtomicU64::new(0),
+        open: Mutex::default(),
+        changed: Condvar::new(),
+    });
+    let mut threads = Vec::new();
+    for listener in listeners {
+        let shared = Arc::clone(&shared);
+        threads.push(spawn("listener", move || accept(&listener, &shared))?);
+    }
+    {
+        let shared = Arc::clone(&shared);
+        threads.push(spawn("watch", move || watch(&shared))?);
+    }
+    let stop = {
+        let addresses = addresses.clone();
+        Arc::new(move || {
+            shared.stopping.store(true, Ordering::Release);
+            shared.changed.notify_all();
+            // Wakes the threads that accept.
+            for address in &addresses {
+                let _ = TcpStream::connect(address);
+            }
+        })
+    };
+    Ok(Server { addresses, threads, stop })
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES).spawn(body).map_err(
+        |error| {
+            Error::new(
+                SqlState::INSUFFICIENT_RESOURCES,
+                format!("could not start a thread: {error}"),
+            )
+        },
+    )
+}
+
+fn bind<H: Host>(listen: &str, host: &H) -> Result<Vec<TcpListener>> {
+    let refuse = |reason: String| {
+        Error::new(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("could not listen on {listen}: {reason}"),
+        )
+    };
+    let addresses: Vec<SocketAddr> =
+        listen.to_socket_addrs().map_err(|error| refuse(error.to_string()))?.collect();
+    if addresses.iter().any(|address| !address.ip().is_loopback()) && !host.has_password() {
+        return Err(Error::new(
+            SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+            format!("refusing to listen on {listen} without a password"),
+        )
+        .hint(
+            "Other machines could connect. Start on 127.0.0.1 first and set one: \
+             ALTER ROLE postgres PASSWORD '...'.",
+        ));
+    }
+    let mut listeners = Vec::new();
+    let mut failure = None;
+    for address in addresses {
+        match TcpListener::bind(address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) => failure = Some(error),
+        }
+    }
+    match failure {
+        Some(error) if listeners.is_empty() => Err(if error.kind() == io::ErrorKind::AddrInUse {
+            refuse("the port is taken".to_owned()).hint(
+                    "Another server runs there. Stop it, or listen on another port with --listen HOST:PORT.",
+                )
+        } else {
+            refuse(error.to_string())
+        }),
+        _ => Ok(listeners),
+    }
+}
+
+fn accept<H: Host>(listener: &TcpListener, shared: &Arc<Shared<H>>) {
+    loop {
+        let accepted = listener.accept();
+        if shared.stopping.load(Ordering::Acquire) {
+            return;
+        }
+        // Out of descriptors, most likely: go on when a connection has ended.
+        let Ok((stream, peer)) = accepted else {
+            shared.changed.wait_for(&mut shared.open.lock(), Duration::from_millis(100));
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let number = shared.next.fetch_add(1, Ordering::Relaxed);
+        let stream = Arc::new(stream);
+        let entry = Entry { stream: Arc::clone(&stream), peer: peer.ip(), pid: None, waited: 0 };
+        {
+            let mut open = shared.open.lock();
+            let waiting = open
+                .values()
+                .filter(|entry| entry.pid.is_none() && entry.peer == peer.ip())
+                .count();
+            if waiting >= UNAUTHENTICATED_MAX {
+                continue;
+            }
+            open.insert(number, entry);
+        }
+        let thread_shared = Arc::clone(shared);
+        let spawned = spawn("connection", move || {
+            let _ = serve(&thread_shared, number, stream, peer);
+            thread_shared.open.lock().remove(&number);
+            thread_shared.changed.notify_all();
+        });
+        if spawned.is_err() {
+            shared.open.lock().remove(&number);
+        }
+    }
+}
+
+/// Cuts off who is late or terminated, and at the end of the server everyone.
+fn watch<H: Host>(shared: &Shared<H>) {
+    let mut open = shared.open.lock();
+    while !shared.stopping.load(Ordering::Acquire) {
+        let timed_out = shared.changed.wait_for(&mut open, Duration::from_secs(1)).timed_out();
+        if !timed_out {
+            continue;
+        }
+        for entry in open.values_mut() {
+            match entry.pid {
+                None => {
+                    entry.waited += 1;
+                    if entry.waited > AUTHENTICATION_SECONDS_MAX {
+                        let _ = entry.stream.shutdown(Shutdown::Both);
+                    }
+                }
+                Some(pid) if shared.host.is_terminated(pid) => {
+                    let _ = entry.stream.shutdown(Shutdown::Read);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    for entry in open.values() {
+        let _ = entry.stream.shutdown(Shutdown::Read);
+    }
+    let mut left = STOP_TIMEOUT;
+    let step = Duration::from_millis(100);
+    while !open.is_empty() && left > Duration::ZERO {
+        shared.changed.wait_for(&mut open, step);
+        left = left.saturating_sub(step);
+    }
+    for entry in open.values() {
+        let _ = entry.stream.shutdown(Shutdown::Both);
+    }
+}
+
+/// One connection, from its first byte to its last.
+fn serve<H: Host>(
+    shared: &Shared<H>,
+    number: u64,
+    stream: Arc<TcpStream>,
+    peer: SocketAddr,
+) -> io::Result<()> {
+    let mut wire = Wire::new(Box::new(Socket(stream)), shared.options.message_bytes_max);
+    let session = match begin(shared, number, &mut wire, peer) {
+        Ok(Some(session)) => session,
+        Ok(None) => return Ok(()),
+        Err(error) => {
+            wire.out.report(Severity::Fatal, &error, None);
+            return wire.flush();
+        }
+    };
+    Connection::new(wire, session).run()
+}
+
+/// Startup and authentication; none when the connection was for something else or is gone.
+fn begin<H: Host>(
+    shared: &Shared<H>,
+    number: u64,
+    wire: &mut Wire,
+    peer: SocketAddr,
+) -> Result<Option<H::Session>> {
+    let Some(parameters) = startup(shared, wire)? else { return Ok(None) };
+    if parameters.minor > 0 || !parameters.unknown_options.is_empty() {
+        wire.out.negotiate_version(&parameters.unknown_options);
+    }
+    let login = shared.host.login(&parameters.user);
+    let local = peer.ip().is_loopback();
+    authenticate(wire, &parameters.user, &login, local, &shared.pretender)?;
+    if shared.open.lock().values().filter(|entry| entry.pid.is_some()).count()
+        >= shared.options.connections_max
+    {
+        return Err(Error::new(SqlState::TOO_MANY_CONNECTIONS, "sorry, too many clients already"));
+    }
+    let session = shared.host.open(&parameters, peer)?;
+    let (pid, secret) = session.key();
+    if let Some(entry) = shared.open.lock().get_mut(&number) {
+        entry.pid = Some(pid);
+    }
+    wire.out.authentication_ok();
+    for (name, value) in session.parameters() {
+        wire.out.parameter_status(&name, &value);
+    }
+    wire.out.backend_key(pid, secret);
+    wire.out.ready(Status::Idle);
+    Ok(Some(session))
+}
+
+/// The packets before authentication, up to the one that begins a session.
+fn startup<H: Host>(shared: &Shared<H>, wire: &mut Wire) -> Result<Option<Parameters>> {
+    let (mut asked_ssl, mut asked_gss) = (false, false);
+    loop {
+        let Some(frame) = wire.inbound.packet(STARTUP_BYTES_MAX)? else {
+            match wire.exchange() {
+                Ok(true) => continue,
+                Ok(false) => return Ok(None),
+                Err(error) => return Err(lost(&error)),
+            }
+        };
+        match startup::decode(wire.inbound.body(&frame))? {
+            // Each kind of encryption may be asked for once, and nothing may follow before the answer.
+            Startup::Ssl if !asked_ssl && wire.inbound.is_empty() => asked_ssl = true,
+            Startup::Gss if !asked_gss && wire.inbound.is_empty() => asked_gss = true,
+            Startup::Ssl | Startup::Gss => {
+                return Err(crate::protocol::violation(
+                    "received unencrypted data after an encryption request",
+                ));
+            }
+            Startup::Cancel { pid, secret } => {
+                shared.host.cancel(pid, secret);
+                return Ok(None);
+            }
+            Startup::Begin(parameters) => return Ok(Some(parameters)),
+        }
+        wire.write_raw(b'N').map_err(|error| lost(&error))?;
+    }
+}

@@ -1,0 +1,49 @@
+//! What the protocol asks of a session.
+//!
+//! The one real implementation is the engine's; the tests of the protocol use a small one of their own.
+
+use crate::protocol::frontend::Bind;
+use crate::protocol::{Column, Status};
+use crate::wire::Replies;
+use damask_types::{Error, Oid, Result};
+
+/// How a portal's execution ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done, and its completion is sent.
+    Complete,
+    /// It stopped at the row limit and may go on.
+    Suspended,
+}
+
+/// A session, as the protocol uses one.
+pub trait Session {
+    /// Runs the statements of `text` as one simple query. Completions are sent statement by statement.
+    fn query(&mut self, text: &str, replies: &mut Replies<'_>) -> Result<()>;
+    /// Makes a prepared statement.
+    fn parse(&mut self, name: &str, text: &str, types: &[Oid]) -> Result<()>;
+    /// The parameters and result columns of a prepared statement.
+    fn describe_statement(&mut self, name: &str) -> Result<(Vec<Oid>, Option<Vec<Column>>)>;
+    /// Makes a portal; its result formats are checked but kept by the connection.
+    fn bind(&mut self, bind: &Bind<'_>) -> Result<()>;
+    /// The result columns of a portal.
+    fn describe_portal(&mut self, name: &str) -> Result<Option<Vec<Column>>>;
+    /// Runs a portal for at most `limit` rows; 0 is all.
+    fn execute(&mut self, portal: &str, limit: u32, replies: &mut Replies<'_>) -> Result<Outcome>;
+    /// Drops a statement, if it is there.
+    fn close_statement(&mut self, name: &str);
+    /// Drops a portal, if it is there.
+    fn close_portal(&mut self, name: &str);
+    /// Ends a batch: commits what was done outside a transaction block.
+    fn sync(&mut self) -> Result<()>;
+    /// A message failed: rolls back what was done outside a block, and marks a block failed.
+    fn failed(&mut self, error: &Error);
+    /// The state of the transaction.
+    fn status(&self) -> Status;
+    /// The text that positions in errors of a portal count in.
+    fn portal_text(&self, portal: &str) -> Option<String>;
+    /// Settings that clients are told about and that have changed, and notices, since the last call.
+    fn report(&mut self, replies: &mut Replies<'_>);
+    /// The session is to end, perhaps from another one.
+    fn is_terminated(&self) -> bool;
+}
