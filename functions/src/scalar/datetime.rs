@@ -170,6 +170,7 @@ fn time_of_day(ctx: &KernelContext<'_>) -> Result<String> {
         "Dy Mon DD HH24:MI:SS.US YYYY",
         ctx.session.format(),
     )?;
+    let text = text.unwrap_or_default();
     Ok(format!("{text} {}", abbreviation_at(zone, now).unwrap_or_default()))
 }
 

@@ -273,3 +273,30 @@ fn date_case(fields: &[&str]) -> Result<String> {
 fn dates() {
     run("date.txt", date_case);
 }
+
+/// Format patterns, in New York.
+fn pattern_case(fields: &[&str]) -> Result<String> {
+    use damask_types::format::pattern;
+    let mut settings = FormatSettings::default();
+    settings.time_zone = TimeZone::parse("America/New_York").unwrap();
+    let show = |ty: TypeId, value: Value| Ok(to_text(ty, &value, &settings));
+    match fields[0] {
+        "to_char" => {
+            let ty = type_by_name(fields[1]).unwrap();
+            let value = parse_text(ty.into(), fields[2], &settings, 0)?;
+            Ok(pattern::to_char(ty, &value, fields[3], &settings)?.unwrap_or("NULL".into()))
+        }
+        "to_date" => show(TypeId::Date, Value::Date(pattern::to_date(fields[1], fields[2])?)),
+        "to_timestamp" => show(
+            TypeId::TimestampTz,
+            Value::TimestampTz(pattern::to_timestamp(fields[1], fields[2], &settings)?),
+        ),
+        "to_number" => Ok(pattern::to_number(fields[1], fields[2])?.to_string()),
+        other => panic!("no case {other}"),
+    }
+}
+
+#[test]
+fn patterns() {
+    run("pattern.txt", pattern_case);
+}
