@@ -121,9 +121,12 @@ pub fn convert(
     Ok(if vector.is_const() { converted.first_as_const(vector.rows()) } else { converted })
 }
 
-/// The text of a row that is not null, borrowed where it is text already.
+/// The text of a row that is not null as a cast to text gives it, borrowed where it is text already.
 pub(crate) fn text_of<'a>(session: &dyn Session, vector: &'a Vector, row: usize) -> Cow<'a, str> {
     match &vector.data {
+        VectorData::Bool(_) => {
+            if matches!(vector.value(row), Value::Bool(true)) { "true" } else { "false" }.into()
+        }
         VectorData::Bytes(views) if vector.ty != TypeId::Bytea => {
             views.text(vector.index(row)).into()
         }

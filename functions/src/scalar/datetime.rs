@@ -73,13 +73,14 @@ fn interval_offset(interval: Interval) -> Result<i64> {
     Ok(interval.micros)
 }
 
-fn shifted(timestamp: i64, micros: i64) -> Result<i64> {
+/// A finite timestamp moved by the offset, forth or back.
+fn shifted(timestamp: i64, offset: Interval, sign: i64) -> Result<i64> {
     if is_infinite(timestamp) {
         return Ok(timestamp);
     }
-    check_timestamp(
-        timestamp.checked_add(micros).ok_or_else(|| overflow("timestamp out of range"))?,
-    )
+    let micros = interval_offset(offset)?.checked_mul(sign);
+    let moved = micros.and_then(|micros| timestamp.checked_add(micros));
+    check_timestamp(moved.ok_or_else(|| overflow("timestamp out of range"))?)
 }
 
 fn make_date(year: i32, month: i32, day: i32) -> Result<i32> {
@@ -262,8 +263,8 @@ pub(crate) static FUNCTIONS: &[ScalarFunction] = family! {
     3464 make_interval(Int4, Int4, Int4, Int4, Int4, Int4, Float8) -> Interval: strict immutable raises defaults_7 = make_interval;
     1159 timezone(Text, TimestampTz) -> Timestamp: strict immutable raises = |c, a| map2(c, a, |name: &str, v: i64| utc_to_local(&*zone(name)?, v));
     2069 timezone(Text, Timestamp) -> TimestampTz: strict immutable raises = |c, a| map2(c, a, |name: &str, v: i64| local_to_utc(&*zone(name)?, v));
-    1026 timezone(Interval, TimestampTz) -> Timestamp: strict immutable raises = |c, a| map2(c, a, |offset: Interval, v: i64| shifted(v, interval_offset(offset)?));
-    2070 timezone(Interval, Timestamp) -> TimestampTz: strict immutable raises = |c, a| map2(c, a, |offset: Interval, v: i64| shifted(v, -interval_offset(offset)?));
+    1026 timezone(Interval, TimestampTz) -> Timestamp: strict immutable raises = |c, a| map2(c, a, |offset: Interval, v: i64| shifted(v, offset, 1));
+    2070 timezone(Interval, Timestamp) -> TimestampTz: strict immutable raises = |c, a| map2(c, a, |offset: Interval, v: i64| shifted(v, offset, -1));
     1158 to_timestamp(Float8) -> TimestampTz: strict immutable raises = |c, a| map1(c, a, to_timestamp);
     1778 to_timestamp(Text, Text) -> TimestampTz: strict stable raises = |c, a| map2(c, a, |text: &str, pattern: &str| pattern::to_timestamp(text, pattern, c.session.format()));
     1780 to_date(Text, Text) -> Date: strict stable raises = |c, a| map2(c, a, pattern::to_date);

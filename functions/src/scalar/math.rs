@@ -183,8 +183,8 @@ fn sign(x: f64) -> f64 {
     } else if x < 0.0 {
         -1.0
     } else {
-        // NaN and the zeros are themselves, without a minus.
-        if x.is_nan() { x } else { 0.0 }
+        // The zeros and NaN, as in PostgreSQL.
+        0.0
     }
 }
 

@@ -111,12 +111,12 @@ fn captures_from<'a>(
     })
 }
 
-/// The byte offset of character `start` (from 1).
-fn offset(text: &str, start: i32) -> Result<usize> {
+/// The byte offset of character `start` (from 1); `None` past the end, where nothing matches.
+fn offset(text: &str, start: i32) -> Result<Option<usize>> {
     if start < 1 {
         return Err(bad_parameter("start", start));
     }
-    Ok(text.char_indices().nth(start as usize - 1).map_or(text.len(), |(at, _)| at))
+    Ok(text.char_indices().map(|(at, _)| at).chain([text.len()]).nth(start as usize - 1))
 }
 
 fn bad_parameter(name: &str, value: i32) -> Error {
@@ -152,12 +152,14 @@ fn replace_at(
     }
     let start = offset(text, start)?;
     let regex = cached(pattern, Options::parse(flags)?)?;
+    let Some(start) = start else { return Ok(text.to_owned()) };
     Ok(replace(&regex, text, replacement, start, which as usize))
 }
 
 fn count(text: &str, pattern: &str, start: i32, flags: &str) -> Result<i32> {
     let start = offset(text, start)?;
     let regex = cached(pattern, options(flags, "regexp_count", false)?)?;
+    let Some(start) = start else { return Ok(0) };
     Ok(captures_from(&regex, text, start).count() as i32)
 }
 
@@ -183,6 +185,7 @@ fn find(
         return Err(bad_parameter("subexpr", group));
     }
     let regex: Rc<Regex> = cached(pattern, options(flags, function, false)?)?;
+    let Some(start) = start else { return Ok(None) };
     let found = captures_from(&regex, text, start).nth(which as usize - 1);
     Ok(found.and_then(|captures| {
         captures.get(group as usize).map(|found| (found.start(), found.end()))

@@ -160,7 +160,10 @@ fn overlay(text: &str, with: &str, start: i32, count: i32) -> Result<String> {
 fn chr(code: i32) -> Result<String> {
     let limit = |message: String| Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message);
     if code < 0 {
-        return Err(limit("character number must be positive".to_owned()));
+        return Err(Error::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            "character number must be positive",
+        ));
     }
     if code == 0 {
         return Err(limit("null character not permitted".to_owned()));

@@ -60,15 +60,12 @@ impl NumericSum {
 
     #[cold]
     fn add_scaled(&mut self, mantissa: i128, scale: u16) -> Result<()> {
-        self.spill()?;
-        self.scale = self.scale.max(scale);
-        self.add_rest(&Numeric::from_parts(mantissa, scale))
-    }
-
-    fn spill(&mut self) -> Result<()> {
+        // Summed before the scale changes: the mantissa means what the old scale says.
         let part = Numeric::from_parts(self.mantissa, self.scale);
+        let sum = part.add(&Numeric::from_parts(mantissa, scale))?;
         self.mantissa = 0;
-        self.add_rest(&part)
+        self.scale = self.scale.max(scale);
+        self.add_rest(&sum)
     }
 
     fn add_rest(&mut self, value: &Numeric) -> Result<()> {
