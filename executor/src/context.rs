@@ -51,7 +51,9 @@ pub enum Jit {
     /// Compile what is worth it.
     #[default]
     On,
-    /// Run both and compare.
+    /// Compile whatever can be, from the first row on.
+    Force,
+    /// Compile whatever can be, run both and compare; XX000 on a difference.
     Verify,
 }
 
@@ -126,6 +128,7 @@ pub(crate) struct Run {
     pub(crate) memory: Arc<Memory>,
     pub(crate) affected: u64,
     pub(crate) stats: HashMap<PlanId, crate::NodeStats>,
+    pub(crate) jit: crate::JitStats,
 }
 
 /// What a subplan gave: its first column.

@@ -5,8 +5,9 @@
 //! mask, so that they raise for no other row (E4).
 
 use crate::build::Layout;
-use crate::context::{State, SubplanResult};
+use crate::context::{Jit, State, SubplanResult};
 use damask_functions::{KernelContext, ScalarFunction};
+use damask_jit::{Group, OPERATIONS_MIN, Outcome, ROWS_MIN};
 use damask_planner::expr::{ColumnId, Expr, ExprKind};
 use damask_planner::physical::PlanId;
 use damask_types::array::ArrayValue;
@@ -15,6 +16,7 @@ use damask_types::{
     Batch, Error, Mask, Result, SqlState, SqlType, TypeId, Value, Vector, VectorBuilder,
 };
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An expression ready to run.
 #[derive(Debug)]
@@ -66,6 +68,18 @@ enum Node {
     Row(Vec<Eval>),
     Field(Box<Eval>, usize),
     Raise(Arc<Error>),
+    /// A part that is worth machine code once many rows have come.
+    Compiled(Box<Compiled>),
+}
+
+/// The two forms of a compiled part.
+#[derive(Debug)]
+struct Compiled {
+    group: Group,
+    inputs: Vec<Eval>,
+    interpreted: Eval,
+    /// Whether it has been counted among the statement's functions.
+    is_counted: AtomicBool,
 }
 
 impl Eval {
@@ -74,9 +88,25 @@ impl Eval {
     /// # Panics
     /// If it reads a column that the layout does not have: plans are checked where they are made.
     pub(crate) fn new(expr: &Expr, layout: &Layout) -> Self {
-        let one = |expr: &Expr| Box::new(Self::new(expr, layout));
-        let all =
-            |exprs: &[Expr]| exprs.iter().map(|expr| Self::new(expr, layout)).collect::<Vec<_>>();
+        Self::prepare(expr, layout, true)
+    }
+
+    /// `compiles` is off below a compiled part, whose interpreted form is for what code cannot answer.
+    fn prepare(expr: &Expr, layout: &Layout, compiles: bool) -> Self {
+        if compiles
+            && is_large(expr)
+            && let Some(group) = Group::new(expr, OPERATIONS_MIN)
+        {
+            let inputs =
+                group.inputs().iter().map(|input| Self::prepare(input, layout, false)).collect();
+            let interpreted = Self::prepare(expr, layout, false);
+            let is_counted = AtomicBool::new(false);
+            let compiled = Compiled { group, inputs, interpreted, is_counted };
+            return Self { node: Node::Compiled(Box::new(compiled)), ty: expr.ty };
+        }
+        let of = |expr: &Expr| Self::prepare(expr, layout, compiles);
+        let one = |expr: &Expr| Box::new(of(expr));
+        let all = |exprs: &[Expr]| exprs.iter().map(of).collect::<Vec<_>>();
         let node = match &expr.kind {
             ExprKind::Column(id) => Node::Column(layout.position(*id)),
             ExprKind::Literal(value) => Node::Constant(value.clone()),
@@ -101,9 +131,7 @@ impl Eval {
             ExprKind::Case { branches, otherwise } => Node::Case(
                 branches
                     .iter()
-                    .map(|(condition, result)| {
-                        (Self::new(condition, layout), Self::new(result, layout))
-                    })
+                    .map(|(condition, result)| (of(condition), of(result)))
                     .collect(),
                 otherwise.as_deref().map(one),
             ),
@@ -395,7 +423,111 @@ impl Eval {
                 })?
             }
             Node::Raise(error) => return Err(copy_error(error)),
+            Node::Compiled(compiled) => compiled.eval(input, active, state)?,
         })
+    }
+}
+
+/// Whether an expression may have enough operations to be compiled: a cheap look that short statements can afford.
+fn is_large(expr: &Expr) -> bool {
+    fn weigh(expr: &Expr, left: &mut usize, depth: usize) {
+        let mut down = |exprs: &[Expr]| {
+            for expr in exprs {
+                if *left > 0 && depth < OPERATIONS_MIN {
+                    weigh(expr, left, depth + 1);
+                }
+            }
+        };
+        match &expr.kind {
+            ExprKind::Call { args, .. } | ExprKind::MinMax { args, .. } => down(args),
+            ExprKind::And(parts) | ExprKind::Or(parts) | ExprKind::Coalesce(parts) => down(parts),
+            ExprKind::Not(arg)
+            | ExprKind::Retype(arg)
+            | ExprKind::IsNull { arg, .. }
+            | ExprKind::IsBool { arg, .. } => down(std::slice::from_ref(arg)),
+            ExprKind::IsDistinct { lhs, rhs, .. } | ExprKind::NullIf { lhs, rhs, .. } => {
+                down(std::slice::from_ref(lhs));
+                down(std::slice::from_ref(rhs));
+            }
+            // Several operations in one; the group counts them.
+            ExprKind::Case { .. } | ExprKind::AnyAll { .. } => *left = 0,
+            _ => return,
+        }
+        *left = left.saturating_sub(1);
+    }
+    let mut left = OPERATIONS_MIN;
+    weigh(expr, &mut left, 0);
+    left == 0
+}
+
+impl Compiled {
+    fn eval(&self, input: &Input<'_>, active: &Mask, state: &mut State<'_>) -> Result<Vector> {
+        let rows_min = match state.ctx.jit {
+            Jit::Off => u64::MAX,
+            Jit::On => ROWS_MIN,
+            Jit::Force | Jit::Verify => 0,
+        };
+        let rows = input.rows();
+        if state.ctx.jit == Jit::Off || !self.group.is_due(rows, rows_min) {
+            return self.interpreted.eval(input, active, state);
+        }
+        let inputs = self
+            .inputs
+            .iter()
+            .map(|part| part.eval(input, active, state))
+            .collect::<Result<Vec<_>>>()?;
+        match self.group.run(&inputs, rows, active, rows_min) {
+            Outcome::Interpret => {
+                state.run.jit.tiles_interpreted += 1;
+                self.interpreted.eval(input, active, state)
+            }
+            Outcome::Done(vector) => {
+                state.run.jit.tiles += 1;
+                if !self.is_counted.swap(true, Ordering::Relaxed) {
+                    state.run.jit.functions += 1;
+                }
+                if state.ctx.jit == Jit::Verify {
+                    self.verify(&vector, input, active, state)?;
+                }
+                Ok(vector)
+            }
+        }
+    }
+
+    /// Compares with the interpreter.
+    fn verify(
+        &self,
+        compiled: &Vector,
+        input: &Input<'_>,
+        active: &Mask,
+        state: &mut State<'_>,
+    ) -> Result<()> {
+        let report = |what: String| {
+            Err(Error::new(SqlState::INTERNAL_ERROR, "compiled code differs from the interpreter")
+                .detail(what))
+        };
+        let interpreted = match self.interpreted.eval(input, active, state) {
+            Ok(vector) => vector,
+            Err(error) => return report(format!("The interpreter raises: {error}.")),
+        };
+        for row in active.iter() {
+            let (got, wanted) = (compiled.value(row), interpreted.value(row));
+            if !is_same(&got, &wanted) {
+                return report(format!("Row {row} of a tile is {got:?}, not {wanted:?}."));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Equal bit for bit, but any NaN is like any other.
+fn is_same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Float8(a), Value::Float8(b)) => {
+            a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
+        }
+        (Value::Numeric(a), Value::Numeric(b)) => a.scale() == b.scale() && a == b,
+        (a, b) => a == b,
     }
 }
 

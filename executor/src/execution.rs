@@ -23,6 +23,17 @@ pub struct NodeStats {
     pub first: Duration,
 }
 
+/// What compiled expressions did in an execution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JitStats {
+    /// Expressions that ran as machine code.
+    pub functions: u64,
+    /// Tiles they answered.
+    pub tiles: u64,
+    /// Tiles that went back to the interpreter, which raised an error or used wider numbers.
+    pub tiles_interpreted: u64,
+}
+
 /// A plan that runs: rows on demand, a batch at a time.
 pub struct Execution {
     ctx: ExecContext,
@@ -53,6 +64,7 @@ impl Execution {
             memory,
             affected: 0,
             stats: HashMap::new(),
+            jit: JitStats::default(),
         };
         Ok(Self { ctx, run, root: None, is_done: false })
     }
@@ -98,6 +110,11 @@ impl Execution {
     /// What a node did; nothing unless timing was asked for.
     pub fn stats(&self, node: PlanId) -> NodeStats {
         self.run.stats.get(&node).copied().unwrap_or_default()
+    }
+
+    /// What compiled expressions did so far.
+    pub fn jit_stats(&self) -> JitStats {
+        self.run.jit
     }
 
     /// The plan.

@@ -19,4 +19,4 @@ pub(crate) mod operator;
 pub(crate) mod store;
 
 pub use context::{Control, ExecContext, NoControl, SystemRows};
-pub use execution::{Execution, NodeStats};
+pub use execution::{Execution, JitStats, NodeStats};

@@ -49,10 +49,8 @@ pub(crate) fn compile(root: &Typed, forms: &[Form], checked: bool) -> Option<Vec
     let mut signature = Signature::new(CallConv::SystemV);
     signature.params.extend([AbiParam::new(types::I64); 7]);
     signature.returns.push(AbiParam::new(types::I32));
-    let mut context = Context::for_function(Function::with_name_signature(
-        UserFuncName::default(),
-        signature,
-    ));
+    let mut context =
+        Context::for_function(Function::with_name_signature(UserFuncName::default(), signature));
     let mut shared = FunctionBuilderContext::new();
     let builder = FunctionBuilder::new(&mut context.func, &mut shared);
     let body = Body {
@@ -744,9 +742,10 @@ impl Body<'_> {
             }
         }
         let otherwise = self.node(&otherwise[0], reach);
-        branches.into_iter().rev().fold(otherwise, |rest, (taken, result)| {
-            self.select(taken, result, rest)
-        })
+        branches
+            .into_iter()
+            .rev()
+            .fold(otherwise, |rest, (taken, result)| self.select(taken, result, rest))
     }
 
     fn coalesce(&mut self, node: &Typed, reach: Option<Value>) -> Lanes {

@@ -232,9 +232,8 @@ impl Cutter {
     /// An input; the same column twice is one.
     fn input(&mut self, expr: &Expr) -> Node {
         let same = |other: &Expr| match (&expr.kind, &other.kind) {
-            (ExprKind::Column(a), ExprKind::Column(b)) | (ExprKind::Outer(a), ExprKind::Outer(b)) => {
-                a == b
-            }
+            (ExprKind::Column(a), ExprKind::Column(b))
+            | (ExprKind::Outer(a), ExprKind::Outer(b)) => a == b,
             (ExprKind::Parameter(a), ExprKind::Parameter(b)) => a == b,
             _ => false,
         };

@@ -52,11 +52,7 @@ impl Code {
         }
         // SAFETY: the range is the mapping just made.
         unsafe {
-            mprotect(
-                code.start.as_ptr(),
-                mapped_bytes,
-                MprotectFlags::READ | MprotectFlags::EXEC,
-            )
+            mprotect(code.start.as_ptr(), mapped_bytes, MprotectFlags::READ | MprotectFlags::EXEC)
         }
         .ok()?;
         Some(code)

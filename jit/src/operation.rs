@@ -80,10 +80,10 @@ pub(crate) fn operation(function: &ScalarFunction) -> Option<Operation> {
         | 295 | 56 | 1722 => Compare(Test::Less),
         148 | 149 | 471 | 166 | 1854 | 167 | 856 | 1860 | 478 | 717 | 1088 | 1103 | 2055 | 1155
         | 296 | 1691 | 1723 => Compare(Test::LessEqual),
-        146 | 147 | 470 | 162 | 1853 | 163 | 855 | 1859 | 477 | 1638 | 1089 | 1104 | 2057 | 1157
-        | 297 | 57 | 1720 => Compare(Test::Greater),
-        151 | 150 | 472 | 168 | 1855 | 169 | 857 | 1861 | 479 | 1639 | 1090 | 1105 | 2056 | 1156
-        | 298 | 1692 | 1721 => Compare(Test::GreaterEqual),
+        146 | 147 | 470 | 162 | 1853 | 163 | 855 | 1859 | 477 | 1638 | 1089 | 1104 | 2057
+        | 1157 | 297 | 57 | 1720 => Compare(Test::Greater),
+        151 | 150 | 472 | 168 | 1855 | 169 | 857 | 1861 | 479 | 1639 | 1090 | 1105 | 2056
+        | 1156 | 298 | 1692 | 1721 => Compare(Test::GreaterEqual),
         // int8(int2), int4(int2), int8(int4), int2(int8), int4(int8), int2(int4).
         754 | 313 | 481 | 714 | 480 | 314 => Convert,
         // float8(int2), float8(int4), float8(int8), float8(numeric); numeric(int2), numeric(int4), numeric(int8).
@@ -124,7 +124,9 @@ mod tests {
         };
         let mut seen = 0;
         for oid in 0..6000 {
-            let Some(function) = damask_functions::registry::function_by_oid(damask_types::Oid(oid)) else {
+            let Some(function) =
+                damask_functions::registry::function_by_oid(damask_types::Oid(oid))
+            else {
                 continue;
             };
             if let Some(operation) = operation(function) {

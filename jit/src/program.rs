@@ -54,7 +54,8 @@ impl Group {
             return Outcome::Interpret;
         }
         assert!(inputs.iter().all(|input| input.rows() == rows), "inputs have the tile's rows");
-        match self.program(inputs).and_then(|program| self.run_tile(&program, inputs, rows, active)) {
+        match self.program(inputs).and_then(|program| self.run_tile(&program, inputs, rows, active))
+        {
             Some(vector) => {
                 self.programs.tiles.fetch_add(1, Ordering::Relaxed);
                 Outcome::Done(vector)
@@ -169,11 +170,7 @@ fn entries(vector: &Vector) -> *const u8 {
 
 /// Makes room for `rows` entries of a lane and has `run` fill it; `None` if it says that it could not.
 fn result(lane: Lane, rows: usize, run: &mut dyn FnMut(*mut u8) -> bool) -> Option<VectorData> {
-    fn fill<T: Copy>(
-        zero: T,
-        rows: usize,
-        run: &mut dyn FnMut(*mut u8) -> bool,
-    ) -> Option<Vec<T>> {
+    fn fill<T: Copy>(zero: T, rows: usize, run: &mut dyn FnMut(*mut u8) -> bool) -> Option<Vec<T>> {
         let mut out = vec![zero; rows];
         run(out.as_mut_ptr().cast()).then_some(out)
     }

@@ -162,7 +162,8 @@ impl Lowering<'_> {
 
     /// One lane for the arguments that `wanted` names. Decimals of several scales have none: each value keeps its own.
     fn unify(&mut self, args: &mut [Typed], wanted: impl Fn(usize) -> bool) -> Option<Lane> {
-        let named = |(i, arg): (usize, &Typed)| (wanted(i) && arg.op != Op::Null).then_some(arg.lane);
+        let named =
+            |(i, arg): (usize, &Typed)| (wanted(i) && arg.op != Op::Null).then_some(arg.lane);
         let mut lanes = args.iter().enumerate().filter_map(named);
         let lane = lanes.next()?;
         if lanes.any(|other| other != lane) {

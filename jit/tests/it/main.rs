@@ -140,9 +140,7 @@ fn random_expr(random: &mut Random, ty: TypeId, depth: usize) -> Expr {
                 random_expr(random, ty, depth),
                 random_expr(random, ty, depth),
             ),
-            _ => {
-                binary(arithmetic, random_expr(random, ty, depth), random_expr(random, ty, depth))
-            }
+            _ => binary(arithmetic, random_expr(random, ty, depth), random_expr(random, ty, depth)),
         },
         TypeId::Float8 => match random.below(6) {
             0 => convert(random_expr(random, TypeId::Int4, depth), ty),
@@ -171,8 +169,9 @@ fn random_condition(random: &mut Random, depth: usize) -> Expr {
     let ty = TYPES[random.below(TYPES.len() as u64) as usize];
     match random.below(8) {
         0 | 1 => {
-            let parts =
-                (0..=1 + random.below(2)).map(|_| random_expr(random, TypeId::Bool, depth)).collect();
+            let parts = (0..=1 + random.below(2))
+                .map(|_| random_expr(random, TypeId::Bool, depth))
+                .collect();
             let kind =
                 if random.below(2) == 0 { ExprKind::And(parts) } else { ExprKind::Or(parts) };
             expr(kind, TypeId::Bool)
@@ -245,7 +244,9 @@ fn inputs(group: &Group, vectors: &[Vector]) -> Vec<Vector> {
 /// Equal bit for bit, any NaN like any other.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        (Value::Float8(a), Value::Float8(b)) => a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan(),
+        (Value::Float8(a), Value::Float8(b)) => {
+            a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
+        }
         (
             Value::Numeric(Numeric::Decimal { mantissa: a, scale: s }),
             Value::Numeric(Numeric::Decimal { mantissa: b, scale: t }),
@@ -255,7 +256,13 @@ fn same(a: &Value, b: &Value) -> bool {
 }
 
 /// Runs an expression over a tile and compares; gives whether code answered.
-fn check(expr: &Expr, group: &Group, columns: &[Vec<Value>], vectors: &[Vector], seed: u64) -> bool {
+fn check(
+    expr: &Expr,
+    group: &Group,
+    columns: &[Vec<Value>],
+    vectors: &[Vector],
+    seed: u64,
+) -> bool {
     let rows = columns[0].len();
     let mut random = Random(seed ^ 0x5555);
     let active = Mask::from_fn(rows, |_| random.below(4) > 0);
@@ -278,7 +285,7 @@ fn check(expr: &Expr, group: &Group, columns: &[Vec<Value>], vectors: &[Vector],
 #[test]
 fn code_agrees_with_the_kernels() {
     let (mut answered, mut groups) = (0, 0);
-    for seed in 0..700 {
+    for seed in 0..700u64 {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let ty = TYPES[random.below(6) as usize];
         let depth = 1 + random.below(4) as usize;
@@ -303,10 +310,12 @@ fn unreached_errors_do_not_count() {
     let zero = || literal(Value::Int4(0), TypeId::Int4);
     let guarded = |guard: Expr| {
         let quotient = binary("/", a.clone(), b.clone());
-        let kind = ExprKind::Case { branches: vec![(guard, quotient)], otherwise: Some(Box::new(zero())) };
+        let kind =
+            ExprKind::Case { branches: vec![(guard, quotient)], otherwise: Some(Box::new(zero())) };
         expr(kind, TypeId::Int4)
     };
-    let mut vectors: Vec<Vector> = TYPES.iter().flat_map(|ty| [*ty; 2]).map(|ty| Vector::nulls(ty, 3)).collect();
+    let mut vectors: Vec<Vector> =
+        TYPES.iter().flat_map(|ty| [*ty; 2]).map(|ty| Vector::nulls(ty, 3)).collect();
     vectors[4] = Vector::from_values(TypeId::Int4, &[7, i32::MIN, 9].map(Value::Int4));
     vectors[5] = Vector::from_values(TypeId::Int4, &[2, 0, -1].map(Value::Int4));
     let run = |expr: &Expr| {
@@ -320,7 +329,10 @@ fn unreached_errors_do_not_count() {
     // Unguarded, the interpreter has to raise.
     assert!(matches!(run(&guarded(binary(">=", b.clone(), zero()))), Outcome::Interpret));
     assert!(matches!(run(&binary("/", a.clone(), b.clone())), Outcome::Interpret));
-    assert!(matches!(run(&binary("-", a.clone(), convert(column(6, TypeId::Int8), TypeId::Int4))), Outcome::Done(_)));
+    assert!(matches!(
+        run(&binary("-", a.clone(), convert(column(6, TypeId::Int8), TypeId::Int4))),
+        Outcome::Done(_)
+    ));
 }
 
 /// Code is looked for only after so many rows.
@@ -328,7 +340,8 @@ fn unreached_errors_do_not_count() {
 fn compilation_waits() {
     let sum = binary("+", column(4, TypeId::Int4), column(5, TypeId::Int4));
     let group = Group::new(&sum, 1).expect("it can be compiled");
-    let vectors: Vec<Vector> = TYPES.iter().flat_map(|ty| [*ty; 2]).map(|ty| Vector::nulls(ty, 10)).collect();
+    let vectors: Vec<Vector> =
+        TYPES.iter().flat_map(|ty| [*ty; 2]).map(|ty| Vector::nulls(ty, 10)).collect();
     let run = || group.run(&inputs(&group, &vectors), 10, &Mask::first(10), 15);
     assert!(matches!(run(), Outcome::Interpret));
     assert!(matches!(run(), Outcome::Interpret));

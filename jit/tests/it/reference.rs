@@ -77,10 +77,8 @@ pub(crate) fn value(expr: &Expr, input: &dyn Fn(ColumnId) -> Value) -> Result<Va
         ExprKind::Column(id) => input(*id),
         ExprKind::Literal(value) => value.clone(),
         ExprKind::Call { function, args } => {
-            let args = args
-                .iter()
-                .map(|arg| Ok((of(arg)?, arg.ty.id)))
-                .collect::<Result<Vec<_>>>()?;
+            let args =
+                args.iter().map(|arg| Ok((of(arg)?, arg.ty.id))).collect::<Result<Vec<_>>>()?;
             call(function, &args, expr.ty)?
         }
         ExprKind::And(parts) | ExprKind::Or(parts) => {
