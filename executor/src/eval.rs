@@ -129,10 +129,7 @@ impl Eval {
                 Node::IsDistinct(one(lhs), one(rhs), equality, *negated)
             }
             ExprKind::Case { branches, otherwise } => Node::Case(
-                branches
-                    .iter()
-                    .map(|(condition, result)| (of(condition), of(result)))
-                    .collect(),
+                branches.iter().map(|(condition, result)| (of(condition), of(result))).collect(),
                 otherwise.as_deref().map(one),
             ),
             ExprKind::Coalesce(parts) => Node::Coalesce(all(parts)),

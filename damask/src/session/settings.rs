@@ -497,6 +497,7 @@ fn effective(raw: &dyn Fn(&str) -> String) -> Result<Effective> {
         work_mem: raw("work_mem").parse::<usize>().unwrap_or(4096) * 1024,
         jit: match raw("jit").as_str() {
             "off" => Jit::Off,
+            "force" => Jit::Force,
             "verify" => Jit::Verify,
             _ => Jit::On,
         },
