@@ -1,1 +1,493 @@
-//! Plans as EXPLAIN shows them.
+//! Plans as EXPLAIN shows them: PostgreSQL's node names, layout and words.
+//!
+//! Projections are not shown, as in PostgreSQL; a hash join shows its build side under a `Hash`; a subquery that runs once is an `InitPlan`
+//! of the node that reads it.
+
+mod expr;
+
+use crate::expr::{ColumnId, Expr, ExprKind};
+use crate::physical::{AggregateCall, AggregateStrategy, JoinKind, Node, Operator, Plan, PlanId, Scan, SetKind, SortKey};
+use damask_types::PhysicalType;
+use expr::Printer;
+use std::fmt::Write as _;
+
+/// What EXPLAIN shows.
+#[derive(Clone, Copy, Debug)]
+pub struct ExplainOptions {
+    /// COSTS.
+    pub costs: bool,
+    /// VERBOSE.
+    pub verbose: bool,
+    /// TIMING, of EXPLAIN ANALYZE.
+    pub timing: bool,
+}
+
+impl Default for ExplainOptions {
+    fn default() -> Self {
+        Self { costs: true, verbose: false, timing: true }
+    }
+}
+
+/// What running a node came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NodeStats {
+    /// Rows given, over all loops.
+    pub rows: u64,
+    /// How often it was started.
+    pub loops: u64,
+    /// Milliseconds until the first row, over all loops.
+    pub first_ms: f64,
+    /// Milliseconds until the last row, over all loops.
+    pub total_ms: f64,
+}
+
+/// The lines of EXPLAIN's text format. `actuals` are those of EXPLAIN ANALYZE.
+pub fn text(
+    plan: &Plan,
+    options: ExplainOptions,
+    actuals: Option<&dyn Fn(PlanId) -> NodeStats>,
+) -> Vec<String> {
+    let mut writer = Writer {
+        plan,
+        options,
+        actuals,
+        printer: Printer::new(plan),
+        lines: vec![],
+        seen: vec![],
+        init_plans: vec![],
+    };
+    writer.node(plan.root, 0, true);
+    writer.lines
+}
+
+struct Writer<'a> {
+    plan: &'a Plan,
+    options: ExplainOptions,
+    actuals: Option<&'a dyn Fn(PlanId) -> NodeStats>,
+    printer: Printer<'a>,
+    lines: Vec<String>,
+    /// Shared sources that were shown.
+    seen: Vec<PlanId>,
+    /// Subplans that were shown, by number.
+    init_plans: Vec<PlanId>,
+}
+
+impl Writer<'_> {
+    fn node(&mut self, id: PlanId, depth: usize, is_root: bool) {
+        let node = self.plan.node(id);
+        // Projections are part of the node below.
+        if let Operator::Project { input, exprs } = &node.operator {
+            let below = self.plan.node(*input);
+            let is_result = matches!(&below.operator, Operator::Values { rows } if rows.iter().all(Vec::is_empty));
+            if is_result {
+                self.title("Result", id, depth, is_root);
+                self.init_plans_of(exprs.iter(), depth);
+                return;
+            }
+            self.node(*input, depth, is_root);
+            self.init_plans_of(exprs.iter(), depth);
+            return;
+        }
+        let title = self.name(node);
+        self.title(&title, id, depth, is_root);
+        self.details(node, depth);
+        let mut exprs: Vec<&Expr> = vec![];
+        node.operator.for_each_expr(&mut |expr| exprs.push(expr));
+        self.init_plans_of(exprs.into_iter(), depth);
+        for (index, child) in node.operator.inputs().into_iter().enumerate() {
+            if let Operator::HashJoin { .. } = node.operator
+                && index == 1
+            {
+                self.title("Hash", child, depth + 1, false);
+                self.node(child, depth + 2, false);
+                continue;
+            }
+            if let Operator::Shared { source } = node.operator {
+                if self.seen.contains(&source) {
+                    continue;
+                }
+                self.seen.push(source);
+            }
+            self.node(child, depth + 1, false);
+        }
+    }
+
+    fn init_plans_of<'e>(&mut self, exprs: impl Iterator<Item = &'e Expr>, depth: usize) {
+        let mut found = vec![];
+        for expr in exprs {
+            expr.walk(&mut |expr| {
+                if let ExprKind::Subplan(id) | ExprKind::Exists(id) | ExprKind::ArraySubplan(id) = expr.kind {
+                    found.push(id);
+                }
+            });
+        }
+        for id in found {
+            if self.init_plans.contains(&id) {
+                continue;
+            }
+            self.init_plans.push(id);
+            let number = self.printer.subplan_number(id);
+            self.lines.push(format!("{}InitPlan {} (returns ${})", pad(depth), number + 1, number));
+            self.node(id, depth + 2, false);
+        }
+    }
+
+    fn title(&mut self, title: &str, id: PlanId, depth: usize, is_root: bool) {
+        let node = self.plan.node(id);
+        let mut line = if is_root { title.to_owned() } else { format!("{}->  {title}", &pad(depth)[..pad(depth).len() - 4]) };
+        if self.options.costs {
+            let _ = write!(
+                line,
+                "  (cost={:.2}..{:.2} rows={:.0} width={})",
+                node.cost.0,
+                node.cost.1.max(node.cost.0),
+                node.rows,
+                width(node)
+            );
+        }
+        if let Some(actuals) = self.actuals {
+            let stats = actuals(id);
+            if stats.loops == 0 {
+                line.push_str(" (never executed)");
+            } else {
+                let loops = stats.loops as f64;
+                let rows = (stats.rows as f64 / loops).round();
+                if self.options.timing {
+                    let _ = write!(
+                        line,
+                        " (actual time={:.3}..{:.3} rows={rows:.0} loops={})",
+                        stats.first_ms / loops,
+                        stats.total_ms / loops,
+                        stats.loops
+                    );
+                } else {
+                    let _ = write!(line, " (actual rows={rows:.0} loops={})", stats.loops);
+                }
+            }
+        }
+        self.lines.push(line);
+    }
+
+    fn detail(&mut self, depth: usize, label: &str, text: &str) {
+        self.lines.push(format!("{}{label}: {text}", pad(depth)));
+    }
+
+    fn name(&self, node: &Node) -> String {
+        let on = |scan: &Scan| {
+            let name = quote(&scan.table.name);
+            if scan.alias == scan.table.name { name } else { format!("{name} {}", quote(&scan.alias)) }
+        };
+        match &node.operator {
+            Operator::Values { rows } if rows.len() == 1 => "Result".to_owned(),
+            Operator::Values { .. } => "Values Scan on \"*VALUES*\"".to_owned(),
+            Operator::Input => "Input".to_owned(),
+            Operator::SeqScan(scan) | Operator::SystemScan(scan) => format!("Seq Scan on {}", on(scan)),
+            Operator::IndexScan { scan, index, backward, index_only, .. } => {
+                let only = if *index_only { " Only" } else { "" };
+                let backward = if *backward { " Backward" } else { "" };
+                format!("Index{only} Scan{backward} using {} on {}", quote(&index.name), on(scan))
+            }
+            Operator::FunctionScan { function, .. } => format!("Function Scan on {}", function.name),
+            Operator::Filter { .. } | Operator::Project { .. } => "Result".to_owned(),
+            Operator::ProjectSet { .. } => "ProjectSet".to_owned(),
+            Operator::HashJoin { kind, .. } => format!("Hash{} Join", join_word(*kind)),
+            Operator::NestedLoopJoin { kind, .. } | Operator::Apply { kind, .. } => {
+                let word = join_word(*kind);
+                if word.is_empty() { "Nested Loop".to_owned() } else { format!("Nested Loop{word} Join") }
+            }
+            Operator::Aggregate { strategy, groups, .. } => match (strategy, groups.is_empty()) {
+                (AggregateStrategy::Hash, _) => "HashAggregate",
+                (AggregateStrategy::Streaming, _) => "GroupAggregate",
+                (AggregateStrategy::Plain, _) => "Aggregate",
+            }
+            .to_owned(),
+            Operator::Distinct { .. } => "HashAggregate".to_owned(),
+            Operator::Sort { .. } => "Sort".to_owned(),
+            Operator::TopN { .. } => "Top-N Sort".to_owned(),
+            Operator::Limit { .. } => "Limit".to_owned(),
+            Operator::Append { .. } => "Append".to_owned(),
+            Operator::SetOperation { kind, all, .. } => {
+                let word = match kind {
+                    SetKind::Intersect => "Intersect",
+                    SetKind::Except => "Except",
+                };
+                format!("HashSetOp {word}{}", if *all { " All" } else { "" })
+            }
+            Operator::Shared { .. } => "CTE Scan".to_owned(),
+            Operator::Insert(insert) => format!("Insert on {}", quote(&insert.table.name)),
+            Operator::Update(update) => format!("Update on {}", quote(&update.table.name)),
+            Operator::Delete(delete) => format!("Delete on {}", quote(&delete.table.name)),
+            Operator::LockRows { .. } => "LockRows".to_owned(),
+        }
+    }
+
+    fn details(&mut self, node: &Node, depth: usize) {
+        match &node.operator {
+            Operator::SeqScan(scan) | Operator::SystemScan(scan) => self.conjuncts(depth, "Filter", &scan.predicates),
+            Operator::IndexScan { scan, index, bounds, .. } => {
+                let mut parts = vec![];
+                let name = |at: usize| {
+                    index.keys.get(at).map_or_else(String::new, |key| quote(&scan.table.columns[usize::from(key.column.0)].name))
+                };
+                let equal = bounds.equal.len();
+                for (at, value) in bounds.equal.iter().enumerate() {
+                    let value = self.printer.text(value);
+                    parts.push(if bounds.any && at + 1 == equal {
+                        format!("({} = ANY ({value}))", name(at))
+                    } else {
+                        format!("({} = {value})", name(at))
+                    });
+                }
+                if let Some((value, inclusive)) = &bounds.lower {
+                    let sign = if *inclusive { ">=" } else { ">" };
+                    parts.push(format!("({} {sign} {})", name(equal), self.printer.text(value)));
+                }
+                if let Some((value, inclusive)) = &bounds.upper {
+                    let sign = if *inclusive { "<=" } else { "<" };
+                    parts.push(format!("({} {sign} {})", name(equal), self.printer.text(value)));
+                }
+                match &parts[..] {
+                    [] => {}
+                    [one] => self.detail(depth, "Index Cond", &one.clone()),
+                    many => {
+                        let joined = format!("({})", many.join(" AND "));
+                        self.detail(depth, "Index Cond", &joined);
+                    }
+                }
+                self.conjuncts(depth, "Filter", &scan.predicates);
+            }
+            Operator::Filter { predicates, .. } => self.conjuncts(depth, "Filter", predicates),
+            Operator::HashJoin { keys, residual, .. } => {
+                let parts: Vec<String> = keys
+                    .iter()
+                    .map(|key| {
+                        let (left, right) = (self.printer.text(&key.left), self.printer.text(&key.right));
+                        if key.null_safe {
+                            format!("(NOT ({left} IS DISTINCT FROM {right}))")
+                        } else {
+                            format!("({left} = {right})")
+                        }
+                    })
+                    .collect();
+                let joined = if parts.len() == 1 { parts[0].clone() } else { format!("({})", parts.join(" AND ")) };
+                self.detail(depth, "Hash Cond", &joined);
+                self.conjuncts(depth, "Join Filter", residual);
+            }
+            Operator::NestedLoopJoin { predicates, .. } | Operator::Apply { predicates, .. } => {
+                self.conjuncts(depth, "Join Filter", predicates);
+            }
+            Operator::Aggregate { groups, .. } => {
+                if !groups.is_empty() {
+                    let keys: Vec<String> = groups.iter().map(|group| self.printer.text(group)).collect();
+                    self.detail(depth, "Group Key", &keys.join(", "));
+                }
+            }
+            Operator::Distinct { keys, .. } => {
+                let keys: Vec<String> = keys.iter().map(|&id| self.printer.column(id)).collect();
+                self.detail(depth, "Group Key", &keys.join(", "));
+            }
+            Operator::Sort { keys, .. } | Operator::TopN { keys, .. } => {
+                let keys: Vec<String> = keys.iter().map(|key| self.sort_key(key)).collect();
+                self.detail(depth, "Sort Key", &keys.join(", "));
+            }
+            _ => {}
+        }
+    }
+
+    fn sort_key(&self, key: &SortKey) -> String {
+        let mut text = self.printer.text(&key.expr);
+        if key.descending {
+            text.push_str(" DESC");
+        }
+        if key.nulls_first != key.descending {
+            text.push_str(if key.nulls_first { " NULLS FIRST" } else { " NULLS LAST" });
+        }
+        text
+    }
+
+    fn conjuncts(&mut self, depth: usize, label: &str, predicates: &[Expr]) {
+        let text = match predicates {
+            [] => return,
+            [one] => self.printer.text(one),
+            many => {
+                let parts: Vec<String> = many.iter().map(|part| self.printer.text(part)).collect();
+                format!("({})", parts.join(" AND "))
+            }
+        };
+        self.detail(depth, label, &text);
+    }
+}
+
+/// Blanks before the details of a node at this depth.
+fn pad(depth: usize) -> String {
+    " ".repeat(2 + depth * 6)
+}
+
+fn join_word(kind: JoinKind) -> &'static str {
+    match kind {
+        JoinKind::Inner => "",
+        JoinKind::Left => " Left",
+        JoinKind::Right => " Right",
+        JoinKind::Full => " Full",
+        JoinKind::Semi => " Semi",
+        JoinKind::Anti => " Anti",
+        JoinKind::NullAwareAnti => " Null-Aware Anti",
+        JoinKind::Mark => " Mark",
+        JoinKind::Single => " Single",
+    }
+}
+
+fn width(node: &Node) -> usize {
+    node.types
+        .iter()
+        .map(|ty| match ty.id.physical() {
+            PhysicalType::Bool => 1,
+            PhysicalType::Int2 => 2,
+            PhysicalType::Int4 | PhysicalType::Oid | PhysicalType::Float4 => 4,
+            PhysicalType::Int8 | PhysicalType::Float8 => 8,
+            PhysicalType::Interval | PhysicalType::Uuid => 16,
+            PhysicalType::Numeric | PhysicalType::Bytes | PhysicalType::Boxed => 32,
+        })
+        .sum()
+}
+
+/// An identifier, quoted if it must be.
+pub(crate) fn quote(name: &str) -> String {
+    let plain = !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit())
+        && !name.as_bytes()[0].is_ascii_digit();
+    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+impl Operator {
+    /// The nodes it reads, left to right.
+    pub fn inputs(&self) -> Vec<PlanId> {
+        match self {
+            Self::Values { .. }
+            | Self::Input
+            | Self::SeqScan(_)
+            | Self::IndexScan { .. }
+            | Self::SystemScan(_)
+            | Self::FunctionScan { .. } => vec![],
+            Self::Filter { input, .. }
+            | Self::Project { input, .. }
+            | Self::ProjectSet { input, .. }
+            | Self::Aggregate { input, .. }
+            | Self::Distinct { input, .. }
+            | Self::Sort { input, .. }
+            | Self::TopN { input, .. }
+            | Self::Limit { input, .. }
+            | Self::LockRows { input, .. } => vec![*input],
+            Self::HashJoin { left, right, .. }
+            | Self::NestedLoopJoin { left, right, .. }
+            | Self::Apply { left, right, .. }
+            | Self::SetOperation { left, right, .. } => vec![*left, *right],
+            Self::Append { inputs } => inputs.clone(),
+            Self::Shared { source } => vec![*source],
+            Self::Insert(insert) => vec![insert.input],
+            Self::Update(update) => vec![update.input],
+            Self::Delete(delete) => vec![delete.input],
+        }
+    }
+
+    /// Calls `f` for each of its expressions.
+    pub fn for_each_expr<'a>(&'a self, f: &mut dyn FnMut(&'a Expr)) {
+        match self {
+            Self::Values { rows } => rows.iter().flatten().for_each(f),
+            Self::Input
+            | Self::Distinct { .. }
+            | Self::Append { .. }
+            | Self::SetOperation { .. }
+            | Self::Shared { .. }
+            | Self::LockRows { .. } => {}
+            Self::SeqScan(scan) | Self::SystemScan(scan) => scan.predicates.iter().for_each(f),
+            Self::IndexScan { scan, bounds, .. } => {
+                bounds.equal.iter().for_each(&mut *f);
+                bounds.lower.iter().chain(&bounds.upper).for_each(|(expr, _)| f(expr));
+                scan.predicates.iter().for_each(f);
+            }
+            Self::FunctionScan { args, .. } => args.iter().for_each(f),
+            Self::Filter { predicates, .. }
+            | Self::NestedLoopJoin { predicates, .. }
+            | Self::Apply { predicates, .. } => predicates.iter().for_each(f),
+            Self::Project { exprs, .. } => exprs.iter().for_each(f),
+            Self::ProjectSet { functions, .. } => functions.iter().flat_map(|(_, args)| args).for_each(f),
+            Self::HashJoin { keys, residual, .. } => {
+                for key in keys {
+                    f(&key.left);
+                    f(&key.right);
+                }
+                residual.iter().for_each(f);
+            }
+            Self::Aggregate { groups, aggregates, .. } => {
+                groups.iter().for_each(&mut *f);
+                for call in aggregates {
+                    call.args.iter().for_each(&mut *f);
+                    call.filter.iter().for_each(&mut *f);
+                    call.order.iter().for_each(|key| f(&key.expr));
+                }
+            }
+            Self::Sort { keys, .. } => keys.iter().for_each(|key| f(&key.expr)),
+            Self::TopN { keys, limit, offset, .. } => {
+                keys.iter().for_each(|key| f(&key.expr));
+                f(limit);
+                offset.iter().for_each(f);
+            }
+            Self::Limit { limit, offset, .. } => limit.iter().chain(offset).for_each(f),
+            Self::Insert(insert) => {
+                insert.checks.checks.iter().for_each(|(_, expr)| f(expr));
+                insert.returning.iter().for_each(f);
+            }
+            Self::Update(update) => {
+                update.assignments.iter().for_each(|(_, expr)| f(expr));
+                update.recheck.iter().for_each(&mut *f);
+                update.checks.checks.iter().for_each(|(_, expr)| f(expr));
+                update.returning.iter().for_each(f);
+            }
+            Self::Delete(delete) => delete.recheck.iter().chain(&delete.returning).for_each(f),
+        }
+    }
+}
+
+/// What a call of an aggregate looks like.
+pub(crate) fn call_text(printer: &Printer<'_>, call: &AggregateCall) -> String {
+    let args: Vec<String> = call.args.iter().map(|arg| printer.text(arg)).collect();
+    let args = if call.args.is_empty() { "*".to_owned() } else { args.join(", ") };
+    format!("{}({}{args})", call.function.name, if call.distinct { "DISTINCT " } else { "" })
+}
+
+/// The name of a column made by a node, for printing.
+pub(crate) fn made_column(printer: &Printer<'_>, node: &Node, id: ColumnId) -> Option<String> {
+    let place = node.output.iter().position(|other| *other == id)?;
+    match &node.operator {
+        Operator::Project { exprs, .. } => {
+            let expr = exprs.get(place)?;
+            (expr.as_column() != Some(id)).then(|| printer.text(expr))
+        }
+        Operator::Aggregate { groups, aggregates, .. } => match groups.get(place) {
+            Some(group) => (group.as_column() != Some(id)).then(|| printer.text(group)),
+            None => aggregates.get(place - groups.len()).map(|call| call_text(printer, call)),
+        },
+        Operator::SeqScan(scan) | Operator::SystemScan(scan) | Operator::IndexScan { scan, .. } => {
+            printer.scan_column(scan, id)
+        }
+        Operator::FunctionScan { function, .. } => Some(function.name.to_owned()),
+        Operator::ProjectSet { functions, input } => {
+            let own = place.checked_sub(printer.plan.node(*input).output.len())?;
+            functions.get(own).map(|(function, args)| {
+                let args: Vec<String> = args.iter().map(|arg| printer.text(arg)).collect();
+                format!("{}({})", function.name, args.join(", "))
+            })
+        }
+        Operator::Shared { source } => {
+            let below = printer.plan.node(*source).output.get(place)?;
+            Some(printer.column(*below))
+        }
+        Operator::Append { inputs } => {
+            let below = printer.plan.node(*inputs.first()?).output.get(place)?;
+            Some(printer.column(*below))
+        }
+        Operator::Values { .. } => Some(format!("column{}", place + 1)),
+        _ => None,
+    }
+}
