@@ -74,6 +74,21 @@ pub struct SearchPath {
 }
 
 impl CatalogSnapshot {
+    /// A snapshot of just these objects, for tests of what stands on it.
+    pub fn of(
+        schemas: impl IntoIterator<Item = Schema>,
+        relations: impl IntoIterator<Item = Relation>,
+    ) -> Self {
+        let mut snapshot = Self::default();
+        for schema in schemas {
+            snapshot.put_schema(Arc::new(schema));
+        }
+        for relation in relations {
+            snapshot.put_relation(Arc::new(relation));
+        }
+        snapshot
+    }
+
     /// The schema of this OID.
     pub fn schema(&self, oid: Oid) -> Option<&Arc<Schema>> {
         self.schemas.get(&oid)
