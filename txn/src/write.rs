@@ -85,11 +85,19 @@ impl Engine {
 
     /// Looks at a row's versions and locks for a writer that wants `lock`.
     fn judge(&self, txn: &Txn, state: &RowState, lock: RowLock) -> Result<Verdict> {
-        let mut holds_lock = false;
-        for holder in &state.locks {
-            if Arc::ptr_eq(&holder.cell, &txn.cell) {
-                holds_lock |= holder.lock >= RowLock::Share;
-            } else if holder.lock.conflicts_with(lock) && self.blocks(&holder.cell, txn) {
+        let is_own = |holder: &RowLockHolder| Arc::ptr_eq(&holder.cell, &txn.cell);
+        let holds_lock =
+            state.locks.iter().any(|holder| is_own(holder) && holder.lock >= RowLock::Share);
+        // A snapshot that is kept has lost already if there is a commit after it, whoever changed or locked the row since.
+        if txn.isolation() == IsolationLevel::RepeatableRead && !holds_lock {
+            let seen = txn.view_ref()?.timestamp;
+            let is_lost = |version: &Version| matches!(version.cell.outcome(), Outcome::Committed(at) if at > seen);
+            if state.versions.iter().any(is_lost) {
+                return Ok(Verdict::Changed);
+            }
+        }
+        for holder in state.locks.iter().filter(|holder| !is_own(holder)) {
+            if holder.lock.conflicts_with(lock) && self.blocks(&holder.cell, txn) {
                 return Ok(Verdict::Blocked(Blocker::new(&holder.cell)));
             }
         }
@@ -99,16 +107,6 @@ impl Engine {
         if Arc::ptr_eq(&newest.cell, &txn.cell) {
             let is_seen = newest.command < txn.command;
             return Ok(if is_seen { Verdict::Free } else { Verdict::SelfModified });
-        }
-        // A snapshot that is kept has lost already if there is a commit after it, whoever has changed the row since.
-        if txn.isolation() == IsolationLevel::RepeatableRead && !holds_lock {
-            let (seen, horizon) = (txn.view_ref()?.timestamp, self.horizon());
-            let is_lost = state.versions.iter().any(|version| {
-                matches!(version.cell.outcome(), Outcome::Committed(at) if at > seen && at <= horizon)
-            });
-            if is_lost {
-                return Ok(Verdict::Changed);
-            }
         }
         match newest.cell.outcome() {
             Outcome::Active(_) if newest.lock.conflicts_with(lock) => {
