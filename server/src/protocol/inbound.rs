@@ -132,7 +132,7 @@ mod tests {
     fn lengths_are_checked_before_the_bytes_are_there() {
         for length in [0_u32, 3, 101, u32::MAX] {
             let mut inbound = Inbound::default();
-            inbound.push(&[b'Q']);
+            inbound.push(b"Q");
             inbound.push(&length.to_be_bytes());
             assert!(inbound.frame(100).is_err());
         }

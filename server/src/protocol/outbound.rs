@@ -104,7 +104,9 @@ impl Outbound {
         self.message(b'v', |out| {
             out.i32(3 << 16);
             out.i32(options.len() as i32);
-            options.iter().for_each(|option| out.text(option));
+            for option in options {
+                out.text(option);
+            }
         });
     }
 
@@ -170,7 +172,9 @@ impl Outbound {
     pub(crate) fn parameter_description(&mut self, types: &[Oid]) {
         self.message(b't', |out| {
             out.i16(types.len() as i16);
-            types.iter().for_each(|ty| out.i32(ty.0.cast_signed()));
+            for ty in types {
+                out.i32(ty.0.cast_signed());
+            }
         });
     }
 

@@ -85,8 +85,8 @@ fn parameters(minor: u16, mut rest: &[u8]) -> Result<Parameters> {
         }
         let value = string(&mut rest)?;
         match name {
-            "user" => found.user = value.to_owned(),
-            "database" => found.database = value.to_owned(),
+            "user" => value.clone_into(&mut found.user),
+            "database" => value.clone_into(&mut found.database),
             "options" => options = Some(value),
             "replication" => {
                 if !matches!(value, "false" | "off" | "no" | "0") {

@@ -1,4 +1,5 @@
 //! The protocol over real sockets, with a small session instead of the engine.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod client;
 mod noise;

@@ -11,7 +11,7 @@ impl Parser<'_> {
         let or_replace = self.eat_all(&[Keyword::Or, Keyword::Replace]);
         let persistence = self.persistence();
         let Kind::Keyword(keyword) = self.kind() else { return Err(self.unexpected()) };
-        if or_replace && !self.may_replace(keyword) {
+        if or_replace && !may_replace(keyword) {
             return Err(self.unexpected());
         }
         match keyword {
@@ -56,24 +56,6 @@ impl Parser<'_> {
                 Ok(self.unsupported_statement(name, start))
             }
         }
-    }
-
-    fn may_replace(&self, keyword: Keyword) -> bool {
-        matches!(
-            keyword,
-            Keyword::View
-                | Keyword::Recursive
-                | Keyword::Function
-                | Keyword::Procedure
-                | Keyword::Aggregate
-                | Keyword::Rule
-                | Keyword::Trigger
-                | Keyword::Constraint
-                | Keyword::Language
-                | Keyword::Trusted
-                | Keyword::Procedural
-                | Keyword::Transform
-        )
     }
 
     /// The command tag of a `CREATE` without a tree.
@@ -136,4 +118,23 @@ impl Parser<'_> {
         }
         Ok(Statement::CreateDatabase(CreateDatabase { name, options }))
     }
+}
+
+/// `OR REPLACE` may stand before this kind of object.
+fn may_replace(keyword: Keyword) -> bool {
+    matches!(
+        keyword,
+        Keyword::View
+            | Keyword::Recursive
+            | Keyword::Function
+            | Keyword::Procedure
+            | Keyword::Aggregate
+            | Keyword::Rule
+            | Keyword::Trigger
+            | Keyword::Constraint
+            | Keyword::Language
+            | Keyword::Trusted
+            | Keyword::Procedural
+            | Keyword::Transform
+    )
 }

@@ -495,7 +495,7 @@ impl Parser<'_> {
             Keyword::Unknown => None,
             Keyword::Document => return Err(Self::unsupported("IS DOCUMENT", token.start)),
             Keyword::Normalized | Keyword::Nfc | Keyword::Nfd | Keyword::Nfkc | Keyword::Nfkd => {
-                return self.is_normalized(left, negated, location);
+                return self.is_normalized(*left, negated);
             }
             _ => return Err(self.unexpected()),
         };

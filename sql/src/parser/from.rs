@@ -94,8 +94,8 @@ impl Parser<'_> {
         let start = self.start();
         let lateral = self.eat(Keyword::Lateral);
         if self.at_punctuation(b'(') {
-            let content = self.from_parenthesis()?;
-            return self.after_from_parenthesis(content, lateral, start);
+            let content = self.join_parenthesis()?;
+            return self.after_join_parenthesis(content, lateral, start);
         }
         if self.keyword_at(1, Keyword::From) && self.at_keyword(Keyword::Rows) {
             return self.rows_from(lateral, start);
@@ -269,14 +269,14 @@ impl Parser<'_> {
         Ok((name, false))
     }
 
-    fn from_parenthesis(&mut self) -> Result<FromParenthesis> {
+    fn join_parenthesis(&mut self) -> Result<FromParenthesis> {
         self.enter()?;
         let start = self.start();
         self.expect_punctuation(b'(')?;
         let content = if self.at_query_word() {
             FromParenthesis::Query(Box::new(self.query()?))
         } else if self.query_after_parentheses(0) {
-            self.nested_from_parenthesis()?
+            self.nested_join_parenthesis()?
         } else {
             FromParenthesis::Table(self.table_ref()?)
         };
@@ -297,10 +297,10 @@ impl Parser<'_> {
     }
 
     /// What begins with another parenthesis that holds a query at its bottom.
-    fn nested_from_parenthesis(&mut self) -> Result<FromParenthesis> {
+    fn nested_join_parenthesis(&mut self) -> Result<FromParenthesis> {
         let start = self.start();
         let collect = self.collect();
-        let inner = self.from_parenthesis()?;
+        let inner = self.join_parenthesis()?;
         self.grown(collect)?;
         let inner = match inner {
             FromParenthesis::Query(query) => {
@@ -315,13 +315,13 @@ impl Parser<'_> {
             }
             inner @ FromParenthesis::Table(_) => inner,
         };
-        let left = self.after_from_parenthesis(inner, false, start)?;
+        let left = self.after_join_parenthesis(inner, false, start)?;
         let table = self.joins(left)?;
         self.count_child();
         Ok(FromParenthesis::Table(table))
     }
 
-    fn after_from_parenthesis(
+    fn after_join_parenthesis(
         &mut self,
         content: FromParenthesis,
         lateral: bool,

@@ -453,15 +453,10 @@ impl Parser<'_> {
     }
 
     /// `IS [NOT] [form] NORMALIZED`, from the form on.
-    pub(super) fn is_normalized(
-        &mut self,
-        left: Box<Expr>,
-        negated: bool,
-        location: u32,
-    ) -> Result<ExprKind> {
+    pub(super) fn is_normalized(&mut self, left: Expr, negated: bool) -> Result<ExprKind> {
         let word = self.token();
         let start = left.span.start;
-        let mut args = vec![positional(*left)];
+        let mut args = vec![positional(left)];
         if let Some(form) = self.normal_form() {
             args.push(positional(string(form.into(), word)));
         }
@@ -470,7 +465,6 @@ impl Parser<'_> {
         if !negated {
             return Ok(call);
         }
-        let _ = location;
         Ok(ExprKind::Not(Box::new(Expr::new(call, self.span_from(start)))))
     }
 

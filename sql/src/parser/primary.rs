@@ -68,7 +68,7 @@ impl Parser<'_> {
     fn parameter(&mut self) -> Result<Expr> {
         let token = self.bump();
         let number =
-            self.token_text(token)[1..].parse().ok().filter(|&n: &u32| n <= i32::MAX as u32);
+            self.token_text(token)[1..].parse().ok().filter(|&n: &u32| i32::try_from(n).is_ok());
         let Some(number) = number else {
             let message = format!("there is no parameter {}", self.token_text(token));
             return Err(ParseError::new("42P02", message, token.start));

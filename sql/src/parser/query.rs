@@ -323,7 +323,7 @@ impl Parser<'_> {
             select.items = self.list(Self::select_item)?;
         }
         if self.eat(Keyword::Into) {
-            select.into = Some(self.into_table()?);
+            select.into = Some(self.table_after_into()?);
         }
         if self.eat(Keyword::From) {
             select.from = self.list(Self::table_ref)?;
@@ -391,7 +391,7 @@ impl Parser<'_> {
     }
 
     /// `[TEMP | UNLOGGED] [TABLE] name`.
-    fn into_table(&mut self) -> Result<IntoTable> {
+    fn table_after_into(&mut self) -> Result<IntoTable> {
         let persistence = self.persistence();
         self.eat(Keyword::Table);
         Ok(IntoTable { name: self.relation_name()?, persistence })

@@ -148,13 +148,11 @@ impl Parser<'_> {
             self.list(Self::privilege)?
         };
         let objects = if self.eat(Keyword::On) {
-            match self.grant_objects()? {
-                Some(objects) => Some(objects),
-                None => {
-                    let name = if revoke { "REVOKE" } else { "GRANT" };
-                    return Ok(self.unsupported_statement(name, start));
-                }
-            }
+            let Some(objects) = self.grant_objects()? else {
+                let name = if revoke { "REVOKE" } else { "GRANT" };
+                return Ok(self.unsupported_statement(name, start));
+            };
+            Some(objects)
         } else {
             None
         };

@@ -349,10 +349,7 @@ impl Parser<'_> {
         self.expect(Keyword::References)?;
         let table = self.relation_name()?;
         let columns = self.optional_columns()?;
-        let match_kind = if !self.at_keyword(Keyword::Match) {
-            MatchKind::Simple
-        } else {
-            self.bump();
+        let match_kind = if self.eat(Keyword::Match) {
             if self.eat(Keyword::Full) {
                 MatchKind::Full
             } else if self.eat(Keyword::Partial) {
@@ -365,6 +362,8 @@ impl Parser<'_> {
                 self.expect(Keyword::Simple)?;
                 MatchKind::Simple
             }
+        } else {
+            MatchKind::Simple
         };
         let mut on_update = ReferentialAction::NoAction;
         let mut on_delete = ReferentialAction::NoAction;

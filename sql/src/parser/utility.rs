@@ -193,12 +193,11 @@ impl Parser<'_> {
                 }
                 Keyword::Names => {
                     self.bump();
-                    let value = match self.eat_string()? {
-                        Some(encoding) => text(encoding),
-                        None => {
-                            self.eat(Keyword::Default);
-                            SetValue::Default
-                        }
+                    let value = if let Some(encoding) = self.eat_string()? {
+                        text(encoding)
+                    } else {
+                        self.eat(Keyword::Default);
+                        SetValue::Default
                     };
                     return Ok(("client_encoding".into(), value));
                 }

@@ -1,4 +1,5 @@
 //! Tests of the parser from outside.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod corpus;
 mod depth;
