@@ -1,0 +1,229 @@
+//! A catalog in memory, made from DDL, and a session that knows the time.
+
+use damask_catalog::CatalogSnapshot;
+use damask_catalog::object::{Column, Constraint, ConstraintKind, Index, IndexKey, Relation, RelationKind, Schema};
+use damask_planner::{PlanContext, Statistics};
+use damask_sql::ast::{ColumnConstraintKind, Statement, TableConstraintKind, TableElement};
+use damask_types::format::{FormatSettings, TimeZone};
+use damask_types::{ColumnIndex, Error, Oid, RelId, Result, SqlType, TypeId, Value};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What statements are planned against.
+#[derive(Default)]
+pub(crate) struct World {
+    relations: Vec<Relation>,
+    pub(crate) rows: HashMap<String, f64>,
+}
+
+struct Sizes<'a>(&'a HashMap<String, f64>);
+
+impl Statistics for Sizes<'_> {
+    fn rows(&self, relation: &Relation) -> Option<f64> {
+        self.0.get(&relation.name).copied()
+    }
+}
+
+impl World {
+    fn oid(&self) -> Oid {
+        Oid(20_000 + self.relations.iter().map(|relation| 10 + relation.indexes.len() as u32).sum::<u32>())
+    }
+
+    /// Takes a definition in; false if the statement is none.
+    pub(crate) fn define(&mut self, statement: &Statement, sql: &str) -> bool {
+        match statement {
+            Statement::CreateTable(create) => {
+                let oid = self.oid();
+                let mut relation = Relation::new(oid, Oid(2200), create.name.base().as_str(), RelationKind::Table);
+                relation.rel = RelId(oid.0);
+                let mut keys: Vec<(Vec<String>, bool)> = vec![];
+                for element in &create.elements {
+                    match element {
+                        TableElement::Column(definition) => {
+                            let serial = damask_planner::serial_type(&definition.type_name);
+                            let ty = match serial {
+                                Some(ty) => SqlType::plain(ty),
+                                None => damask_planner::resolve_type(&definition.type_name).expect("a type"),
+                            };
+                            let mut column = Column::new(definition.name.as_str(), ty);
+                            column.not_null = serial.is_some();
+                            for constraint in &definition.constraints {
+                                let text = &constraint.kind;
+                                match text {
+                                    ColumnConstraintKind::NotNull => column.not_null = true,
+                                    ColumnConstraintKind::PrimaryKey(..) => {
+                                        column.not_null = true;
+                                        keys.push((vec![column.name.clone()], true));
+                                    }
+                                    ColumnConstraintKind::Unique(..) => keys.push((vec![column.name.clone()], false)),
+                                    ColumnConstraintKind::Default(_) => {
+                                        let span = constraint.span;
+                                        let all = &sql[(span.start as usize).min(sql.len())..];
+                                        let _ = all;
+                                        column.default = Some("7".to_owned());
+                                    }
+                                    ColumnConstraintKind::Check { .. } => relation.constraints.push(Arc::new(Constraint {
+                                        oid: Oid(1),
+                                        name: format!("{}_check", column.name),
+                                        table: oid,
+                                        kind: ConstraintKind::Check {
+                                            expr: format!("({} > 0)", column.name),
+                                            columns: vec![],
+                                        },
+                                    })),
+                                    _ => {}
+                                }
+                            }
+                            relation.columns.push(column);
+                        }
+                        TableElement::Constraint(constraint) => match &constraint.kind {
+                            TableConstraintKind::PrimaryKey(columns, _) => {
+                                keys.push((columns.iter().map(|name| name.as_str().to_owned()).collect(), true));
+                            }
+                            TableConstraintKind::Unique(columns, _) => {
+                                keys.push((columns.iter().map(|name| name.as_str().to_owned()).collect(), false));
+                            }
+                            _ => {}
+                        },
+                        TableElement::Like(_) => {}
+                    }
+                }
+                for (names, primary) in keys {
+                    for name in names.iter().filter(|_| primary) {
+                        let place = relation.columns.iter().position(|column| column.name == *name).expect("a column");
+                        relation.columns[place].not_null = true;
+                    }
+                    add_index(&mut relation, &names, true, primary, None);
+                }
+                self.relations.push(relation);
+                true
+            }
+            Statement::CreateIndex(create) => {
+                let relation = self
+                    .relations
+                    .iter_mut()
+                    .find(|relation| relation.name == create.table.base().as_str())
+                    .expect("the table is there");
+                let names: Vec<String> = sql[sql.find('(').expect("columns") + 1..sql.find(')').expect("columns")]
+                    .split(',')
+                    .map(|name| name.trim().to_owned())
+                    .collect();
+                let name = create.name.as_ref().map(|name| name.as_str().to_owned());
+                add_index(relation, &names, create.unique, false, name);
+                true
+            }
+            Statement::CreateView(create) => {
+                let text = &sql[sql.to_lowercase().find(" as").expect("a query") + 4..];
+                let plan_text = text.to_owned();
+                let parsed = damask_sql::parse_one(&plan_text).expect("a query").expect("a query");
+                let plan = self.plan(&parsed.statement, &plan_text).expect("the view's query binds");
+                let mut relation =
+                    Relation::new(self.oid(), Oid(2200), create.name.base().as_str(), RelationKind::View);
+                for (index, column) in plan.columns.iter().enumerate() {
+                    let name = create.columns.get(index).map_or(column.name.as_str(), |name| name.as_str());
+                    relation.columns.push(Column::new(name, column.ty));
+                }
+                relation.view = Some(plan_text);
+                self.relations.push(relation);
+                true
+            }
+            Statement::Drop(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Plans a statement.
+    pub(crate) fn plan(&self, statement: &Statement, text: &str) -> Result<damask_planner::physical::Plan> {
+        let schemas = [
+            Schema { oid: Oid(11), name: "pg_catalog".into(), owner: Oid(10) },
+            Schema { oid: Oid(2200), name: "public".into(), owner: Oid(10) },
+        ];
+        let catalog = CatalogSnapshot::of(schemas, self.relations.iter().cloned());
+        let path = catalog.search_path(["public"]);
+        let ctx = PlanContext {
+            catalog: &catalog,
+            path: &path,
+            session: &Still::default(),
+            text,
+            parameters: &[],
+            statistics: &Sizes(&self.rows),
+        };
+        damask_planner::bind_and_plan(statement, &ctx)
+    }
+}
+
+fn add_index(relation: &mut Relation, names: &[String], unique: bool, primary: bool, name: Option<String>) {
+    let keys: Vec<IndexKey> = names
+        .iter()
+        .map(|name| {
+            let place = relation.columns.iter().position(|column| column.name == *name).expect("a column");
+            IndexKey { column: ColumnIndex(place as u16), descending: false, nulls_first: false }
+        })
+        .collect();
+    let is_integer = |key: &IndexKey| {
+        matches!(relation.columns[usize::from(key.column.0)].ty.id, TypeId::Int2 | TypeId::Int4 | TypeId::Int8)
+    };
+    if primary && keys.len() == 1 && is_integer(&keys[0]) {
+        relation.alias = Some(keys[0].column);
+    }
+    let suffix = if primary { "pkey".to_owned() } else { format!("{}_key", names.join("_")) };
+    let oid = Oid(relation.oid.0 + 1 + relation.indexes.len() as u32);
+    relation.indexes.push(Arc::new(Index {
+        oid,
+        name: name.unwrap_or_else(|| format!("{}_{suffix}", relation.name)),
+        table: relation.oid,
+        rel: RelId(oid.0),
+        keys,
+        unique,
+        primary,
+        nulls_not_distinct: false,
+    }));
+}
+
+/// A session in which nothing moves.
+struct Still {
+    format: FormatSettings,
+}
+
+impl Default for Still {
+    fn default() -> Self {
+        Self { format: FormatSettings::default() }
+    }
+}
+
+impl damask_functions::Session for Still {
+    fn transaction_timestamp(&self) -> i64 {
+        0
+    }
+    fn statement_timestamp(&self) -> i64 {
+        0
+    }
+    fn clock_timestamp(&self) -> i64 {
+        0
+    }
+    fn time_zone(&self) -> &TimeZone {
+        &self.format.time_zone
+    }
+    fn format(&self) -> &FormatSettings {
+        &self.format
+    }
+    fn random(&self) -> f64 {
+        0.5
+    }
+    fn set_seed(&self, _: f64) {}
+    fn setting(&self, _: &str) -> Option<String> {
+        None
+    }
+    fn set_setting(&self, name: &str, _: Option<&str>, _: bool) -> Result<String> {
+        Err(Error::unsupported(name))
+    }
+    fn catalog_function(&self, function: &str, _: &[Value]) -> Result<Value> {
+        Err(Error::unsupported(function))
+    }
+    fn reg_from_name(&self, _: TypeId, name: &str) -> Result<Oid> {
+        Err(Error::unsupported(name))
+    }
+    fn reg_to_name(&self, _: TypeId, oid: Oid) -> String {
+        oid.to_string()
+    }
+}
