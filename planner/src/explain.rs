@@ -56,7 +56,7 @@ pub fn text(
         seen: vec![],
         init_plans: vec![],
     };
-    writer.node(plan.root, 0, true);
+    writer.node(plan.root, 2, true);
     writer.lines
 }
 
@@ -73,33 +73,33 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn node(&mut self, id: PlanId, depth: usize, is_root: bool) {
+    fn node(&mut self, id: PlanId, indent: usize, is_root: bool) {
         let node = self.plan.node(id);
         // Projections are part of the node below.
         if let Operator::Project { input, exprs } = &node.operator {
             let below = self.plan.node(*input);
             let is_result = matches!(&below.operator, Operator::Values { rows } if rows.iter().all(Vec::is_empty));
             if is_result {
-                self.title("Result", id, depth, is_root);
-                self.init_plans_of(exprs.iter(), depth);
+                self.title("Result", id, indent, is_root);
+                self.init_plans_of(exprs.iter(), indent);
                 return;
             }
-            self.node(*input, depth, is_root);
-            self.init_plans_of(exprs.iter(), depth);
+            self.node(*input, indent, is_root);
+            self.init_plans_of(exprs.iter(), indent);
             return;
         }
         let title = self.name(node);
-        self.title(&title, id, depth, is_root);
-        self.details(node, depth);
+        self.title(&title, id, indent, is_root);
+        self.details(node, indent);
         let mut exprs: Vec<&Expr> = vec![];
         node.operator.for_each_expr(&mut |expr| exprs.push(expr));
-        self.init_plans_of(exprs.into_iter(), depth);
+        self.init_plans_of(exprs.into_iter(), indent);
         for (index, child) in node.operator.inputs().into_iter().enumerate() {
             if let Operator::HashJoin { .. } = node.operator
                 && index == 1
             {
-                self.title("Hash", child, depth + 1, false);
-                self.node(child, depth + 2, false);
+                self.title("Hash", child, indent + 6, false);
+                self.node(child, indent + 12, false);
                 continue;
             }
             if let Operator::Shared { source } = node.operator {
@@ -108,11 +108,11 @@ impl Writer<'_> {
                 }
                 self.seen.push(source);
             }
-            self.node(child, depth + 1, false);
+            self.node(child, indent + 6, false);
         }
     }
 
-    fn init_plans_of<'e>(&mut self, exprs: impl Iterator<Item = &'e Expr>, depth: usize) {
+    fn init_plans_of<'e>(&mut self, exprs: impl Iterator<Item = &'e Expr>, indent: usize) {
         let mut found = vec![];
         for expr in exprs {
             expr.walk(&mut |expr| {
@@ -127,14 +127,14 @@ impl Writer<'_> {
             }
             self.init_plans.push(id);
             let number = self.printer.subplan_number(id);
-            self.lines.push(format!("{}InitPlan {} (returns ${})", pad(depth), number + 1, number));
-            self.node(id, depth + 2, false);
+            self.lines.push(format!("{}InitPlan {} (returns ${})", pad(indent), number + 1, number));
+            self.node(id, indent + 8, false);
         }
     }
 
-    fn title(&mut self, title: &str, id: PlanId, depth: usize, is_root: bool) {
+    fn title(&mut self, title: &str, id: PlanId, indent: usize, is_root: bool) {
         let node = self.plan.node(id);
-        let mut line = if is_root { title.to_owned() } else { format!("{}->  {title}", &pad(depth)[..pad(depth).len() - 4]) };
+        let mut line = if is_root { title.to_owned() } else { format!("{}->  {title}", pad(indent - 6)) };
         if self.options.costs {
             let _ = write!(
                 line,
@@ -168,8 +168,8 @@ impl Writer<'_> {
         self.lines.push(line);
     }
 
-    fn detail(&mut self, depth: usize, label: &str, text: &str) {
-        self.lines.push(format!("{}{label}: {text}", pad(depth)));
+    fn detail(&mut self, indent: usize, label: &str, text: &str) {
+        self.lines.push(format!("{}{label}: {text}", pad(indent)));
     }
 
     fn name(&self, node: &Node) -> String {
@@ -221,9 +221,9 @@ impl Writer<'_> {
         }
     }
 
-    fn details(&mut self, node: &Node, depth: usize) {
+    fn details(&mut self, node: &Node, indent: usize) {
         match &node.operator {
-            Operator::SeqScan(scan) | Operator::SystemScan(scan) => self.conjuncts(depth, "Filter", &scan.predicates),
+            Operator::SeqScan(scan) | Operator::SystemScan(scan) => self.conjuncts(indent, "Filter", &scan.predicates),
             Operator::IndexScan { scan, index, bounds, .. } => {
                 let mut parts = vec![];
                 let name = |at: usize| {
@@ -248,15 +248,15 @@ impl Writer<'_> {
                 }
                 match &parts[..] {
                     [] => {}
-                    [one] => self.detail(depth, "Index Cond", &one.clone()),
+                    [one] => self.detail(indent, "Index Cond", &one.clone()),
                     many => {
                         let joined = format!("({})", many.join(" AND "));
-                        self.detail(depth, "Index Cond", &joined);
+                        self.detail(indent, "Index Cond", &joined);
                     }
                 }
-                self.conjuncts(depth, "Filter", &scan.predicates);
+                self.conjuncts(indent, "Filter", &scan.predicates);
             }
-            Operator::Filter { predicates, .. } => self.conjuncts(depth, "Filter", predicates),
+            Operator::Filter { predicates, .. } => self.conjuncts(indent, "Filter", predicates),
             Operator::HashJoin { keys, residual, .. } => {
                 let parts: Vec<String> = keys
                     .iter()
@@ -270,25 +270,25 @@ impl Writer<'_> {
                     })
                     .collect();
                 let joined = if parts.len() == 1 { parts[0].clone() } else { format!("({})", parts.join(" AND ")) };
-                self.detail(depth, "Hash Cond", &joined);
-                self.conjuncts(depth, "Join Filter", residual);
+                self.detail(indent, "Hash Cond", &joined);
+                self.conjuncts(indent, "Join Filter", residual);
             }
             Operator::NestedLoopJoin { predicates, .. } | Operator::Apply { predicates, .. } => {
-                self.conjuncts(depth, "Join Filter", predicates);
+                self.conjuncts(indent, "Join Filter", predicates);
             }
             Operator::Aggregate { groups, .. } => {
                 if !groups.is_empty() {
                     let keys: Vec<String> = groups.iter().map(|group| self.printer.text(group)).collect();
-                    self.detail(depth, "Group Key", &keys.join(", "));
+                    self.detail(indent, "Group Key", &keys.join(", "));
                 }
             }
             Operator::Distinct { keys, .. } => {
                 let keys: Vec<String> = keys.iter().map(|&id| self.printer.column(id)).collect();
-                self.detail(depth, "Group Key", &keys.join(", "));
+                self.detail(indent, "Group Key", &keys.join(", "));
             }
             Operator::Sort { keys, .. } | Operator::TopN { keys, .. } => {
                 let keys: Vec<String> = keys.iter().map(|key| self.sort_key(key)).collect();
-                self.detail(depth, "Sort Key", &keys.join(", "));
+                self.detail(indent, "Sort Key", &keys.join(", "));
             }
             _ => {}
         }
@@ -305,7 +305,7 @@ impl Writer<'_> {
         text
     }
 
-    fn conjuncts(&mut self, depth: usize, label: &str, predicates: &[Expr]) {
+    fn conjuncts(&mut self, indent: usize, label: &str, predicates: &[Expr]) {
         let text = match predicates {
             [] => return,
             [one] => self.printer.text(one),
@@ -314,13 +314,13 @@ impl Writer<'_> {
                 format!("({})", parts.join(" AND "))
             }
         };
-        self.detail(depth, label, &text);
+        self.detail(indent, label, &text);
     }
 }
 
-/// Blanks before the details of a node at this depth.
-fn pad(depth: usize) -> String {
-    " ".repeat(2 + depth * 6)
+/// Blanks before the details of a node.
+fn pad(indent: usize) -> String {
+    " ".repeat(indent)
 }
 
 fn join_word(kind: JoinKind) -> &'static str {

@@ -9,6 +9,9 @@ use crate::logical::{Get, Join, Logical};
 use crate::physical::{JoinKey, JoinKind, Operator, PlanId};
 use damask_types::{Result, TypeId};
 
+/// Cost of starting the right side of an apply anew.
+const RUN: f64 = 2.0;
+
 impl Lower<'_> {
     pub(super) fn join(&mut self, mut join: Join, required: &ColumnSet) -> Result<PlanId> {
         let mut needed = required.clone();
@@ -25,7 +28,7 @@ impl Lower<'_> {
             let right_lookup = self.lookup(&join.right, &join.predicates, &left_columns);
             let scan = self.scan_cost(&join.right);
             if let Some(cost) = right_lookup
-                && left_rows * cost < scan + hash_cost(left_rows, right_rows)
+                && left_rows * (cost + RUN) < scan + hash_cost(left_rows, right_rows)
             {
                 return self.index_join(join, needed, rows);
             }
@@ -34,7 +37,7 @@ impl Lower<'_> {
                 let left_lookup = self.lookup(&join.left, &join.predicates, &right_columns);
                 let scan = self.scan_cost(&join.left);
                 if let Some(cost) = left_lookup
-                    && right_rows * cost < scan + hash_cost(right_rows, left_rows)
+                    && right_rows * (cost + RUN) < scan + hash_cost(right_rows, left_rows)
                 {
                     std::mem::swap(&mut join.left, &mut join.right);
                     return self.index_join(join, needed, rows);
@@ -118,7 +121,7 @@ impl Lower<'_> {
         }
         output.extend(mark);
         let (left_cost, right_cost) = (self.at(left).cost, self.at(right).cost);
-        let total = left_cost.1 + self.at(left).rows * right_cost.1;
+        let total = left_cost.1 + self.at(left).rows * (RUN + right_cost.1);
         let predicates = self.exprs(order_predicates(predicates))?;
         let operator = Operator::Apply { kind, left, right, predicates };
         Ok(self.node(operator, output, rows, (left_cost.0 + right_cost.0, total)))

@@ -4,7 +4,7 @@
 
 use crate::PlanContext;
 use crate::expr::{Expr, ExprKind};
-use damask_functions::{KernelContext, Volatility};
+use damask_functions::{KernelContext, ScalarFunction, Volatility};
 use damask_types::{Mask, TypeId, Value, Vector};
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ fn fold_one(ctx: &PlanContext<'_>, expr: &mut Expr) {
             if function.volatility != Volatility::Immutable {
                 return;
             }
+            narrow_date(function, args);
             let constants: Option<Vec<&Value>> = args.iter().map(Expr::as_literal).collect();
             let Some(values) = constants else {
                 if function.strict && args.iter().any(|arg| arg.as_literal().is_some_and(Value::is_null)) && !args.iter().any(Expr::may_raise) {
@@ -141,4 +142,31 @@ fn fold_junction(expr: &mut Expr, absorbing: bool) {
         _ => Expr::new(ExprKind::And(flat), TypeId::Bool),
     };
     *expr = Expr { position: folded.position.or(position), ..folded };
+}
+
+/// `date < timestamp 'midnight'` compares dates: half the bytes, no conversion, and indexes and zone maps of the column apply.
+fn narrow_date(function: &mut &'static ScalarFunction, args: &mut [Expr]) {
+    const DAY: i64 = 86_400_000_000;
+    let symbol = match function.name {
+        "date_lt_timestamp" => "<",
+        "date_le_timestamp" => "<=",
+        "date_gt_timestamp" => ">",
+        "date_ge_timestamp" => ">=",
+        "date_eq_timestamp" => "=",
+        "date_ne_timestamp" => "<>",
+        _ => return,
+    };
+    let [_, rhs] = args else {
+        return;
+    };
+    let Some(Value::Timestamp(at)) = rhs.as_literal() else {
+        return;
+    };
+    let days = i32::try_from(at / DAY).ok().filter(|_| at % DAY == 0 && *at != i64::MIN && *at != i64::MAX);
+    let found = damask_functions::registry::operator(symbol, Some(TypeId::Date), TypeId::Date);
+    if let (Some(days), Some(operator)) = (days, found) {
+        *function = operator.function;
+        rhs.kind = ExprKind::Literal(Value::Date(days));
+        rhs.ty = TypeId::Date.into();
+    }
 }
