@@ -325,8 +325,9 @@ impl Txn {
                 result = undone;
             }
         }
-        // Also when something could not be undone: the engine has stopped then, and nobody shall wait for ever.
-        self.cell.abort();
+        if result.is_ok() {
+            self.cell.abort();
+        }
         self.engine.counters.rollbacks.fetch_add(1, Ordering::Relaxed);
         result
     }

@@ -61,7 +61,7 @@ pub struct Definition {
 
 /// All of them, by name.
 #[rustfmt::skip]
-pub static DEFINITIONS: &[Definition] = &[
+pub(super) static DEFINITIONS: &[Definition] = &[
     Definition { name: "application_name", kind: Kind::Text, default: "", context: Context::User, category: "Reporting and Logging / What to Log", description: "Sets the application name to be reported in statistics and logs." },
     Definition { name: "archive_mode", kind: Kind::Enum(&["always", "on", "off"]), default: "off", context: Context::Postmaster, category: "Write-Ahead Log / Archiving", description: "Allows archiving of WAL files using archive_command." },
     Definition { name: "array_nulls", kind: Kind::Bool, default: "on", context: Context::User, category: "Version and Platform Compatibility / Previous PostgreSQL Versions", description: "Enable input of NULL elements in arrays." },

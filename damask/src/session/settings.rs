@@ -35,6 +35,8 @@ pub enum Jit {
     Off,
     /// Compile what is worth it.
     On,
+    /// Compile everything from the first row on.
+    Force,
     /// Run both and compare.
     Verify,
 }
@@ -206,7 +208,10 @@ impl Settings {
 
     /// Every known setting with its value and description, for `SHOW ALL` and `pg_settings`.
     pub(crate) fn all(&self) -> Vec<(&'static Definition, String)> {
-        DEFINITIONS.iter().map(|definition| (definition, display(definition, &self.raw(definition.name)))).collect()
+        DEFINITIONS
+            .iter()
+            .map(|definition| (definition, display(definition, &self.raw(definition.name))))
+            .collect()
     }
 }
 
@@ -251,7 +256,10 @@ fn check_context(definition: &Definition) -> Result<()> {
         )),
         Context::Postmaster => Err(Error::new(
             SqlState::CANT_CHANGE_RUNTIME_PARAM,
-            format!("parameter \"{}\" cannot be changed without restarting the server", definition.name),
+            format!(
+                "parameter \"{}\" cannot be changed without restarting the server",
+                definition.name
+            ),
         )),
     }
 }
@@ -276,14 +284,26 @@ fn parse(definition: &Definition, value: &str) -> Result<String> {
         Kind::Integer { min, max, unit } => {
             let number = parse_number(value, unit).ok_or_else(invalid)?.round();
             if number < min as f64 || number > max as f64 {
-                return Err(out_of_range(definition, &format!("{number}"), &format!("{min}"), &format!("{max}"), unit));
+                return Err(out_of_range(
+                    definition,
+                    &format!("{number}"),
+                    &format!("{min}"),
+                    &format!("{max}"),
+                    unit,
+                ));
             }
             Ok(format!("{}", number as i64))
         }
         Kind::Real { min, max, unit } => {
             let number = parse_number(value, unit).ok_or_else(invalid)?;
             if number < min || number > max {
-                return Err(out_of_range(definition, &format!("{number}"), &format!("{min}"), &format!("{max}"), unit));
+                return Err(out_of_range(
+                    definition,
+                    &format!("{number}"),
+                    &format!("{min}"),
+                    &format!("{max}"),
+                    unit,
+                ));
             }
             Ok(format!("{number}"))
         }
@@ -294,9 +314,11 @@ fn parse(definition: &Definition, value: &str) -> Result<String> {
                 "false" | "no" | "0" if words.contains(&"off") => "off",
                 other => other,
             };
-            words.iter().find(|known| **known == word).map(|known| (*known).to_owned()).ok_or_else(|| {
-                invalid().hint(format!("Available values: {}.", words.join(", ")))
-            })
+            words
+                .iter()
+                .find(|known| **known == word)
+                .map(|known| (*known).to_owned())
+                .ok_or_else(|| invalid().hint(format!("Available values: {}.", words.join(", "))))
         }
         Kind::Text => parse_special(definition, value),
     }
@@ -343,10 +365,10 @@ fn parse_special(definition: &Definition, value: &str) -> Result<String> {
             match value.to_ascii_lowercase().replace(['-', '_', '\''], "").as_str() {
                 "utf8" | "unicode" => Ok("UTF8".to_owned()),
                 "sqlascii" => Ok("SQL_ASCII".to_owned()),
-                "latin1" | "iso88591" | "win1252" | "windows1252" => Err(Error::unsupported(format!(
-                    "client encoding \"{value}\""
-                ))
-                .hint("Use UTF8.")),
+                "latin1" | "iso88591" | "win1252" | "windows1252" => {
+                    Err(Error::unsupported(format!("client encoding \"{value}\""))
+                        .hint("Use UTF8."))
+                }
                 _ => Err(invalid()),
             }
         }
@@ -433,7 +455,7 @@ fn display(definition: &Definition, raw: &str) -> String {
 
 /// A `TimeZone` setting: a name, or hours as a number.
 fn time_zone(value: &str) -> Option<TimeZone> {
-    TimeZone::parse(value)
+    TimeZone::parse(value).ok()
 }
 
 /// Style and order of a `DateStyle` list.
@@ -488,9 +510,8 @@ fn effective(raw: &dyn Fn(&str) -> String) -> Result<Effective> {
     };
     Ok(Effective {
         format,
-        search_path: split_names(&raw("search_path")).ok_or_else(|| {
-            invalid("search_path").detail("List syntax is invalid.")
-        })?,
+        search_path: split_names(&raw("search_path"))
+            .ok_or_else(|| invalid("search_path").detail("List syntax is invalid."))?,
         statement_timeout: millis("statement_timeout"),
         lock_timeout: millis("lock_timeout"),
         idle_in_transaction_timeout: millis("idle_in_transaction_session_timeout"),
@@ -527,15 +548,12 @@ fn split_names(list: &str) -> Option<Vec<String>> {
             loop {
                 let (part, after) = tail.split_once('"')?;
                 text.push_str(part);
-                match after.strip_prefix('"') {
-                    Some(after) => {
-                        text.push('"');
-                        tail = after;
-                    }
-                    None => {
-                        rest = after;
-                        break;
-                    }
+                if let Some(after) = after.strip_prefix('"') {
+                    text.push('"');
+                    tail = after;
+                } else {
+                    rest = after;
+                    break;
                 }
             }
             name = text;
@@ -579,12 +597,18 @@ mod tests {
         let mut settings = Settings::new(&[]).unwrap();
         let code = |result: Result<()>| result.unwrap_err().sqlstate();
         assert_eq!(code(settings.set("no_such", Some("1"), false)), SqlState::UNDEFINED_OBJECT);
-        assert_eq!(code(settings.set("work_mem", Some("1kB"), false)), SqlState::INVALID_PARAMETER_VALUE);
-        assert_eq!(code(settings.set("server_version", Some("1"), false)), SqlState::CANT_CHANGE_RUNTIME_PARAM);
+        assert_eq!(
+            code(settings.set("work_mem", Some("1kB"), false)),
+            SqlState::INVALID_PARAMETER_VALUE
+        );
+        assert_eq!(
+            code(settings.set("server_version", Some("1"), false)),
+            SqlState::CANT_CHANGE_RUNTIME_PARAM
+        );
         settings.set("my.own", Some("x"), false).unwrap();
         assert_eq!(settings.show("my.own").unwrap(), "x");
         settings.set("statement_timeout", Some("2min"), false).unwrap();
-        assert_eq!(settings.effective().statement_timeout, Some(Duration::from_secs(120)));
+        assert_eq!(settings.effective().statement_timeout, Some(Duration::from_mins(2)));
     }
 
     #[test]

@@ -2,6 +2,5 @@
 
 mod aggregate;
 mod golden;
-mod registry;
 mod resolve;
 mod session;

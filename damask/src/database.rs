@@ -1,0 +1,145 @@
+//! An open database, shared by its sessions.
+
+use crate::connection::Connection;
+use crate::session::backend::Backends;
+use crate::session::plan::PlanCache;
+use crate::session::{Session, SessionOptions};
+use damask_catalog::Catalog;
+use damask_storage::env::Env;
+use damask_txn::{Engine, EngineOptions, Location, VerifyReport};
+use damask_types::Result;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The one database of a file.
+pub(crate) const DATABASE_NAME: &str = "postgres";
+
+/// How a database is opened.
+#[derive(Clone, Debug)]
+pub struct DatabaseOptions {
+    /// Memory for pages, in bytes.
+    pub pool_bytes: usize,
+    /// Most bytes one statement may hold.
+    pub query_memory_bytes: usize,
+    /// In a new database, a superuser role beside `postgres`.
+    pub creator: Option<String>,
+}
+
+impl Default for DatabaseOptions {
+    fn default() -> Self {
+        Self {
+            pool_bytes: EngineOptions::default().pool_bytes,
+            query_memory_bytes: 4 << 30,
+            creator: None,
+        }
+    }
+}
+
+/// An open database. Clones share it; it closes when the last of them and of its connections is gone.
+#[derive(Clone)]
+pub struct Database {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What the sessions of a database share.
+pub(crate) struct Shared {
+    pub(crate) env: Env,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) backends: Arc<Backends>,
+    pub(crate) plans: PlanCache,
+    pub(crate) options: DatabaseOptions,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("options", &self.shared.options).finish_non_exhaustive()
+    }
+}
+
+impl Database {
+    /// Opens the database in a file, making it if there is none.
+    ///
+    /// # Errors
+    /// 55006 if another process has it open, XX001 if it is damaged, 58030 if it cannot be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(Some(path.as_ref()), DatabaseOptions::default())
+    }
+
+    /// Opens an empty database that lives in memory.
+    pub fn open_in_memory() -> Result<Self> {
+        Self::open_with(None, DatabaseOptions::default())
+    }
+
+    /// Opens a database with options; without a path in memory.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub fn open_with(path: Option<&Path>, options: DatabaseOptions) -> Result<Self> {
+        let location = match path {
+            Some(path) => Location::File(path.to_owned()),
+            None => Location::Memory,
+        };
+        let env = Env::real();
+        let engine_options =
+            EngineOptions { pool_bytes: options.pool_bytes, ..EngineOptions::default() };
+        let engine = Engine::open(env.clone(), location, engine_options)?;
+        let catalog = Arc::new(Catalog::open(engine, options.creator.as_deref())?);
+        let backends = Arc::new(Backends::new(Arc::clone(&env.clock)));
+        let shared = Shared { env, catalog, backends, plans: PlanCache::default(), options };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// A connection as the superuser `postgres`.
+    pub fn connect(&self) -> Result<Connection> {
+        Ok(Connection::new(self.session(SessionOptions::default())?))
+    }
+
+    /// A session, for those who bring their own encoding of results (the server).
+    ///
+    /// # Errors
+    /// 28000 for a role that does not exist or may not log in, 3D000 for a database that does not exist.
+    pub fn session(&self, options: SessionOptions) -> Result<Session> {
+        Session::new(self.clone(), options)
+    }
+
+    /// Cancels what a session runs, if `secret` is its.
+    pub fn cancel_request(&self, pid: i32, secret: i32) {
+        self.shared.backends.cancel_request(pid, secret);
+    }
+
+    /// Ends a session at its next check.
+    pub fn terminate(&self, pid: i32) -> bool {
+        self.shared.backends.terminate(pid)
+    }
+
+    /// Sessions that are open.
+    pub fn session_count(&self) -> usize {
+        self.shared.backends.count()
+    }
+
+    /// Whether a role exists and may log in, and its SCRAM-SHA-256 verifier if it has a password.
+    pub fn login_role(&self, name: &str) -> Option<(bool, Option<String>)> {
+        let snapshot = self.shared.catalog.snapshot();
+        snapshot.role_by_name(name).map(|role| (role.login, role.password.clone()))
+    }
+
+    /// Whether some role has a password.
+    pub fn has_password(&self) -> bool {
+        self.shared.catalog.snapshot().roles().iter().any(|role| role.password.is_some())
+    }
+
+    /// Writes a checkpoint.
+    pub fn checkpoint(&self) -> Result<()> {
+        self.shared.catalog.engine().checkpoint()
+    }
+
+    /// Verifies checksums, trees, and every index against its rows.
+    pub fn verify(&self) -> Result<VerifyReport> {
+        self.shared.catalog.engine().verify()
+    }
+
+    /// Closes it: a checkpoint, and the log is gone. Sessions that are still open fail from then on.
+    pub fn close(&self) -> Result<()> {
+        self.shared.catalog.engine().close()
+    }
+}

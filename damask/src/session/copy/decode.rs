@@ -1,0 +1,448 @@
+//! Bytes to fields, in any chunking.
+//!
+//! The decoder keeps what it was given until a whole record is there. A record is one line, except that a quoted CSV field may
+//! hold line ends. The kind of line end is found in the first line; mixing kinds is an error, as in PostgreSQL.
+//!
+//! Invariants
+//! - D1: the records found do not depend on how the bytes were cut.
+//! - D2: memory is bounded by the longest record, and that by [`RECORD_BYTES_MAX`].
+
+use super::{CopyFormat, CopyOptions};
+use damask_types::{Error, Result, SqlState};
+
+/// Longest record.
+pub(crate) const RECORD_BYTES_MAX: usize = 1 << 30;
+
+/// Splits bytes into records and fields.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    options: CopyOptions,
+    /// Bytes given and not yet consumed, from `start`.
+    buffer: Vec<u8>,
+    start: usize,
+    /// Where the search for the record's end goes on, and whether it stands inside quotes.
+    scanned: usize,
+    in_quotes: bool,
+    line_end: Option<LineEnd>,
+    /// Number of the record last found, from 1.
+    line: u64,
+    /// Whether `\.` was met.
+    ended: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LineEnd {
+    Lf,
+    Cr,
+    CrLf,
+}
+
+/// The fields of one record; reused between records.
+#[derive(Debug, Default)]
+pub(crate) struct Fields {
+    bytes: Vec<u8>,
+    /// End of each field in `bytes`, and whether it is null.
+    ends: Vec<(usize, bool)>,
+}
+
+impl Fields {
+    /// Number of fields.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Field `i`; `None` is null.
+    pub(crate) fn get(&self, i: usize) -> Option<&[u8]> {
+        let start = i.checked_sub(1).map_or(0, |before| self.ends[before].0);
+        let (end, is_null) = self.ends[i];
+        (!is_null).then(|| &self.bytes[start..end])
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+}
+
+impl Decoder {
+    /// A decoder of these options.
+    pub(crate) fn new(options: CopyOptions) -> Self {
+        Self {
+            options,
+            buffer: vec![],
+            start: 0,
+            scanned: 0,
+            in_quotes: false,
+            line_end: None,
+            line: 0,
+            ended: false,
+        }
+    }
+
+    /// Takes bytes in.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        if self.start > 0 {
+            self.buffer.drain(..self.start);
+            self.scanned -= self.start;
+            self.start = 0;
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Number of the record last found, from 1 (the header counts).
+    pub(crate) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// The record last found, as text for an error's context.
+    pub(crate) fn excerpt(record: &[u8]) -> String {
+        const EXCERPT_BYTES_MAX: usize = 100;
+        let text = String::from_utf8_lossy(&record[..record.len().min(EXCERPT_BYTES_MAX)]);
+        if record.len() > EXCERPT_BYTES_MAX { format!("{text}...") } else { text.into_owned() }
+    }
+
+    /// The next record's bytes without its line end, as a range of the buffer; `None` if more bytes are needed (or, when `is_last`,
+    /// if there is none).
+    ///
+    /// # Errors
+    /// 22P04 for mixed line ends, an unterminated quoted field or text after the end marker; 54000 over [`RECORD_BYTES_MAX`].
+    pub(crate) fn next_record(&mut self, is_last: bool) -> Result<Option<std::ops::Range<usize>>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let is_csv = self.options.format == CopyFormat::Csv;
+        let (quote, escape) = (self.options.quote, self.options.escape);
+        let mut i = self.scanned;
+        let end = loop {
+            let Some(&byte) = self.buffer.get(i) else {
+                break None;
+            };
+            if is_csv {
+                if self.in_quotes {
+                    if byte == escape && escape != quote {
+                        if self.buffer.get(i + 1).is_none() && !is_last {
+                            break None;
+                        }
+                        i += 2;
+                        continue;
+                    }
+                    // A doubled quote closes and opens again, which comes to the same.
+                    self.in_quotes = byte != quote;
+                    i += 1;
+                    continue;
+                }
+                if byte == quote {
+                    self.in_quotes = true;
+                    i += 1;
+                    continue;
+                }
+            } else if byte == b'\\' {
+                // The byte after a backslash never ends a line by itself, but a real line end after one does data's work.
+                if self.buffer.get(i + 1).is_none() && !is_last {
+                    break None;
+                }
+                i += if self.buffer.get(i + 1) == Some(&b'\r')
+                    && self.buffer.get(i + 2) == Some(&b'\n')
+                {
+                    3
+                } else {
+                    2
+                };
+                continue;
+            }
+            if byte == b'\n' || byte == b'\r' {
+                if byte == b'\r' && self.buffer.get(i + 1).is_none() && !is_last {
+                    break None;
+                }
+                break Some(i);
+            }
+            i += 1;
+        };
+        let Some(end) = end else {
+            self.scanned = i.min(self.buffer.len());
+            if self.buffer.len() - self.start > RECORD_BYTES_MAX {
+                return Err(Error::new(
+                    SqlState::PROGRAM_LIMIT_EXCEEDED,
+                    format!("a COPY record is longer than {RECORD_BYTES_MAX} bytes"),
+                ));
+            }
+            if !is_last || self.start == self.buffer.len() {
+                return Ok(None);
+            }
+            if self.in_quotes {
+                self.line += 1;
+                return Err(bad_format("unterminated CSV quoted field"));
+            }
+            let record = self.start..self.buffer.len();
+            self.start = self.buffer.len();
+            self.scanned = self.start;
+            return self.found(record);
+        };
+        let kind = match (self.buffer[end], self.buffer.get(end + 1)) {
+            (b'\r', Some(b'\n')) => LineEnd::CrLf,
+            (b'\r', _) => LineEnd::Cr,
+            _ => LineEnd::Lf,
+        };
+        let known = *self.line_end.get_or_insert(kind);
+        if known != kind {
+            self.line += 1;
+            return Err(line_end_error(kind, is_csv));
+        }
+        let record = self.start..end;
+        self.start = end + if kind == LineEnd::CrLf { 2 } else { 1 };
+        self.scanned = self.start;
+        self.found(record)
+    }
+
+    /// Counts a record; the end-of-data marker ends the data.
+    fn found(&mut self, record: std::ops::Range<usize>) -> Result<Option<std::ops::Range<usize>>> {
+        self.line += 1;
+        if &self.buffer[record.clone()] == b"\\." {
+            self.ended = true;
+            return Ok(None);
+        }
+        Ok(Some(record))
+    }
+
+    /// The bytes of a record.
+    pub(crate) fn bytes(&self, record: std::ops::Range<usize>) -> &[u8] {
+        &self.buffer[record]
+    }
+
+    /// Splits a record into fields.
+    ///
+    /// # Errors
+    /// 22P04 for text after a closing quote.
+    pub(crate) fn split(&self, record: std::ops::Range<usize>, fields: &mut Fields) -> Result<()> {
+        fields.clear();
+        let record = &self.buffer[record];
+        match self.options.format {
+            CopyFormat::Text => self.split_text(record, fields),
+            CopyFormat::Csv => self.split_csv(record, fields),
+        }
+        Ok(())
+    }
+
+    fn split_text(&self, record: &[u8], fields: &mut Fields) {
+        let mut rest = record;
+        loop {
+            // The null text is compared before escapes are undone.
+            let mut end = 0;
+            let mut has_escape = false;
+            while end < rest.len() && rest[end] != self.options.delimiter {
+                let is_escape = rest[end] == b'\\';
+                has_escape |= is_escape;
+                end += if is_escape { 2 } else { 1 };
+            }
+            let end = end.min(rest.len());
+            let raw = &rest[..end];
+            let is_null = raw == self.options.null;
+            if !is_null {
+                if has_escape {
+                    unescape(raw, &mut fields.bytes);
+                } else {
+                    fields.bytes.extend_from_slice(raw);
+                }
+            }
+            fields.ends.push((fields.bytes.len(), is_null));
+            match rest.get(end) {
+                Some(_) => rest = &rest[end + 1..],
+                None => return,
+            }
+        }
+    }
+
+    fn split_csv(&self, record: &[u8], fields: &mut Fields) {
+        let CopyOptions { delimiter, quote, escape, .. } = self.options;
+        let mut i = 0;
+        loop {
+            let start = fields.bytes.len();
+            let mut was_quoted = false;
+            let mut in_quotes = false;
+            while let Some(&byte) = record.get(i) {
+                if in_quotes {
+                    let next = record.get(i + 1);
+                    if byte == escape && next.is_some_and(|&next| next == quote || next == escape) {
+                        fields.bytes.push(record[i + 1]);
+                        i += 2;
+                        continue;
+                    }
+                    if byte == quote {
+                        in_quotes = false;
+                    } else {
+                        fields.bytes.push(byte);
+                    }
+                } else if byte == quote {
+                    in_quotes = true;
+                    was_quoted = true;
+                } else if byte == delimiter {
+                    break;
+                } else {
+                    fields.bytes.push(byte);
+                }
+                i += 1;
+            }
+            let text = &fields.bytes[start..];
+            let is_null = !was_quoted && text == self.options.null;
+            fields.ends.push((fields.bytes.len(), is_null));
+            if i >= record.len() {
+                return;
+            }
+            i += 1;
+        }
+    }
+}
+
+/// Undoes the text format's escapes.
+fn unescape(raw: &[u8], out: &mut Vec<u8>) {
+    let mut i = 0;
+    while i < raw.len() {
+        let byte = raw[i];
+        i += 1;
+        if byte != b'\\' {
+            out.push(byte);
+            continue;
+        }
+        let Some(&escaped) = raw.get(i) else {
+            out.push(b'\\');
+            return;
+        };
+        i += 1;
+        match escaped {
+            b'b' => out.push(8),
+            b'f' => out.push(12),
+            b'n' => out.push(b'\n'),
+            b'r' => out.push(b'\r'),
+            b't' => out.push(b'\t'),
+            b'v' => out.push(11),
+            b'0'..=b'7' => {
+                let mut value = u32::from(escaped - b'0');
+                let mut digits = 1;
+                while digits < 3 && raw.get(i).is_some_and(|digit| (b'0'..=b'7').contains(digit)) {
+                    value = value * 8 + u32::from(raw[i] - b'0');
+                    i += 1;
+                    digits += 1;
+                }
+                out.push(value as u8);
+            }
+            b'x' if raw.get(i).is_some_and(u8::is_ascii_hexdigit) => {
+                let mut value = 0;
+                let mut digits = 0;
+                while digits < 2
+                    && let Some(digit) =
+                        raw.get(i).and_then(|&digit| char::from(digit).to_digit(16))
+                {
+                    value = value * 16 + digit;
+                    i += 1;
+                    digits += 1;
+                }
+                out.push(value as u8);
+            }
+            other => out.push(other),
+        }
+    }
+}
+
+/// 22P04.
+pub(crate) fn bad_format(message: impl Into<String>) -> Error {
+    Error::new(SqlState::BAD_COPY_FILE_FORMAT, message)
+}
+
+fn line_end_error(kind: LineEnd, is_csv: bool) -> Error {
+    let (what, quoted) = match kind {
+        LineEnd::Lf => ("newline", "\\n"),
+        LineEnd::Cr | LineEnd::CrLf => ("carriage return", "\\r"),
+    };
+    if is_csv {
+        bad_format(format!("unquoted {what} found in data"))
+            .hint(format!("Use quoted CSV field to represent {what}."))
+    } else {
+        bad_format(format!("literal {what} found in data"))
+            .hint(format!("Use \"{quoted}\" to represent {what}."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::copy::options::{ForceColumns, Header};
+
+    fn options(format: CopyFormat) -> CopyOptions {
+        let is_csv = format == CopyFormat::Csv;
+        CopyOptions {
+            format,
+            delimiter: if is_csv { b',' } else { b'\t' },
+            null: if is_csv { vec![] } else { b"\\N".to_vec() },
+            header: Header::No,
+            quote: b'"',
+            escape: b'"',
+            force_quote: ForceColumns::Some(vec![]),
+            force_not_null: vec![],
+            force_null: vec![],
+        }
+    }
+
+    fn decode(format: CopyFormat, input: &[u8], chunk: usize) -> Result<Vec<Vec<Option<String>>>> {
+        let mut decoder = Decoder::new(options(format));
+        let mut fields = Fields::default();
+        let mut rows = vec![];
+        let mut chunks = input.chunks(chunk).peekable();
+        loop {
+            let bytes = chunks.next();
+            decoder.feed(bytes.unwrap_or(&[]));
+            let is_last = bytes.is_none();
+            while let Some(record) = decoder.next_record(is_last)? {
+                decoder.split(record, &mut fields)?;
+                let text = |field: &[u8]| String::from_utf8(field.to_vec()).unwrap();
+                rows.push((0..fields.len()).map(|i| fields.get(i).map(text)).collect());
+            }
+            if is_last {
+                return Ok(rows);
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check(format: CopyFormat, input: &str, expected: &str) {
+        for chunk in [1, 2, 3, 7, input.len().max(1)] {
+            let rows = decode(format, input.as_bytes(), chunk);
+            let text = match rows {
+                Err(error) => error.message().to_owned(),
+                Ok(rows) => rows
+                    .iter()
+                    .map(|row| {
+                        let fields: Vec<_> =
+                            row.iter().map(|field| field.as_deref().unwrap_or("<null>")).collect();
+                        fields.join("|")
+                    })
+                    .collect::<Vec<_>>()
+                    .join(";"),
+            };
+            assert_eq!(text, expected, "in chunks of {chunk}");
+        }
+    }
+
+    #[test]
+    fn text_format() {
+        let check = |input, expected| check(CopyFormat::Text, input, expected);
+        check("1\ta\n2\t\\N\n", "1|a;2|<null>");
+        check("1\ta\\tb\\\\\\x41\\101\n", "1|a\tb\\AA");
+        check("1\r\n2\r\n", "1;2");
+        check("1\n\\.\nnot data\n", "1");
+        check("a\\\nb\n", "a\nb");
+        check("", "");
+        check("\n", "");
+        check("1\n2\r\n", "literal carriage return found in data");
+        check("last", "last");
+    }
+
+    #[test]
+    fn csv_format() {
+        let check = |input, expected| check(CopyFormat::Csv, input, expected);
+        check("1,\"a,\"\"b\"\"\"\n,\"\"\n", "1|a,\"b\";<null>|");
+        check("\"two\nlines\",x\n", "two\nlines|x");
+        check("a\"b\"c\n", "abc");
+        check("\"open\n", "unterminated CSV quoted field");
+        check("1,2\r\n3,4\r\n", "1|2;3|4");
+    }
+}

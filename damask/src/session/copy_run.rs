@@ -1,0 +1,386 @@
+//! COPY, with the session around it.
+
+use super::copy::decode::{Fields, bad_format};
+use super::copy::options::Header;
+use super::copy::{CopyOptions, Decoder, Encoder};
+use super::plan::Prepared;
+use super::{Completion, Session, Sink};
+use damask_catalog::object::{Relation, RelationKind};
+use damask_planner::physical::Plan;
+use damask_sql::ast::{self, CopySource, CopyTarget};
+use damask_txn::TableLock;
+use damask_types::format::parse_text;
+use damask_types::{
+    Batch, ColumnIndex, Error, Position, Result, SqlState, TILE_ROWS, Value, VectorBuilder,
+};
+use std::sync::Arc;
+
+/// COPY FROM STDIN under way.
+pub(crate) struct CopyIn {
+    relation: Arc<Relation>,
+    columns: Vec<ColumnIndex>,
+    options: CopyOptions,
+    decoder: Decoder,
+    fields: Fields,
+    builders: Vec<VectorBuilder>,
+    plan: Arc<Plan>,
+    env: Arc<super::env::StatementEnv>,
+    header_is_due: bool,
+    /// Per column: the null text is data; the quoted null text is null.
+    not_null: Vec<bool>,
+    rows: u64,
+}
+
+impl Session {
+    pub(crate) fn copy(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        copy: &ast::Copy,
+        sink: &mut dyn Sink,
+    ) -> Result<Completion> {
+        match &copy.target {
+            CopyTarget::Client => {}
+            CopyTarget::File(_) => {
+                return Err(Error::unsupported("COPY to or from a file of the server")
+                    .hint("Use COPY ... FROM STDIN or TO STDOUT, or psql's \\copy."));
+            }
+            CopyTarget::Program(_) => return Err(Error::unsupported("COPY ... PROGRAM")),
+        }
+        let options = CopyOptions::new(&copy.options, copy.from)?;
+        self.begin_statement()?;
+        if copy.from {
+            self.copy_from(copy, options)
+        } else {
+            self.copy_to(prepared, copy, options, sink)
+        }
+    }
+
+    fn copy_from(&mut self, copy: &ast::Copy, options: CopyOptions) -> Result<Completion> {
+        if copy.filter.is_some() {
+            return Err(Error::unsupported("COPY FROM ... WHERE"));
+        }
+        let CopySource::Table(name, names) = &copy.source else {
+            return Err(Error::new(SqlState::SYNTAX_ERROR, "COPY FROM needs a table")
+                .at(Position(copy.span.start)));
+        };
+        let relation = self.resolve(name)?;
+        if relation.kind != RelationKind::Table {
+            return Err(Error::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!(
+                    "cannot copy to {} \"{}\"",
+                    damask_catalog::ddl::kind_name(relation.kind),
+                    relation.name
+                ),
+            ));
+        }
+        self.check_writable("COPY FROM")?;
+        self.lock(relation.oid, TableLock::RowExclusive)?;
+        let relation = self.resolve(name)?;
+        let columns = columns(&relation, names)?;
+        let env = self.statement_env()?;
+        let plan = self.with_plan_context(&env, "", &[], |ctx| {
+            damask_planner::plan_copy_from(&relation, &columns, ctx)
+        })?;
+        let not_null = columns
+            .iter()
+            .map(|column| {
+                options.force_not_null.contains(&relation.columns[usize::from(column.0)].name)
+            })
+            .collect();
+        let count = columns.len();
+        let mut copy = CopyIn {
+            decoder: Decoder::new(options.clone()),
+            header_is_due: options.header != Header::No,
+            options,
+            relation,
+            columns,
+            fields: Fields::default(),
+            builders: vec![],
+            plan: Arc::new(plan),
+            env,
+            not_null,
+            rows: 0,
+        };
+        copy.reset_builders();
+        self.copy = Some(copy);
+        Ok(Completion::CopyIn(count))
+    }
+
+    /// Takes data of COPY FROM STDIN in, cut anywhere.
+    ///
+    /// # Errors
+    /// What the data or the table's constraints raise; the statement is over then.
+    pub fn copy_data(&mut self, data: &[u8]) -> Result<()> {
+        let Some(mut copy) = self.copy.take() else {
+            return Err(Error::new(
+                SqlState::PROTOCOL_VIOLATION,
+                "no COPY FROM STDIN is under way",
+            ));
+        };
+        copy.decoder.feed(data);
+        let result = self.drain(&mut copy, false).map_err(|error| located(error, &copy));
+        match result {
+            Ok(()) => {
+                self.copy = Some(copy);
+                Ok(())
+            }
+            Err(error) => {
+                self.state.backend.end_statement();
+                self.fail_transaction();
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends COPY FROM STDIN; gives the command tag.
+    ///
+    /// # Errors
+    /// As [`Session::copy_data`].
+    pub fn copy_done(&mut self) -> Result<String> {
+        let Some(mut copy) = self.copy.take() else {
+            return Err(Error::new(
+                SqlState::PROTOCOL_VIOLATION,
+                "no COPY FROM STDIN is under way",
+            ));
+        };
+        let result = self
+            .drain(&mut copy, true)
+            .and_then(|()| self.insert_batch(&mut copy))
+            .map_err(|error| located(error, &copy));
+        let result = result.map(|()| Completion::Tag(format!("COPY {}", copy.rows)));
+        match self.settle(result)? {
+            Completion::Tag(tag) => Ok(tag),
+            _ => Err(Error::internal("COPY ends with a tag")),
+        }
+    }
+
+    /// Ends COPY FROM STDIN because the client gave up.
+    pub fn copy_fail(&mut self, message: &str) -> Error {
+        self.copy = None;
+        self.state.backend.end_statement();
+        self.fail_transaction();
+        Error::new(SqlState::QUERY_CANCELED, format!("COPY from stdin failed: {message}"))
+    }
+
+    /// Whether COPY FROM STDIN waits for data.
+    pub fn is_copying(&self) -> bool {
+        self.copy.is_some()
+    }
+
+    /// Turns complete records into rows.
+    fn drain(&mut self, copy: &mut CopyIn, is_last: bool) -> Result<()> {
+        while let Some(record) = copy.decoder.next_record(is_last)? {
+            let mut fields = std::mem::take(&mut copy.fields);
+            copy.decoder.split(record.clone(), &mut fields)?;
+            let result = copy.take_record(&fields);
+            copy.fields = fields;
+            result?;
+            if copy.builders.first().is_some_and(|builder| builder.len() == TILE_ROWS) {
+                self.state.backend.check()?;
+                self.insert_batch(copy)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn insert_batch(&mut self, copy: &mut CopyIn) -> Result<()> {
+        let builders = std::mem::take(&mut copy.builders);
+        copy.reset_builders();
+        let rows = builders.first().map_or(0, VectorBuilder::len);
+        if rows == 0 {
+            return Ok(());
+        }
+        let columns = builders.into_iter().map(VectorBuilder::finish).collect();
+        let batch = Batch::new(columns, rows);
+        let mut execution =
+            self.execution(Arc::clone(&copy.plan), vec![], &copy.env, Some(batch), false)?;
+        let txn = self.txn.as_mut().expect("COPY runs in a transaction");
+        while execution.next(txn)?.is_some() {}
+        copy.rows += rows as u64;
+        Ok(())
+    }
+
+    fn copy_to(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        copy: &ast::Copy,
+        options: CopyOptions,
+        sink: &mut dyn Sink,
+    ) -> Result<Completion> {
+        let text = match &copy.source {
+            CopySource::Table(name, names) => {
+                let relation = self.resolve(name)?;
+                if relation.kind == RelationKind::View {
+                    return Err(Error::new(
+                        SqlState::WRONG_OBJECT_TYPE,
+                        format!("cannot copy from view \"{}\"", relation.name),
+                    )
+                    .hint("Try the COPY (SELECT ...) TO variant."));
+                }
+                let quote = damask_catalog::ddl::quote_identifier;
+                let shown: Vec<String> = columns(&relation, names)?
+                    .iter()
+                    .map(|column| quote(&relation.columns[usize::from(column.0)].name))
+                    .collect();
+                let schema = self.catalog.snapshot().schema_name(relation.schema).to_owned();
+                format!(
+                    "SELECT {} FROM {}.{}",
+                    shown.join(", "),
+                    quote(&schema),
+                    quote(&relation.name)
+                )
+            }
+            CopySource::Statement(statement) => match &**statement {
+                ast::Statement::Query(query) => prepared.slice(query.span).to_owned(),
+                _ => return Err(Error::unsupported("COPY of a statement that changes rows")),
+            },
+        };
+        let inner = self.prepare(&text, vec![])?;
+        let mut execution = self.start(&inner, &[])?;
+        let names: Vec<String> =
+            execution.plan().columns.iter().map(|column| column.name.clone()).collect();
+        sink.copy_out_start(names.len())?;
+        let mut encoder = Encoder::new(options, &names);
+        let mut out = vec![];
+        encoder.header(&names, &mut out);
+        if !out.is_empty() {
+            sink.copy_out(&out)?;
+        }
+        let format = self.format_settings();
+        let mut rows = 0;
+        let txn = self.txn.as_mut().expect("a statement runs in a transaction");
+        while let Some(batch) = execution.next(txn)? {
+            rows += batch.rows() as u64;
+            encoder.rows(&batch, &format, &mut |line: &[u8]| sink.copy_out(line))?;
+        }
+        Ok(Completion::Tag(format!("COPY {rows}")))
+    }
+}
+
+impl CopyIn {
+    fn reset_builders(&mut self) {
+        let relation = &self.relation;
+        self.builders = self
+            .columns
+            .iter()
+            .map(|column| {
+                VectorBuilder::new(relation.columns[usize::from(column.0)].ty.id, TILE_ROWS)
+            })
+            .collect();
+    }
+
+    fn take_record(&mut self, fields: &Fields) -> Result<()> {
+        if std::mem::take(&mut self.header_is_due) {
+            return self.check_header(fields);
+        }
+        // A line without anything is a row of no columns only if there are none.
+        if fields.len() < self.columns.len() {
+            let column = &self.relation.columns[usize::from(self.columns[fields.len()].0)];
+            return Err(bad_format(format!("missing data for column \"{}\"", column.name)));
+        }
+        if fields.len() > self.columns.len() {
+            return Err(bad_format("extra data after last expected column"));
+        }
+        let settings = &self.env.effective.format;
+        for i in 0..fields.len() {
+            let definition = &self.relation.columns[usize::from(self.columns[i].0)];
+            let field = match fields.get(i) {
+                None if self.not_null[i] => Some(&self.options.null[..]),
+                other => other,
+            };
+            let Some(bytes) = field else {
+                self.builders[i].push(&Value::Null);
+                continue;
+            };
+            let located = |error: Error, text: &str| {
+                error.context(format!(
+                    "COPY {}, line {}, column {}: \"{text}\"",
+                    self.relation.name,
+                    self.decoder.line(),
+                    definition.name
+                ))
+            };
+            let text = str::from_utf8(bytes).map_err(|_| {
+                let error = Error::new(
+                    SqlState::CHARACTER_NOT_IN_REPERTOIRE,
+                    "invalid byte sequence for encoding \"UTF8\"",
+                );
+                located(error, &String::from_utf8_lossy(bytes))
+            })?;
+            if text.contains('\0') {
+                return Err(Error::new(
+                    SqlState::CHARACTER_NOT_IN_REPERTOIRE,
+                    "invalid byte sequence for encoding \"UTF8\": 0x00",
+                ));
+            }
+            let value = parse_text(definition.ty, text, settings, self.env.transaction_timestamp)
+                .map_err(|error| located(error, text))?;
+            self.builders[i].push(&value);
+        }
+        Ok(())
+    }
+
+    fn check_header(&self, fields: &Fields) -> Result<()> {
+        if self.options.header != Header::Match {
+            return Ok(());
+        }
+        if fields.len() != self.columns.len() {
+            return Err(bad_format(format!(
+                "wrong number of fields in header line: got {}, expected {}",
+                fields.len(),
+                self.columns.len()
+            )));
+        }
+        for (i, column) in self.columns.iter().enumerate() {
+            let name = &self.relation.columns[usize::from(column.0)].name;
+            let found = fields.get(i).map(String::from_utf8_lossy).unwrap_or_default();
+            if found != name.as_str() {
+                return Err(bad_format(format!(
+                    "column name mismatch in header line field {}: got \"{found}\", expected \"{name}\"",
+                    i + 1
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Says in which line an error lies, unless it says so already.
+fn located(error: Error, copy: &CopyIn) -> Error {
+    if error.fields().context.is_some() {
+        return error;
+    }
+    error.context(format!("COPY {}, line {}", copy.relation.name, copy.decoder.line()))
+}
+
+/// The columns named, or all live ones.
+fn columns(relation: &Relation, names: &[ast::Ident]) -> Result<Vec<ColumnIndex>> {
+    if names.is_empty() {
+        return Ok(relation.live_columns().map(|(column, _)| column).collect());
+    }
+    let mut columns: Vec<ColumnIndex> = vec![];
+    for name in names {
+        let at = Position(name.span.start);
+        let (column, _) = relation.column(name.as_str()).ok_or_else(|| {
+            Error::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!(
+                    "column \"{}\" of relation \"{}\" does not exist",
+                    name.as_str(),
+                    relation.name
+                ),
+            )
+            .at(at)
+        })?;
+        if columns.contains(&column) {
+            return Err(Error::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!("column \"{}\" specified more than once", name.as_str()),
+            )
+            .at(at));
+        }
+        columns.push(column);
+    }
+    Ok(columns)
+}

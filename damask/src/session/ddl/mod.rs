@@ -1,0 +1,241 @@
+//! Statements that define things: from syntax to the catalog's operations.
+//!
+//! Each takes ACCESS EXCLUSIVE (or what PostgreSQL takes) on the relations it changes before it looks at them for good. Expressions
+//! are bound once, to find their errors, and kept as text.
+
+mod alter;
+mod drop;
+mod index;
+mod misc;
+mod sequence;
+mod table;
+
+use super::env::StatementEnv;
+use super::plan::Prepared;
+use super::settings::Level;
+use super::{Completion, Session, Sink};
+use damask_catalog::ObjectName;
+use damask_catalog::object::{Relation, RelationKind};
+use damask_planner::expr::Expr;
+use damask_planner::{ColumnUse, columns_read};
+use damask_sql::ast::{self, Statement};
+use damask_txn::{TableLock, Txn};
+use damask_types::{ColumnIndex, Error, Oid, Position, Result, SqlState, SqlType};
+use std::sync::Arc;
+
+impl Session {
+    /// Runs a definition.
+    pub(crate) fn define(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        statement: &Statement,
+        sink: &mut dyn Sink,
+    ) -> Result<Completion> {
+        self.begin_statement()?;
+        let tag = match statement {
+            Statement::CreateTable(create) => self.create_table(prepared, create)?,
+            Statement::CreateTableAs(create) => {
+                return self.create_table_as(prepared, create, sink);
+            }
+            Statement::Query(query) => return self.select_into(prepared, query),
+            Statement::AlterTable(alter) => self.alter_table(prepared, alter)?,
+            Statement::CreateIndex(create) => self.create_index(create)?,
+            Statement::CreateView(create) => self.create_view(prepared, create)?,
+            Statement::CreateSequence(create) => self.create_sequence(create)?,
+            Statement::AlterSequence(alter) => self.alter_sequence(alter)?,
+            Statement::CreateSchema(create) => self.create_schema(create)?,
+            Statement::Rename(rename) => self.rename(rename)?,
+            Statement::SetSchema(set) => self.set_schema(set)?,
+            Statement::ChangeOwner(change) => self.change_owner(change)?,
+            Statement::Drop(drop) => self.drop_objects(drop)?,
+            Statement::Truncate(truncate) => self.truncate(truncate)?,
+            Statement::Comment(comment) => self.comment(comment)?,
+            Statement::CreateRole(create) => self.create_role(create)?,
+            Statement::AlterRole(alter) => self.alter_role(alter)?,
+            _ => return Err(Error::unsupported("this statement")),
+        };
+        Ok(Completion::Tag(tag))
+    }
+
+    /// Runs a change of the catalog with its transaction.
+    pub(crate) fn change<R>(
+        &mut self,
+        f: impl FnOnce(&mut damask_catalog::CatalogTxn, &mut Txn) -> Result<R>,
+    ) -> Result<R> {
+        self.check_writable("this command")?;
+        let txn = self.txn.as_mut().expect("a statement runs in a transaction");
+        f(&mut self.catalog, txn)
+    }
+
+    /// The relation of a name.
+    ///
+    /// # Errors
+    /// 42P01.
+    pub(crate) fn resolve(&mut self, name: &ast::Name) -> Result<Arc<Relation>> {
+        let env = self.statement_env()?;
+        let wanted = object_name(name)?;
+        let at = Position(name.span().start);
+        if let Some(schema) = &wanted.schema
+            && env.catalog.schema_by_name(schema).is_none()
+        {
+            return Err(Error::new(
+                SqlState::INVALID_SCHEMA_NAME,
+                format!("schema \"{schema}\" does not exist"),
+            )
+            .at(at));
+        }
+        env.catalog.resolve(&wanted, &env.path).cloned().map_err(|error| error.at(at))
+    }
+
+    /// As [`Session::resolve`]; none if there is no such relation.
+    pub(crate) fn find(&mut self, name: &ast::Name) -> Result<Option<Arc<Relation>>> {
+        let env = self.statement_env()?;
+        Ok(env.catalog.find(&object_name(name)?, &env.path)?.cloned())
+    }
+
+    /// Locks a relation and looks at it again: it may have changed while we waited.
+    pub(crate) fn lock_and_refresh(
+        &mut self,
+        relation: &Relation,
+        lock: TableLock,
+    ) -> Result<Arc<Relation>> {
+        self.lock(relation.oid, lock)?;
+        self.catalog.refresh();
+        self.catalog.snapshot().relation(relation.oid).cloned().ok_or_else(|| {
+            Error::new(
+                SqlState::UNDEFINED_TABLE,
+                format!("relation \"{}\" does not exist", relation.name),
+            )
+        })
+    }
+
+    /// A table of a name, locked ACCESS EXCLUSIVE.
+    ///
+    /// # Errors
+    /// 42P01; 42809 if it is something else.
+    pub(crate) fn owned_table(&mut self, name: &ast::Name) -> Result<Arc<Relation>> {
+        let relation = self.resolve(name)?;
+        self.check_user_relation(&relation)?;
+        if relation.kind != RelationKind::Table {
+            return Err(Error::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!("\"{}\" is not a table", relation.name),
+            )
+            .at(Position(name.span().start)));
+        }
+        self.lock_and_refresh(&relation, TableLock::AccessExclusive)
+    }
+
+    /// # Errors
+    /// 42501 for system relations.
+    pub(crate) fn check_user_relation(&self, relation: &Relation) -> Result<()> {
+        if relation.kind == RelationKind::System {
+            return Err(Error::new(
+                SqlState::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied: \"{}\" is a system catalog", relation.name),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The schema that a new object of this name goes into.
+    ///
+    /// # Errors
+    /// 3F000.
+    pub(crate) fn creation_schema(&mut self, name: &ast::Name) -> Result<Oid> {
+        let env = self.statement_env()?;
+        let at = Position(name.span().start);
+        match name.qualifier() {
+            Some(schema) => {
+                env.catalog.schema_by_name(schema.as_str()).map(|schema| schema.oid).ok_or_else(
+                    || {
+                        Error::new(
+                            SqlState::INVALID_SCHEMA_NAME,
+                            format!("schema \"{}\" does not exist", schema.as_str()),
+                        )
+                        .at(at)
+                    },
+                )
+            }
+            None => env.path.creation.ok_or_else(|| {
+                Error::new(
+                    SqlState::INVALID_SCHEMA_NAME,
+                    "no schema has been selected to create in",
+                )
+                .at(at)
+            }),
+        }
+    }
+
+    /// Tells the client that something is there already and is left alone.
+    pub(crate) fn skip_existing(&mut self, sqlstate: SqlState, what: &str) {
+        self.notice(
+            Level::Notice,
+            Error::new(sqlstate, format!("{what} already exists, skipping")),
+        );
+    }
+
+    /// Binds an expression of a definition, to find what is wrong with it; gives it with the columns it reads.
+    pub(crate) fn bind_definition(
+        &mut self,
+        env: &Arc<StatementEnv>,
+        prepared: &Prepared,
+        expr: &ast::Expr,
+        table: &str,
+        columns: &[(String, SqlType)],
+        purpose: ColumnUse<'_>,
+    ) -> Result<(Expr, Vec<ColumnIndex>)> {
+        let bound = self.with_plan_context(env, prepared.text(), &[], |ctx| {
+            damask_planner::bind_column_expression(expr, table, columns, purpose, ctx)
+        })?;
+        let read = columns_read(&bound).into_iter().map(|id| ColumnIndex(id.0 as u16)).collect();
+        Ok((bound, read))
+    }
+
+    /// Runs an internal query and says whether it gave a row, and the first value of it.
+    pub(crate) fn probe(&mut self, text: &str) -> Result<Option<damask_types::Value>> {
+        let prepared = self.prepare(text, vec![])?;
+        self.txn.as_mut().expect("a statement runs in a transaction").begin_statement()?;
+        let mut execution = self.start(&prepared, &[])?;
+        let txn = self.txn.as_mut().expect("a statement runs in a transaction");
+        Ok(execution.next(txn)?.map(|batch| match batch.columns.first() {
+            Some(column) => column.value(0),
+            None => damask_types::Value::Null,
+        }))
+    }
+
+    /// Runs an internal statement to its end.
+    pub(crate) fn run_internal(&mut self, text: &str) -> Result<u64> {
+        let prepared = self.prepare(text, vec![])?;
+        self.txn.as_mut().expect("a statement runs in a transaction").begin_statement()?;
+        let mut execution = self.start(&prepared, &[])?;
+        let txn = self.txn.as_mut().expect("a statement runs in a transaction");
+        while execution.next(txn)?.is_some() {}
+        Ok(execution.affected_rows())
+    }
+
+    /// A relation's qualified name as SQL.
+    pub(crate) fn sql_name(&self, relation: &Relation) -> String {
+        let quote = damask_catalog::ddl::quote_identifier;
+        let schema = self.catalog.snapshot().schema_name(relation.schema);
+        format!("{}.{}", quote(schema), quote(&relation.name))
+    }
+}
+
+/// A syntax tree's name as the catalog looks it up.
+///
+/// # Errors
+/// 42601 for more than three parts.
+pub(crate) fn object_name(name: &ast::Name) -> Result<ObjectName> {
+    if name.0.len() > 3 {
+        return Err(Error::new(
+            SqlState::SYNTAX_ERROR,
+            format!("improper qualified name (too many dotted names): {name}"),
+        )
+        .at(Position(name.span().start)));
+    }
+    Ok(ObjectName {
+        schema: name.qualifier().map(|schema| schema.as_str().to_owned()),
+        name: name.base().as_str().to_owned(),
+    })
+}

@@ -1,0 +1,373 @@
+//! What functions and system relations may ask of a session, for the length of one statement.
+
+use super::backend::{Backend, Backends};
+use super::setting_list::{Context, Kind};
+use super::settings::{Effective, Settings, unknown_setting};
+use damask_catalog::object::{Relation, RelationKind};
+use damask_catalog::system::{self, Activity, LockRow, SettingRow, SystemContext, SystemSession};
+use damask_catalog::{Catalog, CatalogSnapshot, SearchPath};
+use damask_storage::env::{Clock, Random};
+use damask_txn::SequenceState;
+use damask_types::format::{FormatSettings, TimeZone};
+use damask_types::{Error, Oid, Result, SqlState, TxnId, TypeId, Value};
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a session keeps across statements and functions may change.
+pub(crate) struct SessionState {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) backends: Arc<Backends>,
+    pub(crate) backend: Arc<Backend>,
+    pub(crate) settings: Mutex<Settings>,
+    pub(crate) database: String,
+    /// The role that connected.
+    pub(crate) user: (Oid, String),
+    sequences: Mutex<Sequences>,
+    random: Mutex<u64>,
+}
+
+/// `currval` and `lastval`.
+#[derive(Debug, Default)]
+struct Sequences {
+    values: HashMap<Oid, i64>,
+    last: Option<Oid>,
+}
+
+impl SessionState {
+    pub(crate) fn new(
+        catalog: Arc<Catalog>,
+        clock: Arc<dyn Clock>,
+        random: &dyn Random,
+        backends: Arc<Backends>,
+        backend: Arc<Backend>,
+        settings: Settings,
+        database: String,
+        user: (Oid, String),
+    ) -> Self {
+        Self {
+            catalog,
+            clock,
+            backends,
+            backend,
+            settings: Mutex::new(settings),
+            database,
+            user,
+            sequences: Mutex::default(),
+            random: Mutex::new(random.next_u64() | 1),
+        }
+    }
+
+    /// Forgets what `currval` knows (`DISCARD SEQUENCES`).
+    pub(crate) fn discard_sequences(&self) {
+        *self.sequences.lock() = Sequences::default();
+    }
+}
+
+/// One statement's view of its session. Immutable, so that an execution can outlive the call that began it.
+pub(crate) struct StatementEnv {
+    pub(crate) state: Arc<SessionState>,
+    pub(crate) catalog: Arc<CatalogSnapshot>,
+    pub(crate) path: Arc<SearchPath>,
+    pub(crate) effective: Arc<Effective>,
+    pub(crate) transaction_timestamp: i64,
+    pub(crate) statement_timestamp: i64,
+    pub(crate) txn: Option<TxnId>,
+}
+
+impl StatementEnv {
+    /// The context that system relations and catalog functions read.
+    pub(crate) fn system(&self) -> SystemContext<'_> {
+        SystemContext {
+            snapshot: &self.catalog,
+            path: &self.path,
+            database: &self.state.database,
+            session: self,
+        }
+    }
+
+    fn sequence(&self, oid: Oid) -> Result<&Arc<Relation>> {
+        let relation = self.catalog.relation(oid).ok_or_else(|| {
+            Error::new(SqlState::UNDEFINED_TABLE, format!("relation with OID {oid} does not exist"))
+        })?;
+        if relation.kind != RelationKind::Sequence {
+            return Err(Error::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!("\"{}\" is not a sequence", relation.name),
+            ));
+        }
+        Ok(relation)
+    }
+
+    fn nextval(&self, oid: Oid) -> Result<i64> {
+        let relation = self.sequence(oid)?;
+        let sequence = relation.sequence.as_ref().expect("a sequence has a definition");
+        let spec = damask_catalog::ddl::sequence_spec(sequence);
+        let next = self.state.catalog.engine().sequence_next(relation.rel, &spec);
+        let value = next.map_err(|mut error| {
+            if error.sqlstate() == SqlState::SEQUENCE_GENERATOR_LIMIT_EXCEEDED {
+                let (which, limit) = if sequence.increment > 0 {
+                    ("maximum", sequence.max)
+                } else {
+                    ("minimum", sequence.min)
+                };
+                error.fields_mut().message = format!(
+                    "nextval: reached {which} value of sequence \"{}\" ({limit})",
+                    relation.name
+                );
+            }
+            error
+        })?;
+        let mut sequences = self.state.sequences.lock();
+        sequences.values.insert(oid, value);
+        sequences.last = Some(oid);
+        Ok(value)
+    }
+
+    fn currval(&self, oid: Oid) -> Result<i64> {
+        let relation = self.sequence(oid)?;
+        self.state.sequences.lock().values.get(&oid).copied().ok_or_else(|| {
+            Error::new(
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!(
+                    "currval of sequence \"{}\" is not yet defined in this session",
+                    relation.name
+                ),
+            )
+        })
+    }
+
+    fn lastval(&self) -> Result<i64> {
+        let sequences = self.state.sequences.lock();
+        sequences.last.and_then(|oid| sequences.values.get(&oid).copied()).ok_or_else(|| {
+            Error::new(
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "lastval is not yet defined in this session",
+            )
+        })
+    }
+
+    fn setval(&self, oid: Oid, value: i64, is_called: bool) -> Result<i64> {
+        let relation = self.sequence(oid)?;
+        let sequence = relation.sequence.as_ref().expect("a sequence has a definition");
+        if value < sequence.min || value > sequence.max {
+            return Err(Error::new(
+                SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+                format!(
+                    "setval: value {value} is out of bounds for sequence \"{}\" ({}..{})",
+                    relation.name, sequence.min, sequence.max
+                ),
+            ));
+        }
+        let state = SequenceState { last_value: value, is_called };
+        self.state.catalog.engine().sequence_set(relation.rel, state)?;
+        if is_called {
+            self.state.sequences.lock().values.insert(oid, value);
+        }
+        Ok(value)
+    }
+
+    fn sleep(&self, seconds: f64) -> Result<Value> {
+        const SLICE: Duration = Duration::from_millis(5);
+        let wanted = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
+        let start = self.state.clock.now();
+        loop {
+            self.state.backend.check()?;
+            let Some(left) = wanted.checked_sub(self.state.clock.now().saturating_sub(start))
+            else {
+                return Ok(Value::text(""));
+            };
+            if left.is_zero() {
+                return Ok(Value::text(""));
+            }
+            self.state.clock.sleep(left.min(SLICE));
+        }
+    }
+
+    fn schemas(&self, with_implicit: bool) -> Value {
+        let is_implicit = |oid: &Oid| *oid == damask_catalog::snapshot::PG_CATALOG;
+        let explicit = self.effective.search_path.iter().any(|name| name == "pg_catalog");
+        let names = self
+            .path
+            .schemas
+            .iter()
+            .filter(|oid| with_implicit || explicit || !is_implicit(oid))
+            .map(|&oid| Value::text(self.catalog.schema_name(oid)));
+        Value::array(TypeId::Name, names.collect())
+    }
+}
+
+impl damask_functions::Session for StatementEnv {
+    fn transaction_timestamp(&self) -> i64 {
+        self.transaction_timestamp
+    }
+
+    fn statement_timestamp(&self) -> i64 {
+        self.statement_timestamp
+    }
+
+    fn clock_timestamp(&self) -> i64 {
+        self.state.clock.wall_micros()
+    }
+
+    fn time_zone(&self) -> &TimeZone {
+        &self.effective.format.time_zone
+    }
+
+    fn format(&self) -> &FormatSettings {
+        &self.effective.format
+    }
+
+    fn random(&self) -> f64 {
+        // xorshift64*: fast, and good enough for what SQL promises of random().
+        let mut state = self.state.random.lock();
+        *state ^= *state >> 12;
+        *state ^= *state << 25;
+        *state ^= *state >> 27;
+        let bits = state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11;
+        bits as f64 / (1_u64 << 53) as f64
+    }
+
+    fn set_seed(&self, seed: f64) {
+        *self.state.random.lock() = seed.to_bits() | 1;
+    }
+
+    fn setting(&self, name: &str) -> Option<String> {
+        self.state.settings.lock().show(name)
+    }
+
+    fn set_setting(&self, name: &str, value: Option<&str>, is_local: bool) -> Result<String> {
+        let mut settings = self.state.settings.lock();
+        settings.set(name, value, is_local)?;
+        settings.show(name).ok_or_else(|| unknown_setting(name))
+    }
+
+    fn catalog_function(&self, function: &str, args: &[Value]) -> Result<Value> {
+        let oid =
+            |i: usize| args.get(i).and_then(Value::as_i64).map_or(Oid::NONE, |oid| Oid(oid as u32));
+        let int = |i: usize| args.get(i).and_then(Value::as_i64).unwrap_or(0);
+        Ok(match function {
+            "nextval" => Value::Int8(self.nextval(oid(0))?),
+            "currval" => Value::Int8(self.currval(oid(0))?),
+            "lastval" => Value::Int8(self.lastval()?),
+            "setval" => {
+                let is_called = !matches!(args.get(2), Some(Value::Bool(false)));
+                Value::Int8(self.setval(oid(0), int(1), is_called)?)
+            }
+            "current_user" | "session_user" | "user" | "current_role" => {
+                Value::text(self.state.user.1.as_str())
+            }
+            "current_database" | "current_catalog" => Value::text(self.state.database.as_str()),
+            "current_schema" => match self.path.creation {
+                Some(oid) => Value::text(self.catalog.schema_name(oid)),
+                None => Value::Null,
+            },
+            "current_schemas" => self.schemas(matches!(args.first(), Some(Value::Bool(true)))),
+            "version" => Value::text(super::version_text()),
+            "pg_backend_pid" => Value::Int4(self.state.backend.pid),
+            "pg_cancel_backend" => Value::Bool(self.state.backends.cancel(int(0) as i32)),
+            "pg_terminate_backend" => Value::Bool(self.state.backends.terminate(int(0) as i32)),
+            "pg_sleep" => match args.first() {
+                Some(Value::Float8(seconds)) => self.sleep(*seconds)?,
+                _ => Value::Null,
+            },
+            "txid_current" | "pg_current_xact_id" => {
+                Value::Int8(self.txn.map_or(0, |txn| (txn.0 & i64::MAX as u64) as i64))
+            }
+            "pg_is_in_recovery" => Value::Bool(false),
+            "pg_postmaster_start_time" | "pg_conf_load_time" => {
+                Value::TimestampTz(self.state.backends.start())
+            }
+            "inet_server_addr" | "inet_client_addr" | "inet_server_port" | "inet_client_port" => {
+                Value::Null
+            }
+            _ => match system::functions::call(&self.system(), function, args) {
+                Some(result) => result?,
+                None => return Err(Error::unsupported(format!("function {function}()"))),
+            },
+        })
+    }
+
+    fn reg_from_name(&self, ty: TypeId, name: &str) -> Result<Oid> {
+        system::functions::reg_from_name(&self.system(), ty, name)
+    }
+
+    fn reg_to_name(&self, ty: TypeId, oid: Oid) -> String {
+        system::functions::reg_to_name(&self.system(), ty, oid)
+    }
+}
+
+impl SystemSession for StatementEnv {
+    fn size(&self, relation: &Relation) -> (i64, i64) {
+        if relation.kind != RelationKind::Table {
+            return (1, 1);
+        }
+        match self.state.catalog.engine().table(relation.rel) {
+            Ok(table) => (table.row_count_estimate() as i64, table.page_count_estimate() as i64),
+            Err(_) => (-1, 0),
+        }
+    }
+
+    fn page_bytes(&self) -> i64 {
+        16_384
+    }
+
+    fn database_bytes(&self) -> i64 {
+        let tables = self.catalog.user_relations();
+        let pages: i64 = tables.iter().map(|relation| self.size(relation).1).sum();
+        pages * self.page_bytes()
+    }
+
+    fn sequence_last_value(&self, relation: &Relation) -> Option<i64> {
+        let state = self.state.catalog.engine().sequence_get(relation.rel).ok()?;
+        state.is_called.then_some(state.last_value)
+    }
+
+    fn settings(&self) -> Vec<SettingRow> {
+        let settings = self.state.settings.lock();
+        settings
+            .all()
+            .into_iter()
+            .map(|(definition, _)| {
+                let (kind, unit, range, words): (_, _, _, &'static [&'static str]) =
+                    match definition.kind {
+                        Kind::Bool => ("bool", "", None, &[]),
+                        Kind::Integer { min, max, unit } => {
+                            ("integer", unit, Some((min.to_string(), max.to_string())), &[])
+                        }
+                        Kind::Real { min, max, unit } => {
+                            ("real", unit, Some((min.to_string(), max.to_string())), &[])
+                        }
+                        Kind::Enum(words) => ("enum", "", None, words),
+                        Kind::Text => ("string", "", None, &[]),
+                    };
+                SettingRow {
+                    name: definition.name,
+                    value: settings.raw(definition.name),
+                    unit: (!unit.is_empty()).then_some(unit),
+                    category: definition.category,
+                    description: definition.description,
+                    context: match definition.context {
+                        Context::Internal => "internal",
+                        Context::Postmaster => "postmaster",
+                        Context::User => "user",
+                    },
+                    kind,
+                    range,
+                    words,
+                    default: definition.default.to_owned(),
+                }
+            })
+            .collect()
+    }
+
+    fn activity(&self) -> Vec<Activity> {
+        self.state.backends.activity()
+    }
+
+    fn locks(&self) -> Vec<LockRow> {
+        vec![]
+    }
+}

@@ -1,0 +1,480 @@
+//! One session engine for both doors.
+//!
+//! A [`Session`] runs statements one after the other: parse, plan (or find the plan), lock, run, and keep the transaction block's
+//! rules. Results leave through a [`Sink`]; the wire and the embedded API encode them their own way.
+//!
+//! Reading order: [`transaction`] has the block's states, [`plan`] prepared statements and the plan cache, [`run`] the way of one
+//! statement, [`utility`] what is neither query nor definition, [`ddl`] definitions, [`copy_run`] COPY.
+//!
+//! Invariants
+//! - S1: an error inside a block leaves the block failed; nothing runs there until it is rolled back.
+//! - S2: settings, the catalog and rows go back together, to the same savepoint.
+//! - S3: a commit is acknowledged only when it is durable.
+
+pub(crate) mod backend;
+pub(crate) mod copy;
+mod copy_run;
+mod ddl;
+mod env;
+mod password;
+pub(crate) mod plan;
+mod portal;
+mod run;
+mod setting_list;
+mod settings;
+mod transaction;
+mod utility;
+
+pub use setting_list::Definition as SettingDefinition;
+pub use settings::{Jit, Level};
+pub use transaction::TransactionStatus;
+
+use crate::database::{DATABASE_NAME, Database};
+use copy_run::CopyIn;
+use damask_catalog::CatalogTxn;
+use damask_planner::physical::OutputColumn;
+use damask_txn::Txn;
+use damask_types::format::FormatSettings;
+use damask_types::{Batch, Error, Oid, Result, SqlState, SqlType, TypeId, Value};
+use env::SessionState;
+use hashbrown::HashMap;
+use plan::Prepared;
+use portal::Portal;
+use settings::Settings;
+use std::sync::Arc;
+use transaction::Block;
+
+/// What a client says of itself when it connects.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// The role.
+    pub user: String,
+    /// The database; there is one, `postgres`.
+    pub database: Option<String>,
+    /// Settings given at start, in order.
+    pub settings: Vec<(String, String)>,
+    /// Address and port of the client; none in the process.
+    pub client: Option<(String, i32)>,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self { user: "postgres".to_owned(), database: None, settings: vec![], client: None }
+    }
+}
+
+/// Where results go.
+pub trait Sink {
+    /// Columns of the rows to come. Called once for each statement with rows, before the first of them.
+    fn columns(&mut self, columns: &[OutputColumn]) -> Result<()>;
+    /// Rows: every one of the batch counts.
+    fn rows(&mut self, batch: &Batch, settings: &FormatSettings) -> Result<()>;
+    /// Lines of COPY TO.
+    fn copy_out(&mut self, data: &[u8]) -> Result<()>;
+    /// COPY TO begins: how many columns its lines have.
+    fn copy_out_start(&mut self, columns: usize) -> Result<()>;
+}
+
+/// A notice or warning for the client.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// How grave.
+    pub level: Level,
+    /// SQLSTATE, message, detail, hint.
+    pub error: Arc<Error>,
+}
+
+/// How a statement ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Completion {
+    /// Done: its command tag.
+    Tag(String),
+    /// It stopped at the row limit and may go on.
+    Suspended,
+    /// There was no statement.
+    Empty,
+    /// COPY FROM STDIN waits for data ([`Session::copy_data`]): how many columns a line has.
+    CopyIn(usize),
+}
+
+/// One client's session.
+pub struct Session {
+    database: Database,
+    state: Arc<SessionState>,
+    catalog: CatalogTxn,
+    txn: Option<Txn>,
+    block: Block,
+    statements: HashMap<String, Arc<Prepared>>,
+    portals: HashMap<String, Portal>,
+    notices: Vec<Notice>,
+    copy: Option<CopyIn>,
+    /// Values of settings that clients are told about, as last told.
+    reported: Vec<(&'static str, String)>,
+    transaction_timestamp: i64,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("pid", &self.pid())
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Settings whose changes clients are told about.
+const REPORTED: &[&str] = &[
+    "application_name",
+    "client_encoding",
+    "DateStyle",
+    "default_transaction_read_only",
+    "in_hot_standby",
+    "integer_datetimes",
+    "IntervalStyle",
+    "server_encoding",
+    "server_version",
+    "standard_conforming_strings",
+    "TimeZone",
+];
+
+impl Session {
+    pub(crate) fn new(database: Database, options: SessionOptions) -> Result<Self> {
+        let shared = &database.shared;
+        let snapshot = shared.catalog.snapshot();
+        let role = snapshot.role_by_name(&options.user).ok_or_else(|| {
+            Error::new(
+                SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+                format!("role \"{}\" does not exist", options.user),
+            )
+        })?;
+        if !role.login {
+            return Err(Error::new(
+                SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+                format!("role \"{}\" is not permitted to log in", options.user),
+            ));
+        }
+        if let Some(name) = options.database.as_deref().filter(|name| *name != DATABASE_NAME) {
+            return Err(Error::new(
+                SqlState::INVALID_CATALOG_NAME,
+                format!("database \"{name}\" does not exist"),
+            ));
+        }
+        let user = (role.oid, role.name.clone());
+        let settings = Settings::new(&options.settings)?;
+        let secret = shared.env.random.next_u64() as i32;
+        let backend = shared.backends.open(user.clone(), secret, options.client);
+        let state = SessionState::new(
+            Arc::clone(&shared.catalog),
+            Arc::clone(&shared.env.clock),
+            &*shared.env.random,
+            Arc::clone(&shared.backends),
+            backend,
+            settings,
+            DATABASE_NAME.to_owned(),
+            user,
+        );
+        Ok(Self {
+            catalog: CatalogTxn::new(Arc::clone(&shared.catalog)),
+            state: Arc::new(state),
+            database,
+            txn: None,
+            block: Block::default(),
+            statements: HashMap::new(),
+            portals: HashMap::new(),
+            notices: vec![],
+            copy: None,
+            reported: vec![],
+            transaction_timestamp: 0,
+        })
+    }
+
+    /// Its number, which cancel requests name.
+    pub fn pid(&self) -> i32 {
+        self.state.backend.pid
+    }
+
+    /// What a cancel request must know.
+    pub fn secret(&self) -> i32 {
+        self.state.backend.secret
+    }
+
+    /// Whether it is to end.
+    pub fn is_terminated(&self) -> bool {
+        self.state.backend.is_terminated()
+    }
+
+    /// Notices since the last call that the client wants to see.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        let least = self.state.settings.lock().effective().client_min_messages;
+        let mut notices = std::mem::take(&mut self.notices);
+        notices.retain(|notice| notice.level >= least);
+        notices
+    }
+
+    pub(crate) fn notice(&mut self, level: Level, error: Error) {
+        self.notices.push(Notice { level, error: Arc::new(error) });
+    }
+
+    /// Settings that clients are told about and that changed since the last call; the first call gives all.
+    pub fn take_parameter_changes(&mut self) -> Vec<(&'static str, String)> {
+        let settings = self.state.settings.lock();
+        let mut changes = vec![];
+        for &name in REPORTED {
+            let value = settings.show(name).unwrap_or_default();
+            match self.reported.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) if *known == value => {}
+                Some((_, known)) => {
+                    known.clone_from(&value);
+                    changes.push((name, value));
+                }
+                None => {
+                    self.reported.push((name, value.clone()));
+                    changes.push((name, value));
+                }
+            }
+        }
+        if self.reported.len() == REPORTED.len() {
+            // Told once: they follow from the role.
+            self.reported.push(("is_superuser", "on".to_owned()));
+            changes.push(("is_superuser", "on".to_owned()));
+            changes.push(("session_authorization", self.state.user.1.clone()));
+        }
+        changes
+    }
+
+    /// The settings that shape the text form of values.
+    pub fn format_settings(&self) -> FormatSettings {
+        self.state.settings.lock().effective().format.clone()
+    }
+
+    // The simple protocol: one text of several statements.
+
+    /// Splits a text into statements, ready to run.
+    ///
+    /// # Errors
+    /// 42601 and the like with a position in `text`.
+    pub fn prepare_text(&mut self, text: &str) -> Result<Vec<Arc<Prepared>>> {
+        if let Some(known) = self.database.shared.plans.find(text, &[]) {
+            return Ok(vec![known]);
+        }
+        let parsed =
+            damask_sql::parse(text).map_err(|error| damask_planner::parse_error(&error))?;
+        let is_single = parsed.len() == 1;
+        let text: Arc<str> = text.into();
+        let statements: Vec<Arc<Prepared>> = parsed
+            .into_iter()
+            .map(|parsed| Arc::new(Prepared::new(Arc::clone(&text), Some(parsed), vec![])))
+            .collect();
+        if is_single {
+            self.database.shared.plans.keep(&statements[0]);
+        }
+        Ok(statements)
+    }
+
+    /// Runs one statement of a simple message; `is_last` lets it commit by itself when nothing else is in the message.
+    ///
+    /// # Errors
+    /// What the statement raises; the transaction is rolled back or its block failed.
+    pub fn run(&mut self, prepared: &Arc<Prepared>, sink: &mut dyn Sink) -> Result<Completion> {
+        let result = self.run_statement(prepared, &[], sink);
+        self.settle(result)
+    }
+
+    /// As [`Session::run`], with parameters.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn run_with(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        params: &[Value],
+        sink: &mut dyn Sink,
+    ) -> Result<Completion> {
+        let result = self.run_statement(prepared, params, sink);
+        self.settle(result)
+    }
+
+    /// Ends a message (Query, or Sync): what was done outside a block is committed.
+    ///
+    /// # Errors
+    /// What committing raises; then it is rolled back.
+    pub fn end_message(&mut self) -> Result<()> {
+        self.portals.retain(|_, portal| portal.is_named_cursor);
+        if self.block.is_open() || self.txn.is_none() {
+            return Ok(());
+        }
+        let result = self.commit_transaction();
+        self.settle(result.map(|()| Completion::Empty)).map(|_| ())
+    }
+
+    /// A message failed before it reached a statement: rolls back what was done outside a block, or fails the block.
+    pub fn fail(&mut self) {
+        self.fail_transaction();
+    }
+
+    fn settle(&mut self, result: Result<Completion>) -> Result<Completion> {
+        self.state.backend.end_statement();
+        if result.is_err() {
+            self.copy = None;
+            self.fail_transaction();
+        }
+        self.show_activity(None);
+        result
+    }
+
+    // The extended protocol.
+
+    /// Makes a prepared statement; the unnamed one is replaced.
+    ///
+    /// # Errors
+    /// 42P05 if the name is taken; what parsing and binding raise.
+    pub fn parse(&mut self, name: &str, text: &str, types: &[Oid]) -> Result<()> {
+        if !name.is_empty() && self.statements.contains_key(name) {
+            return Err(Error::new(
+                SqlState::DUPLICATE_PREPARED_STATEMENT,
+                format!("prepared statement \"{name}\" already exists"),
+            ));
+        }
+        let types = types
+            .iter()
+            .map(|&oid| match oid {
+                Oid::NONE => Ok(None),
+                oid => match TypeId::from_oid(oid) {
+                    Some(TypeId::Unknown) => Ok(None),
+                    Some(ty) => Ok(Some(ty)),
+                    None => Err(Error::new(
+                        SqlState::UNDEFINED_OBJECT,
+                        format!("type with OID {oid} does not exist"),
+                    )),
+                },
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let prepared = self.prepare(text, types)?;
+        self.statements.insert(name.to_owned(), prepared);
+        Ok(())
+    }
+
+    pub(crate) fn prepare(
+        &mut self,
+        text: &str,
+        types: Vec<Option<TypeId>>,
+    ) -> Result<Arc<Prepared>> {
+        if let Some(known) = self.database.shared.plans.find(text, &types) {
+            return Ok(known);
+        }
+        let parsed =
+            damask_sql::parse_one(text).map_err(|error| damask_planner::parse_error(&error))?;
+        let prepared = Arc::new(Prepared::new(text.into(), parsed, types));
+        self.database.shared.plans.keep(&prepared);
+        Ok(prepared)
+    }
+
+    /// The prepared statement of a name.
+    ///
+    /// # Errors
+    /// 26000.
+    pub fn statement(&self, name: &str) -> Result<&Arc<Prepared>> {
+        self.statements.get(name).ok_or_else(|| {
+            let message = if name.is_empty() {
+                "unnamed prepared statement does not exist".to_owned()
+            } else {
+                format!("prepared statement \"{name}\" does not exist")
+            };
+            Error::new(SqlState::INVALID_SQL_STATEMENT_NAME, message)
+        })
+    }
+
+    /// Types of a prepared statement's parameters, and its result columns if it has rows.
+    ///
+    /// # Errors
+    /// What binding raises.
+    pub fn describe_statement(
+        &mut self,
+        name: &str,
+    ) -> Result<(Vec<SqlType>, Option<Vec<OutputColumn>>)> {
+        let prepared = Arc::clone(self.statement(name)?);
+        let result = self.describe(&prepared);
+        if result.is_err() {
+            self.fail_transaction();
+        }
+        result
+    }
+
+    /// Makes a portal of a prepared statement and its parameters' values.
+    ///
+    /// # Errors
+    /// 26000, 42P03 if the name is taken, 08P01 for a wrong number of values.
+    pub fn bind(&mut self, portal: &str, statement: &str, params: Vec<Value>) -> Result<()> {
+        let prepared = Arc::clone(self.statement(statement)?);
+        if !portal.is_empty() && self.portals.contains_key(portal) {
+            return Err(Error::new(
+                SqlState::DUPLICATE_CURSOR,
+                format!("cursor \"{portal}\" already exists"),
+            ));
+        }
+        self.portals.insert(portal.to_owned(), Portal::new(prepared, params));
+        Ok(())
+    }
+
+    /// The result columns of a portal.
+    pub fn describe_portal(&mut self, name: &str) -> Result<Option<Vec<OutputColumn>>> {
+        let prepared = Arc::clone(&self.portal(name)?.prepared);
+        let result = self.describe(&prepared);
+        if result.is_err() {
+            self.fail_transaction();
+        }
+        Ok(result?.1)
+    }
+
+    fn portal(&self, name: &str) -> Result<&Portal> {
+        self.portals.get(name).ok_or_else(|| {
+            Error::new(SqlState::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist"))
+        })
+    }
+
+    /// The text that positions in a portal's errors count in.
+    pub fn portal_text(&self, name: &str) -> Option<Arc<str>> {
+        self.portals.get(name).map(|portal| Arc::clone(portal.prepared.text()))
+    }
+
+    /// Runs a portal for at most `limit` rows; 0 is all.
+    ///
+    /// # Errors
+    /// What the statement raises.
+    pub fn execute(&mut self, name: &str, limit: u64, sink: &mut dyn Sink) -> Result<Completion> {
+        self.portal(name)?;
+        let result = self.run_portal(name, limit, sink);
+        self.settle(result)
+    }
+
+    /// Drops a prepared statement, if it is there.
+    pub fn close_statement(&mut self, name: &str) {
+        self.statements.remove(name);
+    }
+
+    /// Drops a portal, if it is there.
+    pub fn close_portal(&mut self, name: &str) {
+        self.portals.remove(name);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.portals.clear();
+        if let Some(txn) = self.txn.take() {
+            drop(txn);
+            self.catalog.rolled_back();
+        }
+        self.state.backends.close(self.state.backend.pid);
+    }
+}
+
+/// What `version()` says.
+pub(crate) fn version_text() -> String {
+    format!(
+        "PostgreSQL 15.0 (Damask {}) on {}-{}, 64-bit",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::ARCH,
+        std::env::consts::OS
+    )
+}

@@ -1,0 +1,213 @@
+//! Prepared statements and the plans they keep.
+//!
+//! A plan is good for one version of the catalog and one search path. The cache is keyed by the statement's text and the types the
+//! client gave its parameters, and is shared by all sessions; the least recently used half goes when it is full.
+
+use super::Session;
+use super::env::StatementEnv;
+use damask_catalog::SearchPath;
+use damask_catalog::object::{Relation, RelationKind};
+use damask_planner::physical::{OutputColumn, Plan};
+use damask_planner::{PlanContext, Statistics};
+use damask_sql::{Parsed, ast};
+use damask_txn::Engine;
+use damask_types::{Result, SqlType, TypeId};
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Most statements the cache holds.
+const CACHE_STATEMENTS_MAX: usize = 2048;
+/// Longest text it holds.
+const CACHE_TEXT_BYTES_MAX: usize = 64 << 10;
+
+/// A parsed statement with its plan, if it has one.
+#[derive(Debug)]
+pub struct Prepared {
+    text: Arc<str>,
+    parsed: Option<Parsed>,
+    /// Types of parameters as the client gave them.
+    types: Vec<Option<TypeId>>,
+    plan: Mutex<Option<Planned>>,
+    used: AtomicU64,
+}
+
+/// A plan, and what it was made under.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned {
+    pub(crate) plan: Arc<Plan>,
+    version: u64,
+    path: Arc<SearchPath>,
+}
+
+impl Prepared {
+    pub(crate) fn new(text: Arc<str>, parsed: Option<Parsed>, types: Vec<Option<TypeId>>) -> Self {
+        Self { text, parsed, types, plan: Mutex::new(None), used: AtomicU64::new(0) }
+    }
+
+    /// The whole text it was part of, into which positions point.
+    pub fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// The statement; none for an empty text.
+    pub fn statement(&self) -> Option<&ast::Statement> {
+        self.parsed.as_ref().map(|parsed| &parsed.statement)
+    }
+
+    /// The statement's own text.
+    pub(crate) fn own_text(&self) -> &str {
+        self.parsed
+            .as_ref()
+            .and_then(|parsed| self.text.get(parsed.span.start as usize..parsed.span.end as usize))
+            .unwrap_or("")
+    }
+
+    /// Part of the text.
+    pub(crate) fn slice(&self, span: ast::Span) -> &str {
+        self.text.get(span.start as usize..span.end as usize).unwrap_or("")
+    }
+}
+
+/// Plans by text.
+#[derive(Debug, Default)]
+pub(crate) struct PlanCache {
+    statements: Mutex<HashMap<Arc<str>, Vec<Arc<Prepared>>>>,
+    clock: AtomicU64,
+}
+
+impl PlanCache {
+    /// The statement of this text and these parameter types.
+    pub(crate) fn find(&self, text: &str, types: &[Option<TypeId>]) -> Option<Arc<Prepared>> {
+        let statements = self.statements.lock();
+        let found = statements.get(text)?.iter().find(|prepared| prepared.types == types)?;
+        found.used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        Some(Arc::clone(found))
+    }
+
+    /// Keeps a statement that is planned (others gain nothing from it).
+    pub(crate) fn keep(&self, prepared: &Arc<Prepared>) {
+        let is_planned = prepared.statement().is_some_and(is_planned);
+        if !is_planned || prepared.text.len() > CACHE_TEXT_BYTES_MAX {
+            return;
+        }
+        let mut statements = self.statements.lock();
+        if statements.len() >= CACHE_STATEMENTS_MAX {
+            let mut ages: Vec<u64> = statements
+                .values()
+                .flatten()
+                .map(|prepared| prepared.used.load(Ordering::Relaxed))
+                .collect();
+            let middle = ages.len() / 2;
+            let (_, median, _) = ages.select_nth_unstable(middle);
+            let median = *median;
+            statements.retain(|_, list| {
+                list.retain(|prepared| prepared.used.load(Ordering::Relaxed) > median);
+                !list.is_empty()
+            });
+        }
+        prepared.used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        statements.entry(Arc::clone(&prepared.text)).or_default().push(Arc::clone(prepared));
+    }
+}
+
+/// Whether a statement is run by a plan of the planner.
+pub(crate) fn is_planned(statement: &ast::Statement) -> bool {
+    match statement {
+        ast::Statement::Query(query) => !has_into(query),
+        ast::Statement::Insert(_) | ast::Statement::Update(_) | ast::Statement::Delete(_) => true,
+        _ => false,
+    }
+}
+
+/// Whether a query is `SELECT ... INTO`, which makes a table.
+pub(crate) fn has_into(query: &ast::Query) -> bool {
+    matches!(&query.body, ast::QueryBody::Select(select) if select.into.is_some())
+}
+
+/// Sizes of tables, for the planner.
+struct TableSizes<'a>(&'a Arc<Engine>);
+
+impl Statistics for TableSizes<'_> {
+    fn rows(&self, relation: &Relation) -> Option<f64> {
+        if relation.kind != RelationKind::Table {
+            return None;
+        }
+        self.0.table(relation.rel).ok().map(|table| table.row_count_estimate() as f64)
+    }
+}
+
+impl Session {
+    /// Calls `f` with what planning may look at.
+    pub(crate) fn with_plan_context<R>(
+        &self,
+        env: &StatementEnv,
+        text: &str,
+        types: &[Option<TypeId>],
+        f: impl FnOnce(&PlanContext<'_>) -> R,
+    ) -> R {
+        let statistics = TableSizes(self.database.shared.catalog.engine());
+        f(&PlanContext {
+            catalog: &env.catalog,
+            path: &env.path,
+            session: env,
+            text,
+            parameters: types,
+            statistics: &statistics,
+        })
+    }
+
+    /// The plan of a statement, made now if what is kept does not fit.
+    pub(crate) fn plan(&self, prepared: &Prepared, env: &StatementEnv) -> Result<Arc<Plan>> {
+        let version = env.catalog.version;
+        {
+            let kept = prepared.plan.lock();
+            if let Some(planned) = &*kept
+                && planned.version == version
+                && version != u64::MAX
+                && (Arc::ptr_eq(&planned.path, &env.path) || planned.path == env.path)
+            {
+                return Ok(Arc::clone(&planned.plan));
+            }
+        }
+        let statement = prepared.statement().expect("a statement that is planned is there");
+        let plan = self.with_plan_context(env, &prepared.text, &prepared.types, |ctx| {
+            damask_planner::bind_and_plan(statement, ctx)
+        })?;
+        let plan = Arc::new(plan);
+        if version != u64::MAX {
+            let planned = Planned { plan: Arc::clone(&plan), version, path: Arc::clone(&env.path) };
+            *prepared.plan.lock() = Some(planned);
+        }
+        Ok(plan)
+    }
+
+    /// Parameter types and result columns of a statement.
+    pub(crate) fn describe(
+        &mut self,
+        prepared: &Arc<Prepared>,
+    ) -> Result<(Vec<SqlType>, Option<Vec<OutputColumn>>)> {
+        let given = || {
+            prepared
+                .types
+                .iter()
+                .map(|ty| SqlType::plain(ty.unwrap_or(TypeId::Text)))
+                .collect::<Vec<_>>()
+        };
+        let Some(statement) = prepared.statement() else {
+            return Ok((given(), None));
+        };
+        if is_planned(statement) {
+            self.check_not_failed()?;
+            self.ensure_transaction()?;
+            let env = self.statement_env()?;
+            let plan = self.plan(prepared, &env)?;
+            let columns = (!plan.columns.is_empty()
+                || matches!(statement, ast::Statement::Query(_)))
+            .then(|| plan.columns.clone());
+            return Ok((plan.parameters.clone(), columns));
+        }
+        Ok((given(), self.utility_columns(statement)?))
+    }
+}

@@ -1,0 +1,41 @@
+//! Portals: a statement with its parameters, perhaps half run.
+
+use super::plan::Prepared;
+use damask_executor::Execution;
+use damask_types::{Batch, Value};
+use std::sync::Arc;
+
+/// A statement on its way.
+#[derive(Debug)]
+pub(crate) struct Portal {
+    pub(crate) prepared: Arc<Prepared>,
+    pub(crate) params: Vec<Value>,
+    /// The running plan, once it was started.
+    pub(crate) execution: Option<Execution>,
+    /// Rows fetched and not yet given: a batch and the first of its rows that is left.
+    pub(crate) left: Option<(Batch, usize)>,
+    /// Rows given so far.
+    pub(crate) given: u64,
+    pub(crate) is_done: bool,
+    /// Whether DECLARE made it: it lives until its transaction ends.
+    pub(crate) is_named_cursor: bool,
+    /// WITH HOLD: it outlives its transaction; its rows are all in `held`.
+    pub(crate) is_held: bool,
+    pub(crate) held: std::collections::VecDeque<Batch>,
+}
+
+impl Portal {
+    pub(crate) fn new(prepared: Arc<Prepared>, params: Vec<Value>) -> Self {
+        Self {
+            prepared,
+            params,
+            execution: None,
+            left: None,
+            given: 0,
+            is_done: false,
+            is_named_cursor: false,
+            is_held: false,
+            held: std::collections::VecDeque::new(),
+        }
+    }
+}

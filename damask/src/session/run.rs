@@ -1,0 +1,330 @@
+//! The way of one statement.
+
+use super::env::StatementEnv;
+use super::plan::{Prepared, has_into, is_planned};
+use super::portal::Portal;
+use super::{Completion, Session, Sink};
+use damask_catalog::object::{Relation, RelationKind};
+use damask_executor::context::Jit as ExecJit;
+use damask_executor::{Control, ExecContext, Execution, SystemRows};
+use damask_planner::physical::{Operator, Plan};
+use damask_sql::ast::Statement;
+use damask_txn::{LockTag, TableLock};
+use damask_types::{Batch, Error, Oid, Result, SqlState, Value};
+use std::sync::Arc;
+use std::time::Duration;
+
+impl SystemRows for StatementEnv {
+    fn rows(&self, relation: &Relation) -> Result<Vec<Vec<Value>>> {
+        Ok(damask_catalog::system::rows(&self.system(), relation))
+    }
+}
+
+impl Control for super::backend::Backend {
+    fn check(&self) -> Result<()> {
+        Self::check(self)
+    }
+
+    fn now(&self) -> Duration {
+        Self::now(self)
+    }
+}
+
+/// How often a statement is planned anew because the catalog changed while it waited for locks.
+const REPLANS_MAX: usize = 16;
+
+impl Session {
+    /// What the statement that begins now may ask of its session.
+    pub(crate) fn statement_env(&mut self) -> Result<Arc<StatementEnv>> {
+        self.catalog.refresh();
+        let catalog = Arc::clone(self.catalog.snapshot());
+        let (effective, generation) = {
+            let settings = self.state.settings.lock();
+            (Arc::clone(settings.effective()), settings.generation)
+        };
+        let path = self.search_path(&catalog, &effective, generation);
+        Ok(Arc::new(StatementEnv {
+            state: Arc::clone(&self.state),
+            catalog,
+            path,
+            effective,
+            transaction_timestamp: self.transaction_timestamp,
+            statement_timestamp: self.state.clock.wall_micros(),
+            txn: self.txn.as_ref().map(damask_txn::Txn::id),
+        }))
+    }
+
+    fn search_path(
+        &self,
+        catalog: &damask_catalog::CatalogSnapshot,
+        effective: &super::settings::Effective,
+        _generation: u64,
+    ) -> Arc<damask_catalog::SearchPath> {
+        let user = self.state.user.1.as_str();
+        let names =
+            effective.search_path.iter().map(|name| if name == "$user" { user } else { name });
+        Arc::new(catalog.search_path(names))
+    }
+
+    pub(crate) fn show_activity(&self, query: Option<&str>) {
+        let now = self.state.clock.wall_micros();
+        let state = match (query, self.status()) {
+            (Some(_), _) => "active",
+            (None, super::TransactionStatus::Idle) => "idle",
+            (None, super::TransactionStatus::Open) => "idle in transaction",
+            (None, super::TransactionStatus::Failed) => "idle in transaction (aborted)",
+        };
+        self.state.backend.show(|activity| {
+            activity.state = state;
+            activity.state_change = Some(now);
+            if let Some(query) = query {
+                activity.query.clear();
+                activity.query.push_str(query);
+                activity.query_start = Some(now);
+            }
+        });
+    }
+
+    /// Begins a statement: its timeouts, its transaction, its view.
+    pub(crate) fn begin_statement(&mut self) -> Result<()> {
+        let effective = Arc::clone(self.state.settings.lock().effective());
+        self.state.backend.begin_statement(effective.statement_timeout, effective.lock_timeout);
+        self.state.backend.check()?;
+        self.ensure_transaction()?;
+        self.txn.as_mut().expect("a transaction was ensured").begin_statement()
+    }
+
+    /// Runs a whole statement.
+    pub(crate) fn run_statement(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        params: &[Value],
+        sink: &mut dyn Sink,
+    ) -> Result<Completion> {
+        let Some(statement) = prepared.statement() else {
+            return Ok(Completion::Empty);
+        };
+        self.show_activity(Some(prepared.own_text()));
+        if let Statement::Transaction(transaction) = statement {
+            return self.transaction_statement(transaction).map(Completion::Tag);
+        }
+        self.check_not_failed()?;
+        if !is_planned(statement) {
+            return self.utility(prepared, statement, params, sink);
+        }
+        self.begin_statement()?;
+        let mut execution = self.start(prepared, params)?;
+        let has_rows = returns_rows(execution.plan(), statement);
+        if has_rows {
+            sink.columns(&execution.plan().columns)?;
+        }
+        let settings = Arc::clone(self.state.settings.lock().effective());
+        let mut rows = 0;
+        let txn = self.txn.as_mut().expect("a statement runs in a transaction");
+        while let Some(batch) = execution.next(txn)? {
+            rows += batch.rows() as u64;
+            if has_rows {
+                sink.rows(&batch, &settings.format)?;
+            }
+        }
+        Ok(Completion::Tag(tag(statement, rows, execution.affected_rows())))
+    }
+
+    /// Plans and locks; the execution stands before its first row. The caller has begun the statement.
+    pub(crate) fn start(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        params: &[Value],
+    ) -> Result<Execution> {
+        let mut env = self.statement_env()?;
+        let mut plan = self.plan(prepared, &env)?;
+        for _ in 0..REPLANS_MAX {
+            let waited = self.lock_plan(&plan)?;
+            self.catalog.refresh();
+            if !waited || Arc::ptr_eq(self.catalog.snapshot(), &env.catalog) {
+                break;
+            }
+            // The catalog changed while we waited: the plan may speak of what is gone.
+            self.txn.as_mut().expect("a statement runs in a transaction").begin_statement()?;
+            env = self.statement_env()?;
+            plan = self.plan(prepared, &env)?;
+        }
+        let command = prepared.statement().map_or("", command_name);
+        if plan.writes {
+            self.check_writable(command)?;
+        }
+        self.execution(plan, params.to_vec(), &env, None, false)
+    }
+
+    /// An execution of a plan.
+    pub(crate) fn execution(
+        &self,
+        plan: Arc<Plan>,
+        params: Vec<Value>,
+        env: &Arc<StatementEnv>,
+        input: Option<Batch>,
+        timing: bool,
+    ) -> Result<Execution> {
+        let ctx = ExecContext {
+            params,
+            session: Arc::clone(env) as _,
+            engine: Arc::clone(self.database.shared.catalog.engine()),
+            catalog: Arc::clone(&env.catalog),
+            system: Arc::clone(env) as _,
+            control: Arc::clone(&self.state.backend) as _,
+            memory_bytes_max: self.database.shared.options.query_memory_bytes,
+            jit: match env.effective.jit {
+                super::settings::Jit::Off => ExecJit::Off,
+                super::settings::Jit::On => ExecJit::On,
+                super::settings::Jit::Force => ExecJit::Force,
+                super::settings::Jit::Verify => ExecJit::Verify,
+            },
+            timing,
+            input,
+        };
+        Execution::start(plan, ctx, self.txn.as_ref().expect("a statement runs in a transaction"))
+    }
+
+    /// Locks what a plan uses; says whether the catalog may have changed meanwhile.
+    pub(crate) fn lock_plan(&mut self, plan: &Plan) -> Result<bool> {
+        let before = self.database.shared.catalog.version();
+        let locks_rows =
+            plan.nodes.iter().any(|node| matches!(node.operator, Operator::LockRows { .. }));
+        for used in &plan.relations {
+            if used.relation.kind != RelationKind::Table {
+                continue;
+            }
+            let lock = match (used.written, locks_rows) {
+                (true, _) => TableLock::RowExclusive,
+                (false, true) => TableLock::RowShare,
+                (false, false) => TableLock::AccessShare,
+            };
+            self.lock(used.relation.oid, lock)?;
+        }
+        Ok(self.database.shared.catalog.version() != before)
+    }
+
+    /// Locks a relation until the transaction ends.
+    pub(crate) fn lock(&mut self, oid: Oid, lock: TableLock) -> Result<()> {
+        let txn = self.txn.as_mut().expect("a statement runs in a transaction");
+        txn.lock_relation(LockTag(oid.0.into()), lock, true)
+    }
+
+    /// Runs a portal for at most `limit` rows; 0 is all.
+    pub(crate) fn run_portal(
+        &mut self,
+        name: &str,
+        limit: u64,
+        sink: &mut dyn Sink,
+    ) -> Result<Completion> {
+        let mut portal = self.portals.remove(name).expect("the caller looked the portal up");
+        let is_query = matches!(portal.prepared.statement(), Some(Statement::Query(query)) if !has_into(query));
+        if portal.execution.is_none() && portal.left.is_none() && !portal.is_done && !is_query {
+            // Everything but a plain query runs to its end at once.
+            let prepared = Arc::clone(&portal.prepared);
+            let params = std::mem::take(&mut portal.params);
+            portal.is_done = true;
+            let result = self.run_statement(&prepared, &params, sink);
+            if result.is_ok() && self.block.is_open() {
+                self.portals.insert(name.to_owned(), portal);
+            }
+            return result;
+        }
+        if portal.is_done && !is_query {
+            return Err(Error::new(
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("portal \"{name}\" cannot be run"),
+            ));
+        }
+        let result = self.step_portal(&mut portal, limit, sink);
+        if result.is_ok() {
+            self.portals.insert(name.to_owned(), portal);
+        }
+        result
+    }
+
+    /// Gives the next rows of a query's portal.
+    pub(crate) fn step_portal(
+        &mut self,
+        portal: &mut Portal,
+        limit: u64,
+        sink: &mut dyn Sink,
+    ) -> Result<Completion> {
+        self.check_not_failed()?;
+        if portal.execution.is_none() && !portal.is_done && portal.held.is_empty() {
+            self.show_activity(Some(portal.prepared.own_text()));
+            self.begin_statement()?;
+            let params = std::mem::take(&mut portal.params);
+            portal.execution = Some(self.start(&portal.prepared, &params)?);
+            if let Some(execution) = &portal.execution {
+                sink.columns(&execution.plan().columns)?;
+            }
+        }
+        let effective = Arc::clone(self.state.settings.lock().effective());
+        let mut given = 0;
+        while limit == 0 || given < limit {
+            let Some((batch, from)) = self.next_rows(portal)? else { break };
+            let available = batch.rows() - from;
+            let wanted =
+                if limit == 0 { available } else { available.min((limit - given) as usize) };
+            if from == 0 && wanted == batch.rows() {
+                sink.rows(&batch, &effective.format)?;
+            } else {
+                let rows: Vec<u32> = (from as u32..(from + wanted) as u32).collect();
+                let columns = batch.columns.iter().map(|column| column.gather(&rows)).collect();
+                sink.rows(&Batch::new(columns, wanted), &effective.format)?;
+                if wanted < available {
+                    portal.left = Some((batch, from + wanted));
+                }
+            }
+            given += wanted as u64;
+        }
+        portal.given += given;
+        // PostgreSQL says "suspended" whenever the limit was reached, also at the very end.
+        if limit != 0 && given == limit {
+            return Ok(Completion::Suspended);
+        }
+        portal.is_done = true;
+        Ok(Completion::Tag(format!("SELECT {given}")))
+    }
+
+    /// The next batch of a portal and the first of its rows that is left.
+    fn next_rows(&mut self, portal: &mut Portal) -> Result<Option<(Batch, usize)>> {
+        if let Some(left) = portal.left.take() {
+            return Ok(Some(left));
+        }
+        if let Some(batch) = portal.held.pop_front() {
+            return Ok(Some((batch, 0)));
+        }
+        let (Some(execution), Some(txn)) = (&mut portal.execution, &mut self.txn) else {
+            return Ok(None);
+        };
+        Ok(execution.next(txn)?.map(|batch| (batch, 0)))
+    }
+}
+
+/// Whether a statement's rows go to the client.
+pub(crate) fn returns_rows(plan: &Plan, statement: &Statement) -> bool {
+    matches!(statement, Statement::Query(_)) || !plan.columns.is_empty()
+}
+
+/// The command's name in messages.
+pub(crate) fn command_name(statement: &Statement) -> &'static str {
+    match statement {
+        Statement::Query(_) => "SELECT",
+        Statement::Insert(_) => "INSERT",
+        Statement::Update(_) => "UPDATE",
+        Statement::Delete(_) => "DELETE",
+        _ => "this command",
+    }
+}
+
+/// The command tag of a planned statement.
+pub(crate) fn tag(statement: &Statement, rows: u64, affected: u64) -> String {
+    match statement {
+        Statement::Insert(_) => format!("INSERT 0 {affected}"),
+        Statement::Update(_) => format!("UPDATE {affected}"),
+        Statement::Delete(_) => format!("DELETE {affected}"),
+        _ => format!("SELECT {rows}"),
+    }
+}

@@ -1,0 +1,344 @@
+//! The transaction block: BEGIN to COMMIT, savepoints, and what an error does to them.
+//!
+//! ```text
+//!            BEGIN                 error
+//!   Idle ───────────► Open ─────────────────► Failed
+//!    ▲                 │ ▲                      │
+//!    └── COMMIT, ──────┘ └── ROLLBACK TO ───────┤
+//!        ROLLBACK                               │
+//!    ▲                                          │
+//!    └───────── ROLLBACK, COMMIT ───────────────┘
+//! ```
+//!
+//! Outside a block a transaction lasts for one message; `BEGIN` turns it into a block.
+
+use super::Session;
+use super::settings::Level;
+use damask_catalog::ddl::Mark;
+use damask_sql::ast::{Isolation, Transaction, TransactionModes};
+use damask_txn::{IsolationLevel, Savepoint};
+use damask_types::{Error, Result, SqlState};
+
+/// What the client is told of the transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionStatus {
+    /// No block.
+    Idle,
+    /// In a block.
+    Open,
+    /// In a block that failed.
+    Failed,
+}
+
+/// The state of the block.
+#[derive(Debug, Default)]
+pub(crate) struct Block {
+    is_open: bool,
+    is_failed: bool,
+    savepoints: Vec<Saved>,
+    isolation: Option<IsolationLevel>,
+    read_only: Option<bool>,
+}
+
+/// A savepoint: where rows, catalog and settings stood.
+#[derive(Debug)]
+struct Saved {
+    name: String,
+    rows: Savepoint,
+    catalog: Mark,
+    settings: usize,
+}
+
+impl Block {
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open
+    }
+}
+
+impl Session {
+    /// The state of the transaction.
+    pub fn status(&self) -> TransactionStatus {
+        match (self.block.is_open, self.block.is_failed) {
+            (false, _) => TransactionStatus::Idle,
+            (true, false) => TransactionStatus::Open,
+            (true, true) => TransactionStatus::Failed,
+        }
+    }
+
+    /// # Errors
+    /// 25P02 in a failed block (S1).
+    pub(crate) fn check_not_failed(&self) -> Result<()> {
+        if self.block.is_failed {
+            return Err(Error::new(
+                SqlState::IN_FAILED_SQL_TRANSACTION,
+                "current transaction is aborted, commands ignored until end of transaction block",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Begins a transaction unless one is open.
+    pub(crate) fn ensure_transaction(&mut self) -> Result<()> {
+        if self.txn.is_some() {
+            return Ok(());
+        }
+        let (isolation, read_only) = {
+            let settings = self.state.settings.lock();
+            let level = match settings.raw("default_transaction_isolation").as_str() {
+                "repeatable read" => IsolationLevel::RepeatableRead,
+                "serializable" => IsolationLevel::Serializable,
+                _ => IsolationLevel::ReadCommitted,
+            };
+            (level, settings.raw("default_transaction_read_only") == "on")
+        };
+        let isolation = self.block.isolation.unwrap_or(isolation);
+        let read_only = self.block.read_only.unwrap_or(read_only);
+        let mut txn = self.database.shared.catalog.engine().begin(isolation, read_only)?;
+        txn.set_interrupt(std::sync::Arc::clone(&self.state.backend) as _);
+        self.transaction_timestamp = self.state.clock.wall_micros();
+        self.txn = Some(txn);
+        self.catalog.refresh();
+        Ok(())
+    }
+
+    /// Commits the open transaction and waits until it is durable (S3).
+    pub(crate) fn commit_transaction(&mut self) -> Result<()> {
+        self.portals.retain(|_, portal| portal.is_held);
+        self.block = Block::default();
+        let Some(txn) = self.txn.take() else {
+            return Ok(());
+        };
+        let committed = txn.commit().and_then(damask_txn::CommitTicket::wait);
+        match committed {
+            Ok(()) => {
+                self.catalog.committed();
+                self.state.settings.lock().commit();
+                Ok(())
+            }
+            Err(error) => {
+                self.catalog.rolled_back();
+                self.state.settings.lock().rollback_to(0);
+                Err(error)
+            }
+        }
+    }
+
+    /// Rolls the open transaction back.
+    pub(crate) fn rollback_transaction(&mut self) -> Result<()> {
+        self.portals.retain(|_, portal| portal.is_held);
+        self.block = Block::default();
+        let result = self.txn.take().map_or(Ok(()), damask_txn::Txn::rollback);
+        self.catalog.rolled_back();
+        self.state.settings.lock().rollback_to(0);
+        result
+    }
+
+    /// A statement failed: outside a block everything goes back, inside one it fails.
+    pub(crate) fn fail_transaction(&mut self) {
+        if !self.block.is_open {
+            // The statement's error is what the client is told.
+            let _ = self.rollback_transaction();
+            return;
+        }
+        if self.block.is_failed {
+            return;
+        }
+        self.portals.retain(|_, portal| portal.is_held);
+        self.block.is_failed = true;
+        match self.block.savepoints.last() {
+            // The rest stays, with its locks, for ROLLBACK TO.
+            Some(saved) => {
+                let (rows, catalog, settings) = (saved.rows, saved.catalog, saved.settings);
+                if let Some(txn) = &mut self.txn {
+                    let _ = txn.rollback_to(rows);
+                }
+                self.catalog.rollback_to(catalog);
+                self.state.settings.lock().rollback_to(settings);
+            }
+            None => {
+                if let Some(txn) = self.txn.take() {
+                    let _ = txn.rollback();
+                }
+                self.catalog.rolled_back();
+                self.state.settings.lock().rollback_to(0);
+            }
+        }
+    }
+
+    fn warn(&mut self, sqlstate: SqlState, message: &str) {
+        self.notice(Level::Warning, Error::new(sqlstate, message));
+    }
+
+    /// BEGIN, COMMIT and their family; gives the command tag.
+    pub(crate) fn transaction_statement(&mut self, statement: &Transaction) -> Result<String> {
+        match statement {
+            Transaction::Begin { start, modes } => {
+                let tag = if *start { "START TRANSACTION" } else { "BEGIN" };
+                self.check_not_failed()?;
+                if self.block.is_open {
+                    self.warn(
+                        SqlState::ACTIVE_SQL_TRANSACTION,
+                        "there is already a transaction in progress",
+                    );
+                    self.set_modes(*modes)?;
+                    return Ok(tag.to_owned());
+                }
+                self.block.is_open = true;
+                self.set_modes(*modes)?;
+                self.ensure_transaction()?;
+                Ok(tag.to_owned())
+            }
+            Transaction::Commit { chain } => {
+                let modes = (self.block.isolation, self.block.read_only);
+                if self.block.is_failed {
+                    self.rollback_transaction()?;
+                    self.chain(*chain, modes);
+                    return Ok("ROLLBACK".to_owned());
+                }
+                if !self.block.is_open {
+                    self.not_in_block(*chain, "COMMIT AND CHAIN")?;
+                }
+                self.commit_transaction()?;
+                self.chain(*chain, modes);
+                Ok("COMMIT".to_owned())
+            }
+            Transaction::Rollback { chain } => {
+                let modes = (self.block.isolation, self.block.read_only);
+                if !self.block.is_open {
+                    self.not_in_block(*chain, "ROLLBACK AND CHAIN")?;
+                }
+                self.rollback_transaction()?;
+                self.chain(*chain, modes);
+                Ok("ROLLBACK".to_owned())
+            }
+            Transaction::Savepoint(name) => {
+                self.check_not_failed()?;
+                self.require_block("SAVEPOINT")?;
+                self.ensure_transaction()?;
+                let rows = self.txn.as_mut().expect("a transaction was ensured").savepoint();
+                let saved = Saved {
+                    name: name.as_str().to_owned(),
+                    rows,
+                    catalog: self.catalog.mark(),
+                    settings: self.state.settings.lock().mark(),
+                };
+                self.block.savepoints.push(saved);
+                Ok("SAVEPOINT".to_owned())
+            }
+            Transaction::Release(name) => {
+                self.check_not_failed()?;
+                self.require_block("RELEASE SAVEPOINT")?;
+                let at = self.find_savepoint(name.as_str())?;
+                let rows = self.block.savepoints[at].rows;
+                self.block.savepoints.truncate(at);
+                if let Some(txn) = &mut self.txn {
+                    txn.release(rows);
+                }
+                Ok("RELEASE".to_owned())
+            }
+            Transaction::RollbackTo(name) => {
+                self.require_block("ROLLBACK TO SAVEPOINT")?;
+                let at = self.find_savepoint(name.as_str())?;
+                self.block.savepoints.truncate(at + 1);
+                let saved = &self.block.savepoints[at];
+                let (rows, catalog, settings) = (saved.rows, saved.catalog, saved.settings);
+                self.portals.retain(|_, portal| portal.is_held);
+                if let Some(txn) = &mut self.txn {
+                    txn.rollback_to(rows)?;
+                }
+                self.catalog.rollback_to(catalog);
+                self.state.settings.lock().rollback_to(settings);
+                self.block.is_failed = false;
+                Ok("ROLLBACK".to_owned())
+            }
+            Transaction::PrepareTransaction(_)
+            | Transaction::CommitPrepared(_)
+            | Transaction::RollbackPrepared(_) => Err(Error::unsupported("two-phase commit")),
+        }
+    }
+
+    fn not_in_block(&mut self, chain: bool, what: &str) -> Result<()> {
+        if chain {
+            return Err(Error::new(
+                SqlState::NO_ACTIVE_SQL_TRANSACTION,
+                format!("{what} can only be used in transaction blocks"),
+            ));
+        }
+        self.warn(SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
+        Ok(())
+    }
+
+    fn chain(&mut self, chain: bool, modes: (Option<IsolationLevel>, Option<bool>)) {
+        if chain {
+            self.block =
+                Block { is_open: true, isolation: modes.0, read_only: modes.1, ..Block::default() };
+        }
+    }
+
+    /// # Errors
+    /// 25P01.
+    pub(crate) fn require_block(&self, what: &str) -> Result<()> {
+        if self.block.is_open {
+            return Ok(());
+        }
+        Err(Error::new(
+            SqlState::NO_ACTIVE_SQL_TRANSACTION,
+            format!("{what} can only be used in transaction blocks"),
+        ))
+    }
+
+    fn find_savepoint(&self, name: &str) -> Result<usize> {
+        self.block.savepoints.iter().rposition(|saved| saved.name == name).ok_or_else(|| {
+            Error::new(
+                SqlState::INVALID_SAVEPOINT_SPECIFICATION,
+                format!("savepoint \"{name}\" does not exist"),
+            )
+        })
+    }
+
+    /// SET TRANSACTION, and the modes of BEGIN.
+    pub(crate) fn set_modes(&mut self, modes: TransactionModes) -> Result<()> {
+        if let Some(isolation) = modes.isolation {
+            let level = match isolation {
+                Isolation::ReadUncommitted | Isolation::ReadCommitted => {
+                    IsolationLevel::ReadCommitted
+                }
+                Isolation::RepeatableRead => IsolationLevel::RepeatableRead,
+                Isolation::Serializable => IsolationLevel::Serializable,
+            };
+            if let Some(txn) = &mut self.txn {
+                txn.set_isolation(level)?;
+            }
+            self.block.isolation = Some(level);
+        }
+        if let Some(read_only) = modes.read_only {
+            if let Some(txn) = &mut self.txn {
+                txn.set_read_only(read_only);
+            }
+            self.block.read_only = Some(read_only);
+        }
+        Ok(())
+    }
+
+    /// The isolation level in force, as `SHOW transaction_isolation` prints it.
+    pub(crate) fn isolation_text(&self) -> Option<&'static str> {
+        let level = self.txn.as_ref().map(damask_txn::Txn::isolation).or(self.block.isolation)?;
+        Some(match level {
+            IsolationLevel::ReadCommitted => "read committed",
+            IsolationLevel::RepeatableRead => "repeatable read",
+            IsolationLevel::Serializable => "serializable",
+        })
+    }
+
+    /// # Errors
+    /// 25006.
+    pub(crate) fn check_writable(&self, command: &str) -> Result<()> {
+        if self.txn.as_ref().is_some_and(damask_txn::Txn::is_read_only) {
+            return Err(Error::new(
+                SqlState::READ_ONLY_SQL_TRANSACTION,
+                format!("cannot execute {command} in a read-only transaction"),
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,700 @@
+//! Statements that are neither planned nor definitions: settings, prepared statements, cursors, EXPLAIN, locks, maintenance.
+
+use super::plan::{Prepared, is_planned};
+use super::portal::Portal;
+use super::settings::{Level, unknown_setting};
+use super::{Completion, Session, Sink};
+use damask_planner::physical::OutputColumn;
+use damask_sql::ast::{self, FetchDirection, SetValue, Statement};
+use damask_txn::TableLock;
+use damask_types::{
+    Batch, Error, Position, Result, SqlState, SqlType, TILE_ROWS, TypeId, Value, Vector,
+};
+use std::sync::Arc;
+
+impl Session {
+    /// Runs a statement that the planner does not run.
+    pub(crate) fn utility(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        statement: &Statement,
+        params: &[Value],
+        sink: &mut dyn Sink,
+    ) -> Result<Completion> {
+        let tag = match statement {
+            Statement::Set(set) => self.set(set)?,
+            Statement::Reset(reset) => {
+                self.ensure_transaction()?;
+                let mut settings = self.state.settings.lock();
+                match &reset.name {
+                    Some(name) => settings.set(name, None, false)?,
+                    None => settings.reset_all()?,
+                }
+                "RESET".to_owned()
+            }
+            Statement::Show(show) => self.show(show.name.as_deref(), sink)?,
+            Statement::SetTransaction(set) => {
+                if set.session {
+                    return Err(Error::unsupported("SET SESSION CHARACTERISTICS"));
+                }
+                if set.snapshot.is_some() {
+                    return Err(Error::unsupported("SET TRANSACTION SNAPSHOT"));
+                }
+                if self.block.is_open() {
+                    self.set_modes(set.modes)?;
+                } else {
+                    self.notice(
+                        Level::Warning,
+                        Error::new(
+                            SqlState::NO_ACTIVE_SQL_TRANSACTION,
+                            "SET TRANSACTION can only be used in transaction blocks",
+                        ),
+                    );
+                }
+                "SET".to_owned()
+            }
+            Statement::SetConstraints(_) => "SET CONSTRAINTS".to_owned(),
+            Statement::Prepare(prepare) => self.sql_prepare(prepared, prepare)?,
+            Statement::Execute(execute) => return self.sql_execute(execute, sink),
+            Statement::Deallocate(deallocate) => {
+                if let Some(name) = &deallocate.name {
+                    self.statement(name.as_str())?;
+                    self.close_statement(name.as_str());
+                    "DEALLOCATE".to_owned()
+                } else {
+                    self.statements.clear();
+                    "DEALLOCATE ALL".to_owned()
+                }
+            }
+            Statement::Explain(explain) => self.explain(prepared, explain, params, sink)?,
+            Statement::Copy(copy) => return self.copy(prepared, copy, sink),
+            Statement::DeclareCursor(declare) => self.declare(prepared, declare, params)?,
+            Statement::Fetch(fetch) => return self.fetch(fetch, sink),
+            Statement::CloseCursor(close) => {
+                if let Some(name) = &close.name {
+                    if self.portals.remove(name.as_str()).is_none() {
+                        return Err(no_cursor(name.as_str()));
+                    }
+                    "CLOSE CURSOR".to_owned()
+                } else {
+                    self.portals.retain(|_, portal| !portal.is_named_cursor);
+                    "CLOSE CURSOR ALL".to_owned()
+                }
+            }
+            Statement::Discard(discard) => self.discard(*discard)?,
+            Statement::LockTable(lock) => self.lock_tables(lock)?,
+            Statement::Vacuum(vacuum) => {
+                if self.block.is_open() && !vacuum.analyze_only {
+                    return Err(Error::new(
+                        SqlState::ACTIVE_SQL_TRANSACTION,
+                        "VACUUM cannot run inside a transaction block",
+                    ));
+                }
+                self.begin_statement()?;
+                for (name, _) in &vacuum.tables {
+                    self.resolve(name)?;
+                }
+                // There is nothing to vacuum, and sizes are always known.
+                if vacuum.analyze_only { "ANALYZE" } else { "VACUUM" }.to_owned()
+            }
+            Statement::Checkpoint => {
+                self.database.checkpoint()?;
+                "CHECKPOINT".to_owned()
+            }
+            Statement::Cluster(_) => return Err(Error::unsupported("CLUSTER")),
+            Statement::Reindex(_) => return Err(Error::unsupported("REINDEX")),
+            Statement::Listen(_) => return Err(Error::unsupported("LISTEN")),
+            Statement::Unlisten(_) => "UNLISTEN".to_owned(),
+            Statement::Notify(_) => return Err(Error::unsupported("NOTIFY")),
+            Statement::Grant(grant) => {
+                let what = if grant.revoke { "REVOKE" } else { "GRANT" };
+                return Err(Error::unsupported(what));
+            }
+            Statement::CreateDatabase(_) => return Err(Error::unsupported("CREATE DATABASE")),
+            Statement::Do(_) => return Err(Error::unsupported("DO")),
+            Statement::Unsupported(unsupported) => {
+                return Err(
+                    Error::unsupported(unsupported.name).at(Position(unsupported.span.start))
+                );
+            }
+            other => return self.define(prepared, other, sink),
+        };
+        Ok(Completion::Tag(tag))
+    }
+
+    /// Result columns of a statement that is not planned.
+    pub(crate) fn utility_columns(
+        &mut self,
+        statement: &Statement,
+    ) -> Result<Option<Vec<OutputColumn>>> {
+        Ok(match statement {
+            Statement::Show(show) => Some(match &show.name {
+                Some(name) => vec![text_column(&show_title(name))],
+                None => ["name", "setting", "description"].map(text_column).into(),
+            }),
+            Statement::Explain(_) => Some(vec![text_column("QUERY PLAN")]),
+            Statement::Execute(execute) => {
+                let prepared = Arc::clone(self.statement(execute.name.as_str())?);
+                self.describe(&prepared)?.1
+            }
+            Statement::Fetch(fetch) if !fetch.is_move => {
+                let prepared = match self.portals.get(fetch.cursor.as_str()) {
+                    Some(portal) => Arc::clone(&portal.prepared),
+                    None => return Err(no_cursor(fetch.cursor.as_str())),
+                };
+                self.describe(&prepared)?.1
+            }
+            _ => None,
+        })
+    }
+
+    fn set(&mut self, set: &ast::Set) -> Result<String> {
+        // The session's role is fixed; a client that resets it gets what it wants.
+        let name = set.name.to_ascii_lowercase();
+        if matches!(name.as_str(), "session_authorization" | "role") {
+            let own = match &set.value {
+                SetValue::Default | SetValue::FromCurrent => true,
+                SetValue::Values(items) => items.iter().all(|item| {
+                    item.as_str() == self.state.user.1 || item.as_str().eq_ignore_ascii_case("none")
+                }),
+            };
+            if own {
+                return Ok("SET".to_owned());
+            }
+            return Err(
+                Error::unsupported(format!("SET {}", set.name)).at(Position(set.span.start))
+            );
+        }
+        if let SetValue::Values(items) = &set.value {
+            let texts: Vec<&str> = items.iter().map(ast::SetItem::as_str).collect();
+            match name.as_str() {
+                "transaction_isolation" | "transaction_read_only" => {
+                    return self
+                        .set_transaction_setting(&name, texts.first().copied().unwrap_or(""));
+                }
+                _ => {}
+            }
+            self.ensure_transaction()?;
+            // A list is kept as text that splits again: names that need quotes get them.
+            let value = if name == "search_path" {
+                let quoted: Vec<String> =
+                    texts.iter().map(|text| damask_catalog::ddl::quote_identifier(text)).collect();
+                quoted.join(", ")
+            } else {
+                texts.join(", ")
+            };
+            self.state.settings.lock().set(&set.name, Some(&value), set.local)?;
+        } else {
+            self.ensure_transaction()?;
+            self.state.settings.lock().set(&set.name, None, set.local)?;
+        }
+        if set.local && !self.block.is_open() {
+            self.notice(
+                Level::Warning,
+                Error::new(
+                    SqlState::NO_ACTIVE_SQL_TRANSACTION,
+                    "SET LOCAL can only be used in transaction blocks",
+                ),
+            );
+        }
+        if name == "application_name" {
+            let value = self.state.settings.lock().raw("application_name");
+            self.state.backend.show(|activity| activity.application_name = value);
+        }
+        Ok("SET".to_owned())
+    }
+
+    fn set_transaction_setting(&mut self, name: &str, value: &str) -> Result<String> {
+        let mut modes = ast::TransactionModes::default();
+        if name == "transaction_isolation" {
+            modes.isolation = Some(match value.to_ascii_lowercase().as_str() {
+                "read uncommitted" => ast::Isolation::ReadUncommitted,
+                "read committed" => ast::Isolation::ReadCommitted,
+                "repeatable read" => ast::Isolation::RepeatableRead,
+                "serializable" => ast::Isolation::Serializable,
+                _ => {
+                    return Err(Error::new(
+                        SqlState::INVALID_PARAMETER_VALUE,
+                        format!(
+                            "invalid value for parameter \"transaction_isolation\": \"{value}\""
+                        ),
+                    ));
+                }
+            });
+        } else {
+            modes.read_only =
+                Some(matches!(value.to_ascii_lowercase().as_str(), "on" | "true" | "yes" | "1"));
+        }
+        self.ensure_transaction()?;
+        self.set_modes(modes)?;
+        Ok("SET".to_owned())
+    }
+
+    /// The value of a setting as SHOW prints it; some follow from the session's state.
+    fn shown(&self, name: &str) -> Result<String> {
+        match name.to_ascii_lowercase().as_str() {
+            "transaction_isolation" => {
+                if let Some(text) = self.isolation_text() {
+                    return Ok(text.to_owned());
+                }
+                Ok(self.state.settings.lock().raw("default_transaction_isolation"))
+            }
+            "session_authorization" => Ok(self.state.user.1.clone()),
+            "role" => Ok("none".to_owned()),
+            "is_superuser" => Ok("on".to_owned()),
+            _ => self.state.settings.lock().show(name).ok_or_else(|| unknown_setting(name)),
+        }
+    }
+
+    fn show(&mut self, name: Option<&str>, sink: &mut dyn Sink) -> Result<String> {
+        if let Some(name) = name {
+            let value = self.shown(name)?;
+            self.text_rows(&[&show_title(name)], vec![vec![value]], sink)?;
+        } else {
+            let rows = {
+                let settings = self.state.settings.lock();
+                settings
+                    .all()
+                    .into_iter()
+                    .map(|(definition, value)| {
+                        vec![definition.name.to_owned(), value, definition.description.to_owned()]
+                    })
+                    .collect()
+            };
+            self.text_rows(&["name", "setting", "description"], rows, sink)?;
+        }
+        Ok("SHOW".to_owned())
+    }
+
+    /// Sends rows of text.
+    pub(crate) fn text_rows(
+        &self,
+        names: &[&str],
+        rows: Vec<Vec<String>>,
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
+        let columns: Vec<OutputColumn> = names.iter().map(|name| text_column(name)).collect();
+        sink.columns(&columns)?;
+        let format = self.format_settings();
+        for chunk in rows.chunks(TILE_ROWS) {
+            let vectors = (0..names.len())
+                .map(|i| {
+                    let values: Vec<Value> =
+                        chunk.iter().map(|row| Value::text(row[i].as_str())).collect();
+                    Vector::from_values(TypeId::Text, &values)
+                })
+                .collect();
+            sink.rows(&Batch::new(vectors, chunk.len()), &format)?;
+        }
+        Ok(())
+    }
+
+    // PREPARE and EXECUTE.
+
+    fn sql_prepare(&mut self, prepared: &Prepared, prepare: &ast::Prepare) -> Result<String> {
+        let name = prepare.name.as_str();
+        if self.statements.contains_key(name) {
+            return Err(Error::new(
+                SqlState::DUPLICATE_PREPARED_STATEMENT,
+                format!("prepared statement \"{name}\" already exists"),
+            ));
+        }
+        let types = prepare
+            .types
+            .iter()
+            .map(|ty| damask_planner::resolve_type(ty).map(|ty| Some(ty.id)))
+            .collect::<Result<Vec<_>>>()?;
+        let text = prepared.slice(prepare.span).to_owned();
+        let made = self.prepare(&text, types)?;
+        // Errors of the statement show now, as in PostgreSQL.
+        self.describe(&made)?;
+        self.statements.insert(name.to_owned(), made);
+        Ok("PREPARE".to_owned())
+    }
+
+    fn sql_execute(&mut self, execute: &ast::Execute, sink: &mut dyn Sink) -> Result<Completion> {
+        let prepared = Arc::clone(self.statement(execute.name.as_str())?);
+        let (types, _) = self.describe(&prepared)?;
+        if types.len() != execute.args.len() {
+            return Err(Error::new(
+                SqlState::SYNTAX_ERROR,
+                format!(
+                    "wrong number of parameters for prepared statement \"{}\"",
+                    execute.name.as_str()
+                ),
+            )
+            .detail(format!(
+                "Expected {} parameters but got {}.",
+                types.len(),
+                execute.args.len()
+            )));
+        }
+        let params = self.evaluate(&execute.args, &types)?;
+        self.run_statement(&prepared, &params, sink)
+    }
+
+    /// Values of expressions without columns, converted to types.
+    pub(crate) fn evaluate(
+        &mut self,
+        exprs: &[ast::Expr],
+        types: &[SqlType],
+    ) -> Result<Vec<Value>> {
+        if exprs.is_empty() {
+            return Ok(vec![]);
+        }
+        self.begin_statement()?;
+        let env = self.statement_env()?;
+        let mut values = vec![];
+        for (expr, ty) in exprs.iter().zip(types) {
+            let bound = self.with_plan_context(&env, "", &[], |ctx| {
+                let purpose = damask_planner::ColumnUse::Default("parameter", *ty);
+                damask_planner::bind_column_expression(expr, "", &[], purpose, ctx)
+            })?;
+            values.push(self.value_of(bound, &env)?);
+        }
+        Ok(values)
+    }
+
+    /// The value of a bound expression without columns.
+    pub(crate) fn value_of(
+        &mut self,
+        expr: damask_planner::expr::Expr,
+        env: &Arc<super::env::StatementEnv>,
+    ) -> Result<Value> {
+        use damask_planner::expr::ColumnId;
+        use damask_planner::physical::{Node, Operator, Plan, PlanId};
+        if let Some(value) = expr.as_literal() {
+            return Ok(value.clone());
+        }
+        let ty = expr.ty;
+        let node = Node {
+            operator: Operator::Values { rows: vec![vec![expr]] },
+            output: vec![ColumnId(0)],
+            types: vec![ty],
+            rows: 1.0,
+            cost: (0.0, 0.0),
+        };
+        let plan = Plan {
+            nodes: vec![node],
+            root: PlanId(0),
+            columns: vec![],
+            parameters: vec![],
+            relations: vec![],
+            writes: false,
+        };
+        let mut execution = self.execution(Arc::new(plan), vec![], env, None, false)?;
+        let txn = self.txn.as_mut().expect("a statement runs in a transaction");
+        Ok(execution.next(txn)?.map_or(Value::Null, |batch| batch.columns[0].value(0)))
+    }
+
+    // EXPLAIN.
+
+    fn explain(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        explain: &ast::Explain,
+        params: &[Value],
+        sink: &mut dyn Sink,
+    ) -> Result<String> {
+        let lines = self.explain_lines(prepared, explain, params)?;
+        let rows = lines.into_iter().map(|line| vec![line]).collect();
+        self.text_rows(&["QUERY PLAN"], rows, sink)?;
+        Ok("EXPLAIN".to_owned())
+    }
+
+    // Cursors.
+
+    fn declare(
+        &mut self,
+        prepared: &Prepared,
+        declare: &ast::DeclareCursor,
+        params: &[Value],
+    ) -> Result<String> {
+        if !declare.hold {
+            self.require_block("DECLARE CURSOR")?;
+        }
+        if declare.scroll == Some(true) {
+            return Err(Error::unsupported("SCROLL cursors"));
+        }
+        if declare.binary {
+            return Err(Error::unsupported("BINARY cursors"));
+        }
+        let name = declare.name.as_str();
+        if self.portals.contains_key(name) {
+            return Err(Error::new(
+                SqlState::DUPLICATE_CURSOR,
+                format!("cursor \"{name}\" already exists"),
+            ));
+        }
+        let text = prepared.slice(declare.query.span).to_owned();
+        let made = self.prepare(&text, vec![])?;
+        let mut portal = Portal::new(made, params.to_vec());
+        portal.is_named_cursor = true;
+        self.begin_statement()?;
+        let mut execution = self.start(&portal.prepared, params)?;
+        if declare.hold {
+            portal.is_held = true;
+            let txn = self.txn.as_mut().expect("a statement runs in a transaction");
+            while let Some(batch) = execution.next(txn)? {
+                portal.held.push_back(batch);
+            }
+            portal.is_done = true;
+        } else {
+            portal.execution = Some(execution);
+        }
+        self.portals.insert(name.to_owned(), portal);
+        Ok("DECLARE CURSOR".to_owned())
+    }
+
+    fn fetch(&mut self, fetch: &ast::Fetch, sink: &mut dyn Sink) -> Result<Completion> {
+        let name = fetch.cursor.as_str();
+        let limit = match fetch.direction {
+            FetchDirection::Forward(None) => 0,
+            FetchDirection::Forward(Some(count)) if count > 0 => count.cast_unsigned(),
+            FetchDirection::Relative(1) => 1,
+            FetchDirection::Forward(Some(_))
+            | FetchDirection::Backward(_)
+            | FetchDirection::Absolute(_)
+            | FetchDirection::Relative(_) => {
+                return Err(Error::new(
+                    SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    "cursor can only scan forward",
+                )
+                .hint("Declare it with SCROLL option to enable backward scan."));
+            }
+        };
+        let Some(mut portal) = self.portals.remove(name) else {
+            return Err(no_cursor(name));
+        };
+        let before = portal.given;
+        let result = if fetch.is_move {
+            self.step_portal(&mut portal, limit, &mut Nowhere)
+        } else {
+            let described = self
+                .describe(&portal.prepared)
+                .and_then(|(_, columns)| sink.columns(&columns.unwrap_or_default()));
+            described.and_then(|()| self.step_portal(&mut portal, limit, &mut NoHeader(sink)))
+        };
+        let given = portal.given - before;
+        self.portals.insert(name.to_owned(), portal);
+        result?;
+        let word = if fetch.is_move { "MOVE" } else { "FETCH" };
+        Ok(Completion::Tag(format!("{word} {given}")))
+    }
+
+    fn discard(&mut self, discard: ast::Discard) -> Result<String> {
+        if discard == ast::Discard::All {
+            if self.block.is_open() {
+                return Err(Error::new(
+                    SqlState::ACTIVE_SQL_TRANSACTION,
+                    "DISCARD ALL cannot run inside a transaction block",
+                ));
+            }
+            self.ensure_transaction()?;
+            self.portals.clear();
+            self.statements.clear();
+            self.state.settings.lock().reset_all()?;
+            self.state.discard_sequences();
+        }
+        if discard == ast::Discard::Sequences {
+            self.state.discard_sequences();
+        }
+        Ok(match discard {
+            ast::Discard::All => "DISCARD ALL",
+            ast::Discard::Plans => "DISCARD PLANS",
+            ast::Discard::Sequences => "DISCARD SEQUENCES",
+            ast::Discard::Temp => "DISCARD TEMP",
+        }
+        .to_owned())
+    }
+
+    fn lock_tables(&mut self, lock: &ast::LockTable) -> Result<String> {
+        self.require_block("LOCK TABLE")?;
+        self.begin_statement()?;
+        let mode = match lock.mode {
+            ast::TableLockMode::AccessShare => TableLock::AccessShare,
+            ast::TableLockMode::RowShare => TableLock::RowShare,
+            ast::TableLockMode::RowExclusive => TableLock::RowExclusive,
+            ast::TableLockMode::ShareUpdateExclusive => TableLock::ShareUpdateExclusive,
+            ast::TableLockMode::Share => TableLock::Share,
+            ast::TableLockMode::ShareRowExclusive => TableLock::ShareRowExclusive,
+            ast::TableLockMode::Exclusive => TableLock::Exclusive,
+            ast::TableLockMode::AccessExclusive => TableLock::AccessExclusive,
+        };
+        for (name, _) in &lock.tables {
+            let relation = self.resolve(name)?;
+            let txn = self.txn.as_mut().expect("a statement runs in a transaction");
+            let tag = damask_txn::LockTag(relation.oid.0.into());
+            txn.lock_relation(tag, mode, !lock.no_wait).map_err(|mut error| {
+                if error.sqlstate() == SqlState::LOCK_NOT_AVAILABLE && lock.no_wait {
+                    error.fields_mut().message =
+                        format!("could not obtain lock on relation \"{}\"", relation.name);
+                }
+                error
+            })?;
+        }
+        Ok("LOCK TABLE".to_owned())
+    }
+
+    /// The plan of an inner statement with its text form, and what running it showed.
+    fn explain_lines(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        explain: &ast::Explain,
+        params: &[Value],
+    ) -> Result<Vec<String>> {
+        let mut options = damask_planner::explain::ExplainOptions::default();
+        let mut analyze = false;
+        let mut summary = None;
+        for option in &explain.options {
+            let name = option.name.as_str();
+            let at = Position(option.name.span.start);
+            let value = || {
+                option.as_bool().ok_or_else(|| {
+                    Error::new(SqlState::SYNTAX_ERROR, format!("{name} requires a Boolean value"))
+                        .at(at)
+                })
+            };
+            match name {
+                "analyze" => analyze = value()?,
+                "verbose" => options.verbose = value()?,
+                "costs" => options.costs = value()?,
+                "timing" => options.timing = value()?,
+                "summary" => summary = Some(value()?),
+                "buffers" | "settings" | "wal" => {
+                    value()?;
+                }
+                "format" => match option.as_text() {
+                    Some(text) if text.eq_ignore_ascii_case("text") => {}
+                    other => {
+                        return Err(Error::unsupported(format!(
+                            "EXPLAIN (FORMAT {})",
+                            other.unwrap_or("")
+                        ))
+                        .at(at));
+                    }
+                },
+                _ => {
+                    return Err(Error::new(
+                        SqlState::SYNTAX_ERROR,
+                        format!("unrecognized EXPLAIN option \"{name}\""),
+                    )
+                    .at(at));
+                }
+            }
+        }
+        let inner = match &explain.statement {
+            Statement::Execute(execute) => Arc::clone(self.statement(execute.name.as_str())?),
+            statement if is_planned(statement) => {
+                let span = ast::Span::new(0, prepared.text().len() as u32);
+                let parsed = damask_sql::Parsed { statement: statement.clone(), span };
+                Arc::new(Prepared::new(Arc::clone(prepared.text()), Some(parsed), vec![]))
+            }
+            _ => return Err(Error::unsupported("EXPLAIN of this statement")),
+        };
+        self.begin_statement()?;
+        let planning = self.state.clock.now();
+        let env = self.statement_env()?;
+        let plan = self.plan(&inner, &env)?;
+        let planning = self.state.clock.now().saturating_sub(planning);
+        if !analyze {
+            let mut lines = damask_planner::explain::text(&plan, options, None);
+            if summary == Some(true) {
+                lines.push(planning_line(planning));
+            }
+            return Ok(lines);
+        }
+        self.lock_plan(&plan)?;
+        if plan.writes {
+            self.check_writable("EXPLAIN")?;
+        }
+        let mut execution = self.execution(Arc::clone(&plan), params.to_vec(), &env, None, true)?;
+        let started = self.state.clock.now();
+        let txn = self.txn.as_mut().expect("a statement runs in a transaction");
+        while execution.next(txn)?.is_some() {}
+        let total = self.state.clock.now().saturating_sub(started);
+        let actuals = |id| {
+            let stats = execution.stats(id);
+            damask_planner::explain::NodeStats {
+                rows: stats.rows,
+                loops: stats.loops,
+                first_ms: stats.first.as_secs_f64() * 1e3,
+                total_ms: stats.time.as_secs_f64() * 1e3,
+            }
+        };
+        let mut lines = damask_planner::explain::text(&plan, options, Some(&actuals));
+        if summary != Some(false) {
+            lines.push(planning_line(planning));
+            lines.push(format!("Execution Time: {:.3} ms", total.as_secs_f64() * 1e3));
+        }
+        Ok(lines)
+    }
+}
+
+fn planning_line(time: std::time::Duration) -> String {
+    format!("Planning Time: {:.3} ms", time.as_secs_f64() * 1e3)
+}
+
+/// What SHOW names its column.
+fn show_title(name: &str) -> String {
+    super::settings::definition(name)
+        .map_or_else(|| name.to_ascii_lowercase(), |definition| definition.name.to_owned())
+}
+
+fn text_column(name: &str) -> OutputColumn {
+    OutputColumn { name: name.to_owned(), ty: TypeId::Text.into(), origin: None }
+}
+
+fn no_cursor(name: &str) -> Error {
+    Error::new(SqlState::INVALID_CURSOR_NAME, format!("cursor \"{name}\" does not exist"))
+}
+
+/// Drops rows (MOVE).
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn columns(&mut self, _columns: &[OutputColumn]) -> Result<()> {
+        Ok(())
+    }
+
+    fn rows(
+        &mut self,
+        _batch: &Batch,
+        _settings: &damask_types::format::FormatSettings,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    fn copy_out(&mut self, _data: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn copy_out_start(&mut self, _columns: usize) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Passes rows on, but not the columns: they were sent already.
+struct NoHeader<'a>(&'a mut dyn Sink);
+
+impl Sink for NoHeader<'_> {
+    fn columns(&mut self, _columns: &[OutputColumn]) -> Result<()> {
+        Ok(())
+    }
+
+    fn rows(
+        &mut self,
+        batch: &Batch,
+        settings: &damask_types::format::FormatSettings,
+    ) -> Result<()> {
+        self.0.rows(batch, settings)
+    }
+
+    fn copy_out(&mut self, data: &[u8]) -> Result<()> {
+        self.0.copy_out(data)
+    }
+
+    fn copy_out_start(&mut self, columns: usize) -> Result<()> {
+        self.0.copy_out_start(columns)
+    }
+}
