@@ -403,6 +403,8 @@ impl Engine {
             }
             undo
         };
+        // The collector may be at work on old rows of the table, in the very tree that goes now.
+        let _collector = self.garbage.collector.lock();
         let _gate = self.enter();
         self.apply_ddl_undo(undo)
     }

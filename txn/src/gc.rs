@@ -39,8 +39,9 @@ pub(crate) struct Garbage {
     queue: Mutex<VecDeque<(Timestamp, Task)>>,
     /// Length of the queue, so that the many commits that find it empty need no mutex.
     len: AtomicUsize,
-    /// Held by the one who collects: a heap is destroyed after its rows are collected.
-    collector: Mutex<()>,
+    /// Held by the one who collects, and before the gate: a heap is destroyed after its rows are collected, and no tree
+    /// goes while old rows are purged from it.
+    pub(crate) collector: Mutex<()>,
 }
 
 impl Garbage {
