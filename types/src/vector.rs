@@ -533,7 +533,7 @@ impl VectorBuilder {
             (BuilderData::Bytes(out), Value::Text(v)) => out.push(v.as_bytes()),
             (BuilderData::Bytes(out), Value::Bytes(v)) => out.push(v),
             (BuilderData::Boxed(out), Value::Array(_) | Value::Record(_)) => {
-                out.push(value.clone())
+                out.push(value.clone());
             }
             (data, value) => panic!("a {:?} builder was given {value:?} ({data:?})", self.ty),
         }

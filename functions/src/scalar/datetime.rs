@@ -7,6 +7,7 @@ use damask_types::datetime::arithmetic::{
     age, date_bin, date_to_timestamp, timestamp_of, timestamp_to_date,
 };
 use damask_types::datetime::civil::{days_from_civil, days_in_month};
+use damask_types::datetime::conversion_zone;
 use damask_types::datetime::zone::{abbreviation_at, local_to_utc, utc_to_local};
 use damask_types::datetime::{
     DATE_MAX, DATE_MIN, DAY_MICROS, UNIX_EPOCH_MICROS, check_timestamp, fields, is_infinite, split,
@@ -50,12 +51,7 @@ fn zone(name: &str) -> Result<Rc<TimeZone>> {
     ZONE.with_borrow_mut(|last| match last {
         Some((key, zone)) if key == name => Ok(Rc::clone(zone)),
         _ => {
-            let zone = Rc::new(TimeZone::parse(name).map_err(|_| {
-                Error::new(
-                    SqlState::INVALID_PARAMETER_VALUE,
-                    format!("time zone \"{name}\" not recognized"),
-                )
-            })?);
+            let zone = Rc::new(conversion_zone(name)?);
             *last = Some((name.to_owned(), Rc::clone(&zone)));
             Ok(zone)
         }

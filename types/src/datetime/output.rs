@@ -91,10 +91,10 @@ pub(crate) fn write_offset(seconds: i32, out: &mut Vec<u8>) {
     out.push(if seconds < 0 { b'-' } else { b'+' });
     let size = seconds.unsigned_abs();
     write_2(out, size / 3600);
-    if size % 3600 != 0 {
+    if !size.is_multiple_of(3600) {
         out.push(b':');
         write_2(out, size / 60 % 60);
-        if size % 60 != 0 {
+        if !size.is_multiple_of(60) {
             out.push(b':');
             write_2(out, size % 60);
         }
@@ -162,18 +162,15 @@ fn write_local(local: i64, zone: Option<(i64, i32)>, settings: &FormatSettings, 
             DateStyle::Iso => None,
             _ => zone::abbreviation_at(&settings.time_zone, utc),
         };
-        match abbreviation {
-            Some(abbreviation) => {
+        if let Some(abbreviation) = abbreviation {
+            out.push(b' ');
+            out.extend_from_slice(abbreviation.as_bytes());
+        } else {
+            // A space keeps the offset apart from the year.
+            if settings.date_style == DateStyle::Postgres {
                 out.push(b' ');
-                out.extend_from_slice(abbreviation.as_bytes());
             }
-            None => {
-                // A space keeps the offset apart from the year.
-                if settings.date_style == DateStyle::Postgres {
-                    out.push(b' ');
-                }
-                write_offset(offset, out);
-            }
+            write_offset(offset, out);
         }
     }
     if year <= 0 {

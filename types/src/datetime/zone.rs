@@ -109,14 +109,12 @@ pub(crate) fn fixed(seconds: i32, name: String) -> Option<TimeZone> {
 fn offset_name(seconds: i32) -> String {
     let digits = |sign: char| {
         let size = seconds.unsigned_abs();
-        let mut text = format!("{sign}{:02}", size / 3600);
-        if size % 3600 != 0 {
-            text += &format!(":{:02}", size / 60 % 60);
-            if size % 60 != 0 {
-                text += &format!(":{:02}", size % 60);
-            }
+        let (hours, minutes, seconds) = (size / 3600, size / 60 % 60, size % 60);
+        match (minutes, seconds) {
+            (0, 0) => format!("{sign}{hours:02}"),
+            (_, 0) => format!("{sign}{hours:02}:{minutes:02}"),
+            _ => format!("{sign}{hours:02}:{minutes:02}:{seconds:02}"),
         }
-        text
     };
     let (own, posix) = if seconds < 0 { ('-', '+') } else { ('+', '-') };
     format!("<{}>{}", digits(own), digits(posix).trim_start_matches('+'))

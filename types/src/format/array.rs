@@ -15,7 +15,7 @@ struct Reader<'a> {
     delimiter: u8,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     #[cold]
     fn malformed(&self, detail: &str) -> Error {
         Error::new(

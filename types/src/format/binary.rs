@@ -393,7 +393,9 @@ fn write_numeric(value: &Numeric, out: &mut Vec<u8>) {
             let (negative, digits, scale) = value.to_base_10000().expect("a big numeric is finite");
             let (digits, weight) = digits;
             header(digits.len() as u16, weight, if negative { SIGN_NEGATIVE } else { 0 }, scale);
-            digits.iter().for_each(|digit| out.extend_from_slice(&digit.to_be_bytes()));
+            for digit in digits {
+                out.extend_from_slice(&digit.to_be_bytes());
+            }
             return;
         }
         Numeric::NaN => return header(0, 0, SIGN_NAN, 0),

@@ -47,7 +47,7 @@ pub fn apply_typmod(ty: SqlType, value: Value, explicit: bool) -> Result<Value> 
 }
 
 /// Text of at most `limit` characters; `char(n)` is padded to them.
-fn fit_text<'a>(ty: SqlType, text: &'a str, limit: usize, explicit: bool) -> Result<Cow<'a, str>> {
+fn fit_text(ty: SqlType, text: &str, limit: usize, explicit: bool) -> Result<Cow<'_, str>> {
     let chars = if text.is_ascii() { text.len() } else { text.chars().count() };
     if chars <= limit {
         if ty.id == TypeId::BpChar && chars < limit {

@@ -55,6 +55,7 @@ impl Interval {
     }
 
     /// self * factor; what is left of months becomes days, what is left of days becomes time.
+    #[expect(clippy::should_implement_trait, reason = "it can fail")]
     pub fn mul(self, factor: f64) -> Result<Self> {
         self.scale(f64::from(self.months) * factor, f64::from(self.days) * factor, |micros| {
             micros * factor
@@ -65,6 +66,7 @@ impl Interval {
     ///
     /// # Errors
     /// 22012 for zero, 22008 out of range.
+    #[expect(clippy::should_implement_trait, reason = "it can fail")]
     pub fn div(self, divisor: f64) -> Result<Self> {
         if divisor == 0.0 {
             return Err(Error::new(SqlState::DIVISION_BY_ZERO, "division by zero"));

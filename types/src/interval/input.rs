@@ -217,8 +217,7 @@ fn read(text: &str, style: IntervalStyle, range: i32) -> Parse<Sum> {
                     let years = value;
                     value = months;
                     add(&mut value, years, 12)?;
-                } else if rest.starts_with('.') {
-                    let digits = &rest[1..];
+                } else if let Some(digits) = rest.strip_prefix('.') {
                     if !digits.bytes().all(|b| b.is_ascii_digit()) {
                         return Err(Failure::Format);
                     }

@@ -167,8 +167,8 @@ fn write_sql(mut fields: Fields, out: &mut Vec<u8>) {
         out.push(b':');
         write_seconds(fields, 2, out);
     };
-    let standard = !(negative && positive) && !(has_months && has_day_time);
-    if !standard {
+    let mixed = (negative && positive) || (has_months && has_day_time);
+    if mixed {
         // The standard has no such value: every group gets its sign.
         let sign = |negative: bool| if negative { b'-' } else { b'+' };
         out.push(sign(fields.years < 0 || fields.months < 0));

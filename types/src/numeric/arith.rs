@@ -9,6 +9,7 @@ use super::{
     DISPLAY_SCALE_MAX, Dec, Kind, MANTISSA_LIMIT, Numeric, SCALE_MAX, SIGNIFICANT_MIN, limbs,
 };
 use crate::{Error, Result, SqlState};
+use std::cmp::Ordering;
 
 /// 22012.
 #[cold]
@@ -117,12 +118,10 @@ impl Dec {
 /// Both mantissas at the larger scale, if they fit.
 #[inline]
 fn align(a: i128, s: u16, b: i128, t: u16) -> Option<(i128, i128, u16)> {
-    if s == t {
-        Some((a, b, s))
-    } else if s < t {
-        Some((a.checked_mul(pow10((t - s).into())?)?, b, t))
-    } else {
-        Some((a, b.checked_mul(pow10((s - t).into())?)?, s))
+    match s.cmp(&t) {
+        Ordering::Equal => Some((a, b, s)),
+        Ordering::Less => Some((a.checked_mul(pow10((t - s).into())?)?, b, t)),
+        Ordering::Greater => Some((a, b.checked_mul(pow10((s - t).into())?)?, s)),
     }
 }
 
@@ -177,10 +176,9 @@ impl Numeric {
         if let (&Self::Decimal { mantissa: a, scale: s }, &Self::Decimal { mantissa: b, scale: t }) =
             (self, other)
             && usize::from(s) + usize::from(t) <= SCALE_MAX
+            && let Some(value) = a.checked_mul(b).and_then(|product| inline(product, s + t))
         {
-            if let Some(value) = a.checked_mul(b).and_then(|product| inline(product, s + t)) {
-                return Ok(value);
-            }
+            return Ok(value);
         }
         match (self.kind(), other.kind()) {
             (Kind::Finite(a), Kind::Finite(b)) => {

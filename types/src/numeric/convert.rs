@@ -129,7 +129,9 @@ impl Numeric {
         if !dec.is_zero() {
             limbs::write_digits(&dec.limbs, &mut digits);
         }
-        digits.iter_mut().for_each(|b| *b -= b'0');
+        for digit in &mut digits {
+            *digit -= b'0';
+        }
         Some((dec.negative, digits, dec.scale as u16))
     }
 }

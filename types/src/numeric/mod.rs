@@ -303,16 +303,13 @@ impl Hash for Numeric {
                 let zeros = limbs::trailing_zeros(&big.limbs).min(usize::from(big.scale));
                 let rest = limbs::shift_down(&big.limbs, zeros);
                 let scale = big.scale - zeros as u16;
-                match limbs::to_u128(&rest) {
-                    // The same number may be inline at a smaller scale.
-                    Some(magnitude) => {
-                        let magnitude = magnitude as i128;
-                        (if big.negative { -magnitude } else { magnitude }).hash(state);
-                    }
-                    None => {
-                        big.negative.hash(state);
-                        rest.hash(state);
-                    }
+                // The same number may be inline at a smaller scale.
+                if let Some(magnitude) = limbs::to_u128(&rest) {
+                    let magnitude = magnitude as i128;
+                    (if big.negative { -magnitude } else { magnitude }).hash(state);
+                } else {
+                    big.negative.hash(state);
+                    rest.hash(state);
                 }
                 scale.hash(state);
             }

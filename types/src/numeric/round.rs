@@ -48,10 +48,10 @@ impl Numeric {
     /// The value with `scale` digits after the point, halves away from zero; a negative scale rounds before the point.
     pub fn round(&self, scale: i32) -> Result<Self> {
         let scale = i64::from(scale).clamp(-2000, 2000);
-        if let Self::Decimal { mantissa, scale: current } = *self {
-            if let Some(value) = move_decimal(mantissa, current, scale, true) {
-                return Ok(value);
-            }
+        if let Self::Decimal { mantissa, scale: current } = *self
+            && let Some(value) = move_decimal(mantissa, current, scale, true)
+        {
+            return Ok(value);
         }
         match self.kind() {
             Kind::Finite(dec) => dec.rounded(scale).finish(),
@@ -62,10 +62,10 @@ impl Numeric {
     /// The value cut off to `scale` digits after the point.
     pub fn trunc(&self, scale: i32) -> Result<Self> {
         let scale = i64::from(scale).clamp(-2000, 2000);
-        if let Self::Decimal { mantissa, scale: current } = *self {
-            if let Some(value) = move_decimal(mantissa, current, scale, false) {
-                return Ok(value);
-            }
+        if let Self::Decimal { mantissa, scale: current } = *self
+            && let Some(value) = move_decimal(mantissa, current, scale, false)
+        {
+            return Ok(value);
         }
         match self.kind() {
             Kind::Finite(dec) => dec.truncated(scale).finish(),

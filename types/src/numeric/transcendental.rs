@@ -10,11 +10,10 @@ use super::{
 };
 use crate::{Error, Result, SqlState};
 use std::cmp::Ordering;
+use std::f64::consts::LOG10_E;
 
 /// Guard digits of intermediate results.
 const GUARD: usize = 12;
-/// log10(e).
-const LOG10_E: f64 = 0.434_294_481_903_252;
 /// Results with more digits than this are out of range whatever they are.
 const RESULT_SCALE_MAX: f64 = 2000.0;
 
@@ -508,7 +507,10 @@ fn power_of_logarithm(mut base: Dec, power: &Dec) -> Result<Dec> {
     let negative = base.negative && odd;
     base.negative = false;
     let exponent = logarithm_exponent(&base);
-    let rough = base.logarithm((8 - exponent).max(0) as usize).times(power).approximate();
+    // To eight digits, and the product to as many: the scale depends on them.
+    let rough_scale = (8 - exponent).max(0);
+    let rough =
+        base.logarithm(rough_scale as usize).times(power).rounded(rough_scale).approximate();
     if rough.abs() > RESULT_SCALE_MAX * 3.01 {
         if rough > 0.0 {
             return Err(overflow());

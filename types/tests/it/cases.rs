@@ -12,10 +12,12 @@ fn shown(result: Result<String>) -> String {
         let fields = error.fields();
         let mut text = format!("!{} {}", fields.sqlstate.as_str(), fields.message);
         if let Some(detail) = &fields.detail {
-            text += &format!(" D:{detail}");
+            text.push_str(" D:");
+            text.push_str(detail);
         }
         if let Some(hint) = &fields.hint {
-            text += &format!(" H:{hint}");
+            text.push_str(" H:");
+            text.push_str(hint);
         }
         text
     })
@@ -172,8 +174,10 @@ fn texts() {
 /// Functions of dates, in New York.
 fn date_case(fields: &[&str]) -> Result<String> {
     use damask_types::datetime as dt;
-    let mut settings = FormatSettings::default();
-    settings.time_zone = TimeZone::parse("America/New_York").unwrap();
+    let settings = FormatSettings {
+        time_zone: TimeZone::parse("America/New_York").unwrap(),
+        ..FormatSettings::default()
+    };
     let settings = &settings;
     let read = |ty: TypeId, i: usize| parse_text(ty.into(), fields[i], settings, 0);
     let micros = |ty: TypeId, i: usize| -> Result<i64> {
@@ -277,8 +281,10 @@ fn dates() {
 /// Format patterns, in New York.
 fn pattern_case(fields: &[&str]) -> Result<String> {
     use damask_types::format::pattern;
-    let mut settings = FormatSettings::default();
-    settings.time_zone = TimeZone::parse("America/New_York").unwrap();
+    let settings = FormatSettings {
+        time_zone: TimeZone::parse("America/New_York").unwrap(),
+        ..FormatSettings::default()
+    };
     let show = |ty: TypeId, value: Value| Ok(to_text(ty, &value, &settings));
     match fields[0] {
         "to_char" => {

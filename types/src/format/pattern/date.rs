@@ -212,9 +212,9 @@ pub(super) fn items(pattern: &str) -> Vec<Item> {
                 Some("th") => Some(false),
                 _ => None,
             };
-            if ordinal.is_some() {
-                rest = &rest[2..];
-            } else if rest.get(..2).is_some_and(|text| text.eq_ignore_ascii_case("SP")) {
+            // Spelled numbers are accepted and not spelled.
+            let spelled = rest.get(..2).is_some_and(|text| text.eq_ignore_ascii_case("SP"));
+            if ordinal.is_some() || spelled {
                 rest = &rest[2..];
             }
             // Translated names are as long as they are.

@@ -409,7 +409,7 @@ fn write_digits(text: &str, mut shape: Shape) -> Result<String> {
         number.extend(std::iter::repeat_n(b'#', shape.after));
     }
     let sign_written = if shape.plus || shape.minus {
-        !(shape.plus && !shape.minus)
+        shape.minus
     } else {
         if !negative && shape.fill {
             shape.bracket = false;
