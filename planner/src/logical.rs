@@ -63,7 +63,7 @@ pub(crate) enum Logical {
         columns: Vec<ColumnId>,
     },
     /// A common table expression that is computed once.
-    Cte { id: usize, source: Vec<ColumnId>, columns: Vec<ColumnId> },
+    Cte { id: usize, columns: Vec<ColumnId> },
     /// Locks the rows it passes on.
     Lock { input: Box<Logical>, tables: Vec<(Arc<Relation>, ColumnId, LockStrength, LockWait)> },
 }

@@ -23,6 +23,11 @@ impl Binder<'_> {
         if target.id.is_polymorphic() {
             return Ok(expr);
         }
+        // The catalog's vectors are arrays in all but name.
+        if matches!((source, target.id), (TypeId::Int2Vector, TypeId::Int2Array) | (TypeId::OidVector, TypeId::OidArray)) {
+            let position = expr.position;
+            return Ok(Expr { kind: ExprKind::Retype(Box::new(expr)), ty: target, position });
+        }
         let Some(cast) = registry::cast(source, target.id).filter(|cast| cast.context <= context) else {
             return Err(cannot_cast(source, target.id, expr.position));
         };

@@ -366,8 +366,6 @@ impl Binder<'_> {
         for (index, column) in relation.live_columns() {
             let id = self.new_column(column.ty);
             self.origins[id.0 as usize] = Some(Origin {
-                alias: alias.to_owned(),
-                name: column.name.clone(),
                 table: Some((relation.oid, index.0 + 1)),
             });
             columns.push((index, id));
@@ -379,7 +377,6 @@ impl Binder<'_> {
             relation: Some(Arc::clone(relation)),
             row_id: None,
             table_oid: None,
-            is_lateral_only: false,
         };
         // Constraints know the table by its own name.
         let own = ScopeTable { alias: relation.name.clone(), ..table.clone() };
@@ -677,7 +674,6 @@ impl Binder<'_> {
             relation: None,
             row_id: None,
             table_oid: None,
-            is_lateral_only: false,
         });
         let clause = match purpose {
             ColumnUse::Default(..) => "DEFAULT expressions",

@@ -463,7 +463,7 @@ impl Binder<'_> {
         let arg = self.bind_expr(arg, env)?;
         let low = self.bind_expr(low, env)?;
         let high = self.bind_expr(high, env)?;
-        let mut within = |binder: &mut Self, low: Expr, high: Expr| -> Result<Expr> {
+        let within = |binder: &mut Self, low: Expr, high: Expr| -> Result<Expr> {
             let above = binder.operator(">=", Some(arg.clone()), low, location)?;
             let below = binder.operator("<=", Some(arg.clone()), high, location)?;
             Ok(Expr::and(vec![above, below]))

@@ -169,8 +169,6 @@ impl Binder<'_> {
         for (index, column) in relation.live_columns() {
             let id = self.new_column(column.ty);
             self.origins[id.0 as usize] = Some(Origin {
-                alias: alias.to_owned(),
-                name: column.name.clone(),
                 table: Some((relation.oid, index.0 + 1)),
             });
             columns.push((index, id));
@@ -193,7 +191,6 @@ impl Binder<'_> {
             relation: Some(Arc::clone(relation)),
             row_id,
             table_oid,
-            is_lateral_only: false,
         };
         (get, table)
     }
@@ -210,14 +207,12 @@ impl Binder<'_> {
             relation: None,
             row_id: None,
             table_oid: None,
-            is_lateral_only: false,
         }
     }
 
     fn cte_reference(&mut self, id: usize, alias: &str) -> (Logical, ScopeTable) {
         self.ctes[id].references += 1;
         let columns = self.ctes[id].columns.clone();
-        let source: Vec<ColumnId> = columns.iter().map(|column| column.id).collect();
         let fresh: Vec<ColumnId> = columns.iter().map(|column| self.new_column(column.ty)).collect();
         let table = ScopeTable {
             alias: alias.to_owned(),
@@ -229,9 +224,8 @@ impl Binder<'_> {
             relation: None,
             row_id: None,
             table_oid: None,
-            is_lateral_only: false,
         };
-        (Logical::Cte { id, source, columns: fresh }, table)
+        (Logical::Cte { id, columns: fresh }, table)
     }
 
     fn bind_table_function(
@@ -505,7 +499,6 @@ impl Binder<'_> {
                 relation: None,
                 row_id: None,
                 table_oid: None,
-                is_lateral_only: false,
             });
         }
         Ok(FromItem { plan, tables, merged: all_merged, star })
@@ -532,7 +525,6 @@ impl Binder<'_> {
             relation: None,
             row_id: None,
             table_oid: None,
-            is_lateral_only: false,
         };
         rename_columns(&mut table, item)?;
         let plan = Logical::Project { input: Box::new(joined.plan), exprs };
@@ -560,7 +552,6 @@ fn function_table(alias: &str, names: Vec<(String, SqlType)>, columns: &[ColumnI
         relation: None,
         row_id: None,
         table_oid: None,
-        is_lateral_only: false,
     }
 }
 

@@ -19,6 +19,13 @@ impl Binder<'_> {
     /// 42883, 42725 at `location`.
     pub(crate) fn operator(&mut self, symbol: &str, lhs: Option<Expr>, rhs: Expr, location: u32) -> Result<Expr> {
         let at = Position(location);
+        // Two arrays are joined; that one might also be an element of the other is not a doubt.
+        if symbol == "||"
+            && let Some(array) = lhs.as_ref().filter(|lhs| lhs.ty.id.is_array() && lhs.ty.id == rhs.ty.id)
+        {
+            let args = vec![array.clone(), rhs];
+            return self.call("array_cat", args).map_err(|error| error.at(at));
+        }
         let resolved =
             resolve_operator(symbol, lhs.as_ref().map(|lhs| lhs.ty.id), rhs.ty.id).map_err(|error| error.at(at))?;
         let operands: Vec<Expr> = lhs.into_iter().chain([rhs]).collect();

@@ -84,10 +84,6 @@ pub(crate) struct Binder<'a> {
 /// Where a column comes from.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
-    /// Alias of the table in the statement.
-    pub(crate) alias: String,
-    /// Name of the column.
-    pub(crate) name: String,
     /// Table OID and attribute number, for stored columns.
     pub(crate) table: Option<(damask_types::Oid, u16)>,
 }

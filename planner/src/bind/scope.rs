@@ -29,8 +29,6 @@ pub(crate) struct ScopeTable {
     /// Ids of the system columns that a scan of it can give.
     pub(crate) row_id: Option<ColumnId>,
     pub(crate) table_oid: Option<ColumnId>,
-    /// Whether other tables of the FROM list may refer to it (LATERAL) only.
-    pub(crate) is_lateral_only: bool,
 }
 
 /// A column under its name.

@@ -11,7 +11,7 @@ use super::{Binder, Bound, at};
 use crate::expr::{ColumnId, Expr, ExprKind};
 use crate::logical::{Call, Join, Logical};
 use crate::physical::{JoinKind, PlanId};
-use damask_sql::ast::{self, Query};
+use damask_sql::ast::Query;
 use damask_types::{Error, Result, SqlState, SqlType, TypeId};
 
 /// A join that an expression waits for.
@@ -196,7 +196,7 @@ impl Binder<'_> {
 }
 
 /// The one column of a scalar subquery.
-fn single_column(bound: &Bound, query: &ast::Query) -> Result<(ColumnId, SqlType)> {
+fn single_column(bound: &Bound, query: &Query) -> Result<(ColumnId, SqlType)> {
     match &bound.columns[..] {
         [column] => Ok((column.id, column.ty)),
         _ => Err(Error::new(SqlState::SYNTAX_ERROR, "subquery must return only one column").at(at(query.span))),
