@@ -125,3 +125,38 @@ fn average(sum: &Numeric, count: u64) -> Result<Numeric> {
         Numeric::NaN | Numeric::PositiveInfinity | Numeric::NegativeInfinity => Ok(sum.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_do_not_depend_on_order_or_parts() {
+        let texts = ["1.10", "-3", "99999999999999999999999999999999999999", "0.005", "1e40"];
+        let values: Vec<Numeric> =
+            texts.iter().map(|text| Numeric::parse(text).expect("a number")).collect();
+        let mut whole = NumericSum::new();
+        let (mut first, mut second) = (NumericSum::new(), NumericSum::new());
+        for i in 0..200 {
+            let value = &values[i * 7 % values.len()];
+            whole.add(value).expect("in range");
+            (if i < 90 { &mut first } else { &mut second }).add(value).expect("in range");
+        }
+        second.merge(&first).expect("in range");
+        let shown = |sum: &NumericSum| sum.sum().expect("in range").expect("not empty").to_string();
+        assert_eq!(shown(&whole), "403999999999999999999999999999999999999884.200");
+        assert_eq!(shown(&second), shown(&whole));
+        assert_eq!((whole.count(), second.count()), (200, 200));
+        assert_eq!(NumericSum::new().avg().expect("no error"), None);
+    }
+
+    #[test]
+    fn averages_have_the_scale_of_division() {
+        let mut sum = NumericSum::new();
+        for value in [1i64, 2, 2] {
+            sum.add(&Numeric::from(value)).expect("in range");
+        }
+        let average = sum.avg().expect("in range").expect("not empty");
+        assert_eq!(average.to_string(), "1.6666666666666667");
+    }
+}
