@@ -1,2 +1,95 @@
-//! The `damask` binary.
-fn main() {}
+//! The `damask` program: a shell, a server, a checker and the SQL cases' runner over one library.
+//!
+//! `damask FILE` is the shell; the other commands have a name. Nothing here knows more of the database than the library's public
+//! face does.
+
+mod command;
+mod shell;
+
+use clap::{Parser, Subcommand};
+use damask::{Database, DatabaseOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A SQL relational database in one file, which also speaks PostgreSQL over the wire.
+#[derive(Debug, Parser)]
+#[command(
+    name = "damask",
+    version,
+    args_conflicts_with_subcommands = true,
+    arg_required_else_help = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// The database file, made if it is not there; `:memory:` is one in memory.
+    file: Option<PathBuf>,
+    /// Run these statements instead of reading them; may be given several times.
+    #[arg(short = 'c', long = "command", value_name = "SQL", requires = "file")]
+    sql: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a database to PostgreSQL clients.
+    Serve {
+        /// The database file, made if it is not there.
+        file: PathBuf,
+        /// Where to listen.
+        #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5432")]
+        listen: String,
+    },
+    /// Run sqllogictest files and folders, each file in a fresh database.
+    Slt {
+        /// Files or folders.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Over the wire instead of in the process.
+        #[arg(long)]
+        wire: bool,
+    },
+    /// Verify checksums, trees, and every index against its rows.
+    Check {
+        /// The database file.
+        file: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match (arguments.command, arguments.file) {
+        (Some(Command::Serve { file, listen }), _) => command::serve(&file, listen),
+        (Some(Command::Slt { files, wire }), _) => command::slt(&files, wire),
+        (Some(Command::Check { file }), _) => command::check(&file),
+        (None, Some(file)) => shell::run(&file, &arguments.sql),
+        (None, None) => Ok(ExitCode::from(2)),
+    };
+    result.unwrap_or_else(|error| {
+        complain(&error);
+        ExitCode::from(1)
+    })
+}
+
+/// Opens a database, or makes it with the caller's name as a superuser beside `postgres`.
+fn open(file: &Path) -> damask::Result<Database> {
+    let creator = std::env::var("USER").ok().filter(|name| !name.is_empty());
+    let options = DatabaseOptions { creator, ..DatabaseOptions::default() };
+    let in_memory = file == Path::new(":memory:");
+    Database::open_with((!in_memory).then_some(file), options)
+}
+
+/// Tells an error that ends the program.
+fn complain(error: &damask::Error) {
+    let fields = error.fields();
+    let mut text = format!("damask: {}\n", fields.message);
+    for more in [&fields.detail, &fields.hint].into_iter().flatten() {
+        text.push_str(more);
+        text.push('\n');
+    }
+    // Nobody is left to tell when this fails.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}

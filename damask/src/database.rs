@@ -112,6 +112,11 @@ impl Database {
         self.shared.backends.terminate(pid)
     }
 
+    /// Whether a session is asked to end.
+    pub fn is_terminated(&self, pid: i32) -> bool {
+        self.shared.backends.is_terminated(pid)
+    }
+
     /// Sessions that are open.
     pub fn session_count(&self) -> usize {
         self.shared.backends.count()

@@ -23,7 +23,7 @@ pub mod session;
 pub use connection::{Connection, FromValue, Rows, Statement, Transaction};
 pub use damask_types::{Error, Position, Result, SqlState, Value};
 pub use database::{Database, DatabaseOptions};
-pub use session::{Completion, Session, SessionOptions, Sink, TransactionStatus};
+pub use session::{Completion, OutputColumn, Session, SessionOptions, Sink, TransactionStatus};
 
 /// Types, values and vectors, for those who take results in batches.
 pub use damask_types as types;

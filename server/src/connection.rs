@@ -19,6 +19,7 @@ use crate::wire::{Replies, Wire};
 use damask_types::{Error, Result, SqlState};
 use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 
 /// What a frame asks of the loop.
 #[derive(PartialEq)]
@@ -119,7 +120,7 @@ impl<S: Session> Connection<S> {
         self.formats.remove("");
         let formats = Formats::Text;
         let result = self.session.query(text, &mut Replies::new(&mut self.wire, &formats, true));
-        self.report();
+        self.notices();
         if let Err(error) = result {
             self.simple_error(&error, Some(text));
         }
@@ -128,22 +129,23 @@ impl<S: Session> Connection<S> {
 
     fn simple_error(&mut self, error: &Error, text: Option<&str>) {
         self.session.failed(error);
-        self.report();
+        self.notices();
         self.wire.out.report(severity(error), error, text);
     }
 
     fn extended_error(&mut self, error: &Error, text: Option<&str>) {
         self.session.failed(error);
-        self.report();
+        self.notices();
         self.wire.out.report(severity(error), error, text);
         self.skipping = true;
     }
 
-    fn report(&mut self) {
-        self.session.report(&mut Replies::new(&mut self.wire, &Formats::Text, false));
+    fn notices(&mut self) {
+        self.session.notices(&mut Replies::new(&mut self.wire, &Formats::Text, false));
     }
 
     fn ready(&mut self) {
+        self.session.changes(&mut Replies::new(&mut self.wire, &Formats::Text, false));
         let status = self.session.status();
         if status == Status::Idle {
             self.formats.clear();
@@ -157,23 +159,23 @@ impl<S: Session> Connection<S> {
             self.session.failed(&error);
             self.wire.out.report(severity(&error), &error, None);
         }
-        self.report();
+        self.notices();
         self.ready();
     }
 
     /// A message of the extended protocol; an error comes with the text that its position counts in.
-    fn extended(&mut self, message: Message<'_>) -> Result<(), (Error, Option<String>)> {
+    fn extended(&mut self, message: Message<'_>) -> Result<(), (Error, Option<Arc<str>>)> {
         let plain = |error| (error, None);
         match message {
             Message::Parse { name, text, types } => {
                 let parsed = self.session.parse(name, text, &types);
-                self.report();
-                parsed.map_err(|error| (error, Some(text.to_owned())))?;
+                self.notices();
+                parsed.map_err(|error| (error, Some(text.into())))?;
                 self.wire.out.parse_complete();
             }
             Message::Bind(bind) => {
                 let result = self.session.bind(&bind);
-                self.report();
+                self.notices();
                 result.map_err(plain)?;
                 self.formats.insert(bind.portal.to_owned(), Formats::new(bind.result_formats));
                 self.wire.out.bind_complete();
@@ -198,13 +200,15 @@ impl<S: Session> Connection<S> {
             }
             Message::Execute(portal, limit) => {
                 let formats = self.formats.get(portal).cloned().unwrap_or_default();
+                // The portal may be gone once it has failed.
+                let text = self.session.portal_text(portal);
                 let mut replies = Replies::new(&mut self.wire, &formats, false);
                 let result = self.session.execute(portal, limit, &mut replies);
-                self.report();
+                self.notices();
                 match result {
                     Ok(Outcome::Complete) => {}
                     Ok(Outcome::Suspended) => self.wire.out.portal_suspended(),
-                    Err(error) => return Err((error, self.session.portal_text(portal))),
+                    Err(error) => return Err((error, text)),
                 }
             }
             Message::Close(statement, name) => {

@@ -12,12 +12,14 @@
 
 mod auth;
 mod connection;
+mod engine;
 mod listener;
 mod protocol;
 mod session;
 mod wire;
 
 pub use auth::Login;
+pub use engine::serve;
 pub use listener::{Host, Server, ServerOptions, Started, start};
 pub use protocol::frontend::Bind;
 pub use protocol::startup::Parameters;

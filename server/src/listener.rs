@@ -52,7 +52,7 @@ pub trait Started {
     /// Its process id and secret.
     fn key(&self) -> (i32, i32);
     /// The settings that clients are told about, with their values.
-    fn parameters(&self) -> Vec<(String, String)>;
+    fn parameters(&mut self) -> Vec<(String, String)>;
 }
 
 /// What a server may be told at its start.
@@ -363,7 +363,7 @@ fn begin<H: Host>(
     {
         return Err(Error::new(SqlState::TOO_MANY_CONNECTIONS, "sorry, too many clients already"));
     }
-    let session = shared.host.open(&parameters, peer)?;
+    let mut session = shared.host.open(&parameters, peer)?;
     let (pid, secret) = session.key();
     if let Some(entry) = shared.open.lock().get_mut(&number) {
         entry.pid = Some(pid);

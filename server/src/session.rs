@@ -6,6 +6,7 @@ use crate::protocol::frontend::Bind;
 use crate::protocol::{Column, Status};
 use crate::wire::Replies;
 use damask_types::{Error, Oid, Result};
+use std::sync::Arc;
 
 /// How a portal's execution ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +42,11 @@ pub trait Session {
     /// The state of the transaction.
     fn status(&self) -> Status;
     /// The text that positions in errors of a portal count in.
-    fn portal_text(&self, portal: &str) -> Option<String>;
-    /// Settings that clients are told about and that have changed, and notices, since the last call.
-    fn report(&mut self, replies: &mut Replies<'_>);
+    fn portal_text(&self, portal: &str) -> Option<Arc<str>>;
+    /// Sends the notices since the last call.
+    fn notices(&mut self, replies: &mut Replies<'_>);
+    /// Sends the settings that clients are told about and that have changed since the last call.
+    fn changes(&mut self, replies: &mut Replies<'_>);
     /// The session is to end, perhaps from another one.
     fn is_terminated(&self) -> bool;
 }

@@ -76,6 +76,11 @@ impl<'a> Replies<'a> {
         Self { wire, formats, describe }
     }
 
+    /// Row descriptions are wanted.
+    pub fn describes(&self) -> bool {
+        self.describe
+    }
+
     fn written(&mut self) -> Result<()> {
         if self.wire.out.bytes.len() >= FLUSH_BYTES {
             self.wire.flush().map_err(|error| lost(&error))?;

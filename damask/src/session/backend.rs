@@ -226,6 +226,11 @@ impl Backends {
         }
     }
 
+    /// Whether a session is asked to end.
+    pub(crate) fn is_terminated(&self, pid: i32) -> bool {
+        self.open.lock().get(&pid).is_some_and(|backend| backend.is_terminated())
+    }
+
     /// What each session is doing.
     pub(crate) fn activity(&self) -> Vec<Activity> {
         let mut all: Vec<_> =

@@ -27,6 +27,7 @@ pub(crate) struct SessionState {
     pub(crate) user: (Oid, String),
     sequences: Mutex<Sequences>,
     random: Mutex<u64>,
+    entropy: Arc<dyn Random>,
 }
 
 /// `currval` and `lastval`.
@@ -40,7 +41,7 @@ impl SessionState {
     pub(crate) fn new(
         catalog: Arc<Catalog>,
         clock: Arc<dyn Clock>,
-        random: &dyn Random,
+        entropy: Arc<dyn Random>,
         backends: Arc<Backends>,
         backend: Arc<Backend>,
         settings: Settings,
@@ -56,7 +57,8 @@ impl SessionState {
             database,
             user,
             sequences: Mutex::default(),
-            random: Mutex::new(random.next_u64() | 1),
+            random: Mutex::new(entropy.next_u64() | 1),
+            entropy,
         }
     }
 
@@ -228,6 +230,11 @@ impl damask_functions::Session for StatementEnv {
         *state ^= *state >> 27;
         let bits = state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11;
         bits as f64 / (1_u64 << 53) as f64
+    }
+
+    fn random_bytes(&self, out: &mut [u8]) -> Result<()> {
+        self.state.entropy.fill(out);
+        Ok(())
     }
 
     fn set_seed(&self, seed: f64) {

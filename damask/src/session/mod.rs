@@ -25,6 +25,8 @@ mod settings;
 mod transaction;
 mod utility;
 
+/// A result column.
+pub use damask_planner::physical::OutputColumn;
 pub use setting_list::Definition as SettingDefinition;
 pub use settings::{Jit, Level};
 pub use transaction::TransactionStatus;
@@ -32,7 +34,6 @@ pub use transaction::TransactionStatus;
 use crate::database::{DATABASE_NAME, Database};
 use copy_run::CopyIn;
 use damask_catalog::CatalogTxn;
-use damask_planner::physical::OutputColumn;
 use damask_txn::Txn;
 use damask_types::format::FormatSettings;
 use damask_types::{Batch, Error, Oid, Result, SqlState, SqlType, TypeId, Value};
@@ -166,7 +167,7 @@ impl Session {
         let state = SessionState::new(
             Arc::clone(&shared.catalog),
             Arc::clone(&shared.env.clock),
-            &*shared.env.random,
+            Arc::clone(&shared.env.random),
             Arc::clone(&shared.backends),
             backend,
             settings,
@@ -247,6 +248,16 @@ impl Session {
         self.state.settings.lock().effective().format.clone()
     }
 
+    /// Reads a value of type `ty` from its text form, under the session's settings.
+    ///
+    /// # Errors
+    /// What the type's input raises.
+    pub fn read_text(&self, ty: SqlType, text: &str) -> Result<Value> {
+        let effective = Arc::clone(self.state.settings.lock().effective());
+        let now = self.database.shared.env.clock.wall_micros();
+        damask_types::format::parse_text(ty, text, &effective.format, now)
+    }
+
     // The simple protocol: one text of several statements.
 
     /// Splits a text into statements, ready to run.
@@ -299,8 +310,12 @@ impl Session {
     /// # Errors
     /// What committing raises; then it is rolled back.
     pub fn end_message(&mut self) -> Result<()> {
+        // Inside a block portals live on to the block's end.
+        if self.block.is_open() {
+            return Ok(());
+        }
         self.portals.retain(|_, portal| portal.is_named_cursor);
-        if self.block.is_open() || self.txn.is_none() {
+        if self.txn.is_none() {
             return Ok(());
         }
         let result = self.commit_transaction();

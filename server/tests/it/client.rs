@@ -3,11 +3,11 @@
 use crate::scripted::Scripted;
 use tokio_postgres::{Client, NoTls};
 
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-async fn connect(
+pub(crate) async fn connect(
     server: &damask_server::Server,
     rest: &str,
 ) -> Result<Client, tokio_postgres::Error> {

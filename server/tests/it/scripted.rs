@@ -91,7 +91,7 @@ impl Started for Puppet {
         (self.pid, 42)
     }
 
-    fn parameters(&self) -> Vec<(String, String)> {
+    fn parameters(&mut self) -> Vec<(String, String)> {
         vec![("client_encoding".into(), "UTF8".into()), ("server_version".into(), "15.0".into())]
     }
 }
@@ -289,14 +289,17 @@ impl Session for Puppet {
         self.status.unwrap_or(Status::Idle)
     }
 
-    fn portal_text(&self, portal: &str) -> Option<String> {
-        self.portals.get(portal).map(|portal| portal.text.clone())
+    fn portal_text(&self, portal: &str) -> Option<std::sync::Arc<str>> {
+        self.portals.get(portal).map(|portal| portal.text.as_str().into())
     }
 
-    fn report(&mut self, replies: &mut Replies<'_>) {
+    fn changes(&mut self, replies: &mut Replies<'_>) {
         if std::mem::take(&mut self.changed) {
             replies.parameter("TimeZone", "UTC");
         }
+    }
+
+    fn notices(&mut self, replies: &mut Replies<'_>) {
         if std::mem::take(&mut self.noticed) {
             let notice = Error::new(SqlState::SUCCESSFUL_COMPLETION, "noticed");
             replies.notice("NOTICE", &notice);

@@ -1,0 +1,124 @@
+//! The commands with a name: `serve`, `slt`, `check`.
+
+use damask::{Error, Result, SqlState};
+use damask_server::ServerOptions;
+use damask_slt::{Door, collect_files, run_files};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::thread;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Prints, and forgives a reader that went away.
+pub(crate) fn say(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
+}
+
+/// 58030: the operating system refused.
+pub(crate) fn io_error(what: &str, error: io::Error) -> Error {
+    Error::new(SqlState::IO_ERROR, format!("{what}: {error}")).source(error)
+}
+
+/// Serves a file until SIGINT or SIGTERM.
+pub(crate) fn serve(file: &Path, listen: String) -> Result<ExitCode> {
+    let database = crate::open(file)?;
+    let server = damask_server::serve(
+        database.clone(),
+        ServerOptions { listen, ..ServerOptions::default() },
+    )?;
+    let address = server.local_addr();
+    say(&format!(
+        "Damask {} serves {} on {address}. Connect with\n\n    psql -h {} -p {} -U postgres postgres\n\nand stop it with Ctrl-C.\n",
+        env!("CARGO_PKG_VERSION"),
+        file.display(),
+        address.ip(),
+        address.port()
+    ));
+    let stop = server.stopper();
+    on_signals(&[SignalKind::interrupt(), SignalKind::terminate()], move || stop())?;
+    server.wait();
+    database.close()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Calls `then` at each of some signals, from a thread of its own, for the rest of the process.
+pub(crate) fn on_signals(kinds: &[SignalKind], then: impl Fn() + Send + 'static) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| io_error("could not listen for signals", error))?;
+    let mut signals = {
+        let _guard = runtime.enter();
+        kinds
+            .iter()
+            .map(|&kind| signal(kind))
+            .collect::<io::Result<Vec<_>>>()
+            .map_err(|error| io_error("could not listen for signals", error))?
+    };
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                loop {
+                    std::future::poll_fn(|context| {
+                        if signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready()) {
+                            std::task::Poll::Ready(())
+                        } else {
+                            std::task::Poll::Pending
+                        }
+                    })
+                    .await;
+                    then();
+                }
+            });
+        })
+        .map_err(|error| io_error("could not start a thread", error))?;
+    Ok(())
+}
+
+/// Runs SQL cases and tells what failed.
+pub(crate) fn slt(paths: &[PathBuf], wire: bool) -> Result<ExitCode> {
+    let mut files = vec![];
+    for path in paths {
+        let found = collect_files(path)
+            .map_err(|error| io_error(&format!("could not read {}", path.display()), error))?;
+        files.extend(found);
+    }
+    let door = if wire { Door::Wire } else { Door::Embedded };
+    let summary = run_files(&files, door, |file, summary| {
+        for failure in &summary.failures {
+            say(&format!("{failure}\n\n"));
+        }
+        if !summary.is_ok() {
+            say(&format!("{}: {summary}\n\n", file.display()));
+        }
+    });
+    say(&format!("{door}: {summary}\n"));
+    Ok(if summary.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Verifies a file and prints each problem.
+pub(crate) fn check(file: &Path) -> Result<ExitCode> {
+    if !file.exists() {
+        return Err(Error::new(
+            SqlState::UNDEFINED_FILE,
+            format!("there is no file \"{}\"", file.display()),
+        ));
+    }
+    let database = damask::Database::open(file)?;
+    let report = database.verify()?;
+    for problem in &report.errors {
+        say(&format!("{problem}\n"));
+    }
+    say(&format!(
+        "{}: {} pages, {} rows, {} index entries, {} problems\n",
+        file.display(),
+        report.pages,
+        report.rows,
+        report.index_entries,
+        report.errors.len()
+    ));
+    Ok(if report.errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}

@@ -1,0 +1,348 @@
+//! The engine's sessions behind the protocol: results go straight from batches into the connection's buffer.
+
+use crate::auth::Login;
+use crate::listener::{Host, Server, ServerOptions, Started, start};
+use crate::protocol::frontend::{Bind, utf8};
+use crate::protocol::startup::Parameters;
+use crate::protocol::{Column, Status, violation};
+use crate::session::{Outcome, Session};
+use crate::wire::Replies;
+use damask::session::{Completion, Level, OutputColumn, SessionOptions, Sink, TransactionStatus};
+use damask::{Database, Error, Result};
+use damask_types::format::{FormatSettings, parse_binary};
+use damask_types::{Batch, Oid, SqlType, Value};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Serves `database` as `options` say, in threads of its own.
+///
+/// # Errors
+/// 55000 when the address cannot be had (the message says why), 28000 for an address beyond this machine while no role
+/// has a password.
+pub fn serve(database: Database, options: ServerOptions) -> Result<Server> {
+    start(Engine(database), options)
+}
+
+struct Engine(Database);
+
+impl Host for Engine {
+    type Session = EngineSession;
+
+    fn login(&self, user: &str) -> Login {
+        match self.0.login_role(user) {
+            None => Login::Unknown,
+            Some((false, _)) => Login::Forbidden,
+            Some((true, None)) => Login::Passwordless,
+            Some((true, Some(verifier))) => Login::Verifier(verifier),
+        }
+    }
+
+    fn has_password(&self) -> bool {
+        self.0.has_password()
+    }
+
+    fn open(&self, parameters: &Parameters, peer: SocketAddr) -> Result<EngineSession> {
+        let session = self.0.session(SessionOptions {
+            user: parameters.user.clone(),
+            database: Some(parameters.database.clone()),
+            settings: parameters.settings.clone(),
+            client: Some((peer.ip().to_string(), i32::from(peer.port()))),
+        })?;
+        Ok(EngineSession { session, parameters: HashMap::new() })
+    }
+
+    fn cancel(&self, pid: i32, secret: i32) {
+        self.0.cancel_request(pid, secret);
+    }
+
+    fn is_terminated(&self, pid: i32) -> bool {
+        self.0.is_terminated(pid)
+    }
+}
+
+/// One client's session.
+struct EngineSession {
+    session: damask::Session,
+    /// Types of the parameters of prepared statements, found at the first bind of each.
+    parameters: HashMap<String, Arc<[SqlType]>>,
+}
+
+impl Started for EngineSession {
+    fn key(&self) -> (i32, i32) {
+        (self.session.pid(), self.session.secret())
+    }
+
+    fn parameters(&mut self) -> Vec<(String, String)> {
+        let changes = self.session.take_parameter_changes();
+        changes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+/// A statement's way out.
+struct Door<'a, 'b> {
+    replies: &'a mut Replies<'b>,
+    /// COPY TO has begun.
+    copying: bool,
+}
+
+impl Sink for Door<'_, '_> {
+    fn columns(&mut self, columns: &[OutputColumn]) -> Result<()> {
+        if self.replies.describes() {
+            self.replies.columns(&describe(columns));
+        }
+        Ok(())
+    }
+
+    fn rows(&mut self, batch: &Batch, settings: &FormatSettings) -> Result<()> {
+        self.replies.rows(batch, 0..batch.rows(), settings)
+    }
+
+    fn copy_out(&mut self, data: &[u8]) -> Result<()> {
+        self.replies.copy_out_data(data)
+    }
+
+    fn copy_out_start(&mut self, columns: usize) -> Result<()> {
+        self.copying = true;
+        self.replies.copy_out(false, columns);
+        Ok(())
+    }
+}
+
+fn describe(columns: &[OutputColumn]) -> Vec<Column> {
+    let column = |column: &OutputColumn| {
+        let (table, attribute) = column.origin.unwrap_or((Oid::NONE, 0));
+        Column {
+            name: column.name.clone(),
+            table,
+            attribute: attribute.cast_signed(),
+            ty: column.ty,
+        }
+    };
+    columns.iter().map(column).collect()
+}
+
+impl EngineSession {
+    /// Sends how a statement ended. A COPY FROM STDIN takes its data first.
+    fn finish(
+        &mut self,
+        completion: Completion,
+        copied_out: bool,
+        replies: &mut Replies<'_>,
+    ) -> Result<Outcome> {
+        if copied_out {
+            replies.copy_out_done();
+        }
+        match completion {
+            Completion::Tag(tag) => replies.complete(&tag),
+            Completion::Empty => replies.empty(),
+            Completion::Suspended => return Ok(Outcome::Suspended),
+            Completion::CopyIn(columns) => {
+                let tag = self.copy_in(columns, replies)?;
+                replies.complete(&tag);
+            }
+        }
+        Ok(Outcome::Complete)
+    }
+
+    fn copy_in(&mut self, columns: usize, replies: &mut Replies<'_>) -> Result<String> {
+        replies.copy_in(false, columns);
+        let mut data = Vec::new();
+        loop {
+            match replies.copy_in_data(&mut data) {
+                Ok(more) => {
+                    if !data.is_empty() {
+                        self.session.copy_data(&data)?;
+                        data.clear();
+                    }
+                    if !more {
+                        return self.session.copy_done();
+                    }
+                }
+                Err(error) => {
+                    self.session.copy_fail("");
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Types of a statement's parameters.
+    fn parameter_types(&mut self, statement: &str) -> Result<Arc<[SqlType]>> {
+        if let Some(types) = self.parameters.get(statement) {
+            return Ok(Arc::clone(types));
+        }
+        let types: Arc<[SqlType]> = self.session.describe_statement(statement)?.0.into();
+        self.parameters.insert(statement.to_owned(), Arc::clone(&types));
+        Ok(types)
+    }
+}
+
+impl Session for EngineSession {
+    fn query(&mut self, text: &str, replies: &mut Replies<'_>) -> Result<()> {
+        let statements = self.session.prepare_text(text)?;
+        if statements.is_empty() {
+            replies.empty();
+            return Ok(());
+        }
+        let last = statements.len() - 1;
+        for (index, statement) in statements.iter().enumerate() {
+            let mut door = Door { replies, copying: false };
+            let completion = self.session.run(statement, &mut door)?;
+            let copied_out = door.copying;
+            if let Completion::CopyIn(columns) = completion {
+                let tag = self.copy_in(columns, replies)?;
+                if index == last {
+                    self.session.end_message()?;
+                }
+                replies.complete(&tag);
+                continue;
+            }
+            // A commit is acknowledged when it is done: the last statement's completion waits for it.
+            if index == last {
+                self.session.end_message()?;
+            }
+            self.finish(completion, copied_out, replies)?;
+        }
+        Ok(())
+    }
+
+    fn parse(&mut self, name: &str, text: &str, types: &[Oid]) -> Result<()> {
+        self.parameters.remove(name);
+        self.session.parse(name, text, types)
+    }
+
+    fn describe_statement(&mut self, name: &str) -> Result<(Vec<Oid>, Option<Vec<Column>>)> {
+        let (types, columns) = self.session.describe_statement(name)?;
+        let oids = types.iter().map(|ty| ty.id.oid()).collect();
+        Ok((oids, columns.map(|columns| describe(&columns))))
+    }
+
+    fn bind(&mut self, bind: &Bind<'_>) -> Result<()> {
+        let types = self.parameter_types(bind.statement)?;
+        let count = bind.parameters.len();
+        if bind.parameter_formats.len() > 1 && bind.parameter_formats.len() != count {
+            return Err(violation(format!(
+                "bind message has {} parameter formats but {count} parameters",
+                bind.parameter_formats.len()
+            )));
+        }
+        if count != types.len() {
+            return Err(violation(format!(
+                "bind message supplies {count} parameters, but prepared statement \"{}\" requires {}",
+                bind.statement,
+                types.len()
+            )));
+        }
+        let mut values = Vec::with_capacity(count);
+        for (index, (ty, value)) in types.iter().zip(&bind.parameters).enumerate() {
+            let binary = match bind.parameter_formats.as_slice() {
+                [] => false,
+                [all] => *all,
+                each => each[index],
+            };
+            let value = match value {
+                None => Ok(Value::Null),
+                Some(bytes) if binary => parse_binary(*ty, bytes),
+                Some(bytes) => utf8(bytes).and_then(|text| self.session.read_text(*ty, text)),
+            };
+            values.push(value.map_err(|error| {
+                error.context(if bind.portal.is_empty() {
+                    format!("unnamed portal parameter ${}", index + 1)
+                } else {
+                    format!("portal \"{}\" parameter ${}", bind.portal, index + 1)
+                })
+            })?);
+        }
+        if bind.portal.is_empty() {
+            self.session.close_portal("");
+        }
+        self.session.bind(bind.portal, bind.statement, values)?;
+        self.check_result_formats(bind)
+    }
+
+    fn describe_portal(&mut self, name: &str) -> Result<Option<Vec<Column>>> {
+        Ok(self.session.describe_portal(name)?.map(|columns| describe(&columns)))
+    }
+
+    fn execute(&mut self, portal: &str, limit: u32, replies: &mut Replies<'_>) -> Result<Outcome> {
+        let mut door = Door { replies, copying: false };
+        let completion = self.session.execute(portal, u64::from(limit), &mut door)?;
+        let copied_out = door.copying;
+        self.finish(completion, copied_out, replies)
+    }
+
+    fn close_statement(&mut self, name: &str) {
+        self.parameters.remove(name);
+        self.session.close_statement(name);
+    }
+
+    fn close_portal(&mut self, name: &str) {
+        self.session.close_portal(name);
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        self.session.end_message()
+    }
+
+    fn failed(&mut self, _error: &Error) {
+        self.session.fail();
+    }
+
+    fn status(&self) -> Status {
+        match self.session.status() {
+            TransactionStatus::Idle => Status::Idle,
+            TransactionStatus::Open => Status::Active,
+            TransactionStatus::Failed => Status::Failed,
+        }
+    }
+
+    fn portal_text(&self, portal: &str) -> Option<Arc<str>> {
+        self.session.portal_text(portal)
+    }
+
+    fn notices(&mut self, replies: &mut Replies<'_>) {
+        for notice in self.session.take_notices() {
+            replies.notice(word(notice.level), &notice.error);
+        }
+    }
+
+    fn changes(&mut self, replies: &mut Replies<'_>) {
+        for (name, value) in self.session.take_parameter_changes() {
+            replies.parameter(name, &value);
+        }
+    }
+
+    fn is_terminated(&self) -> bool {
+        self.session.is_terminated()
+    }
+}
+
+impl EngineSession {
+    /// Result formats are none, one for all, or one a column.
+    fn check_result_formats(&mut self, bind: &Bind<'_>) -> Result<()> {
+        let formats = bind.result_formats.len();
+        if formats < 2 {
+            return Ok(());
+        }
+        let columns = self.session.describe_portal(bind.portal)?.map_or(0, |columns| columns.len());
+        if formats == columns {
+            return Ok(());
+        }
+        self.session.close_portal(bind.portal);
+        Err(violation(format!(
+            "bind message has {formats} result formats but query has {columns} columns"
+        )))
+    }
+}
+
+/// PostgreSQL's word for a level.
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::Debug => "DEBUG",
+        Level::Log => "LOG",
+        Level::Notice => "NOTICE",
+        Level::Warning => "WARNING",
+        Level::Error => "ERROR",
+    }
+}
