@@ -19,6 +19,9 @@ const DESCENT: f64 = 0.3;
 /// Cost of fetching a row that an index found.
 const FETCH: f64 = 0.05;
 
+/// Rows that a table is taken to have at least when an index is weighed against reading all of it.
+const GROWN_ROWS: f64 = 1000.0;
+
 /// A way to read a table through an index.
 pub(super) struct Path {
     pub(super) index: Arc<Index>,
@@ -45,6 +48,9 @@ impl Lower<'_> {
         let part = self.estimator.conjunction(&get.predicates);
         let rows = if is_unique_lookup(&get, &get.predicates) { 1.0 } else { table_rows * part };
         let sequential = table_rows / PAGE_ROWS + table_rows * (ROW * 0.5 + OPERATOR * get.predicates.len() as f64);
+        // A plan may outlive a small table: whether an index pays is asked for a table of some size, and a whole unique key always does.
+        let grown = table_rows.max(GROWN_ROWS);
+        let grown_sequential = sequential * (grown / table_rows);
         let mut best: Option<(f64, Path)> = None;
         if let Some(path) = forced {
             best = Some((path_cost(&path, table_rows, get.predicates.len()), path));
@@ -53,8 +59,8 @@ impl Lower<'_> {
                 if path.bounds.equal.is_empty() && path.bounds.lower.is_none() && path.bounds.upper.is_none() {
                     continue;
                 }
-                let cost = path_cost(&path, table_rows, get.predicates.len());
-                if cost < sequential && best.as_ref().is_none_or(|(other, _)| cost < *other) {
+                let cost = path_cost(&path, grown, get.predicates.len());
+                if cost < grown_sequential && best.as_ref().is_none_or(|(other, _)| cost < *other) {
                     best = Some((cost, path));
                 }
             }

@@ -21,7 +21,7 @@ pub(crate) fn inline_ctes(binder: &mut Binder<'_>, plan: &mut Logical) {
         }
         let source = cte.plan.clone();
         let columns: Vec<ColumnId> = cte.columns.iter().map(|column| column.id).collect();
-        let mut inline = |binder: &mut Binder<'_>, plan: &mut Logical| replace(binder, plan, id, &source, &columns);
+        let inline = |binder: &mut Binder<'_>, plan: &mut Logical| replace(binder, plan, id, &source, &columns);
         inline(binder, plan);
         for index in 0..binder.subplans.len() {
             let mut subplan = std::mem::replace(&mut binder.subplans[index], Logical::one_row());
