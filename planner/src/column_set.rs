@@ -24,7 +24,11 @@ impl ColumnSet {
 
     /// Whether every column of `other` is in.
     pub fn contains_all(&self, other: &Self) -> bool {
-        other.0.iter().enumerate().all(|(i, &word)| word & !self.0.get(i).copied().unwrap_or(0) == 0)
+        other
+            .0
+            .iter()
+            .enumerate()
+            .all(|(i, &word)| word & !self.0.get(i).copied().unwrap_or(0) == 0)
     }
 
     /// Whether the sets share a column.
@@ -62,7 +66,9 @@ impl ColumnSet {
     /// The columns in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = ColumnId> + '_ {
         self.0.iter().enumerate().flat_map(|(i, &word)| {
-            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| ColumnId(i as u32 * 64 + bit))
+            (0..64)
+                .filter(move |bit| word >> bit & 1 == 1)
+                .map(move |bit| ColumnId(i as u32 * 64 + bit))
         })
     }
 }

@@ -84,21 +84,28 @@ impl<'a> Estimator<'a> {
     pub(crate) fn distinct(&self, id: ColumnId) -> Option<f64> {
         let (relation, column) = self.origins.get(&id)?;
         let rows = self.table_rows(relation);
-        let is_key = |columns: &[damask_catalog::object::IndexKey]| {
-            matches!(columns, [key] if key.column == *column)
-        };
+        let is_key = |columns: &[damask_catalog::object::IndexKey]| matches!(columns, [key] if key.column == *column);
         if relation.alias == Some(*column)
             || relation.indexes.iter().any(|index| index.unique && is_key(&index.keys))
         {
             return Some(rows);
         }
         let guess = || {
-            let leads_key = relation.indexes.iter().any(|index| index.unique && index.keys[0].column == *column);
+            let leads_key = relation
+                .indexes
+                .iter()
+                .any(|index| index.unique && index.keys[0].column == *column);
             let refers = relation.constraints.iter().any(|constraint| {
                 matches!(&constraint.kind, ConstraintKind::ForeignKey { columns, .. } if columns.contains(column))
             });
             // A key's first column repeats a few times, a reference ten times, anything else has 200 values.
-            let part = if leads_key { 0.25 } else if refers { 0.1 } else { 0.0 };
+            let part = if leads_key {
+                0.25
+            } else if refers {
+                0.1
+            } else {
+                0.0
+            };
             (rows * part).max(rows.min(200.0))
         };
         Some(self.statistics.distinct(relation, *column).unwrap_or_else(guess).max(1.0))
@@ -121,10 +128,16 @@ impl<'a> Estimator<'a> {
             ExprKind::Literal(Value::Bool(true)) => 1.0,
             ExprKind::Literal(_) => 0.0,
             ExprKind::And(parts) => self.conjunction(parts),
-            ExprKind::Or(parts) => 1.0 - parts.iter().map(|part| 1.0 - self.selectivity(part)).product::<f64>(),
+            ExprKind::Or(parts) => {
+                1.0 - parts.iter().map(|part| 1.0 - self.selectivity(part)).product::<f64>()
+            }
             ExprKind::Not(arg) => 1.0 - self.selectivity(arg),
             ExprKind::IsNull { negated, .. } => {
-                if *negated { 0.99 } else { 0.01 }
+                if *negated {
+                    0.99
+                } else {
+                    0.01
+                }
             }
             ExprKind::IsDistinct { lhs, rhs, negated, .. } => {
                 let equal = self.equality(lhs, rhs);
@@ -141,11 +154,15 @@ impl<'a> Estimator<'a> {
             ExprKind::Call { function, args } => match (function.name, &args[..]) {
                 (name, [lhs, rhs]) if is_equality(name) => self.equality(lhs, rhs),
                 (name, [lhs, rhs]) if is_inequality(name) => self.inequality(name, lhs, rhs),
-                (name, [lhs, rhs]) if name.ends_with("ne") && function.result == damask_types::TypeId::Bool => {
+                (name, [lhs, rhs])
+                    if name.ends_with("ne") && function.result == damask_types::TypeId::Bool =>
+                {
                     1.0 - self.equality(lhs, rhs)
                 }
                 (name, [_, _]) if name.contains("like") || name.contains("regex") => {
-                    let excludes = name.contains("nlike") || name.contains("icnlike") || name.contains("regexne");
+                    let excludes = name.contains("nlike")
+                        || name.contains("icnlike")
+                        || name.contains("regexne");
                     if excludes { 1.0 - PATTERN } else { PATTERN }
                 }
                 _ => OTHER,
@@ -196,11 +213,12 @@ impl<'a> Estimator<'a> {
     }
 
     fn inequality(&self, name: &str, lhs: &Expr, rhs: &Expr) -> f64 {
-        let (column, constant, flipped) = match (lhs.as_column(), rhs.as_literal(), rhs.as_column(), lhs.as_literal()) {
-            (Some(column), Some(constant), ..) => (column, constant, false),
-            (_, _, Some(column), Some(constant)) => (column, constant, true),
-            _ => return INEQUALITY,
-        };
+        let (column, constant, flipped) =
+            match (lhs.as_column(), rhs.as_literal(), rhs.as_column(), lhs.as_literal()) {
+                (Some(column), Some(constant), ..) => (column, constant, false),
+                (_, _, Some(column), Some(constant)) => (column, constant, true),
+                _ => return INEQUALITY,
+            };
         let less = (name.ends_with("lt") || name.ends_with("le")) != flipped;
         let Some((relation, index)) = self.origins.get(&column) else {
             return INEQUALITY;
@@ -208,7 +226,8 @@ impl<'a> Estimator<'a> {
         let Some((low, high)) = self.statistics.range(relation, *index) else {
             return INEQUALITY;
         };
-        let (Some(low), Some(high), Some(at)) = (number(&low), number(&high), number(constant)) else {
+        let (Some(low), Some(high), Some(at)) = (number(&low), number(&high), number(constant))
+        else {
             return INEQUALITY;
         };
         if high <= low {
@@ -225,13 +244,23 @@ impl<'a> Estimator<'a> {
             Logical::Input { .. } => DEFAULT_ROWS,
             Logical::Get(get) => {
                 let rows = self.table_rows(&get.table);
-                if is_unique_lookup(get, &get.predicates) { 1.0 } else { rows * self.conjunction(&get.predicates) }
+                if is_unique_lookup(get, &get.predicates) {
+                    1.0
+                } else {
+                    rows * self.conjunction(&get.predicates)
+                }
             }
             Logical::Function { .. } => 100.0,
-            Logical::Filter { input, predicates } => self.rows(input) * self.conjunction(predicates),
-            Logical::Project { input, .. } | Logical::Sort { input, .. } | Logical::Lock { input, .. } => self.rows(input),
+            Logical::Filter { input, predicates } => {
+                self.rows(input) * self.conjunction(predicates)
+            }
+            Logical::Project { input, .. }
+            | Logical::Sort { input, .. }
+            | Logical::Lock { input, .. } => self.rows(input),
             Logical::ProjectSet { input, .. } => self.rows(input) * 10.0,
-            Logical::Join(join) => self.join_rows(join, self.rows(&join.left), self.rows(&join.right)),
+            Logical::Join(join) => {
+                self.join_rows(join, self.rows(&join.left), self.rows(&join.right))
+            }
             Logical::Aggregate { input, groups, .. } => {
                 if groups.is_empty() {
                     return 1.0;
@@ -241,8 +270,10 @@ impl<'a> Estimator<'a> {
             }
             Logical::Distinct { input, keys } => {
                 let rows = self.rows(input);
-                let keys: Vec<Expr> =
-                    keys.iter().map(|&id| Expr::column(id, damask_types::TypeId::Bool.into())).collect();
+                let keys: Vec<Expr> = keys
+                    .iter()
+                    .map(|&id| Expr::column(id, damask_types::TypeId::Bool.into()))
+                    .collect();
                 self.groups(keys.iter(), rows)
             }
             Logical::Limit { input, limit, .. } => {
@@ -265,8 +296,11 @@ impl<'a> Estimator<'a> {
         let mut counts: Vec<f64> = exprs.map(|expr| self.distinct_of(expr, rows)).collect();
         counts.sort_by(|a, b| b.total_cmp(a));
         // Beyond the second, columns are taken to depend on each other in part.
-        let product: f64 =
-            counts.iter().enumerate().map(|(i, count)| if i < 2 { *count } else { count.sqrt() }).product();
+        let product: f64 = counts
+            .iter()
+            .enumerate()
+            .map(|(i, count)| if i < 2 { *count } else { count.sqrt() })
+            .product();
         product.min(rows).max(1.0)
     }
 
@@ -277,14 +311,24 @@ impl<'a> Estimator<'a> {
         match join.kind {
             JoinKind::Inner => pairs,
             JoinKind::Left | JoinKind::Single => {
-                if join.kind == JoinKind::Single { left } else { pairs.max(left) }
+                if join.kind == JoinKind::Single {
+                    left
+                } else {
+                    pairs.max(left)
+                }
             }
             JoinKind::Right => pairs.max(right),
             JoinKind::Full => pairs.max(left + right - pairs.min(left)),
             JoinKind::Semi => {
-                if join.predicates.is_empty() { left * OTHER } else { (left * (right * part).min(1.0)).max(1.0) }
+                if join.predicates.is_empty() {
+                    left * OTHER
+                } else {
+                    (left * (right * part).min(1.0)).max(1.0)
+                }
             }
-            JoinKind::Anti | JoinKind::NullAwareAnti => (left * (1.0 - (right * part).min(0.9))).max(1.0),
+            JoinKind::Anti | JoinKind::NullAwareAnti => {
+                (left * (1.0 - (right * part).min(0.9))).max(1.0)
+            }
             JoinKind::Mark => left,
         }
     }

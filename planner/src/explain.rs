@@ -6,7 +6,10 @@
 mod expr;
 
 use crate::expr::{ColumnId, Expr, ExprKind};
-use crate::physical::{AggregateCall, AggregateStrategy, JoinKind, Node, Operator, Plan, PlanId, Scan, SetKind, SortKey};
+use crate::physical::{
+    AggregateCall, AggregateStrategy, JoinKind, Node, Operator, Plan, PlanId, Scan, SetKind,
+    SortKey,
+};
 use damask_types::PhysicalType;
 use expr::Printer;
 use std::fmt::Write as _;
@@ -116,7 +119,9 @@ impl Writer<'_> {
         let mut found = vec![];
         for expr in exprs {
             expr.walk(&mut |expr| {
-                if let ExprKind::Subplan(id) | ExprKind::Exists(id) | ExprKind::ArraySubplan(id) = expr.kind {
+                if let ExprKind::Subplan(id) | ExprKind::Exists(id) | ExprKind::ArraySubplan(id) =
+                    expr.kind
+                {
                     found.push(id);
                 }
             });
@@ -127,14 +132,20 @@ impl Writer<'_> {
             }
             self.init_plans.push(id);
             let number = self.printer.subplan_number(id);
-            self.lines.push(format!("{}InitPlan {} (returns ${})", pad(indent), number + 1, number));
+            self.lines.push(format!(
+                "{}InitPlan {} (returns ${})",
+                pad(indent),
+                number + 1,
+                number
+            ));
             self.node(id, indent + 8, false);
         }
     }
 
     fn title(&mut self, title: &str, id: PlanId, indent: usize, is_root: bool) {
         let node = self.plan.node(id);
-        let mut line = if is_root { title.to_owned() } else { format!("{}->  {title}", pad(indent - 6)) };
+        let mut line =
+            if is_root { title.to_owned() } else { format!("{}->  {title}", pad(indent - 6)) };
         if self.options.costs {
             let _ = write!(
                 line,
@@ -175,25 +186,37 @@ impl Writer<'_> {
     fn name(&self, node: &Node) -> String {
         let on = |scan: &Scan| {
             let name = quote(&scan.table.name);
-            if scan.alias == scan.table.name { name } else { format!("{name} {}", quote(&scan.alias)) }
+            if scan.alias == scan.table.name {
+                name
+            } else {
+                format!("{name} {}", quote(&scan.alias))
+            }
         };
         match &node.operator {
             Operator::Values { rows } if rows.len() == 1 => "Result".to_owned(),
             Operator::Values { .. } => "Values Scan on \"*VALUES*\"".to_owned(),
             Operator::Input => "Input".to_owned(),
-            Operator::SeqScan(scan) | Operator::SystemScan(scan) => format!("Seq Scan on {}", on(scan)),
+            Operator::SeqScan(scan) | Operator::SystemScan(scan) => {
+                format!("Seq Scan on {}", on(scan))
+            }
             Operator::IndexScan { scan, index, backward, index_only, .. } => {
                 let only = if *index_only { " Only" } else { "" };
                 let backward = if *backward { " Backward" } else { "" };
                 format!("Index{only} Scan{backward} using {} on {}", quote(&index.name), on(scan))
             }
-            Operator::FunctionScan { function, .. } => format!("Function Scan on {}", function.name),
+            Operator::FunctionScan { function, .. } => {
+                format!("Function Scan on {}", function.name)
+            }
             Operator::Filter { .. } | Operator::Project { .. } => "Result".to_owned(),
             Operator::ProjectSet { .. } => "ProjectSet".to_owned(),
             Operator::HashJoin { kind, .. } => format!("Hash{} Join", join_word(*kind)),
             Operator::NestedLoopJoin { kind, .. } | Operator::Apply { kind, .. } => {
                 let word = join_word(*kind);
-                if word.is_empty() { "Nested Loop".to_owned() } else { format!("Nested Loop{word} Join") }
+                if word.is_empty() {
+                    "Nested Loop".to_owned()
+                } else {
+                    format!("Nested Loop{word} Join")
+                }
             }
             Operator::Aggregate { strategy, groups, .. } => match (strategy, groups.is_empty()) {
                 (AggregateStrategy::Hash, _) => "HashAggregate",
@@ -223,11 +246,15 @@ impl Writer<'_> {
 
     fn details(&mut self, node: &Node, indent: usize) {
         match &node.operator {
-            Operator::SeqScan(scan) | Operator::SystemScan(scan) => self.conjuncts(indent, "Filter", &scan.predicates),
+            Operator::SeqScan(scan) | Operator::SystemScan(scan) => {
+                self.conjuncts(indent, "Filter", &scan.predicates)
+            }
             Operator::IndexScan { scan, index, bounds, .. } => {
                 let mut parts = vec![];
                 let name = |at: usize| {
-                    index.keys.get(at).map_or_else(String::new, |key| quote(&scan.table.columns[usize::from(key.column.0)].name))
+                    index.keys.get(at).map_or_else(String::new, |key| {
+                        quote(&scan.table.columns[usize::from(key.column.0)].name)
+                    })
                 };
                 let equal = bounds.equal.len();
                 for (at, value) in bounds.equal.iter().enumerate() {
@@ -261,7 +288,8 @@ impl Writer<'_> {
                 let parts: Vec<String> = keys
                     .iter()
                     .map(|key| {
-                        let (left, right) = (self.printer.text(&key.left), self.printer.text(&key.right));
+                        let (left, right) =
+                            (self.printer.text(&key.left), self.printer.text(&key.right));
                         if key.null_safe {
                             format!("(NOT ({left} IS DISTINCT FROM {right}))")
                         } else {
@@ -269,7 +297,11 @@ impl Writer<'_> {
                         }
                     })
                     .collect();
-                let joined = if parts.len() == 1 { parts[0].clone() } else { format!("({})", parts.join(" AND ")) };
+                let joined = if parts.len() == 1 {
+                    parts[0].clone()
+                } else {
+                    format!("({})", parts.join(" AND "))
+                };
                 self.detail(indent, "Hash Cond", &joined);
                 self.conjuncts(indent, "Join Filter", residual);
             }
@@ -278,7 +310,8 @@ impl Writer<'_> {
             }
             Operator::Aggregate { groups, .. } => {
                 if !groups.is_empty() {
-                    let keys: Vec<String> = groups.iter().map(|group| self.printer.text(group)).collect();
+                    let keys: Vec<String> =
+                        groups.iter().map(|group| self.printer.text(group)).collect();
                     self.detail(indent, "Group Key", &keys.join(", "));
                 }
             }
@@ -354,7 +387,9 @@ fn width(node: &Node) -> usize {
 /// An identifier, quoted if it must be.
 pub(crate) fn quote(name: &str) -> String {
     let plain = !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit())
         && !name.as_bytes()[0].is_ascii_digit();
     if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
@@ -411,7 +446,9 @@ impl Operator {
             | Self::NestedLoopJoin { predicates, .. }
             | Self::Apply { predicates, .. } => predicates.iter().for_each(f),
             Self::Project { exprs, .. } => exprs.iter().for_each(f),
-            Self::ProjectSet { functions, .. } => functions.iter().flat_map(|(_, args)| args).for_each(f),
+            Self::ProjectSet { functions, .. } => {
+                functions.iter().flat_map(|(_, args)| args).for_each(f)
+            }
             Self::HashJoin { keys, residual, .. } => {
                 for key in keys {
                     f(&key.left);

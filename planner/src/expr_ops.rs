@@ -336,22 +336,19 @@ impl Expr {
         if self.ty != other.ty {
             return false;
         }
-        let all = |a: &[Self], b: &[Self]| {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b))
-        };
+        let all =
+            |a: &[Self], b: &[Self]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b));
         match (&self.kind, &other.kind) {
-            (ExprKind::Column(a), ExprKind::Column(b)) | (ExprKind::Outer(a), ExprKind::Outer(b)) => {
-                a == b
-            }
+            (ExprKind::Column(a), ExprKind::Column(b))
+            | (ExprKind::Outer(a), ExprKind::Outer(b)) => a == b,
             (ExprKind::Literal(a), ExprKind::Literal(b)) => a == b,
             (ExprKind::Parameter(a), ExprKind::Parameter(b)) => a == b,
             (ExprKind::Subplan(a), ExprKind::Subplan(b))
             | (ExprKind::Exists(a), ExprKind::Exists(b))
             | (ExprKind::ArraySubplan(a), ExprKind::ArraySubplan(b)) => a == b,
-            (
-                ExprKind::Call { function: f, args: a },
-                ExprKind::Call { function: g, args: b },
-            ) => std::ptr::eq(*f, *g) && f.volatility != Volatility::Volatile && all(a, b),
+            (ExprKind::Call { function: f, args: a }, ExprKind::Call { function: g, args: b }) => {
+                std::ptr::eq(*f, *g) && f.volatility != Volatility::Volatile && all(a, b)
+            }
             (ExprKind::And(a), ExprKind::And(b))
             | (ExprKind::Or(a), ExprKind::Or(b))
             | (ExprKind::Coalesce(a), ExprKind::Coalesce(b))
@@ -369,10 +366,9 @@ impl Expr {
                 ExprKind::ArrayCast { arg: b, element: y },
             ) => a.same(b) && x.same(y),
             (ExprKind::Element, ExprKind::Element) => true,
-            (
-                ExprKind::IsNull { arg: a, negated: x },
-                ExprKind::IsNull { arg: b, negated: y },
-            ) => x == y && a.same(b),
+            (ExprKind::IsNull { arg: a, negated: x }, ExprKind::IsNull { arg: b, negated: y }) => {
+                x == y && a.same(b)
+            }
             (
                 ExprKind::IsBool { arg: a, value: v, negated: x },
                 ExprKind::IsBool { arg: b, value: w, negated: y },

@@ -63,7 +63,12 @@ fn is_graph(join: &Join) -> bool {
     independent
         && movable
         && match join.kind {
-            JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti | JoinKind::Mark | JoinKind::Single => true,
+            JoinKind::Inner
+            | JoinKind::Left
+            | JoinKind::Semi
+            | JoinKind::Anti
+            | JoinKind::Mark
+            | JoinKind::Single => true,
             JoinKind::NullAwareAnti | JoinKind::Right | JoinKind::Full => false,
         }
 }
@@ -114,13 +119,15 @@ impl Graph {
                     return;
                 }
                 self.collect(*left, filters);
-                let mut columns = if kind.gives_right() { right.output_set() } else { ColumnSet::default() };
+                let mut columns =
+                    if kind.gives_right() { right.output_set() } else { ColumnSet::default() };
                 columns.extend(mark);
                 let satellite = Satellite { kind, predicates, mark, requires: 0 };
                 self.members.push(Member { plan: *right, columns, satellite: Some(satellite) });
             }
             Logical::Filter { input, predicates }
-                if matches!(&*input, Logical::Join(join) if is_graph(join)) && !predicates.iter().any(Expr::is_volatile) =>
+                if matches!(&*input, Logical::Join(join) if is_graph(join))
+                    && !predicates.iter().any(Expr::is_volatile) =>
             {
                 self.collect(*input, filters);
                 filters.extend(predicates);
@@ -159,9 +166,17 @@ impl Graph {
                 requires = 1;
             }
             // A scalar subquery raises when it gives two rows: only for rows that the joins keep (N2).
-            if self.members[index].satellite.as_ref().is_some_and(|satellite| satellite.kind == JoinKind::Single) {
+            if self.members[index]
+                .satellite
+                .as_ref()
+                .is_some_and(|satellite| satellite.kind == JoinKind::Single)
+            {
                 for (other, member) in self.members[..index].iter().enumerate() {
-                    if member.satellite.as_ref().is_none_or(|satellite| satellite.kind != JoinKind::Single) {
+                    if member
+                        .satellite
+                        .as_ref()
+                        .is_none_or(|satellite| satellite.kind != JoinKind::Single)
+                    {
                         requires |= 1 << other;
                     }
                 }
@@ -172,8 +187,10 @@ impl Graph {
         }
         self.derived = self.predicates.len();
         self.close_equalities();
-        let masks: Vec<u64> = self.predicates.iter().map(|predicate| self.reads(&predicate.columns())).collect();
-        let base: Vec<f64> = self.members.iter().map(|member| estimator.rows(&member.plan)).collect();
+        let masks: Vec<u64> =
+            self.predicates.iter().map(|predicate| self.reads(&predicate.columns())).collect();
+        let base: Vec<f64> =
+            self.members.iter().map(|member| estimator.rows(&member.plan)).collect();
         let mut search = Search { graph: &self, masks, base, estimator };
         let tree = if count <= EXHAUSTIVE_MAX { search.exhaustive() } else { search.greedy() };
         self.build(&tree)
@@ -189,7 +206,9 @@ impl Graph {
             .predicates
             .iter()
             .filter_map(|predicate| match &predicate.kind {
-                crate::expr::ExprKind::Call { function, args } if crate::cost::is_equality(function.name) => {
+                crate::expr::ExprKind::Call { function, args }
+                    if crate::cost::is_equality(function.name) =>
+                {
                     let [a, b] = &args[..] else { return None };
                     (a.ty.id == b.ty.id).then_some(())?;
                     Some((a.as_column()?, b.as_column()?, predicate.clone()))
@@ -238,10 +257,12 @@ impl Graph {
         };
         members.extend(self.members.into_iter().map(Some));
         let mut predicates: Vec<Option<Expr>> = self.predicates.into_iter().map(Some).collect();
-        let mut builder = Builder { members: &mut members, predicates: &mut predicates, masks: &masks, derived };
+        let mut builder =
+            Builder { members: &mut members, predicates: &mut predicates, masks: &masks, derived };
         let plan = builder.build(tree);
         // Conditions over no relation of the graph (constants, outer columns) test the whole.
-        let rest: Vec<Expr> = predicates.iter_mut().take(derived).filter_map(Option::take).collect();
+        let rest: Vec<Expr> =
+            predicates.iter_mut().take(derived).filter_map(Option::take).collect();
         plan.filter(rest)
     }
 }
@@ -282,7 +303,14 @@ impl Search<'_, '_> {
             let matches = right_rows * part;
             let rows = match satellite.kind {
                 JoinKind::Left => left_rows * matches.max(1.0),
-                JoinKind::Semi => left_rows * matches.min(1.0).max(if satellite.predicates.is_empty() { 0.5 } else { 0.0 }),
+                JoinKind::Semi => {
+                    left_rows
+                        * matches.min(1.0).max(if satellite.predicates.is_empty() {
+                            0.5
+                        } else {
+                            0.0
+                        })
+                }
                 JoinKind::Anti => left_rows * (1.0 - matches.min(0.9)),
                 _ => left_rows,
             };
@@ -290,12 +318,15 @@ impl Search<'_, '_> {
             return Some((rows.max(1.0), true));
         }
         // A satellite alone is never a left side, nor is a set that is only a satellite.
-        if left.count_ones() == 1 && self.graph.members[left.trailing_zeros() as usize].satellite.is_some() {
+        if left.count_ones() == 1
+            && self.graph.members[left.trailing_zeros() as usize].satellite.is_some()
+        {
             return None;
         }
-        let connected = self.masks.iter().any(|&mask| {
-            mask & left != 0 && mask & right != 0 && mask & !(left | right) == 0
-        });
+        let connected = self
+            .masks
+            .iter()
+            .any(|&mask| mask & left != 0 && mask & right != 0 && mask & !(left | right) == 0);
         Some(((left_rows * right_rows * self.selectivity(left, right)).max(1.0), connected))
     }
 
@@ -304,7 +335,8 @@ impl Search<'_, '_> {
         let both = left | right;
         let mut parts: Vec<f64> = vec![];
         let mut pairs: Vec<f64> = vec![];
-        for (index, (predicate, &mask)) in self.graph.predicates.iter().zip(&self.masks).enumerate() {
+        for (index, (predicate, &mask)) in self.graph.predicates.iter().zip(&self.masks).enumerate()
+        {
             if mask == 0 || mask & !both != 0 || mask & !left == 0 || mask & !right == 0 {
                 continue;
             }
@@ -324,7 +356,14 @@ impl Search<'_, '_> {
         parts.iter().enumerate().map(|(i, part)| if i == 0 { *part } else { part.sqrt() }).product()
     }
 
-    fn cost(&self, left: &Entry, right: &Entry, rows: f64, connected: bool, is_satellite: bool) -> f64 {
+    fn cost(
+        &self,
+        left: &Entry,
+        right: &Entry,
+        rows: f64,
+        connected: bool,
+        is_satellite: bool,
+    ) -> f64 {
         let (outer, inner) = (left.rows, right.rows);
         let work = if !connected && !is_satellite {
             outer * inner * 10.0
@@ -389,7 +428,8 @@ impl Search<'_, '_> {
     }
 
     fn is_satellite(&self, set: u64) -> bool {
-        set.count_ones() == 1 && self.graph.members[set.trailing_zeros() as usize].satellite.is_some()
+        set.count_ones() == 1
+            && self.graph.members[set.trailing_zeros() as usize].satellite.is_some()
     }
 
     /// The order of the text.
@@ -403,7 +443,9 @@ impl Search<'_, '_> {
 
     fn greedy(&mut self) -> Tree {
         let mut parts: Vec<(Tree, Entry)> = (0..self.graph.members.len())
-            .map(|index| (Tree::Leaf(index), Entry { cost: 0.0, rows: self.base[index], split: (0, 0) }))
+            .map(|index| {
+                (Tree::Leaf(index), Entry { cost: 0.0, rows: self.base[index], split: (0, 0) })
+            })
             .collect();
         while parts.len() > 1 {
             let mut best: Option<(bool, f64, usize, usize, f64)> = None;
@@ -413,14 +455,22 @@ impl Search<'_, '_> {
                         continue;
                     }
                     let (left, right) = (parts[i].0.mask(), parts[j].0.mask());
-                    let Some((rows, connected)) = self.join(left, parts[i].1.rows, right, parts[j].1.rows) else {
+                    let Some((rows, connected)) =
+                        self.join(left, parts[i].1.rows, right, parts[j].1.rows)
+                    else {
                         continue;
                     };
-                    let cost = self.cost(&parts[i].1, &parts[j].1, rows, connected, self.is_satellite(right))
-                        - parts[i].1.cost
+                    let cost = self.cost(
+                        &parts[i].1,
+                        &parts[j].1,
+                        rows,
+                        connected,
+                        self.is_satellite(right),
+                    ) - parts[i].1.cost
                         - parts[j].1.cost;
                     let better = best.is_none_or(|(other_connected, other, ..)| {
-                        (connected && !other_connected) || connected == other_connected && cost < other
+                        (connected && !other_connected)
+                            || connected == other_connected && cost < other
                     });
                     if better {
                         best = Some((connected, cost, i, j, rows));
@@ -452,7 +502,8 @@ impl Builder<'_> {
     fn build(&mut self, tree: &Tree) -> Logical {
         match tree {
             Tree::Leaf(index) => {
-                let mut plan = self.members[*index].take().map_or_else(Logical::one_row, |member| member.plan);
+                let mut plan =
+                    self.members[*index].take().map_or_else(Logical::one_row, |member| member.plan);
                 // What reads this member alone, and was not below it (it may raise), is tested on it.
                 let own = self.ready(1 << index);
                 if !own.is_empty() {
@@ -462,11 +513,14 @@ impl Builder<'_> {
             }
             Tree::Join(left, right) => {
                 if let Tree::Leaf(index) = **right
-                    && let Some(satellite) = self.members[index].as_mut().and_then(|member| member.satellite.take())
+                    && let Some(satellite) =
+                        self.members[index].as_mut().and_then(|member| member.satellite.take())
                 {
                     let left_mask = left.mask();
                     let left = self.build(left);
-                    let plan = self.members[index].take().map_or_else(Logical::one_row, |member| member.plan);
+                    let plan = self.members[index]
+                        .take()
+                        .map_or_else(Logical::one_row, |member| member.plan);
                     let joined = Logical::Join(Join {
                         kind: satellite.kind,
                         left: Box::new(left),

@@ -54,7 +54,13 @@ impl Lower<'_> {
         ColumnId(self.columns.len() as u32 - 1)
     }
 
-    fn node(&mut self, operator: Operator, output: Vec<ColumnId>, rows: f64, cost: (f64, f64)) -> PlanId {
+    fn node(
+        &mut self,
+        operator: Operator,
+        output: Vec<ColumnId>,
+        rows: f64,
+        cost: (f64, f64),
+    ) -> PlanId {
         let types = output.iter().map(|&id| self.type_of(id)).collect();
         self.nodes.push(Node { operator, output, types, rows: rows.max(1.0).round(), cost });
         PlanId(self.nodes.len() as u32 - 1)
@@ -70,8 +76,12 @@ impl Lower<'_> {
         let outer = &self.outer;
         let has_outer = !outer.is_empty();
         expr.transform(&mut |expr| match expr.kind {
-            ExprKind::Column(id) if has_outer && outer.contains(id) => expr.kind = ExprKind::Outer(id),
-            ExprKind::Subplan(id) | ExprKind::Exists(id) | ExprKind::ArraySubplan(id) => needed.push(id),
+            ExprKind::Column(id) if has_outer && outer.contains(id) => {
+                expr.kind = ExprKind::Outer(id)
+            }
+            ExprKind::Subplan(id) | ExprKind::Exists(id) | ExprKind::ArraySubplan(id) => {
+                needed.push(id)
+            }
             _ => {}
         });
         if needed.is_empty() {
@@ -83,7 +93,9 @@ impl Lower<'_> {
         let ids = &self.subplan_ids;
         let lowered = |id: PlanId| ids[id.0 as usize].unwrap_or(id);
         expr.transform(&mut |expr| match &mut expr.kind {
-            ExprKind::Subplan(id) | ExprKind::Exists(id) | ExprKind::ArraySubplan(id) => *id = lowered(*id),
+            ExprKind::Subplan(id) | ExprKind::Exists(id) | ExprKind::ArraySubplan(id) => {
+                *id = lowered(*id)
+            }
             _ => {}
         });
         Ok(expr)
@@ -139,7 +151,12 @@ impl Lower<'_> {
                 .collect();
             if let Some(composed) = composed.filter(|_| !has_duplicates) {
                 let below = *below;
-                return self.node(Operator::Project { input: below, exprs: composed }, output, rows, cost);
+                return self.node(
+                    Operator::Project { input: below, exprs: composed },
+                    output,
+                    rows,
+                    cost,
+                );
             }
         }
         self.node(Operator::Project { input, exprs }, output, rows, cost)
@@ -149,7 +166,8 @@ impl Lower<'_> {
     fn lower(&mut self, plan: Logical, required: &ColumnSet) -> Result<PlanId> {
         match plan {
             Logical::Values { columns, rows } => {
-                let keep: Vec<usize> = (0..columns.len()).filter(|&i| required.contains(columns[i])).collect();
+                let keep: Vec<usize> =
+                    (0..columns.len()).filter(|&i| required.contains(columns[i])).collect();
                 let count = rows.len() as f64;
                 let mut lowered = vec![];
                 for row in rows {
@@ -160,7 +178,9 @@ impl Lower<'_> {
                 let output = keep.into_iter().map(|i| columns[i]).collect();
                 Ok(self.node(Operator::Values { rows: lowered }, output, count, (0.0, count * ROW)))
             }
-            Logical::Input { columns } => Ok(self.node(Operator::Input, columns, 1000.0, (0.0, 10.0))),
+            Logical::Input { columns } => {
+                Ok(self.node(Operator::Input, columns, 1000.0, (0.0, 10.0)))
+            }
             Logical::Get(get) => self.scan(get, required, &[]),
             Logical::Function { function, args, columns, ordinality } => {
                 let args = self.exprs(args)?;
@@ -170,20 +190,33 @@ impl Lower<'_> {
             Logical::Filter { input, predicates } => self.filter(*input, predicates, required),
             Logical::Project { input, exprs } => {
                 let mut needed = ColumnSet::default();
-                let exprs: Vec<_> = exprs.into_iter().filter(|(id, expr)| required.contains(*id) || expr.is_volatile()).collect();
+                let exprs: Vec<_> = exprs
+                    .into_iter()
+                    .filter(|(id, expr)| required.contains(*id) || expr.is_volatile())
+                    .collect();
                 for (_, expr) in &exprs {
                     expr.add_columns(&mut needed);
                 }
                 let input = self.lower(*input, &needed)?;
                 let output: Vec<ColumnId> = exprs.iter().map(|(id, _)| *id).collect();
                 let is_identity = exprs.iter().all(|(id, expr)| expr.as_column() == Some(*id));
-                if is_identity && !exprs.is_empty() && !output.iter().any(|id| self.outer.contains(*id)) {
+                if is_identity
+                    && !exprs.is_empty()
+                    && !output.iter().any(|id| self.outer.contains(*id))
+                {
                     return Ok(input);
                 }
                 let exprs = self.exprs(exprs.into_iter().map(|(_, expr)| expr).collect())?;
                 let (rows, cost) = (self.at(input).rows, self.at(input).cost);
-                let own = rows * OPERATOR * exprs.iter().filter(|expr| expr.as_column().is_none()).count() as f64;
-                Ok(self.node(Operator::Project { input, exprs }, output, rows, (cost.0, cost.1 + own)))
+                let own = rows
+                    * OPERATOR
+                    * exprs.iter().filter(|expr| expr.as_column().is_none()).count() as f64;
+                Ok(self.node(
+                    Operator::Project { input, exprs },
+                    output,
+                    rows,
+                    (cost.0, cost.1 + own),
+                ))
             }
             Logical::ProjectSet { input, functions } => {
                 let mut needed = required.clone();
@@ -198,15 +231,23 @@ impl Lower<'_> {
                     lowered.push((function, self.exprs(args)?));
                 }
                 let (rows, cost) = (self.at(input).rows * 10.0, self.at(input).cost);
-                Ok(self.node(Operator::ProjectSet { input, functions: lowered }, output, rows, (cost.0, cost.1 + rows * ROW)))
+                Ok(self.node(
+                    Operator::ProjectSet { input, functions: lowered },
+                    output,
+                    rows,
+                    (cost.0, cost.1 + rows * ROW),
+                ))
             }
             Logical::Join(join) => self.join(join, required),
-            Logical::Aggregate { input, groups, calls } => self.aggregate(*input, groups, calls, required),
+            Logical::Aggregate { input, groups, calls } => {
+                self.aggregate(*input, groups, calls, required)
+            }
             Logical::Distinct { input, keys } => {
                 let mut needed = required.clone();
                 needed.extend(keys.iter().copied());
                 let rows = {
-                    let keys: Vec<Expr> = keys.iter().map(|&id| Expr::column(id, TypeId::Bool.into())).collect();
+                    let keys: Vec<Expr> =
+                        keys.iter().map(|&id| Expr::column(id, TypeId::Bool.into())).collect();
                     let rows = self.estimator.rows(&input);
                     self.estimator.groups(keys.iter(), rows)
                 };
@@ -222,19 +263,27 @@ impl Lower<'_> {
                 let offset = offset.map(|offset| self.expr(offset)).transpose()?;
                 // Look through projections that only rename and compute: ORDER BY then LIMIT is one operator.
                 match *input {
-                    Logical::Sort { input, keys } if limit.is_some() => self.sort(*input, keys, required, Some((limit, offset))),
+                    Logical::Sort { input, keys } if limit.is_some() => {
+                        self.sort(*input, keys, required, Some((limit, offset)))
+                    }
                     Logical::Project { input, exprs }
                         if limit.is_some()
                             && matches!(*input, Logical::Sort { .. })
                             && exprs.iter().all(|(_, expr)| expr.as_column().is_some()) =>
                     {
                         let Logical::Sort { input, keys } = *input else {
-                            return Err(damask_types::Error::internal("a sort that was there is gone"));
+                            return Err(damask_types::Error::internal(
+                                "a sort that was there is gone",
+                            ));
                         };
                         let mut needed = ColumnSet::default();
                         exprs.iter().for_each(|(_, expr)| expr.add_columns(&mut needed));
                         let sorted = self.sort(*input, keys, &needed, Some((limit, offset)))?;
-                        let columns: Vec<ColumnId> = exprs.iter().map(|(id, _)| *id).filter(|id| required.contains(*id)).collect();
+                        let columns: Vec<ColumnId> = exprs
+                            .iter()
+                            .map(|(id, _)| *id)
+                            .filter(|id| required.contains(*id))
+                            .collect();
                         Ok(self.exact(sorted, &columns))
                     }
                     input => {
@@ -244,7 +293,8 @@ impl Lower<'_> {
                 }
             }
             Logical::Append { inputs, sources, columns } => {
-                let keep: Vec<usize> = (0..columns.len()).filter(|&i| required.contains(columns[i])).collect();
+                let keep: Vec<usize> =
+                    (0..columns.len()).filter(|&i| required.contains(columns[i])).collect();
                 let mut lowered = vec![];
                 let (mut rows, mut cost) = (0.0, 0.0);
                 for (input, source) in inputs.into_iter().zip(sources) {
@@ -259,7 +309,15 @@ impl Lower<'_> {
                 let output = keep.into_iter().map(|i| columns[i]).collect();
                 Ok(self.node(Operator::Append { inputs: lowered }, output, rows, (0.0, cost)))
             }
-            Logical::SetOperation { kind, all, left, right, left_columns, right_columns, columns } => {
+            Logical::SetOperation {
+                kind,
+                all,
+                left,
+                right,
+                left_columns,
+                right_columns,
+                columns,
+            } => {
                 let set = left_columns.iter().copied().collect();
                 let left = self.lower(*left, &set)?;
                 let left = self.exact(left, &left_columns);
@@ -267,15 +325,23 @@ impl Lower<'_> {
                 let right = self.lower(*right, &set)?;
                 let right = self.exact(right, &right_columns);
                 let rows = self.at(left).rows;
-                let cost = self.at(left).cost.1 + self.at(right).cost.1 + (rows + self.at(right).rows) * ROW;
-                Ok(self.node(Operator::SetOperation { kind, all, left, right }, columns, rows, (cost, cost)))
+                let cost = self.at(left).cost.1
+                    + self.at(right).cost.1
+                    + (rows + self.at(right).rows) * ROW;
+                Ok(self.node(
+                    Operator::SetOperation { kind, all, left, right },
+                    columns,
+                    rows,
+                    (cost, cost),
+                ))
             }
             Logical::Cte { id, columns, .. } => {
                 let source = match self.cte_ids[id] {
                     Some(source) => source,
                     None => {
                         let plan = std::mem::replace(&mut self.ctes[id].plan, Logical::one_row());
-                        let ids: Vec<ColumnId> = self.ctes[id].columns.iter().map(|column| column.id).collect();
+                        let ids: Vec<ColumnId> =
+                            self.ctes[id].columns.iter().map(|column| column.id).collect();
                         let outer = std::mem::take(&mut self.outer);
                         let lowered = self.lower(plan, &ids.iter().copied().collect())?;
                         self.outer = outer;
@@ -293,7 +359,12 @@ impl Lower<'_> {
                 let input = self.lower(*input, &needed)?;
                 let tables = tables
                     .into_iter()
-                    .map(|(table, row_id, strength, wait)| LockedTable { table, row_id, strength, wait })
+                    .map(|(table, row_id, strength, wait)| LockedTable {
+                        table,
+                        row_id,
+                        strength,
+                        wait,
+                    })
                     .collect();
                 let output = self.at(input).output.clone();
                 let (rows, cost) = (self.at(input).rows, self.at(input).cost);
@@ -302,7 +373,12 @@ impl Lower<'_> {
         }
     }
 
-    fn filter(&mut self, input: Logical, predicates: Vec<Expr>, required: &ColumnSet) -> Result<PlanId> {
+    fn filter(
+        &mut self,
+        input: Logical,
+        predicates: Vec<Expr>,
+        required: &ColumnSet,
+    ) -> Result<PlanId> {
         let mut needed = required.clone();
         predicates.iter().for_each(|predicate| predicate.add_columns(&mut needed));
         let part = self.estimator.conjunction(&predicates);
@@ -333,7 +409,8 @@ impl Lower<'_> {
         let mut needed = required.clone();
         keys.iter().for_each(|key| key.expr.add_columns(&mut needed));
         // Constants order nothing.
-        let keys: Vec<SortKey> = keys.into_iter().filter(|key| key.expr.as_literal().is_none()).collect();
+        let keys: Vec<SortKey> =
+            keys.into_iter().filter(|key| key.expr.as_literal().is_none()).collect();
         if let Some(sorted) = self.ordered_scan(&input, &keys, &needed, limit.is_some())? {
             return Ok(match limit {
                 Some((limit, offset)) => self.limit(sorted, limit, offset),
@@ -363,7 +440,12 @@ impl Lower<'_> {
             }
             _ => {
                 let start = cost.1 + rows * compare * rows.max(2.0).log2();
-                self.node(Operator::Sort { input, keys: lowered }, output, rows, (start, start + rows * OPERATOR))
+                self.node(
+                    Operator::Sort { input, keys: lowered },
+                    output,
+                    rows,
+                    (start, start + rows * OPERATOR),
+                )
             }
         })
     }
@@ -375,7 +457,8 @@ impl Lower<'_> {
         calls: Vec<(ColumnId, Call)>,
         required: &ColumnSet,
     ) -> Result<PlanId> {
-        let calls: Vec<(ColumnId, Call)> = calls.into_iter().filter(|(id, _)| required.contains(*id)).collect();
+        let calls: Vec<(ColumnId, Call)> =
+            calls.into_iter().filter(|(id, _)| required.contains(*id)).collect();
         let mut needed = ColumnSet::default();
         groups.iter().for_each(|(_, expr)| expr.add_columns(&mut needed));
         for (_, call) in &calls {
@@ -389,7 +472,8 @@ impl Lower<'_> {
         } else {
             self.estimator.groups(groups.iter().map(|(_, expr)| expr), in_rows)
         };
-        let group_columns: Option<Vec<ColumnId>> = groups.iter().map(|(_, expr)| expr.as_column()).collect();
+        let group_columns: Option<Vec<ColumnId>> =
+            groups.iter().map(|(_, expr)| expr.as_column()).collect();
         let streamed = match group_columns {
             Some(columns) if !columns.is_empty() => self.grouped_scan(&input, &columns, &needed)?,
             _ => None,
@@ -397,7 +481,11 @@ impl Lower<'_> {
         let (input, strategy) = match streamed {
             Some(input) => (input, AggregateStrategy::Streaming),
             None => {
-                let strategy = if groups.is_empty() { AggregateStrategy::Plain } else { AggregateStrategy::Hash };
+                let strategy = if groups.is_empty() {
+                    AggregateStrategy::Plain
+                } else {
+                    AggregateStrategy::Hash
+                };
                 (self.lower(input, &needed)?, strategy)
             }
         };
@@ -423,7 +511,12 @@ impl Lower<'_> {
         let work = in_rows * OPERATOR * (groups.len() + aggregates.len()) as f64;
         let start = if strategy == AggregateStrategy::Streaming { cost.0 } else { cost.1 + work };
         let total = cost.1 + work + rows * ROW;
-        Ok(self.node(Operator::Aggregate { input, groups, aggregates, strategy }, output, rows, (start, total)))
+        Ok(self.node(
+            Operator::Aggregate { input, groups, aggregates, strategy },
+            output,
+            rows,
+            (start, total),
+        ))
     }
 }
 
@@ -433,7 +526,11 @@ fn order_predicates(mut predicates: Vec<Expr>) -> Vec<Expr> {
         let mut operators = 0usize;
         expr.walk(&mut |expr| {
             operators += match &expr.kind {
-                ExprKind::Call { function, .. } if function.name.contains("like") || function.name.contains("regex") => 20,
+                ExprKind::Call { function, .. }
+                    if function.name.contains("like") || function.name.contains("regex") =>
+                {
+                    20
+                }
                 ExprKind::Subplan(_) | ExprKind::Exists(_) | ExprKind::ArraySubplan(_) => 100,
                 ExprKind::Call { .. } => 1,
                 _ => 0,
@@ -448,7 +545,9 @@ fn order_predicates(mut predicates: Vec<Expr>) -> Vec<Expr> {
 }
 
 fn limit_rows(limit: Option<&Expr>, offset: Option<&Expr>, rows: f64) -> f64 {
-    let value = |expr: &Expr| expr.as_literal().and_then(damask_types::Value::as_i64).map(|v| v.max(0) as f64);
+    let value = |expr: &Expr| {
+        expr.as_literal().and_then(damask_types::Value::as_i64).map(|v| v.max(0) as f64)
+    };
     let skipped = offset.and_then(value).unwrap_or(0.0);
     match limit {
         Some(limit) => value(limit).unwrap_or(rows * 0.1).min((rows - skipped).max(0.0)),

@@ -25,7 +25,9 @@ impl Binder<'_> {
             let expr = match item {
                 GroupItem::Expr(expr) => expr,
                 GroupItem::Empty(_) => continue,
-                GroupItem::Rollup(_, span) | GroupItem::Cube(_, span) | GroupItem::Sets(_, span) => {
+                GroupItem::Rollup(_, span)
+                | GroupItem::Cube(_, span)
+                | GroupItem::Sets(_, span) => {
                     return Err(Error::unsupported("grouping sets").at(at(*span)));
                 }
             };
@@ -57,8 +59,11 @@ impl Binder<'_> {
         let no_aggregate = |expr: &Expr, calls: &Option<Vec<(ColumnId, Call)>>| {
             let ids: ColumnSet = calls.iter().flatten().map(|(id, _)| *id).collect();
             if expr.columns().intersects(&ids) {
-                return Err(Error::new(SqlState::GROUPING_ERROR, "aggregate functions are not allowed in GROUP BY")
-                    .at(expr.position.unwrap_or(position)));
+                return Err(Error::new(
+                    SqlState::GROUPING_ERROR,
+                    "aggregate functions are not allowed in GROUP BY",
+                )
+                .at(expr.position.unwrap_or(position)));
             }
             Ok(())
         };
@@ -70,12 +75,16 @@ impl Binder<'_> {
                 return Ok(found);
             }
             ast::ExprKind::Literal(ast::Literal::Number(_) | ast::Literal::String(_)) => {
-                return Err(Error::new(SqlState::SYNTAX_ERROR, "non-integer constant in GROUP BY").at(position));
+                return Err(Error::new(SqlState::SYNTAX_ERROR, "non-integer constant in GROUP BY")
+                    .at(position));
             }
             ast::ExprKind::Column(name) if name.0.len() == 1 => {
                 let wanted = name.base().as_str();
                 let in_input = scope.merged.iter().any(|(merged, _)| merged == wanted)
-                    || scope.tables.iter().any(|table| table.columns.iter().any(|column| column.name == wanted));
+                    || scope
+                        .tables
+                        .iter()
+                        .any(|table| table.columns.iter().any(|column| column.name == wanted));
                 let mut found = outputs.iter().filter(|(name, _)| *name == wanted);
                 if !in_input && let Some((_, first)) = found.next() {
                     if found.any(|(_, other)| !other.same(first)) {
@@ -194,7 +203,9 @@ impl<'b, 'a, 's> Grouping<'b, 'a, 's> {
         let message = if in_subquery {
             format!("subquery uses ungrouped column \"{name}\" from outer query")
         } else {
-            format!("column \"{name}\" must appear in the GROUP BY clause or be used in an aggregate function")
+            format!(
+                "column \"{name}\" must appear in the GROUP BY clause or be used in an aggregate function"
+            )
         };
         let error = Error::new(SqlState::GROUPING_ERROR, message);
         Err(match position {
@@ -205,7 +216,9 @@ impl<'b, 'a, 's> Grouping<'b, 'a, 's> {
 
     /// Whether the column's table has its whole primary key among the groups.
     fn is_determined(&self, id: ColumnId) -> bool {
-        let Some(table) = self.scope.tables.iter().find(|table| table.columns.iter().any(|c| c.id == id)) else {
+        let Some(table) =
+            self.scope.tables.iter().find(|table| table.columns.iter().any(|c| c.id == id))
+        else {
             return false;
         };
         let Some(relation) = &table.relation else {

@@ -12,7 +12,12 @@ impl Binder<'_> {
     ///
     /// # Errors
     /// 42846 if no cast of this context exists; 22P02 and others for an unknown literal that does not parse.
-    pub(crate) fn coerce(&mut self, expr: Expr, target: SqlType, context: CastContext) -> Result<Expr> {
+    pub(crate) fn coerce(
+        &mut self,
+        expr: Expr,
+        target: SqlType,
+        context: CastContext,
+    ) -> Result<Expr> {
         let source = expr.ty.id;
         if source == TypeId::Unknown {
             return self.coerce_unknown(expr, target, context);
@@ -24,11 +29,15 @@ impl Binder<'_> {
             return Ok(expr);
         }
         // The catalog's vectors are arrays in all but name.
-        if matches!((source, target.id), (TypeId::Int2Vector, TypeId::Int2Array) | (TypeId::OidVector, TypeId::OidArray)) {
+        if matches!(
+            (source, target.id),
+            (TypeId::Int2Vector, TypeId::Int2Array) | (TypeId::OidVector, TypeId::OidArray)
+        ) {
             let position = expr.position;
             return Ok(Expr { kind: ExprKind::Retype(Box::new(expr)), ty: target, position });
         }
-        let Some(cast) = registry::cast(source, target.id).filter(|cast| cast.context <= context) else {
+        let Some(cast) = registry::cast(source, target.id).filter(|cast| cast.context <= context)
+        else {
             return Err(cannot_cast(source, target.id, expr.position));
         };
         let position = expr.position;
@@ -37,13 +46,16 @@ impl Binder<'_> {
             && from != to
         {
             let element = Expr::new(ExprKind::Element, from);
-            let element = self.coerce(element, SqlType { id: to, typmod: target.typmod }, context)?;
+            let element =
+                self.coerce(element, SqlType { id: to, typmod: target.typmod }, context)?;
             let kind = ExprKind::ArrayCast { arg: Box::new(expr), element: Box::new(element) };
             return Ok(Expr { kind, ty: target, position });
         }
         let plain = SqlType::plain(target.id);
         let converted = match cast.method {
-            CastMethod::Binary => Expr { kind: ExprKind::Retype(Box::new(expr)), ty: plain, position },
+            CastMethod::Binary => {
+                Expr { kind: ExprKind::Retype(Box::new(expr)), ty: plain, position }
+            }
             CastMethod::InOut => {
                 // The text form is parsed with the modifier applied.
                 return Ok(Expr { kind: ExprKind::InOut(Box::new(expr)), ty: target, position });
@@ -63,12 +75,18 @@ impl Binder<'_> {
     }
 
     /// A literal or parameter whose type was not known becomes one of `target`.
-    fn coerce_unknown(&mut self, expr: Expr, target: SqlType, context: CastContext) -> Result<Expr> {
+    fn coerce_unknown(
+        &mut self,
+        expr: Expr,
+        target: SqlType,
+        context: CastContext,
+    ) -> Result<Expr> {
         let position = expr.position;
         match &expr.kind {
             ExprKind::Parameter(index) => {
                 let known = self.parameter_type(*index, target.id);
-                let expr = Expr { kind: ExprKind::Parameter(*index), ty: SqlType::plain(known), position };
+                let expr =
+                    Expr { kind: ExprKind::Parameter(*index), ty: SqlType::plain(known), position };
                 if known == target.id {
                     return Ok(apply_typmod(expr, target, context == CastContext::Explicit));
                 }
@@ -81,11 +99,23 @@ impl Binder<'_> {
             }
             ExprKind::Literal(Value::Text(text)) => {
                 if is_session_dependent(target.id) {
-                    let text = Expr { kind: ExprKind::Literal(Value::Text(text.clone())), ty: TypeId::Unknown.into(), position };
-                    return Ok(Expr { kind: ExprKind::InOut(Box::new(text)), ty: target, position });
+                    let text = Expr {
+                        kind: ExprKind::Literal(Value::Text(text.clone())),
+                        ty: TypeId::Unknown.into(),
+                        position,
+                    };
+                    return Ok(Expr {
+                        kind: ExprKind::InOut(Box::new(text)),
+                        ty: target,
+                        position,
+                    });
                 }
                 let session = self.ctx.session;
-                let ty = if context == CastContext::Explicit { target } else { SqlType::plain(target.id) };
+                let ty = if context == CastContext::Explicit {
+                    target
+                } else {
+                    SqlType::plain(target.id)
+                };
                 let value = parse_text(ty, text, session.format(), session.transaction_timestamp());
                 let value = match (value, position) {
                     (Ok(value), _) => value,
@@ -132,7 +162,10 @@ impl Binder<'_> {
         if !can_coerce(expr.ty.id, TypeId::Bool, CastContext::Assignment) {
             return Err(Error::new(
                 SqlState::DATATYPE_MISMATCH,
-                format!("argument of {what} must be type boolean, not type {}", type_text(expr.ty.id)),
+                format!(
+                    "argument of {what} must be type boolean, not type {}",
+                    type_text(expr.ty.id)
+                ),
             )
             .at(expr.position.unwrap_or_default()));
         }
@@ -159,7 +192,10 @@ fn is_session_dependent(ty: TypeId) -> bool {
 
 /// Applies a type's modifier to a value that has the type but not (provably) the modifier.
 pub(crate) fn apply_typmod(expr: Expr, target: SqlType, is_explicit: bool) -> Expr {
-    if target.typmod == -1 || expr.ty == target || matches!(expr.kind, ExprKind::Literal(Value::Null)) {
+    if target.typmod == -1
+        || expr.ty == target
+        || matches!(expr.kind, ExprKind::Literal(Value::Null))
+    {
         return Expr { ty: if target.typmod == -1 { expr.ty } else { target }, ..expr };
     }
     if let Some(element) = target.id.element().filter(|_| target.id.is_array()) {

@@ -112,7 +112,10 @@ impl Binder<'_> {
                 return Ok(relation);
             }
             RelationKind::View => {
-                return Err(Error::unsupported(format!("changing rows through view \"{}\"", relation.name)));
+                return Err(Error::unsupported(format!(
+                    "changing rows through view \"{}\"",
+                    relation.name
+                )));
             }
             RelationKind::Sequence => format!("cannot change sequence \"{}\"", relation.name),
             RelationKind::Index => format!("cannot change index \"{}\"", relation.name),
@@ -133,7 +136,9 @@ impl Binder<'_> {
         target: &ColumnTarget,
     ) -> Result<(ColumnIndex, &'r Column)> {
         if !target.path.is_empty() {
-            return Err(Error::unsupported("assignment to a part of a column").at(at(target.name.span)));
+            return Err(
+                Error::unsupported("assignment to a part of a column").at(at(target.name.span))
+            );
         }
         let name = target.name.as_str();
         relation.column(name).ok_or_else(|| {
@@ -168,23 +173,29 @@ impl Binder<'_> {
         }
         let is_listed = !insert.columns.is_empty();
         if !is_listed {
-            targets = relation.live_columns().map(|(index, column)| (index, column.clone())).collect();
+            targets =
+                relation.live_columns().map(|(index, column)| (index, column.clone())).collect();
         }
         // Values for the first so many target columns.
         let mut values: Vec<(ColumnIndex, Expr)> = vec![];
         let (plan, rows) = match insert.source.as_deref() {
             None => (Logical::one_row(), None),
-            Some(query) => self.bind_insert_source(query, &targets, is_listed, &scope, insert, &mut values)?,
+            Some(query) => {
+                self.bind_insert_source(query, &targets, is_listed, &scope, insert, &mut values)?
+            }
         };
         if let Some(rows) = rows {
             // Several rows of values: each is a full row already.
             return self.finish_insert(&relation, rows, insert);
         }
         let user = insert.overriding == Some(ast::Overriding::User);
-        values.retain(|(index, _)| !(user && relation.columns[usize::from(index.0)].identity.is_some()));
+        values.retain(|(index, _)| {
+            !(user && relation.columns[usize::from(index.0)].identity.is_some())
+        });
         self.check_identity(&relation, &values, insert, plan_is_default)?;
         let row = self.full_row(&relation, values)?;
-        let exprs: Vec<(ColumnId, Expr)> = row.into_iter().map(|expr| (self.new_column(expr.ty), expr)).collect();
+        let exprs: Vec<(ColumnId, Expr)> =
+            row.into_iter().map(|expr| (self.new_column(expr.ty), expr)).collect();
         let columns = exprs.iter().map(|(id, _)| *id).collect();
         self.finish_insert(&relation, (project(plan, exprs), columns), insert)
     }
@@ -210,7 +221,10 @@ impl Binder<'_> {
         Ok(())
     }
 
-    #[expect(clippy::type_complexity, reason = "either values over a plan, or whole rows with their columns")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "either values over a plan, or whole rows with their columns"
+    )]
     fn bind_insert_source(
         &mut self,
         query: &Query,
@@ -222,8 +236,10 @@ impl Binder<'_> {
     ) -> Result<(Logical, Option<(Logical, Vec<ColumnId>)>)> {
         let check_width = |width: usize, position: Option<Position>| {
             if width > targets.len() {
-                let error =
-                    Error::new(SqlState::SYNTAX_ERROR, "INSERT has more expressions than target columns");
+                let error = Error::new(
+                    SqlState::SYNTAX_ERROR,
+                    "INSERT has more expressions than target columns",
+                );
                 return Err(match position {
                     Some(position) => error.at(position),
                     None => error,
@@ -231,12 +247,18 @@ impl Binder<'_> {
             }
             if is_listed && width < targets.len() {
                 let target = &insert.columns[width];
-                return Err(Error::new(SqlState::SYNTAX_ERROR, "INSERT has more target columns than expressions")
-                    .at(at(target.name.span)));
+                return Err(Error::new(
+                    SqlState::SYNTAX_ERROR,
+                    "INSERT has more target columns than expressions",
+                )
+                .at(at(target.name.span)));
             }
             Ok(())
         };
-        let is_plain = query.with.is_none() && query.order_by.is_empty() && query.limit.is_none() && query.offset.is_none();
+        let is_plain = query.with.is_none()
+            && query.order_by.is_empty()
+            && query.limit.is_none()
+            && query.offset.is_none();
         if let QueryBody::Values(rows) = &query.body
             && is_plain
         {
@@ -247,8 +269,11 @@ impl Binder<'_> {
             let width = rows.first().map_or(0, Vec::len);
             for row in rows {
                 if row.len() != width {
-                    return Err(Error::new(SqlState::SYNTAX_ERROR, "VALUES lists must all be the same length")
-                        .at(Position(row.first().map_or(query.span.start, |expr| expr.span.start))));
+                    return Err(Error::new(
+                        SqlState::SYNTAX_ERROR,
+                        "VALUES lists must all be the same length",
+                    )
+                    .at(Position(row.first().map_or(query.span.start, |expr| expr.span.start))));
                 }
                 check_width(row.len(), row.get(targets.len()).map(|expr| at(expr.span)))?;
                 let mut bound = vec![];
@@ -274,24 +299,34 @@ impl Binder<'_> {
             if !env.pending.is_empty() {
                 return Err(Error::unsupported("IN (subquery) in VALUES with several rows"));
             }
-            let columns: Vec<ColumnId> =
-                relation.live_columns().map(|(_, column)| column.ty).map(|ty| self.new_column(ty)).collect();
+            let columns: Vec<ColumnId> = relation
+                .live_columns()
+                .map(|(_, column)| column.ty)
+                .map(|ty| self.new_column(ty))
+                .collect();
             let plan = Logical::Values { columns: columns.clone(), rows: bound_rows };
             return Ok((Logical::one_row(), Some((plan, columns))));
         }
         let bound = self.bind_query_raw(query, scope)?;
         let position = match &query.body {
-            QueryBody::Select(select) => select.items.get(targets.len()).map(|item| at(item.expr.span)),
+            QueryBody::Select(select) => {
+                select.items.get(targets.len()).map(|item| at(item.expr.span))
+            }
             QueryBody::Values(_) | QueryBody::SetOperation(_) => None,
         };
         check_width(bound.columns.len(), position)?;
         let mut plan = bound.plan;
-        for (index, (column, (target, description))) in bound.columns.iter().zip(targets).enumerate() {
+        for (index, (column, (target, description))) in
+            bound.columns.iter().zip(targets).enumerate()
+        {
             // A literal of the select list is converted itself, so that its text is checked now.
             let literal = match &mut plan {
                 Logical::Project { exprs, .. } if column.ty.id == TypeId::Unknown => exprs
                     .iter()
-                    .find(|(id, expr)| *id == column.id && matches!(expr.kind, ExprKind::Literal(_) | ExprKind::Parameter(_)))
+                    .find(|(id, expr)| {
+                        *id == column.id
+                            && matches!(expr.kind, ExprKind::Literal(_) | ExprKind::Parameter(_))
+                    })
                     .map(|(_, expr)| expr.clone()),
                 _ => None,
             };
@@ -307,7 +342,11 @@ impl Binder<'_> {
     }
 
     /// One expression for each live column, defaults filled in.
-    fn full_row(&mut self, relation: &Relation, values: Vec<(ColumnIndex, Expr)>) -> Result<Vec<Expr>> {
+    fn full_row(
+        &mut self,
+        relation: &Relation,
+        values: Vec<(ColumnIndex, Expr)>,
+    ) -> Result<Vec<Expr>> {
         let mut row: Vec<Option<Expr>> = vec![None; relation.columns.len()];
         for (index, expr) in values {
             row[usize::from(index.0)] = Some(expr);
@@ -337,7 +376,9 @@ impl Binder<'_> {
         let parsed = damask_sql::parse_expression(text).map_err(|error| parse_error(&error))?;
         let scope = Scope::root();
         let mut env = Env::plain(&scope, "DEFAULT expressions");
-        let bound = self.bind_expr(&parsed, &mut env).and_then(|bound| self.assign(bound, &column.name, column.ty));
+        let bound = self
+            .bind_expr(&parsed, &mut env)
+            .and_then(|bound| self.assign(bound, &column.name, column.ty));
         let mut bound = bound.map_err(without_position)?;
         forget_positions(&mut bound);
         Ok(bound)
@@ -354,20 +395,28 @@ impl Binder<'_> {
         let scope = Scope { tables: vec![table], ..Scope::root() };
         let (returning, shown) = self.bind_returning(&insert.returning, &scope)?;
         Ok(Statement {
-            kind: StatementKind::Insert { table: Arc::clone(relation), input, columns, checks, returning },
+            kind: StatementKind::Insert {
+                table: Arc::clone(relation),
+                input,
+                columns,
+                checks,
+                returning,
+            },
             columns: shown,
         })
     }
 
     /// Ids for a new row, and its CHECK constraints.
-    fn new_row(&mut self, relation: &Arc<Relation>, alias: &str) -> Result<(RowChecks, ScopeTable)> {
+    fn new_row(
+        &mut self,
+        relation: &Arc<Relation>,
+        alias: &str,
+    ) -> Result<(RowChecks, ScopeTable)> {
         let mut columns = vec![];
         let mut scope = vec![];
         for (index, column) in relation.live_columns() {
             let id = self.new_column(column.ty);
-            self.origins[id.0 as usize] = Some(Origin {
-                table: Some((relation.oid, index.0 + 1)),
-            });
+            self.origins[id.0 as usize] = Some(Origin { table: Some((relation.oid, index.0 + 1)) });
             columns.push((index, id));
             scope.push(ScopeColumn { name: column.name.clone(), id, is_merged: false });
         }
@@ -396,7 +445,11 @@ impl Binder<'_> {
         Ok((RowChecks { columns, checks }, table))
     }
 
-    fn bind_returning(&mut self, items: &[SelectItem], scope: &Scope<'_>) -> Result<(Vec<Expr>, Vec<BoundColumn>)> {
+    fn bind_returning(
+        &mut self,
+        items: &[SelectItem],
+        scope: &Scope<'_>,
+    ) -> Result<(Vec<Expr>, Vec<BoundColumn>)> {
         let mut exprs: Vec<(String, Expr)> = vec![];
         let mut env = Env::plain(scope, "RETURNING");
         for item in items {
@@ -413,7 +466,10 @@ impl Binder<'_> {
                     let Some(table) = scope.table(name.base().as_str()) else {
                         return Err(Error::new(
                             SqlState::UNDEFINED_TABLE,
-                            format!("missing FROM-clause entry for table \"{}\"", name.base().as_str()),
+                            format!(
+                                "missing FROM-clause entry for table \"{}\"",
+                                name.base().as_str()
+                            ),
                         )
                         .at(at(name.span())));
                     };
@@ -426,7 +482,10 @@ impl Binder<'_> {
             }
             let expr = self.bind_expr(&item.expr, &mut env)?;
             let expr = self.known(expr)?;
-            let name = item.alias.as_ref().map_or_else(|| output_name(&item.expr), |alias| alias.as_str().to_owned());
+            let name = item
+                .alias
+                .as_ref()
+                .map_or_else(|| output_name(&item.expr), |alias| alias.as_str().to_owned());
             exprs.push((name, expr));
         }
         if !env.pending.is_empty() {
@@ -447,12 +506,18 @@ impl Binder<'_> {
     }
 
     /// Joins the target with FROM or USING.
-    fn join_sources(&mut self, plan: Logical, from: &[ast::TableRef], scope: &mut Scope<'_>) -> Result<Logical> {
+    fn join_sources(
+        &mut self,
+        plan: Logical,
+        from: &[ast::TableRef],
+        scope: &mut Scope<'_>,
+    ) -> Result<Logical> {
         if from.is_empty() {
             return Ok(plan);
         }
         // The sources do not see the target, except through LATERAL, which is left out here.
-        let outer = Scope { parent: None, tables: vec![], merged: vec![], ctes: scope.ctes.clone() };
+        let outer =
+            Scope { parent: None, tables: vec![], merged: vec![], ctes: scope.ctes.clone() };
         let item = self.bind_from(from, &outer)?;
         for table in item.tables {
             scope.add(table, at(from[0].span))?;
@@ -522,7 +587,10 @@ impl Binder<'_> {
                         if column.identity == Some(Identity::Always) {
                             return Err(Error::new(
                                 SqlState::GENERATED_ALWAYS,
-                                format!("column \"{}\" can only be updated to DEFAULT", column.name),
+                                format!(
+                                    "column \"{}\" can only be updated to DEFAULT",
+                                    column.name
+                                ),
                             )
                             .detail(format!(
                                 "Column \"{}\" is an identity column defined as GENERATED ALWAYS.",
@@ -582,8 +650,11 @@ impl Binder<'_> {
             if found == width {
                 return Ok(());
             }
-            Err(Error::new(SqlState::SYNTAX_ERROR, "number of columns does not match number of values")
-                .at(at(assignment.value.span)))
+            Err(Error::new(
+                SqlState::SYNTAX_ERROR,
+                "number of columns does not match number of values",
+            )
+            .at(at(assignment.value.span)))
         };
         match &assignment.value.kind {
             ast::ExprKind::Row { fields, .. } => {
@@ -593,8 +664,11 @@ impl Binder<'_> {
             ast::ExprKind::Subquery(query) => {
                 let bound = self.bind_query(query, env.scope)?;
                 mismatch(bound.columns.len())?;
-                let values =
-                    bound.columns.iter().map(|column| Some(Expr::column(column.id, column.ty))).collect();
+                let values = bound
+                    .columns
+                    .iter()
+                    .map(|column| Some(Expr::column(column.id, column.ty)))
+                    .collect();
                 env.pending.push(super::subquery::Pending {
                     kind: JoinKind::Single,
                     plan: bound.plan,
@@ -627,13 +701,24 @@ impl Binder<'_> {
         let (plan, recheck) = self.bind_filter(plan, delete.filter.as_ref(), &scope)?;
         let (returning, columns) = self.bind_returning(&delete.returning, &scope)?;
         Ok(Statement {
-            kind: StatementKind::Delete { table: relation, input: plan, row_id, old, recheck, returning },
+            kind: StatementKind::Delete {
+                table: relation,
+                input: plan,
+                row_id,
+                old,
+                recheck,
+                returning,
+            },
             columns,
         })
     }
 
     /// COPY FROM.
-    pub(crate) fn bind_copy(&mut self, relation: &Arc<Relation>, given: &[ColumnIndex]) -> Result<Statement> {
+    pub(crate) fn bind_copy(
+        &mut self,
+        relation: &Arc<Relation>,
+        given: &[ColumnIndex],
+    ) -> Result<Statement> {
         self.uses(relation, true);
         let mut values = vec![];
         let mut input = vec![];
@@ -651,7 +736,13 @@ impl Binder<'_> {
         let columns = exprs.iter().map(|(id, _)| *id).collect();
         let (checks, _) = self.new_row(relation, &relation.name)?;
         let input = project(Logical::Input { columns: input }, exprs);
-        let kind = StatementKind::Insert { table: Arc::clone(relation), input, columns, checks, returning: vec![] };
+        let kind = StatementKind::Insert {
+            table: Arc::clone(relation),
+            input,
+            columns,
+            checks,
+            returning: vec![],
+        };
         Ok(Statement { kind, columns: vec![] })
     }
 
@@ -665,7 +756,11 @@ impl Binder<'_> {
     ) -> Result<Expr> {
         let scope_columns: Vec<ScopeColumn> = columns
             .iter()
-            .map(|(name, ty)| ScopeColumn { name: name.clone(), id: self.new_column(*ty), is_merged: false })
+            .map(|(name, ty)| ScopeColumn {
+                name: name.clone(),
+                id: self.new_column(*ty),
+                is_merged: false,
+            })
             .collect();
         let mut scope = Scope::root();
         scope.tables.push(ScopeTable {
@@ -682,12 +777,23 @@ impl Binder<'_> {
         };
         let mut env = Env::plain(&scope, clause);
         let bound = self.bind_expr(expr, &mut env)?;
-        let has_subplan =
-            bound.any(&|expr| matches!(expr.kind, ExprKind::Subplan(_) | ExprKind::Exists(_) | ExprKind::ArraySubplan(_)));
+        let has_subplan = bound.any(&|expr| {
+            matches!(
+                expr.kind,
+                ExprKind::Subplan(_) | ExprKind::Exists(_) | ExprKind::ArraySubplan(_)
+            )
+        });
         if !env.pending.is_empty() || has_subplan {
-            let what = if clause == "check constraints" { "check constraint" } else { clause.trim_end_matches('s') };
-            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, format!("cannot use subquery in {what}"))
-                .at(bound.position.unwrap_or_default()));
+            let what = if clause == "check constraints" {
+                "check constraint"
+            } else {
+                clause.trim_end_matches('s')
+            };
+            return Err(Error::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                format!("cannot use subquery in {what}"),
+            )
+            .at(bound.position.unwrap_or_default()));
         }
         match purpose {
             ColumnUse::Check => self.condition(bound, "CHECK"),
@@ -739,7 +845,10 @@ fn generated_always(column: &Column) -> Error {
         SqlState::GENERATED_ALWAYS,
         format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name),
     )
-    .detail(format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name))
+    .detail(format!(
+        "Column \"{}\" is an identity column defined as GENERATED ALWAYS.",
+        column.name
+    ))
     .hint("Use OVERRIDING SYSTEM VALUE to override.")
 }
 
@@ -751,4 +860,3 @@ fn without_position(mut error: Error) -> Error {
 fn forget_positions(expr: &mut Expr) {
     expr.transform(&mut |expr| expr.position = None);
 }
-

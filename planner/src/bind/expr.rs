@@ -31,7 +31,15 @@ pub(crate) struct Env<'s> {
 impl<'s> Env<'s> {
     /// A clause that holds neither aggregates nor set-returning functions.
     pub(crate) fn plain(scope: &'s Scope<'s>, clause: &'static str) -> Self {
-        Self { scope, clause, pending: vec![], calls: None, below: vec![], sets: None, in_aggregate: false }
+        Self {
+            scope,
+            clause,
+            pending: vec![],
+            calls: None,
+            below: vec![],
+            sets: None,
+            in_aggregate: false,
+        }
     }
 }
 
@@ -64,7 +72,10 @@ impl Binder<'_> {
         match &expr.kind {
             Ast::Literal(literal) => self.bind_literal(literal),
             Ast::Column(name) => self.resolve_column(name, env.scope),
-            Ast::Wildcard(_) => Err(Error::new(SqlState::SYNTAX_ERROR, "row expansion via \"*\" is not supported here")),
+            Ast::Wildcard(_) => Err(Error::new(
+                SqlState::SYNTAX_ERROR,
+                "row expansion via \"*\" is not supported here",
+            )),
             Ast::Parameter(number) => self.bind_parameter(*number),
             Ast::Unary { operator, expr } => {
                 let arg = self.bind_expr(expr, env)?;
@@ -75,24 +86,34 @@ impl Binder<'_> {
                 let mut bound = self.bind_expr(first, env)?;
                 for (operator, right) in rest {
                     let right = self.bind_expr(right, env)?;
-                    bound = self.operator(operator.as_str(), Some(bound), right, operator.span.start)?;
+                    bound =
+                        self.operator(operator.as_str(), Some(bound), right, operator.span.start)?;
                     bound.position = Some(Position(operator.span.start));
                 }
                 Ok(bound)
             }
             Ast::And(parts) => {
-                let parts = parts.iter().map(|part| self.bind_bool(part, "AND", env)).collect::<Result<Vec<_>>>()?;
+                let parts = parts
+                    .iter()
+                    .map(|part| self.bind_bool(part, "AND", env))
+                    .collect::<Result<Vec<_>>>()?;
                 Ok(Expr::and(parts))
             }
             Ast::Or(parts) => {
-                let parts = parts.iter().map(|part| self.bind_bool(part, "OR", env)).collect::<Result<Vec<_>>>()?;
+                let parts = parts
+                    .iter()
+                    .map(|part| self.bind_bool(part, "OR", env))
+                    .collect::<Result<Vec<_>>>()?;
                 Ok(Expr::or(parts))
             }
             Ast::Not(arg) => Ok(self.bind_bool(arg, "NOT", env)?.negate()),
             Ast::IsNull { expr, negated, .. } => {
                 let arg = self.bind_expr(expr, env)?;
                 let arg = self.known(arg)?;
-                Ok(Expr::new(ExprKind::IsNull { arg: Box::new(arg), negated: *negated }, TypeId::Bool))
+                Ok(Expr::new(
+                    ExprKind::IsNull { arg: Box::new(arg), negated: *negated },
+                    TypeId::Bool,
+                ))
             }
             Ast::IsTruth { expr, truth, negated, .. } => {
                 let word = match (truth, negated) {
@@ -104,7 +125,10 @@ impl Binder<'_> {
                     (None, true) => "IS NOT UNKNOWN",
                 };
                 let arg = Box::new(self.bind_bool(expr, word, env)?);
-                Ok(Expr::new(ExprKind::IsBool { arg, value: *truth, negated: *negated }, TypeId::Bool))
+                Ok(Expr::new(
+                    ExprKind::IsBool { arg, value: *truth, negated: *negated },
+                    TypeId::Bool,
+                ))
             }
             Ast::IsDistinctFrom { left, right, negated, .. } => {
                 if let (Some(left), Some(right)) = (row_fields(left), row_fields(right)) {
@@ -117,14 +141,23 @@ impl Binder<'_> {
             Ast::Between { expr: arg, low, high, symmetric, negated, location } => {
                 self.bind_between(arg, low, high, *symmetric, *negated, *location, env)
             }
-            Ast::InList { expr, list, negated, location } => self.bind_in_list(expr, list, *negated, *location, env),
+            Ast::InList { expr, list, negated, location } => {
+                self.bind_in_list(expr, list, *negated, *location, env)
+            }
             Ast::InSubquery { expr, query, negated, location } => {
                 let lhs = match row_fields(expr) {
                     Some(fields) => self.bind_all(fields, env)?,
                     None => vec![self.bind_expr(expr, env)?],
                 };
-                let bound =
-                    self.bind_quantified(lhs, "=", query, false, *location, env.scope, &mut env.pending)?;
+                let bound = self.bind_quantified(
+                    lhs,
+                    "=",
+                    query,
+                    false,
+                    *location,
+                    env.scope,
+                    &mut env.pending,
+                )?;
                 Ok(if *negated { bound.negate() } else { bound })
             }
             Ast::Like { kind, expr, pattern, escape, negated, location } => {
@@ -232,7 +265,9 @@ impl Binder<'_> {
             }
             Ast::Function(call) => self.bind_function(call, env),
             Ast::SqlValue(value) => self.bind_sql_value(*value),
-            Ast::Default => Err(Error::new(SqlState::SYNTAX_ERROR, "DEFAULT is not allowed in this context")),
+            Ast::Default => {
+                Err(Error::new(SqlState::SYNTAX_ERROR, "DEFAULT is not allowed in this context"))
+            }
             Ast::Grouping(_) => Err(Error::unsupported("GROUPING")),
             Ast::CurrentOf(_) => Err(Error::unsupported("WHERE CURRENT OF")),
         }
@@ -251,13 +286,18 @@ impl Binder<'_> {
                 Expr::literal(value, TypeId::Numeric)
             }
             Literal::String(text) => Expr::literal(Value::text(&**text), TypeId::Unknown),
-            Literal::BitString(_) | Literal::HexString(_) => return Err(Error::unsupported("type bit")),
+            Literal::BitString(_) | Literal::HexString(_) => {
+                return Err(Error::unsupported("type bit"));
+            }
         })
     }
 
     fn bind_parameter(&mut self, number: u32) -> Result<Expr> {
         if number == 0 || number > 65_535 {
-            return Err(Error::new(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter ${number}")));
+            return Err(Error::new(
+                SqlState::UNDEFINED_PARAMETER,
+                format!("there is no parameter ${number}"),
+            ));
         }
         let index = number as usize - 1;
         if self.parameters.len() <= index {
@@ -276,12 +316,17 @@ impl Binder<'_> {
     }
 
     /// Converts all to their common type.
-    pub(crate) fn common(&mut self, args: Vec<Expr>, context: CommonContext) -> Result<(Vec<Expr>, SqlType)> {
+    pub(crate) fn common(
+        &mut self,
+        args: Vec<Expr>,
+        context: CommonContext,
+    ) -> Result<(Vec<Expr>, SqlType)> {
         let types: Vec<_> = args.iter().map(|arg| arg.ty.id).collect();
         let id = common_type(&types, context).map_err(|error| {
             // The error stands at the first operand whose type differs from the first known one.
             let first = types.iter().find(|&&ty| ty != TypeId::Unknown);
-            let culprit = args.iter().find(|arg| arg.ty.id != TypeId::Unknown && Some(&arg.ty.id) != first);
+            let culprit =
+                args.iter().find(|arg| arg.ty.id != TypeId::Unknown && Some(&arg.ty.id) != first);
             match culprit.and_then(|arg| arg.position) {
                 Some(position) => error.at(position),
                 None => error,
@@ -326,7 +371,8 @@ impl Binder<'_> {
         let lhs = self.bind_expr(left, env)?;
         let rhs = self.bind_expr(right, env)?;
         if let (ExprKind::Row(_), ExprKind::Row(_)) = (&lhs.kind, &rhs.kind)
-            && let (ExprKind::Row(left), ExprKind::Row(right)) = (lhs.kind.clone(), rhs.kind.clone())
+            && let (ExprKind::Row(left), ExprKind::Row(right)) =
+                (lhs.kind.clone(), rhs.kind.clone())
             && is_comparison(symbol)
         {
             return self.compare_rows(symbol, left, right, location);
@@ -348,12 +394,24 @@ impl Binder<'_> {
     }
 
     /// `(a, b) op (c, d)` field by field.
-    fn compare_rows(&mut self, symbol: &str, left: Vec<Expr>, right: Vec<Expr>, location: u32) -> Result<Expr> {
+    fn compare_rows(
+        &mut self,
+        symbol: &str,
+        left: Vec<Expr>,
+        right: Vec<Expr>,
+        location: u32,
+    ) -> Result<Expr> {
         if left.len() != right.len() {
-            return Err(Error::new(SqlState::SYNTAX_ERROR, "unequal number of entries in row expressions"));
+            return Err(Error::new(
+                SqlState::SYNTAX_ERROR,
+                "unequal number of entries in row expressions",
+            ));
         }
         if left.is_empty() {
-            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, "cannot compare rows of zero length"));
+            return Err(Error::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "cannot compare rows of zero length",
+            ));
         }
         match symbol {
             "=" | "<>" => {
@@ -371,7 +429,8 @@ impl Binder<'_> {
                     result = Some(match result {
                         None => self.operator(symbol, Some(left), right, location)?,
                         Some(rest) => {
-                            let less = self.operator(strict, Some(left.clone()), right.clone(), location)?;
+                            let less =
+                                self.operator(strict, Some(left.clone()), right.clone(), location)?;
                             let equal = self.operator("=", Some(left), right, location)?;
                             Expr::or(vec![less, Expr::and(vec![equal, rest])])
                         }
@@ -399,7 +458,10 @@ impl Binder<'_> {
         let bound = self.bind_query(query, env.scope)?;
         if bound.columns.len() != left.len() {
             let word = if bound.columns.len() < left.len() { "few" } else { "many" };
-            return Err(Error::new(SqlState::SYNTAX_ERROR, format!("subquery has too {word} columns")));
+            return Err(Error::new(
+                SqlState::SYNTAX_ERROR,
+                format!("subquery has too {word} columns"),
+            ));
         }
         let right = bound.columns.iter().map(|column| Expr::column(column.id, column.ty)).collect();
         env.pending.push(Pending {
@@ -419,7 +481,10 @@ impl Binder<'_> {
         env: &mut Env<'_>,
     ) -> Result<Expr> {
         if left.len() != right.len() {
-            return Err(Error::new(SqlState::SYNTAX_ERROR, "unequal number of entries in row expressions"));
+            return Err(Error::new(
+                SqlState::SYNTAX_ERROR,
+                "unequal number of entries in row expressions",
+            ));
         }
         let mut parts = vec![];
         for (left, right) in left.iter().zip(right) {
@@ -432,14 +497,26 @@ impl Binder<'_> {
     }
 
     /// IS [NOT] DISTINCT FROM of two values.
-    pub(crate) fn distinct(&mut self, lhs: Expr, rhs: Expr, negated: bool, location: u32) -> Result<Expr> {
+    pub(crate) fn distinct(
+        &mut self,
+        lhs: Expr,
+        rhs: Expr,
+        negated: bool,
+        location: u32,
+    ) -> Result<Expr> {
         if is_unknown_null(&rhs) {
             let lhs = self.known(lhs)?;
-            return Ok(Expr::new(ExprKind::IsNull { arg: Box::new(lhs), negated: !negated }, TypeId::Bool));
+            return Ok(Expr::new(
+                ExprKind::IsNull { arg: Box::new(lhs), negated: !negated },
+                TypeId::Bool,
+            ));
         }
         if is_unknown_null(&lhs) {
             let rhs = self.known(rhs)?;
-            return Ok(Expr::new(ExprKind::IsNull { arg: Box::new(rhs), negated: !negated }, TypeId::Bool));
+            return Ok(Expr::new(
+                ExprKind::IsNull { arg: Box::new(rhs), negated: !negated },
+                TypeId::Bool,
+            ));
         }
         let call = self.operator("=", Some(lhs), rhs, location)?;
         let ExprKind::Call { function, mut args } = call.kind else {
@@ -489,7 +566,9 @@ impl Binder<'_> {
             let mut parts = vec![];
             for item in list {
                 let Some(right) = row_fields(item) else {
-                    return Err(Error::unsupported("IN of a row and a value that is not written as a row"));
+                    return Err(Error::unsupported(
+                        "IN of a row and a value that is not written as a row",
+                    ));
                 };
                 let right = self.bind_all(right, env)?;
                 parts.push(self.compare_rows("=", left.clone(), right, location)?);
@@ -500,8 +579,9 @@ impl Binder<'_> {
         let lhs = self.bind_expr(arg, env)?;
         let items = self.bind_all(list, env)?;
         // As PostgreSQL: constants become one array if they have a common type; the others are compared one by one.
-        let (constants, others): (Vec<_>, Vec<_>) =
-            items.into_iter().partition(|item| !item.any(&|expr| matches!(expr.kind, ExprKind::Column(_))));
+        let (constants, others): (Vec<_>, Vec<_>) = items
+            .into_iter()
+            .partition(|item| !item.any(&|expr| matches!(expr.kind, ExprKind::Column(_))));
         let mut parts = vec![];
         let mut singles = others;
         if constants.len() > 1 {
@@ -578,15 +658,21 @@ impl Binder<'_> {
             array = self.coerce(array, target.into(), CastContext::Implicit)?;
         }
         let Some(element) = array.ty.id.element() else {
-            return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, "op ANY/ALL (array) requires array on right side")
-                .at(Position(location)));
+            return Err(Error::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                "op ANY/ALL (array) requires array on right side",
+            )
+            .at(Position(location)));
         };
         // Resolve the operator on an element, then convert the whole array.
         let sample = Expr { position: array.position, ..Expr::new(ExprKind::Element, element) };
         let call = self.operator(symbol, Some(lhs), sample, location)?;
         if call.ty.id != TypeId::Bool {
-            return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, "op ANY/ALL (array) requires operator to yield boolean")
-                .at(Position(location)));
+            return Err(Error::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                "op ANY/ALL (array) requires operator to yield boolean",
+            )
+            .at(Position(location)));
         }
         let ExprKind::Call { function, mut args } = call.kind else {
             return Err(Error::unsupported("ANY of this operator"));
@@ -596,7 +682,8 @@ impl Binder<'_> {
         let array = if converted.ty.id == element {
             array
         } else {
-            let target = converted.ty.id.array().ok_or_else(|| Error::unsupported("ANY of this type"))?;
+            let target =
+                converted.ty.id.array().ok_or_else(|| Error::unsupported("ANY of this type"))?;
             match (array.kind, array.position) {
                 (ExprKind::Array(items), position) => {
                     let mut changed = vec![];
@@ -605,16 +692,24 @@ impl Binder<'_> {
                     }
                     Expr { kind: ExprKind::Array(changed), ty: target.into(), position }
                 }
-                (kind, position) => {
-                    self.coerce(Expr { kind, ty: array.ty, position }, target.into(), CastContext::Implicit)?
-                }
+                (kind, position) => self.coerce(
+                    Expr { kind, ty: array.ty, position },
+                    target.into(),
+                    CastContext::Implicit,
+                )?,
             }
         };
-        let kind = ExprKind::AnyAll { lhs: Box::new(lhs), function, array: Box::new(array), all: is_all };
+        let kind =
+            ExprKind::AnyAll { lhs: Box::new(lhs), function, array: Box::new(array), all: is_all };
         Ok(Expr::new(kind, TypeId::Bool))
     }
 
-    fn bind_array(&mut self, items: &[ast::Expr], wanted: Option<SqlType>, env: &mut Env<'_>) -> Result<Expr> {
+    fn bind_array(
+        &mut self,
+        items: &[ast::Expr],
+        wanted: Option<SqlType>,
+        env: &mut Env<'_>,
+    ) -> Result<Expr> {
         let mut bound = vec![];
         for item in items {
             bound.push(match &item.kind {
@@ -624,8 +719,11 @@ impl Binder<'_> {
         }
         let Some(wanted) = wanted else {
             if bound.is_empty() {
-                return Err(Error::new(SqlState::INDETERMINATE_DATATYPE, "cannot determine type of empty array")
-                    .hint("Explicitly cast to the desired type, for example ARRAY[]::integer[]."));
+                return Err(Error::new(
+                    SqlState::INDETERMINATE_DATATYPE,
+                    "cannot determine type of empty array",
+                )
+                .hint("Explicitly cast to the desired type, for example ARRAY[]::integer[]."));
             }
             let (items, ty) = self.common(bound, CommonContext::Array)?;
             // Arrays of arrays are one array of more dimensions.
@@ -642,7 +740,11 @@ impl Binder<'_> {
         let mut converted = vec![];
         for item in bound {
             let target = if item.ty.id.is_array() { wanted.id } else { element };
-            converted.push(self.coerce(item, SqlType { id: target, typmod: wanted.typmod }, CastContext::Explicit)?);
+            converted.push(self.coerce(
+                item,
+                SqlType { id: target, typmod: wanted.typmod },
+                CastContext::Explicit,
+            )?);
         }
         Ok(Expr::new(ExprKind::Array(converted), wanted))
     }
@@ -657,13 +759,19 @@ impl Binder<'_> {
         let Some(element) = array.ty.id.element() else {
             return Err(Error::new(
                 SqlState::DATATYPE_MISMATCH,
-                format!("cannot subscript type {} because it does not support subscripting", type_text(array.ty.id)),
+                format!(
+                    "cannot subscript type {} because it does not support subscripting",
+                    type_text(array.ty.id)
+                ),
             ));
         };
         let mut index = |binder: &mut Self, expr: &ast::Expr| -> Result<Expr> {
             let bound = binder.bind_expr(expr, env)?;
             if !can_coerce(bound.ty.id, TypeId::Int4, CastContext::Assignment) {
-                return Err(Error::new(SqlState::DATATYPE_MISMATCH, "array subscript must have type integer"));
+                return Err(Error::new(
+                    SqlState::DATATYPE_MISMATCH,
+                    "array subscript must have type integer",
+                ));
             }
             binder.coerce(bound, TypeId::Int4.into(), CastContext::Assignment)
         };
@@ -677,14 +785,21 @@ impl Binder<'_> {
         for subscript in subscripts {
             match subscript {
                 ast::Subscript::Index(expr) => bound.push(index(self, expr)?),
-                ast::Subscript::Slice(..) => return Err(Error::unsupported("slice of several dimensions")),
+                ast::Subscript::Slice(..) => {
+                    return Err(Error::unsupported("slice of several dimensions"));
+                }
             }
         }
         let ty = SqlType { id: element, typmod: array.ty.typmod };
         Ok(Expr::new(ExprKind::Subscript { array: Box::new(array), subscripts: bound }, ty))
     }
 
-    fn bind_field(&mut self, arg: &ast::Expr, field: &ast::Ident, env: &mut Env<'_>) -> Result<Expr> {
+    fn bind_field(
+        &mut self,
+        arg: &ast::Expr,
+        field: &ast::Ident,
+        env: &mut Env<'_>,
+    ) -> Result<Expr> {
         // `(t).a` and `(ROW(...)).f1`.
         if let ast::ExprKind::Column(name) = &arg.kind
             && let [table] = &name.0[..]
@@ -694,7 +809,8 @@ impl Binder<'_> {
             return self.resolve_column(&qualified, env.scope);
         }
         let arg = self.bind_expr(arg, env)?;
-        let index = field.as_str().strip_prefix('f').and_then(|number| number.parse::<usize>().ok());
+        let index =
+            field.as_str().strip_prefix('f').and_then(|number| number.parse::<usize>().ok());
         if let (ExprKind::Row(fields), Some(index)) = (&arg.kind, index)
             && let Some(found) = index.checked_sub(1).and_then(|index| fields.get(index))
         {
@@ -750,18 +866,27 @@ impl Binder<'_> {
     }
 
     fn bind_sql_value(&mut self, value: SqlValue) -> Result<Expr> {
-        let cast = |binder: &mut Self, function: &str, ty: TypeId, precision: Option<i32>| -> Result<Expr> {
+        let cast = |binder: &mut Self,
+                    function: &str,
+                    ty: TypeId,
+                    precision: Option<i32>|
+         -> Result<Expr> {
             let value = binder.call(function, vec![])?;
-            let target = SqlType { id: ty, typmod: precision.map_or(-1, |precision| precision.clamp(0, 6)) };
+            let target =
+                SqlType { id: ty, typmod: precision.map_or(-1, |precision| precision.clamp(0, 6)) };
             binder.coerce(value, target, CastContext::Explicit)
         };
         match value {
             SqlValue::CurrentDate => cast(self, "now", TypeId::Date, None),
             SqlValue::CurrentTime(precision) => cast(self, "now", TypeId::TimeTz, precision),
-            SqlValue::CurrentTimestamp(precision) => cast(self, "now", TypeId::TimestampTz, precision),
+            SqlValue::CurrentTimestamp(precision) => {
+                cast(self, "now", TypeId::TimestampTz, precision)
+            }
             SqlValue::LocalTime(precision) => cast(self, "now", TypeId::Time, precision),
             SqlValue::LocalTimestamp(precision) => cast(self, "now", TypeId::Timestamp, precision),
-            SqlValue::CurrentRole | SqlValue::CurrentUser | SqlValue::User => self.call("current_user", vec![]),
+            SqlValue::CurrentRole | SqlValue::CurrentUser | SqlValue::User => {
+                self.call("current_user", vec![])
+            }
             SqlValue::SessionUser => self.call("session_user", vec![]),
             SqlValue::CurrentCatalog => self.call("current_database", vec![]),
             SqlValue::CurrentSchema => self.call("current_schema", vec![]),
@@ -779,7 +904,8 @@ impl Binder<'_> {
         // Columns of this query are in sight, so that the message can say what is wrong.
         let mut env = Env::plain(scope, clause);
         let bound = self.bind_expr(expr, &mut env)?;
-        let own: ColumnSet = scope.tables.iter().flat_map(|table| table.columns.iter().map(|c| c.id)).collect();
+        let own: ColumnSet =
+            scope.tables.iter().flat_map(|table| table.columns.iter().map(|c| c.id)).collect();
         if !env.pending.is_empty() || bound.columns().intersects(&own) {
             return Err(Error::new(
                 SqlState::INVALID_COLUMN_REFERENCE,
@@ -790,7 +916,11 @@ impl Binder<'_> {
         if !can_coerce(bound.ty.id, ty, CastContext::Assignment) {
             return Err(Error::new(
                 SqlState::DATATYPE_MISMATCH,
-                format!("argument of {clause} must be type {}, not type {}", type_text(ty), type_text(bound.ty.id)),
+                format!(
+                    "argument of {clause} must be type {}, not type {}",
+                    type_text(ty),
+                    type_text(bound.ty.id)
+                ),
             )
             .at(bound.position.unwrap_or_default()));
         }

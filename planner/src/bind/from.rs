@@ -27,8 +27,11 @@ pub(crate) struct FromItem {
 
 impl FromItem {
     fn of_table(plan: Logical, table: ScopeTable, binder: &Binder<'_>) -> Self {
-        let star =
-            table.columns.iter().map(|column| (column.name.clone(), binder.column_expr(column.id))).collect();
+        let star = table
+            .columns
+            .iter()
+            .map(|column| (column.name.clone(), binder.column_expr(column.id)))
+            .collect();
         Self { plan, tables: vec![table], merged: vec![], star }
     }
 
@@ -70,7 +73,12 @@ impl Binder<'_> {
     }
 
     /// `left` are the tables that LATERAL may refer to.
-    fn bind_table_ref(&mut self, item: &TableRef, outer: &Scope<'_>, left: &[ScopeTable]) -> Result<FromItem> {
+    fn bind_table_ref(
+        &mut self,
+        item: &TableRef,
+        outer: &Scope<'_>,
+        left: &[ScopeTable],
+    ) -> Result<FromItem> {
         let (plan, table) = match &item.kind {
             TableRefKind::Table { name, sample, .. } => {
                 if sample.is_some() {
@@ -87,7 +95,9 @@ impl Binder<'_> {
             }
             TableRefKind::Function { functions, ordinality, rows_from, .. } => {
                 if *rows_from && functions.len() > 1 {
-                    return Err(Error::unsupported("ROWS FROM with several functions").at(at(item.span)));
+                    return Err(
+                        Error::unsupported("ROWS FROM with several functions").at(at(item.span))
+                    );
                 }
                 let scope = lateral_scope(outer, left);
                 self.bind_table_function(&functions[0], *ordinality, item, &scope)?
@@ -112,7 +122,8 @@ impl Binder<'_> {
         outer: &Scope<'_>,
     ) -> Result<(Logical, ScopeTable)> {
         let base = name.base().as_str();
-        let alias = alias.and_then(|alias| alias.name.as_ref()).map_or(base, |alias| alias.as_str());
+        let alias =
+            alias.and_then(|alias| alias.name.as_ref()).map_or(base, |alias| alias.as_str());
         if name.0.len() == 1
             && let Some(entry) = outer.cte(base)
         {
@@ -151,14 +162,19 @@ impl Binder<'_> {
         };
         match self.ctx.catalog.find(&object, self.ctx.path)? {
             Some(relation) => Ok(Arc::clone(relation)),
-            None if self.ctx.catalog.find_index(&object, self.ctx.path).is_some() => Err(Error::new(
-                SqlState::WRONG_OBJECT_TYPE,
-                format!("cannot open relation \"{}\"", object.name),
+            None if self.ctx.catalog.find_index(&object, self.ctx.path).is_some() => {
+                Err(Error::new(
+                    SqlState::WRONG_OBJECT_TYPE,
+                    format!("cannot open relation \"{}\"", object.name),
+                )
+                .detail("This operation is not supported for indexes.")
+                .at(position))
+            }
+            None => Err(Error::new(
+                SqlState::UNDEFINED_TABLE,
+                format!("relation \"{name}\" does not exist"),
             )
-            .detail("This operation is not supported for indexes.")
             .at(position)),
-            None => Err(Error::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
-                .at(position)),
         }
     }
 
@@ -168,9 +184,7 @@ impl Binder<'_> {
         let mut scope = vec![];
         for (index, column) in relation.live_columns() {
             let id = self.new_column(column.ty);
-            self.origins[id.0 as usize] = Some(Origin {
-                table: Some((relation.oid, index.0 + 1)),
-            });
+            self.origins[id.0 as usize] = Some(Origin { table: Some((relation.oid, index.0 + 1)) });
             columns.push((index, id));
             scope.push(ScopeColumn { name: column.name.clone(), id, is_merged: false });
         }
@@ -213,7 +227,8 @@ impl Binder<'_> {
     fn cte_reference(&mut self, id: usize, alias: &str) -> (Logical, ScopeTable) {
         self.ctes[id].references += 1;
         let columns = self.ctes[id].columns.clone();
-        let fresh: Vec<ColumnId> = columns.iter().map(|column| self.new_column(column.ty)).collect();
+        let fresh: Vec<ColumnId> =
+            columns.iter().map(|column| self.new_column(column.ty)).collect();
         let table = ScopeTable {
             alias: alias.to_owned(),
             columns: columns
@@ -260,13 +275,16 @@ impl Binder<'_> {
                 return self.bind_unnests(args, ordinality, alias, env, item);
             }
             let types: Vec<_> = args.iter().map(|arg| arg.ty.id).collect();
-            let resolved = resolve_function(name, &types, false).map_err(|error| error.at(at(item.span)))?;
+            let resolved =
+                resolve_function(name, &types, false).map_err(|error| error.at(at(item.span)))?;
             let ResolvedFunction::Table(resolved) = resolved else {
                 if scalar_exists {
                     let value = self.bind_expr(&function.call, &mut env)?;
                     return self.value_as_table(value, ordinality, alias, env);
                 }
-                return Err(Error::unsupported(format!("function {name} in FROM")).at(at(item.span)));
+                return Err(
+                    Error::unsupported(format!("function {name} in FROM")).at(at(item.span))
+                );
             };
             let mut converted = vec![];
             for (arg, ty) in args.into_iter().zip(&resolved.args) {
@@ -297,7 +315,9 @@ impl Binder<'_> {
             return self.value_as_table(value, ordinality, alias, env);
         };
         if !env.pending.is_empty() {
-            return Err(Error::unsupported("correlated subquery in a function in FROM").at(at(item.span)));
+            return Err(
+                Error::unsupported("correlated subquery in a function in FROM").at(at(item.span))
+            );
         }
         let table = function_table(alias, names, &columns);
         Ok((plan, table))
@@ -336,12 +356,16 @@ impl Binder<'_> {
         item: &TableRef,
     ) -> Result<(Logical, ScopeTable)> {
         if ordinality || !env.pending.is_empty() {
-            return Err(Error::unsupported("unnest of several arrays WITH ORDINALITY").at(at(item.span)));
+            return Err(
+                Error::unsupported("unnest of several arrays WITH ORDINALITY").at(at(item.span))
+            );
         }
         let mut functions = vec![];
         let mut names = vec![];
         for arg in args {
-            let ResolvedFunction::Table(resolved) = resolve_function("unnest", &[arg.ty.id], false)? else {
+            let ResolvedFunction::Table(resolved) =
+                resolve_function("unnest", &[arg.ty.id], false)?
+            else {
                 return Err(Error::unsupported("unnest of this type"));
             };
             let arg = if arg.ty.id == resolved.args[0] {
@@ -409,10 +433,18 @@ impl Binder<'_> {
                 }
             };
             let (lhs, rhs) = (find(&left.star, "left")?, find(&right.star, "right")?);
-            let (both, ty) = self.common(vec![lhs.clone(), rhs.clone()], CommonContext::JoinUsing)?;
-            predicates.push(self.operator("=", Some(both[0].clone()), both[1].clone(), name.span.start)?);
+            let (both, ty) =
+                self.common(vec![lhs.clone(), rhs.clone()], CommonContext::JoinUsing)?;
+            predicates.push(self.operator(
+                "=",
+                Some(both[0].clone()),
+                both[1].clone(),
+                name.span.start,
+            )?);
             let value = match join.kind {
-                ast::JoinKind::Cross | ast::JoinKind::Inner | ast::JoinKind::Left => both[0].clone(),
+                ast::JoinKind::Cross | ast::JoinKind::Inner | ast::JoinKind::Left => {
+                    both[0].clone()
+                }
                 ast::JoinKind::Right => both[1].clone(),
                 ast::JoinKind::Full => {
                     let id = self.new_column(ty);
@@ -432,10 +464,13 @@ impl Binder<'_> {
             tables.push(table);
         }
         let mut star = merged.clone();
-        star.extend(left.star.iter().chain(&right.star).filter(|(name, _)| !is_merged(name)).cloned());
+        star.extend(
+            left.star.iter().chain(&right.star).filter(|(name, _)| !is_merged(name)).cloned(),
+        );
         let mut all_merged = merged.clone();
-        all_merged
-            .extend(left.merged.iter().chain(&right.merged).filter(|(name, _)| !is_merged(name)).cloned());
+        all_merged.extend(
+            left.merged.iter().chain(&right.merged).filter(|(name, _)| !is_merged(name)).cloned(),
+        );
         let mut plan_left = left.plan;
         let mut plan_right = right.plan;
         if let JoinCondition::On(condition) = &join.condition {
@@ -457,13 +492,20 @@ impl Binder<'_> {
                     for predicate in &wait.predicates {
                         predicate.add_columns(&mut needed);
                     }
-                    if join.kind == ast::JoinKind::Inner && needed.intersects(&right_columns) && needed.intersects(&left_columns) {
+                    if join.kind == ast::JoinKind::Inner
+                        && needed.intersects(&right_columns)
+                        && needed.intersects(&left_columns)
+                    {
                         return Err(Error::unsupported("subquery in JOIN/ON over both sides"));
                     }
                     if needed.intersects(&right_columns) && needed.intersects(&left_columns) {
                         return Err(Error::unsupported("subquery in JOIN/ON over both sides"));
                     }
-                    let side = if needed.intersects(&left_columns) { &mut plan_left } else { &mut plan_right };
+                    let side = if needed.intersects(&left_columns) {
+                        &mut plan_left
+                    } else {
+                        &mut plan_right
+                    };
                     let input = std::mem::replace(side, Logical::one_row());
                     *side = Self::attach(input, vec![wait], &mut vec![]);
                 }
@@ -485,7 +527,8 @@ impl Binder<'_> {
             is_dependent,
         });
         if !extra.is_empty() {
-            let mut exprs: Vec<_> = plan.output().into_iter().map(|id| (id, self.column_expr(id))).collect();
+            let mut exprs: Vec<_> =
+                plan.output().into_iter().map(|id| (id, self.column_expr(id))).collect();
             exprs.extend(extra);
             plan = Logical::Project { input: Box::new(plan), exprs };
         }
@@ -533,10 +576,14 @@ impl Binder<'_> {
 
     /// Types of a column definition list.
     #[expect(dead_code, reason = "for functions that return record, once there is one")]
-    pub(crate) fn definition_types(definitions: &[ast::ColumnDefinition]) -> Result<Vec<(String, SqlType)>> {
+    pub(crate) fn definition_types(
+        definitions: &[ast::ColumnDefinition],
+    ) -> Result<Vec<(String, SqlType)>> {
         definitions
             .iter()
-            .map(|definition| Ok((definition.name.as_str().to_owned(), resolve_type(&definition.type_name)?)))
+            .map(|definition| {
+                Ok((definition.name.as_str().to_owned(), resolve_type(&definition.type_name)?))
+            })
             .collect()
     }
 }

@@ -17,17 +17,24 @@ impl Binder<'_> {
     ///
     /// # Errors
     /// 42883, 42725 at `location`.
-    pub(crate) fn operator(&mut self, symbol: &str, lhs: Option<Expr>, rhs: Expr, location: u32) -> Result<Expr> {
+    pub(crate) fn operator(
+        &mut self,
+        symbol: &str,
+        lhs: Option<Expr>,
+        rhs: Expr,
+        location: u32,
+    ) -> Result<Expr> {
         let at = Position(location);
         // Two arrays are joined; that one might also be an element of the other is not a doubt.
         if symbol == "||"
-            && let Some(array) = lhs.as_ref().filter(|lhs| lhs.ty.id.is_array() && lhs.ty.id == rhs.ty.id)
+            && let Some(array) =
+                lhs.as_ref().filter(|lhs| lhs.ty.id.is_array() && lhs.ty.id == rhs.ty.id)
         {
             let args = vec![array.clone(), rhs];
             return self.call("array_cat", args).map_err(|error| error.at(at));
         }
-        let resolved =
-            resolve_operator(symbol, lhs.as_ref().map(|lhs| lhs.ty.id), rhs.ty.id).map_err(|error| error.at(at))?;
+        let resolved = resolve_operator(symbol, lhs.as_ref().map(|lhs| lhs.ty.id), rhs.ty.id)
+            .map_err(|error| error.at(at))?;
         let operands: Vec<Expr> = lhs.into_iter().chain([rhs]).collect();
         let mut args = Vec::with_capacity(2);
         for (operand, ty) in operands.into_iter().zip(&resolved.args) {
@@ -49,15 +56,25 @@ impl Binder<'_> {
     }
 
     /// The comparison function of two values of one type.
-    pub(crate) fn comparison(&mut self, symbol: &str, ty: TypeId) -> Result<&'static ScalarFunction> {
+    pub(crate) fn comparison(
+        &mut self,
+        symbol: &str,
+        ty: TypeId,
+    ) -> Result<&'static ScalarFunction> {
         let sample = || Expr::null(ty.into());
         match self.operator(symbol, Some(sample()), sample(), 0).map(|expr| expr.kind) {
             Ok(ExprKind::Call { function, .. }) => Ok(function),
             _ => Err(Error::new(
                 SqlState::UNDEFINED_FUNCTION,
                 match symbol {
-                    "=" => format!("could not identify an equality operator for type {}", type_text(ty)),
-                    _ => format!("could not identify an ordering operator for type {}", type_text(ty)),
+                    "=" => format!(
+                        "could not identify an equality operator for type {}",
+                        type_text(ty)
+                    ),
+                    _ => format!(
+                        "could not identify an ordering operator for type {}",
+                        type_text(ty)
+                    ),
                 },
             )),
         }
@@ -80,7 +97,8 @@ impl Binder<'_> {
         if let Some(from) = resolved.variadic_from {
             let rest = converted.split_off(from);
             let element = rest.first().map_or(TypeId::Text, |arg| arg.ty.id);
-            let array = element.array().ok_or_else(|| Error::unsupported("VARIADIC of this type"))?;
+            let array =
+                element.array().ok_or_else(|| Error::unsupported("VARIADIC of this type"))?;
             converted.push(Expr::new(ExprKind::Array(rest), array));
         }
         Ok(Expr::call(resolved.entry, converted, resolved.result.into()))
@@ -115,7 +133,8 @@ impl Binder<'_> {
         let was_in_aggregate = env.in_aggregate;
         let outer_pending = if is_aggregate { std::mem::take(&mut env.pending) } else { vec![] };
         env.in_aggregate |= is_aggregate;
-        let result = self.bind_call(call, name, at, was_in_aggregate, env).map_err(|error| error.at(at));
+        let result =
+            self.bind_call(call, name, at, was_in_aggregate, env).map_err(|error| error.at(at));
         env.in_aggregate = was_in_aggregate;
         if is_aggregate {
             // What the arguments wait for lies below the aggregation.
@@ -137,10 +156,12 @@ impl Binder<'_> {
         for arg in &call.args {
             // `f(t.*)` and `count(t.*)` take the row.
             args.push(match &arg.value.kind {
-                ast::ExprKind::Wildcard(Some(table)) => match env.scope.table(table.base().as_str()) {
-                    Some(found) => self.whole_row(found),
-                    None => self.bind_expr(&arg.value, env)?,
-                },
+                ast::ExprKind::Wildcard(Some(table)) => {
+                    match env.scope.table(table.base().as_str()) {
+                        Some(found) => self.whole_row(found),
+                        None => self.bind_expr(&arg.value, env)?,
+                    }
+                }
                 _ => self.bind_expr(&arg.value, env)?,
             });
         }
@@ -201,7 +222,10 @@ impl Binder<'_> {
             }
             ResolvedFunction::Aggregate(resolved) => {
                 if was_in_aggregate {
-                    return Err(Error::new(SqlState::GROUPING_ERROR, "aggregate function calls cannot be nested"));
+                    return Err(Error::new(
+                        SqlState::GROUPING_ERROR,
+                        "aggregate function calls cannot be nested",
+                    ));
                 }
                 let mut converted = vec![];
                 for (arg, ty) in args.into_iter().zip(&resolved.args) {
@@ -224,7 +248,10 @@ impl Binder<'_> {
                     if let Some(arg) = converted.first() {
                         self.comparison("=", arg.ty.id)?;
                     } else {
-                        return Err(Error::new(SqlState::SYNTAX_ERROR, "DISTINCT specified, but count(*) has no argument"));
+                        return Err(Error::new(
+                            SqlState::SYNTAX_ERROR,
+                            "DISTINCT specified, but count(*) has no argument",
+                        ));
                     }
                     let in_args = |key: &SortKey| converted.iter().any(|arg| arg.same(&key.expr));
                     if !order.iter().all(in_args) {
@@ -235,7 +262,14 @@ impl Binder<'_> {
                     }
                 }
                 let ty = aggregate_type(name, &converted, resolved.result);
-                let call = Call { function: resolved.entry, args: converted, distinct: call.distinct, filter, order, ty };
+                let call = Call {
+                    function: resolved.entry,
+                    args: converted,
+                    distinct: call.distinct,
+                    filter,
+                    order,
+                    ty,
+                };
                 let Some(calls) = &mut env.calls else {
                     return Err(Error::new(
                         SqlState::GROUPING_ERROR,
@@ -253,9 +287,17 @@ impl Binder<'_> {
         }
     }
 
-    fn bind_set(&mut self, resolved: &Resolved<TableFunction>, args: Vec<Expr>, env: &mut Env<'_>) -> Result<Expr> {
+    fn bind_set(
+        &mut self,
+        resolved: &Resolved<TableFunction>,
+        args: Vec<Expr>,
+        env: &mut Env<'_>,
+    ) -> Result<Expr> {
         if resolved.entry.columns.len() != 1 {
-            return Err(Error::unsupported(format!("function {} in a select list", resolved.entry.name)));
+            return Err(Error::unsupported(format!(
+                "function {} in a select list",
+                resolved.entry.name
+            )));
         }
         let mut converted = vec![];
         for (arg, ty) in args.into_iter().zip(&resolved.args) {

@@ -10,7 +10,9 @@ use crate::physical::{LockStrength, LockWait, SetKind};
 use damask_catalog::object::RelationKind;
 use damask_functions::registry::{CastContext, TableFunction};
 use damask_functions::resolve::CommonContext;
-use damask_sql::ast::{self, Distinct, Query, QueryBody, Select, SelectItem, SetOperation, SetOperationKind};
+use damask_sql::ast::{
+    self, Distinct, Query, QueryBody, Select, SelectItem, SetOperation, SetOperationKind,
+};
 use damask_types::{Error, Position, Result, SqlState, SqlType, TypeId, Value};
 
 /// What ORDER BY may refer to besides the query's own columns.
@@ -35,7 +37,8 @@ impl Binder<'_> {
         if let Logical::Project { exprs, .. } = &mut bound.plan {
             for (id, expr) in exprs {
                 if expr.ty.id == TypeId::Unknown && !matches!(expr.kind, ExprKind::Column(_)) {
-                    *expr = self.coerce(expr.clone(), TypeId::Text.into(), CastContext::Implicit)?;
+                    *expr =
+                        self.coerce(expr.clone(), TypeId::Text.into(), CastContext::Implicit)?;
                     self.columns[id.0 as usize] = TypeId::Text.into();
                 }
             }
@@ -49,7 +52,11 @@ impl Binder<'_> {
         let targets: Vec<SqlType> = bound
             .columns
             .iter()
-            .map(|column| if column.ty.id == TypeId::Unknown { TypeId::Text.into() } else { column.ty })
+            .map(
+                |column| {
+                    if column.ty.id == TypeId::Unknown { TypeId::Text.into() } else { column.ty }
+                },
+            )
             .collect();
         self.convert_columns(bound, &targets)
     }
@@ -109,7 +116,11 @@ impl Binder<'_> {
         }
         if !query.locking.is_empty() && !matches!(query.body, QueryBody::Select(_)) {
             let word = lock_word(query.locking[0].strength);
-            let what = if matches!(query.body, QueryBody::Values(_)) { "VALUES" } else { "UNION/INTERSECT/EXCEPT" };
+            let what = if matches!(query.body, QueryBody::Values(_)) {
+                "VALUES"
+            } else {
+                "UNION/INTERSECT/EXCEPT"
+            };
             return Err(Error::new(
                 SqlState::FEATURE_NOT_SUPPORTED,
                 format!("{word} is not allowed with {what}"),
@@ -129,7 +140,9 @@ impl Binder<'_> {
                 .at(at(table.name.span)));
             }
             let ast::Statement::Query(query) = &*table.statement else {
-                return Err(Error::unsupported("data-modifying statement in WITH").at(at(table.name.span)));
+                return Err(
+                    Error::unsupported("data-modifying statement in WITH").at(at(table.name.span))
+                );
             };
             if let Some(span) = table.search_or_cycle {
                 return Err(Error::unsupported("SEARCH or CYCLE").at(at(span)));
@@ -170,8 +183,11 @@ impl Binder<'_> {
         for row in rows {
             if row.len() != width {
                 let position = row.first().or(rows[0].first()).map_or(0, |expr| expr.span.start);
-                return Err(Error::new(SqlState::SYNTAX_ERROR, "VALUES lists must all be the same length")
-                    .at(Position(position)));
+                return Err(Error::new(
+                    SqlState::SYNTAX_ERROR,
+                    "VALUES lists must all be the same length",
+                )
+                .at(Position(position)));
             }
             for (column, expr) in bound.iter_mut().zip(row) {
                 column.push(self.bind_expr(expr, &mut env)?);
@@ -181,24 +197,31 @@ impl Binder<'_> {
         let mut by_column = vec![];
         for (index, values) in bound.into_iter().enumerate() {
             // A single row may keep literals of unknown type, for INSERT.
-            let (values, ty) = if values.len() == 1 || values.iter().all(|value| value.ty.id == TypeId::Unknown) {
-                let ty = values[0].ty;
-                (values, ty)
-            } else {
-                self.common(values, CommonContext::Values)?
-            };
+            let (values, ty) =
+                if values.len() == 1 || values.iter().all(|value| value.ty.id == TypeId::Unknown) {
+                    let ty = values[0].ty;
+                    (values, ty)
+                } else {
+                    self.common(values, CommonContext::Values)?
+                };
             let id = self.new_column(ty);
             columns.push(BoundColumn { name: format!("column{}", index + 1), id, ty });
             by_column.push(values.into_iter());
         }
         let rows: Vec<Vec<Expr>> = (0..rows.len())
-            .map(|_| by_column.iter_mut().map(|values| values.next().unwrap_or_else(|| Expr::bool(false))).collect())
+            .map(|_| {
+                by_column
+                    .iter_mut()
+                    .map(|values| values.next().unwrap_or_else(|| Expr::bool(false)))
+                    .collect()
+            })
             .collect();
         let ids: Vec<ColumnId> = columns.iter().map(|column| column.id).collect();
         if !env.pending.is_empty() {
             // One row at a time over the joins that its subqueries wait for.
-            let [row] = <[Vec<Expr>; 1]>::try_from(rows)
-                .map_err(|_| Error::unsupported("correlated subquery in VALUES with several rows"))?;
+            let [row] = <[Vec<Expr>; 1]>::try_from(rows).map_err(|_| {
+                Error::unsupported("correlated subquery in VALUES with several rows")
+            })?;
             let plan = Self::attach(Logical::one_row(), env.pending, &mut vec![]);
             let exprs = ids.into_iter().zip(row).collect();
             return Ok(Bound { plan: project(plan, exprs), columns });
@@ -224,7 +247,8 @@ impl Binder<'_> {
                     && left.limit.is_none()
                     && left.offset.is_none()
                     && left.locking.is_empty();
-                if !is_plain || inner.kind != SetOperationKind::Union || inner.all != operation.all {
+                if !is_plain || inner.kind != SetOperationKind::Union || inner.all != operation.all
+                {
                     break;
                 }
                 arms.push(&inner.right);
@@ -272,8 +296,10 @@ impl Binder<'_> {
             .zip(&targets)
             .map(|(column, &ty)| BoundColumn { name: column.name.clone(), id: ColumnId(0), ty })
             .collect();
-        let columns: Vec<BoundColumn> =
-            columns.into_iter().map(|column| BoundColumn { id: self.new_column(column.ty), ..column }).collect();
+        let columns: Vec<BoundColumn> = columns
+            .into_iter()
+            .map(|column| BoundColumn { id: self.new_column(column.ty), ..column })
+            .collect();
         let ids: Vec<ColumnId> = columns.iter().map(|column| column.id).collect();
         if !(is_union && operation.all) {
             for target in &targets {
@@ -289,14 +315,24 @@ impl Binder<'_> {
         }
         let plan = if is_union {
             let append = Logical::Append { inputs, sources, columns: ids.clone() };
-            if operation.all { append } else { Logical::Distinct { input: Box::new(append), keys: ids } }
+            if operation.all {
+                append
+            } else {
+                Logical::Distinct { input: Box::new(append), keys: ids }
+            }
         } else {
-            let right = inputs.pop().ok_or_else(|| Error::internal("a set operation without arms"))?;
-            let left = inputs.pop().ok_or_else(|| Error::internal("a set operation without arms"))?;
+            let right =
+                inputs.pop().ok_or_else(|| Error::internal("a set operation without arms"))?;
+            let left =
+                inputs.pop().ok_or_else(|| Error::internal("a set operation without arms"))?;
             let right_columns = sources.pop().unwrap_or_default();
             let left_columns = sources.pop().unwrap_or_default();
             Logical::SetOperation {
-                kind: if operation.kind == SetOperationKind::Intersect { SetKind::Intersect } else { SetKind::Except },
+                kind: if operation.kind == SetOperationKind::Intersect {
+                    SetKind::Intersect
+                } else {
+                    SetKind::Except
+                },
                 all: operation.all,
                 left: Box::new(left),
                 right: Box::new(right),
@@ -330,8 +366,11 @@ impl Binder<'_> {
                 if let ast::ExprKind::Column(name) = &order.expr.kind
                     && name.0.len() == 1
                 {
-                    return Err(Error::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
-                        .at(position));
+                    return Err(Error::new(
+                        SqlState::UNDEFINED_COLUMN,
+                        format!("column \"{name}\" does not exist"),
+                    )
+                    .at(position));
                 }
                 return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, "invalid UNION/INTERSECT/EXCEPT ORDER BY clause")
                     .detail("Only result column names can be used, not expressions or functions.")
@@ -342,7 +381,10 @@ impl Binder<'_> {
             let expr = Expr { position: Some(position), ..Expr::column(column.id, column.ty) };
             keys.push(self.sort_key(expr, order)?);
         }
-        Ok(Bound { plan: Logical::Sort { input: Box::new(bound.plan), keys }, columns: bound.columns })
+        Ok(Bound {
+            plan: Logical::Sort { input: Box::new(bound.plan), keys },
+            columns: bound.columns,
+        })
     }
 
     fn bind_select(&mut self, select: &Select, query: &Query, outer: &Scope<'_>) -> Result<Bound> {
@@ -354,12 +396,8 @@ impl Binder<'_> {
             return Err(Error::unsupported("WINDOW clause").at(at(select.windows[0].name.span)));
         }
         let from = self.bind_from(&select.from, outer)?;
-        let scope = Scope {
-            parent: Some(outer),
-            tables: from.tables,
-            merged: from.merged,
-            ctes: vec![],
-        };
+        let scope =
+            Scope { parent: Some(outer), tables: from.tables, merged: from.merged, ctes: vec![] };
         let mut plan = from.plan;
         if let Some(filter) = &select.filter {
             let mut env = Env::plain(&scope, "WHERE");
@@ -369,7 +407,8 @@ impl Binder<'_> {
             plan = Self::attach(plan, env.pending, &mut conjuncts);
             plan = plan.filter(conjuncts);
         }
-        let mut env = Env { calls: Some(vec![]), sets: Some(vec![]), ..Env::plain(&scope, "SELECT") };
+        let mut env =
+            Env { calls: Some(vec![]), sets: Some(vec![]), ..Env::plain(&scope, "SELECT") };
         // The select list.
         let mut outputs: Vec<Output> = vec![];
         for item in &select.items {
@@ -379,7 +418,12 @@ impl Binder<'_> {
         let is_grouped_by = !select.group_by.is_empty();
         let mut groups = vec![];
         if is_grouped_by {
-            groups = self.bind_groups(select, &scope, &outputs.iter().map(|o| (o.name.as_str(), &o.expr)).collect::<Vec<_>>(), &mut env)?;
+            groups = self.bind_groups(
+                select,
+                &scope,
+                &outputs.iter().map(|o| (o.name.as_str(), &o.expr)).collect::<Vec<_>>(),
+                &mut env,
+            )?;
         }
         let mut having = vec![];
         if let Some(condition) = &select.having {
@@ -410,7 +454,8 @@ impl Binder<'_> {
         let is_aggregated = is_grouped_by || !calls.is_empty() || select.having.is_some();
         if is_aggregated {
             plan = Self::attach(plan, env.below, &mut vec![]);
-            let mut grouping = super::aggregate::Grouping::new(self, plan, groups, calls, is_grouped_by, &scope);
+            let mut grouping =
+                super::aggregate::Grouping::new(self, plan, groups, calls, is_grouped_by, &scope);
             for output in &mut outputs {
                 grouping.replace(&mut output.expr)?;
             }
@@ -448,7 +493,8 @@ impl Binder<'_> {
         }
         let visible = exprs.len();
         let mut hidden = |binder: &mut Self, expr: &mut Expr| {
-            let found = exprs.iter().find(|(id, other)| Some(*id) == expr.as_column() || other.same(expr));
+            let found =
+                exprs.iter().find(|(id, other)| Some(*id) == expr.as_column() || other.same(expr));
             let id = match found {
                 Some((id, _)) => *id,
                 None => {
@@ -468,7 +514,9 @@ impl Binder<'_> {
         let has_hidden = exprs.len() > visible;
         let visible_ids: Vec<ColumnId> = exprs[..visible].iter().map(|(id, _)| *id).collect();
         if has_hidden && matches!(select.distinct, Distinct::Rows) {
-            let culprit = keys.iter().find(|key| key.expr.as_column().is_some_and(|id| !visible_ids.contains(&id)));
+            let culprit = keys
+                .iter()
+                .find(|key| key.expr.as_column().is_some_and(|id| !visible_ids.contains(&id)));
             return Err(Error::new(
                 SqlState::INVALID_COLUMN_REFERENCE,
                 "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
@@ -535,13 +583,17 @@ impl Binder<'_> {
         match &item.expr.kind {
             ast::ExprKind::Wildcard(None) => {
                 if star.is_empty() && env.scope.tables.is_empty() {
-                    return Err(Error::new(SqlState::SYNTAX_ERROR, "SELECT * with no tables specified is not valid")
-                        .at(at(item.expr.span)));
+                    return Err(Error::new(
+                        SqlState::SYNTAX_ERROR,
+                        "SELECT * with no tables specified is not valid",
+                    )
+                    .at(at(item.expr.span)));
                 }
                 let position = Some(at(item.expr.span));
-                outputs.extend(
-                    star.iter().map(|(name, expr)| Output { name: name.clone(), expr: Expr { position, ..expr.clone() } }),
-                );
+                outputs.extend(star.iter().map(|(name, expr)| Output {
+                    name: name.clone(),
+                    expr: Expr { position, ..expr.clone() },
+                }));
                 return Ok(());
             }
             ast::ExprKind::Wildcard(Some(name)) => {
@@ -564,7 +616,8 @@ impl Binder<'_> {
                     && let Some(table) = env.scope.table(name.base().as_str())
                 {
                     for column in table.columns.clone() {
-                        outputs.push(Output { name: column.name, expr: self.column_expr(column.id) });
+                        outputs
+                            .push(Output { name: column.name, expr: self.column_expr(column.id) });
                     }
                     return Ok(());
                 }
@@ -594,11 +647,16 @@ impl Binder<'_> {
                 Some(ordinal(*number, outputs.len(), clause, position)?)
             }
             ast::ExprKind::Literal(ast::Literal::Number(_) | ast::Literal::String(_)) => {
-                return Err(Error::new(SqlState::SYNTAX_ERROR, format!("non-integer constant in {clause}")).at(position));
+                return Err(Error::new(
+                    SqlState::SYNTAX_ERROR,
+                    format!("non-integer constant in {clause}"),
+                )
+                .at(position));
             }
             ast::ExprKind::Column(name) if name.0.len() == 1 => {
                 let wanted = name.base().as_str();
-                let mut found = outputs.iter().enumerate().filter(|(_, output)| output.name == wanted);
+                let mut found =
+                    outputs.iter().enumerate().filter(|(_, output)| output.name == wanted);
                 let first = found.next();
                 if let Some((_, first)) = first
                     && found.any(|(_, other)| !other.expr.same(&first.expr))
@@ -625,12 +683,22 @@ impl Binder<'_> {
         select: &Select,
         scope: &Scope<'_>,
         is_aggregated: bool,
-    ) -> Result<Vec<(std::sync::Arc<damask_catalog::object::Relation>, ColumnId, LockStrength, LockWait)>> {
-        let mut locks: Vec<(std::sync::Arc<damask_catalog::object::Relation>, ColumnId, LockStrength, LockWait)> = vec![];
+    ) -> Result<
+        Vec<(std::sync::Arc<damask_catalog::object::Relation>, ColumnId, LockStrength, LockWait)>,
+    > {
+        let mut locks: Vec<(
+            std::sync::Arc<damask_catalog::object::Relation>,
+            ColumnId,
+            LockStrength,
+            LockWait,
+        )> = vec![];
         for locking in &query.locking {
             let word = lock_word(locking.strength);
             let forbidden = |what: &str| {
-                Error::new(SqlState::FEATURE_NOT_SUPPORTED, format!("{word} is not allowed with {what}"))
+                Error::new(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    format!("{word} is not allowed with {what}"),
+                )
             };
             if !select.group_by.is_empty() {
                 return Err(forbidden("GROUP BY clause"));
@@ -659,13 +727,17 @@ impl Binder<'_> {
                 if !scope.tables.iter().any(|table| table.alias == name.base().as_str()) {
                     return Err(Error::new(
                         SqlState::UNDEFINED_TABLE,
-                        format!("relation \"{}\" in {word} clause not found in FROM clause", name.base().as_str()),
+                        format!(
+                            "relation \"{}\" in {word} clause not found in FROM clause",
+                            name.base().as_str()
+                        ),
                     )
                     .at(at(name.span())));
                 }
             }
             let chosen = |table: &ScopeTable| {
-                locking.tables.is_empty() || locking.tables.iter().any(|name| name.base().as_str() == table.alias)
+                locking.tables.is_empty()
+                    || locking.tables.iter().any(|name| name.base().as_str() == table.alias)
             };
             for table in scope.tables.iter().filter(|table| chosen(table)) {
                 if let (Some(relation), Some(row_id)) = (&table.relation, table.row_id)
@@ -693,7 +765,8 @@ fn project_sets(
     while !sets.is_empty() {
         let open: ColumnSet = sets.iter().map(|(id, ..)| *id).collect();
         let reads_open = |args: &[Expr]| args.iter().any(|arg| arg.columns().intersects(&open));
-        let (later, now): (Vec<_>, Vec<_>) = sets.into_iter().partition(|(_, _, args)| reads_open(args));
+        let (later, now): (Vec<_>, Vec<_>) =
+            sets.into_iter().partition(|(_, _, args)| reads_open(args));
         plan = Logical::ProjectSet { input: Box::new(plan), functions: now };
         sets = later;
     }
@@ -701,16 +774,23 @@ fn project_sets(
 }
 
 /// The column of `ORDER BY n`.
-pub(crate) fn ordinal(number: i64, width: usize, clause: &str, position: Position) -> Result<usize> {
-    usize::try_from(number).ok().filter(|number| (1..=width).contains(number)).map(|number| number - 1).ok_or_else(
-        || {
+pub(crate) fn ordinal(
+    number: i64,
+    width: usize,
+    clause: &str,
+    position: Position,
+) -> Result<usize> {
+    usize::try_from(number)
+        .ok()
+        .filter(|number| (1..=width).contains(number))
+        .map(|number| number - 1)
+        .ok_or_else(|| {
             Error::new(
                 SqlState::INVALID_COLUMN_REFERENCE,
                 format!("{clause} position {number} is not in select list"),
             )
             .at(position)
-        },
-    )
+        })
 }
 
 /// The name PostgreSQL gives a column without an alias.
@@ -775,7 +855,9 @@ fn item_position(query: &Query, index: usize) -> Position {
             Position(select.items.get(index).map_or(query.span.start, |item| item.expr.span.start))
         }
         QueryBody::Values(rows) => Position(
-            rows.first().and_then(|row| row.get(index)).map_or(query.span.start, |expr| expr.span.start),
+            rows.first()
+                .and_then(|row| row.get(index))
+                .map_or(query.span.start, |expr| expr.span.start),
         ),
         QueryBody::SetOperation(_) => Position(query.span.start),
     }
@@ -794,15 +876,21 @@ fn lock_word(strength: ast::LockStrength) -> &'static str {
 fn mentions(query: &Query, name: &str) -> bool {
     fn in_from(item: &ast::TableRef, name: &str) -> bool {
         match &item.kind {
-            ast::TableRefKind::Table { name: table, .. } => table.0.len() == 1 && table.base().as_str() == name,
+            ast::TableRefKind::Table { name: table, .. } => {
+                table.0.len() == 1 && table.base().as_str() == name
+            }
             ast::TableRefKind::Subquery { query, .. } => mentions(query, name),
             ast::TableRefKind::Function { .. } => false,
-            ast::TableRefKind::Join(join) => in_from(&join.left, name) || in_from(&join.right, name),
+            ast::TableRefKind::Join(join) => {
+                in_from(&join.left, name) || in_from(&join.right, name)
+            }
         }
     }
     match &query.body {
         QueryBody::Select(select) => select.from.iter().any(|item| in_from(item, name)),
         QueryBody::Values(_) => false,
-        QueryBody::SetOperation(operation) => mentions(&operation.left, name) || mentions(&operation.right, name),
+        QueryBody::SetOperation(operation) => {
+            mentions(&operation.left, name) || mentions(&operation.right, name)
+        }
     }
 }

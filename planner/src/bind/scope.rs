@@ -108,7 +108,9 @@ impl Binder<'_> {
                 self.resolve_qualified(table, column, scope)?
             }
             _ => {
-                return Err(Error::unsupported(format!("cross-database reference \"{name}\"")).at(at));
+                return Err(
+                    Error::unsupported(format!("cross-database reference \"{name}\"")).at(at)
+                );
             }
         };
         expr.position = Some(at);
@@ -119,7 +121,11 @@ impl Binder<'_> {
         let name = column.as_str();
         let at = Position(column.span.start);
         let ambiguous = || {
-            Error::new(SqlState::AMBIGUOUS_COLUMN, format!("column reference \"{name}\" is ambiguous")).at(at)
+            Error::new(
+                SqlState::AMBIGUOUS_COLUMN,
+                format!("column reference \"{name}\" is ambiguous"),
+            )
+            .at(at)
         };
         let mut level = Some(scope);
         while let Some(scope) = level {
@@ -141,7 +147,8 @@ impl Binder<'_> {
                 }
             }
             if found.is_none() {
-                let mut system = scope.tables.iter().filter_map(|table| self.system_column(table, name));
+                let mut system =
+                    scope.tables.iter().filter_map(|table| self.system_column(table, name));
                 found = system.next();
                 if found.is_some() && system.next().is_some() {
                     return Err(ambiguous());
@@ -157,9 +164,11 @@ impl Binder<'_> {
             return Ok(self.whole_row(table));
         }
         let mut error =
-            Error::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist")).at(at);
+            Error::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
+                .at(at);
         if let Some((table, similar)) = similar_column(name, scope) {
-            error = error.hint(format!("Perhaps you meant to reference the column \"{table}.{similar}\"."));
+            error = error
+                .hint(format!("Perhaps you meant to reference the column \"{table}.{similar}\"."));
         }
         Err(error)
     }
@@ -191,7 +200,8 @@ impl Binder<'_> {
         .at(at);
         let alone = Scope { tables: vec![found.clone()], ..Scope::default() };
         if let Some((table, similar)) = similar_column(name, &alone) {
-            error = error.hint(format!("Perhaps you meant to reference the column \"{table}.{similar}\"."));
+            error = error
+                .hint(format!("Perhaps you meant to reference the column \"{table}.{similar}\"."));
         }
         Err(error)
     }
@@ -204,7 +214,11 @@ impl Binder<'_> {
             "ctid" => {
                 let row_id = self.column_expr(table.row_id?);
                 // The row id in the representation of a tid: block in the high bits, offset in the low 16.
-                Some(Expr { kind: crate::expr::ExprKind::Retype(Box::new(row_id)), ty: TypeId::Tid.into(), position: None })
+                Some(Expr {
+                    kind: crate::expr::ExprKind::Retype(Box::new(row_id)),
+                    ty: TypeId::Tid.into(),
+                    position: None,
+                })
             }
             // Versions live in memory alone; a row on a page is settled.
             "xmin" | "xmax" => Some(Expr::literal(

@@ -53,7 +53,12 @@ impl Binder<'_> {
             let id = self.subplan(bound.plan);
             return Ok(Expr::new(ExprKind::Subplan(id), column.1));
         }
-        pending.push(Pending { kind: JoinKind::Single, plan: bound.plan, predicates: vec![], mark: None });
+        pending.push(Pending {
+            kind: JoinKind::Single,
+            plan: bound.plan,
+            predicates: vec![],
+            mark: None,
+        });
         Ok(Expr::column(column.0, column.1))
     }
 
@@ -78,7 +83,10 @@ impl Binder<'_> {
         let array = ty.id.array().ok_or_else(|| {
             Error::new(
                 SqlState::UNDEFINED_OBJECT,
-                format!("could not find array type for data type {}", damask_types::format::format_type(ty)),
+                format!(
+                    "could not find array type for data type {}",
+                    damask_types::format::format_type(ty)
+                ),
             )
             .at(at(query.span))
         })?;
@@ -101,8 +109,11 @@ impl Binder<'_> {
             ty: array,
         };
         let result = self.new_column(array);
-        let plan =
-            Logical::Aggregate { input: Box::new(bound.plan), groups: vec![], calls: vec![(result, call)] };
+        let plan = Logical::Aggregate {
+            input: Box::new(bound.plan),
+            groups: vec![],
+            calls: vec![(result, call)],
+        };
         pending.push(Pending { kind: JoinKind::Single, plan, predicates: vec![], mark: None });
         let empty = Expr::literal(damask_types::Value::array(ty.id, vec![]), array);
         Ok(Expr::new(ExprKind::Coalesce(vec![Expr::column(result, array), empty]), array))
@@ -126,7 +137,9 @@ impl Binder<'_> {
             } else {
                 "subquery has too many columns"
             };
-            return Err(Error::new(SqlState::SYNTAX_ERROR, message).at(damask_types::Position(location)));
+            return Err(
+                Error::new(SqlState::SYNTAX_ERROR, message).at(damask_types::Position(location))
+            );
         }
         let mut comparisons = vec![];
         for (lhs, column) in lhs.into_iter().zip(&bound.columns) {
@@ -158,19 +171,28 @@ impl Binder<'_> {
     /// Puts the joins that `exprs` wait for under them.
     ///
     /// `conjuncts` are tested on the result; a mark that is one of them (or whose negation is) makes a semi or anti join.
-    pub(crate) fn attach(mut plan: Logical, pending: Vec<Pending>, conjuncts: &mut Vec<Expr>) -> Logical {
+    pub(crate) fn attach(
+        mut plan: Logical,
+        pending: Vec<Pending>,
+        conjuncts: &mut Vec<Expr>,
+    ) -> Logical {
         for wait in pending {
             let mut kind = wait.kind;
             let mut mark = wait.mark;
             if let Some(column) = mark {
                 let is_mark = |expr: &Expr| expr.as_column() == Some(column);
-                let is_no_mark = |expr: &Expr| matches!(&expr.kind, ExprKind::Not(arg) if is_mark(arg));
+                let is_no_mark =
+                    |expr: &Expr| matches!(&expr.kind, ExprKind::Not(arg) if is_mark(arg));
                 let uses = conjuncts.iter().filter(|expr| expr.columns().contains(column)).count();
                 let dependent = !wait.plan.free_columns().is_empty();
-                if uses == 1 && let Some(i) = conjuncts.iter().position(is_mark) {
+                if uses == 1
+                    && let Some(i) = conjuncts.iter().position(is_mark)
+                {
                     conjuncts.remove(i);
                     (kind, mark) = (JoinKind::Semi, None);
-                } else if uses == 1 && let Some(i) = conjuncts.iter().position(is_no_mark) {
+                } else if uses == 1
+                    && let Some(i) = conjuncts.iter().position(is_no_mark)
+                {
                     // Without a comparison the mark is never unknown.
                     if wait.predicates.is_empty() {
                         conjuncts.remove(i);
@@ -199,6 +221,7 @@ impl Binder<'_> {
 fn single_column(bound: &Bound, query: &Query) -> Result<(ColumnId, SqlType)> {
     match &bound.columns[..] {
         [column] => Ok((column.id, column.ty)),
-        _ => Err(Error::new(SqlState::SYNTAX_ERROR, "subquery must return only one column").at(at(query.span))),
+        _ => Err(Error::new(SqlState::SYNTAX_ERROR, "subquery must return only one column")
+            .at(at(query.span))),
     }
 }

@@ -13,7 +13,8 @@ use damask_types::{Error, Position, Result, SqlState, SqlType, TypeId};
 pub fn resolve_type(name: &TypeName) -> Result<SqlType> {
     let at = Position(name.span.start);
     let undefined = || {
-        Error::new(SqlState::UNDEFINED_OBJECT, format!("type \"{}\" does not exist", name.name)).at(at)
+        Error::new(SqlState::UNDEFINED_OBJECT, format!("type \"{}\" does not exist", name.name))
+            .at(at)
     };
     if name.percent_type {
         return Err(Error::unsupported("%TYPE").at(at));
@@ -98,10 +99,14 @@ fn typmod(base: TypeId, modifiers: &[i64], name: &TypeName, at: Position) -> Res
                 _ => return Err(invalid("invalid NUMERIC type modifier".to_owned())),
             };
             if !(1..=1000).contains(&precision) {
-                return Err(invalid(format!("NUMERIC precision {precision} must be between 1 and 1000")));
+                return Err(invalid(format!(
+                    "NUMERIC precision {precision} must be between 1 and 1000"
+                )));
             }
             if !(-1000..=1000).contains(&scale) {
-                return Err(invalid(format!("NUMERIC scale {scale} must be between -1000 and 1000")));
+                return Err(invalid(format!(
+                    "NUMERIC scale {scale} must be between -1000 and 1000"
+                )));
             }
             Ok(SqlType::numeric_typmod(precision as u16, scale as i16))
         }
@@ -110,7 +115,10 @@ fn typmod(base: TypeId, modifiers: &[i64], name: &TypeName, at: Position) -> Res
                 return Err(invalid("invalid type modifier".to_owned()));
             };
             if precision < 0 {
-                return Err(invalid(format!("{} precision must not be negative", base.name().to_uppercase())));
+                return Err(invalid(format!(
+                    "{} precision must not be negative",
+                    base.name().to_uppercase()
+                )));
             }
             Ok(precision.min(6) as i32)
         }
@@ -160,7 +168,13 @@ fn interval_typmod(modifiers: &[i64], fields: Option<IntervalFields>, at: Positi
             )
             .at(at));
         }
-        _ => return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, "invalid INTERVAL type modifier").at(at)),
+        _ => {
+            return Err(Error::new(
+                SqlState::INVALID_PARAMETER_VALUE,
+                "invalid INTERVAL type modifier",
+            )
+            .at(at));
+        }
     };
     Ok(mask << 16 | precision)
 }

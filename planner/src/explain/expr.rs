@@ -42,14 +42,20 @@ impl<'a> Printer<'a> {
         let mut subplans = vec![];
         for (index, node) in plan.nodes.iter().enumerate() {
             let id = PlanId(index as u32);
-            if matches!(node.operator, Operator::SeqScan(_) | Operator::IndexScan { .. } | Operator::SystemScan(_)) {
+            if matches!(
+                node.operator,
+                Operator::SeqScan(_) | Operator::IndexScan { .. } | Operator::SystemScan(_)
+            ) {
                 tables += 1;
             }
             for column in &node.output {
                 // Nodes come before those that read them, so the first to give a column makes it.
                 makers.entry(*column).or_insert(id);
             }
-            if let Operator::SeqScan(scan) | Operator::IndexScan { scan, .. } | Operator::SystemScan(scan) = &node.operator {
+            if let Operator::SeqScan(scan)
+            | Operator::IndexScan { scan, .. }
+            | Operator::SystemScan(scan) = &node.operator
+            {
                 for (_, column) in &scan.filter_columns {
                     makers.entry(*column).or_insert(id);
                 }
@@ -84,7 +90,9 @@ impl<'a> Printer<'a> {
         self.depth.set(self.depth.get() + 1);
         let node = self.plan.node(maker);
         let name = match &node.operator {
-            Operator::SeqScan(scan) | Operator::IndexScan { scan, .. } | Operator::SystemScan(scan) => self.scan_column(scan, id),
+            Operator::SeqScan(scan)
+            | Operator::IndexScan { scan, .. }
+            | Operator::SystemScan(scan) => self.scan_column(scan, id),
             _ => made_column(self, node, id),
         };
         self.depth.set(self.depth.get() - 1);
@@ -97,7 +105,8 @@ impl<'a> Printer<'a> {
         } else if scan.table_oid == Some(id) {
             "tableoid".to_owned()
         } else {
-            let (column, _) = scan.columns.iter().chain(&scan.filter_columns).find(|(_, other)| *other == id)?;
+            let (column, _) =
+                scan.columns.iter().chain(&scan.filter_columns).find(|(_, other)| *other == id)?;
             quote(&scan.table.columns[usize::from(column.0)].name)
         };
         Some(if self.qualify { format!("{}.{name}", quote(&scan.alias)) } else { name })
@@ -105,7 +114,9 @@ impl<'a> Printer<'a> {
 
     /// An expression.
     pub(crate) fn text(&self, expr: &Expr) -> String {
-        let list = |exprs: &[Expr]| exprs.iter().map(|expr| self.text(expr)).collect::<Vec<_>>().join(", ");
+        let list = |exprs: &[Expr]| {
+            exprs.iter().map(|expr| self.text(expr)).collect::<Vec<_>>().join(", ")
+        };
         match &expr.kind {
             ExprKind::Column(id) | ExprKind::Outer(id) => self.column(*id),
             ExprKind::Literal(value) => literal(value, expr),
@@ -114,12 +125,19 @@ impl<'a> Printer<'a> {
                 format!("${}", self.subplan_number(*id))
             }
             ExprKind::Call { function, args } => self.call(function, args, expr),
-            ExprKind::Retype(arg) | ExprKind::InOut(arg) => format!("({})::{}", self.text(arg), format_type(expr.ty)),
-            ExprKind::ArrayCast { arg, .. } => format!("({})::{}", self.text(arg), format_type(expr.ty)),
+            ExprKind::Retype(arg) | ExprKind::InOut(arg) => {
+                format!("({})::{}", self.text(arg), format_type(expr.ty))
+            }
+            ExprKind::ArrayCast { arg, .. } => {
+                format!("({})::{}", self.text(arg), format_type(expr.ty))
+            }
             ExprKind::Element => "element".to_owned(),
             ExprKind::And(parts) | ExprKind::Or(parts) => {
                 let word = if matches!(expr.kind, ExprKind::And(_)) { " AND " } else { " OR " };
-                format!("({})", parts.iter().map(|part| self.text(part)).collect::<Vec<_>>().join(word))
+                format!(
+                    "({})",
+                    parts.iter().map(|part| self.text(part)).collect::<Vec<_>>().join(word)
+                )
             }
             ExprKind::Not(arg) => format!("(NOT {})", self.text(arg)),
             ExprKind::IsNull { arg, negated } => {
@@ -140,7 +158,11 @@ impl<'a> Printer<'a> {
             ExprKind::Case { branches, otherwise } => {
                 let mut text = "CASE".to_owned();
                 for (condition, result) in branches {
-                    text.push_str(&format!(" WHEN {} THEN {}", self.text(condition), self.text(result)));
+                    text.push_str(&format!(
+                        " WHEN {} THEN {}",
+                        self.text(condition),
+                        self.text(result)
+                    ));
                 }
                 if let Some(otherwise) = otherwise {
                     text.push_str(&format!(" ELSE {}", self.text(otherwise)));
@@ -148,7 +170,9 @@ impl<'a> Printer<'a> {
                 text + " END"
             }
             ExprKind::Coalesce(parts) => format!("COALESCE({})", list(parts)),
-            ExprKind::NullIf { lhs, rhs, .. } => format!("NULLIF({}, {})", self.text(lhs), self.text(rhs)),
+            ExprKind::NullIf { lhs, rhs, .. } => {
+                format!("NULLIF({}, {})", self.text(lhs), self.text(rhs))
+            }
             ExprKind::MinMax { args, least, .. } => {
                 format!("{}({})", if *least { "LEAST" } else { "GREATEST" }, list(args))
             }
@@ -159,11 +183,14 @@ impl<'a> Printer<'a> {
             }
             ExprKind::Array(items) => format!("ARRAY[{}]", list(items)),
             ExprKind::Subscript { array, subscripts } => {
-                let subscripts: String = subscripts.iter().map(|index| format!("[{}]", self.text(index))).collect();
+                let subscripts: String =
+                    subscripts.iter().map(|index| format!("[{}]", self.text(index))).collect();
                 format!("{}{subscripts}", self.text(array))
             }
             ExprKind::Slice { array, lower, upper } => {
-                let bound = |bound: &Option<Box<Expr>>| bound.as_ref().map_or(String::new(), |bound| self.text(bound));
+                let bound = |bound: &Option<Box<Expr>>| {
+                    bound.as_ref().map_or(String::new(), |bound| self.text(bound))
+                };
                 format!("{}[{}:{}]", self.text(array), bound(lower), bound(upper))
             }
             ExprKind::Row(fields) => format!("ROW({})", list(fields)),
@@ -174,7 +201,9 @@ impl<'a> Printer<'a> {
 
     fn call(&self, function: &'static ScalarFunction, args: &[Expr], expr: &Expr) -> String {
         match (symbol(function), args) {
-            (Some((symbol, false)), [lhs, rhs]) => format!("({} {symbol} {})", self.text(lhs), self.text(rhs)),
+            (Some((symbol, false)), [lhs, rhs]) => {
+                format!("({} {symbol} {})", self.text(lhs), self.text(rhs))
+            }
             (Some((symbol, true)), [arg]) => format!("({symbol} {})", self.text(arg)),
             _ => {
                 let is_cast = registry::cast(args.first().map_or(TypeId::Void, |arg| arg.ty.id), expr.ty.id).is_some_and(
@@ -200,7 +229,9 @@ fn literal(value: &Value, expr: &Expr) -> String {
         Value::Null => format!("NULL::{ty}"),
         Value::Bool(value) => value.to_string(),
         Value::Int4(value) if *value >= 0 => value.to_string(),
-        Value::Numeric(_) if expr.ty.typmod == -1 => to_text(expr.ty.id, value, &FormatSettings::default()),
+        Value::Numeric(_) if expr.ty.typmod == -1 => {
+            to_text(expr.ty.id, value, &FormatSettings::default())
+        }
         other => {
             let text = to_text(expr.ty.id, other, &FormatSettings::default());
             format!("'{}'::{ty}", text.replace('\'', "''"))

@@ -41,13 +41,19 @@ pub(super) struct Path {
 
 impl Lower<'_> {
     /// A scan of a table by the cheapest path; `extra` are further conjuncts.
-    pub(super) fn scan(&mut self, mut get: Get, required: &ColumnSet, extra: &[Expr]) -> Result<PlanId> {
+    pub(super) fn scan(
+        &mut self,
+        mut get: Get,
+        required: &ColumnSet,
+        extra: &[Expr],
+    ) -> Result<PlanId> {
         get.predicates.extend(extra.iter().cloned());
         let forced = self.forced.take();
         let table_rows = self.estimator.table_rows(&get.table);
         let part = self.estimator.conjunction(&get.predicates);
         let rows = if is_unique_lookup(&get, &get.predicates) { 1.0 } else { table_rows * part };
-        let sequential = table_rows / PAGE_ROWS + table_rows * (ROW * 0.5 + OPERATOR * get.predicates.len() as f64);
+        let sequential = table_rows / PAGE_ROWS
+            + table_rows * (ROW * 0.5 + OPERATOR * get.predicates.len() as f64);
         // A plan may outlive a small table: whether an index pays is asked for a table of some size, and a whole unique key always does.
         let grown = table_rows.max(GROWN_ROWS);
         let grown_sequential = sequential * (grown / table_rows);
@@ -56,7 +62,10 @@ impl Lower<'_> {
             best = Some((path_cost(&path, table_rows, get.predicates.len()), path));
         } else if !get.predicates.is_empty() && get.table.kind == RelationKind::Table {
             for path in self.paths(&get) {
-                if path.bounds.equal.is_empty() && path.bounds.lower.is_none() && path.bounds.upper.is_none() {
+                if path.bounds.equal.is_empty()
+                    && path.bounds.lower.is_none()
+                    && path.bounds.upper.is_none()
+                {
                     continue;
                 }
                 let cost = path_cost(&path, grown, get.predicates.len());
@@ -75,14 +84,16 @@ impl Lower<'_> {
         }
         let mut read = ColumnSet::default();
         predicates.iter().for_each(|predicate| predicate.add_columns(&mut read));
-        let columns: Vec<_> = get.columns.iter().copied().filter(|(_, id)| required.contains(*id)).collect();
+        let columns: Vec<_> =
+            get.columns.iter().copied().filter(|(_, id)| required.contains(*id)).collect();
         let filter_columns: Vec<_> = get
             .columns
             .iter()
             .copied()
             .filter(|(_, id)| read.contains(*id) && !required.contains(*id))
             .collect();
-        let wants = |id: Option<ColumnId>| id.filter(|id| required.contains(*id) || read.contains(*id));
+        let wants =
+            |id: Option<ColumnId>| id.filter(|id| required.contains(*id) || read.contains(*id));
         let (row_id, table_oid) = (wants(get.row_id), wants(get.table_oid));
         let mut output: Vec<ColumnId> = columns.iter().map(|(_, id)| *id).collect();
         output.extend(row_id);
@@ -119,8 +130,13 @@ impl Lower<'_> {
                 None => None,
             },
         };
-        let operator =
-            Operator::IndexScan { scan, index: path.index, bounds, backward: path.backward, index_only };
+        let operator = Operator::IndexScan {
+            scan,
+            index: path.index,
+            bounds,
+            backward: path.backward,
+            index_only,
+        };
         Ok(self.node(operator, output, rows, (DESCENT, cost)))
     }
 
@@ -143,7 +159,8 @@ impl Lower<'_> {
 
     /// Every index with the bounds that the conjuncts give it.
     fn paths(&self, get: &Get) -> Vec<Path> {
-        let own: ColumnSet = get.columns.iter().map(|(_, id)| *id).chain(get.row_id).chain(get.table_oid).collect();
+        let own: ColumnSet =
+            get.columns.iter().map(|(_, id)| *id).chain(get.row_id).chain(get.table_oid).collect();
         let mut paths = vec![];
         for index in &get.table.indexes {
             let mut bounds = KeyBounds::default();
@@ -151,15 +168,15 @@ impl Lower<'_> {
             let mut fixed = 0;
             let mut part = 1.0;
             for key in &index.keys {
-                let Some((_, id)) = get.columns.iter().find(|(column, _)| *column == key.column) else {
+                let Some((_, id)) = get.columns.iter().find(|(column, _)| *column == key.column)
+                else {
                     break;
                 };
                 let column = &get.table.columns[usize::from(key.column.0)];
-                if let Some((place, value)) = get
-                    .predicates
-                    .iter()
-                    .enumerate()
-                    .find_map(|(place, predicate)| Some((place, equality(predicate, *id, column.ty, &own)?)))
+                if let Some((place, value)) =
+                    get.predicates.iter().enumerate().find_map(|(place, predicate)| {
+                        Some((place, equality(predicate, *id, column.ty, &own)?))
+                    })
                 {
                     part *= self.estimator.selectivity(&get.predicates[place]);
                     bounds.equal.push(value);
@@ -167,11 +184,10 @@ impl Lower<'_> {
                     fixed += 1;
                     continue;
                 }
-                if let Some((place, value)) = get
-                    .predicates
-                    .iter()
-                    .enumerate()
-                    .find_map(|(place, predicate)| Some((place, any_of(predicate, *id, column.ty, &own)?)))
+                if let Some((place, value)) =
+                    get.predicates.iter().enumerate().find_map(|(place, predicate)| {
+                        Some((place, any_of(predicate, *id, column.ty, &own)?))
+                    })
                 {
                     part *= self.estimator.selectivity(&get.predicates[place]);
                     bounds.equal.push(value);
@@ -181,7 +197,8 @@ impl Lower<'_> {
                 }
                 let mut ranged = vec![];
                 for (place, predicate) in get.predicates.iter().enumerate() {
-                    let Some((value, is_lower, inclusive)) = range(predicate, *id, column.ty, &own) else {
+                    let Some((value, is_lower, inclusive)) = range(predicate, *id, column.ty, &own)
+                    else {
                         continue;
                     };
                     let slot = if is_lower { &mut bounds.lower } else { &mut bounds.upper };
@@ -191,7 +208,8 @@ impl Lower<'_> {
                     }
                 }
                 if !ranged.is_empty() {
-                    let conjuncts: Vec<Expr> = ranged.iter().map(|&place| get.predicates[place].clone()).collect();
+                    let conjuncts: Vec<Expr> =
+                        ranged.iter().map(|&place| get.predicates[place].clone()).collect();
                     part *= self.estimator.conjunction(&conjuncts);
                     // A null may lie between the bounds of a nullable column: the conjunct is tested again.
                     if column.not_null {
@@ -200,7 +218,9 @@ impl Lower<'_> {
                 }
                 break;
             }
-            let is_alias = index.primary && index.keys.len() == 1 && get.table.alias == Some(index.keys[0].column);
+            let is_alias = index.primary
+                && index.keys.len() == 1
+                && get.table.alias == Some(index.keys[0].column);
             if index.unique && fixed == index.keys.len() {
                 part = 0.0;
             }
@@ -282,10 +302,14 @@ impl Lower<'_> {
         let mut read = needed.clone();
         get.predicates.iter().for_each(|predicate| predicate.add_columns(&mut read));
         for path in self.paths(get) {
-            let id_of = |column: ColumnIndex| get.columns.iter().find(|(other, _)| *other == column).map(|(_, id)| *id);
-            let keys: Vec<ColumnId> = path.index.keys.iter().filter_map(|key| id_of(key.column)).collect();
+            let id_of = |column: ColumnIndex| {
+                get.columns.iter().find(|(other, _)| *other == column).map(|(_, id)| *id)
+            };
+            let keys: Vec<ColumnId> =
+                path.index.keys.iter().filter_map(|key| id_of(key.column)).collect();
             let covers = read.iter().all(|id| keys.contains(&id));
-            let prefix = keys.iter().take(groups.len()).all(|key| groups.contains(key)) && keys.len() >= groups.len();
+            let prefix = keys.iter().take(groups.len()).all(|key| groups.contains(key))
+                && keys.len() >= groups.len();
             if (covers || path.is_alias) && prefix && !path.bounds.any {
                 self.forced = Some(Path { is_ordered: true, ..path });
                 let lowered = self.lower(input.clone(), needed)?;
@@ -320,7 +344,8 @@ fn base_table(plan: &Logical) -> Option<&Get> {
 /// Whether the path's index is in the order of `keys`; `Some(true)` if backward.
 fn order_of(get: &Get, path: &Path, keys: &[SortKey]) -> Option<bool> {
     let mut backward = None;
-    let fixed: Vec<ColumnIndex> = path.index.keys.iter().take(path.fixed).map(|key| key.column).collect();
+    let fixed: Vec<ColumnIndex> =
+        path.index.keys.iter().take(path.fixed).map(|key| key.column).collect();
     let mut places = path.index.keys.iter().skip(path.fixed);
     for key in keys {
         let id = key.expr.as_column()?;
@@ -377,7 +402,12 @@ fn any_of(predicate: &Expr, column: ColumnId, ty: SqlType, own: &ColumnSet) -> O
 }
 
 /// The bound that `column < value` and the like give: value, whether it is a lower bound, whether it is in.
-fn range(predicate: &Expr, column: ColumnId, ty: SqlType, own: &ColumnSet) -> Option<(Expr, bool, bool)> {
+fn range(
+    predicate: &Expr,
+    column: ColumnId,
+    ty: SqlType,
+    own: &ColumnSet,
+) -> Option<(Expr, bool, bool)> {
     let ExprKind::Call { function, args } = &predicate.kind else {
         return None;
     };
@@ -428,7 +458,9 @@ fn as_key(value: &Expr, ty: SqlType, own: &ColumnSet) -> Option<Expr> {
     if value.ty.id == ty.id || is_string(value.ty.id) && is_string(ty.id) {
         return Some(value.clone());
     }
-    if let Some(number) = value.as_literal().and_then(Value::as_i64).filter(|_| is_integer(value.ty.id)) {
+    if let Some(number) =
+        value.as_literal().and_then(Value::as_i64).filter(|_| is_integer(value.ty.id))
+    {
         let value = match ty.id {
             TypeId::Int2 => Value::Int2(number.try_into().ok()?),
             TypeId::Int4 => Value::Int4(number.try_into().ok()?),

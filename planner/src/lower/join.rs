@@ -20,7 +20,8 @@ impl Lower<'_> {
         if is_dependent(&join.right, &left_columns) {
             return self.apply(join, needed, left_columns);
         }
-        let (left_rows, right_rows) = (self.estimator.rows(&join.left), self.estimator.rows(&join.right));
+        let (left_rows, right_rows) =
+            (self.estimator.rows(&join.left), self.estimator.rows(&join.right));
         let rows = self.estimator.join_rows(&join, left_rows, right_rows);
         // A lookup in an index for each row of a small side.
         let hash_cost = |outer: f64, inner: f64| outer * 2.0 * ROW + inner * 3.0 * ROW;
@@ -44,7 +45,8 @@ impl Lower<'_> {
                 }
             }
         }
-        let (mut keys, residual) = self.split(join.predicates, &left_columns, &join.right.output_set());
+        let (mut keys, residual) =
+            self.split(join.predicates, &left_columns, &join.right.output_set());
         let mut kind = join.kind;
         let (mut left, mut right) = (*join.left, *join.right);
         // The smaller side is built.
@@ -78,13 +80,19 @@ impl Lower<'_> {
         let (outer, inner) = (self.at(left).rows, self.at(right).rows);
         let residual = self.exprs(order_predicates(residual))?;
         if keys.is_empty() {
-            let total = left_cost.1 + right_cost.1 + outer * inner * OPERATOR * residual.len().max(1) as f64;
+            let total = left_cost.1
+                + right_cost.1
+                + outer * inner * OPERATOR * residual.len().max(1) as f64;
             let operator = Operator::NestedLoopJoin { kind, left, right, predicates: residual };
             return Ok(self.node(operator, output, rows, (left_cost.0 + right_cost.0, total)));
         }
         let mut lowered = vec![];
         for key in keys {
-            lowered.push(JoinKey { left: self.expr(key.left)?, right: self.expr(key.right)?, null_safe: key.null_safe });
+            lowered.push(JoinKey {
+                left: self.expr(key.left)?,
+                right: self.expr(key.right)?,
+                null_safe: key.null_safe,
+            });
         }
         let start = right_cost.1 + left_cost.0 + inner * ROW;
         let total = start + (left_cost.1 - left_cost.0) + outer * ROW + rows * OPERATOR;
@@ -96,7 +104,11 @@ impl Lower<'_> {
     fn apply(&mut self, join: Join, needed: ColumnSet, left_columns: ColumnSet) -> Result<PlanId> {
         let mut left_needed = needed.clone();
         left_needed.union(&join.right.free_columns());
-        let rows = self.estimator.join_rows(&join, self.estimator.rows(&join.left), self.estimator.rows(&join.right));
+        let rows = self.estimator.join_rows(
+            &join,
+            self.estimator.rows(&join.left),
+            self.estimator.rows(&join.right),
+        );
         let left = self.lower(*join.left, &left_needed)?;
         let before = self.outer.clone();
         self.outer.union(&left_columns);
@@ -128,7 +140,12 @@ impl Lower<'_> {
     }
 
     /// Cost of looking the join's matches up in an index of `inner`, a table perhaps under projections that only pass columns on.
-    fn lookup(&self, inner: &Logical, predicates: &[Expr], outer_columns: &ColumnSet) -> Option<f64> {
+    fn lookup(
+        &self,
+        inner: &Logical,
+        predicates: &[Expr],
+        outer_columns: &ColumnSet,
+    ) -> Option<f64> {
         let Logical::Get(get) = inner else {
             return None;
         };
@@ -138,7 +155,10 @@ impl Lower<'_> {
 
     fn scan_cost(&self, plan: &Logical) -> f64 {
         match plan {
-            Logical::Get(get) => self.estimator.table_rows(&get.table) * (ROW * 0.5 + OPERATOR * get.predicates.len() as f64),
+            Logical::Get(get) => {
+                self.estimator.table_rows(&get.table)
+                    * (ROW * 0.5 + OPERATOR * get.predicates.len() as f64)
+            }
             other => self.estimator.rows(other) * ROW,
         }
     }
@@ -161,7 +181,12 @@ impl Lower<'_> {
     }
 
     /// Splits conjuncts into equalities of the two sides and the rest.
-    fn split(&mut self, predicates: Vec<Expr>, left: &ColumnSet, right: &ColumnSet) -> (Vec<JoinKey>, Vec<Expr>) {
+    fn split(
+        &mut self,
+        predicates: Vec<Expr>,
+        left: &ColumnSet,
+        right: &ColumnSet,
+    ) -> (Vec<JoinKey>, Vec<Expr>) {
         let mut keys = vec![];
         let mut residual = vec![];
         for predicate in predicates {
@@ -178,19 +203,29 @@ impl Lower<'_> {
 fn pushable(get: &Get, predicates: &[Expr], outer: &ColumnSet) -> Vec<Expr> {
     let mut visible: ColumnSet = get.columns.iter().map(|(_, id)| *id).collect();
     visible.union(outer);
-    predicates.iter().filter(|predicate| visible.contains_all(&predicate.columns())).cloned().collect()
+    predicates
+        .iter()
+        .filter(|predicate| visible.contains_all(&predicate.columns()))
+        .cloned()
+        .collect()
 }
 
 /// The equality of a left and a right expression that a hash table can test.
 pub(crate) fn join_key(predicate: &Expr, left: &ColumnSet, right: &ColumnSet) -> Option<JoinKey> {
     let (a, b, null_safe) = match &predicate.kind {
-        ExprKind::Call { function, args } if is_equality(function.name) && function.result == TypeId::Bool => {
+        ExprKind::Call { function, args }
+            if is_equality(function.name) && function.result == TypeId::Bool =>
+        {
             let [a, b] = &args[..] else {
                 return None;
             };
             (a, b, false)
         }
-        ExprKind::IsDistinct { lhs, rhs, equality, negated: true } if is_equality(equality.name) => (&**lhs, &**rhs, true),
+        ExprKind::IsDistinct { lhs, rhs, equality, negated: true }
+            if is_equality(equality.name) =>
+        {
+            (&**lhs, &**rhs, true)
+        }
         _ => return None,
     };
     let (in_a, in_b) = (a.columns(), b.columns());

@@ -67,7 +67,8 @@ pub(crate) fn plan(mut binder: Binder<'_>, mut statement: Statement) -> Result<P
 
 /// Folds constants in the expressions that stand beside a statement's plan.
 fn fold_statement(binder: &Binder<'_>, kind: &mut StatementKind) {
-    let fold = |exprs: &mut Vec<Expr>| exprs.iter_mut().for_each(|expr| rewrite::fold(binder.ctx, expr));
+    let fold =
+        |exprs: &mut Vec<Expr>| exprs.iter_mut().for_each(|expr| rewrite::fold(binder.ctx, expr));
     match kind {
         StatementKind::Query(_) => {}
         StatementKind::Insert { checks, returning, .. } => {
@@ -101,10 +102,20 @@ impl Lower<'_> {
                 let returning = self.exprs(returning)?;
                 let checks = self.checks(checks)?;
                 let (rows, cost) = (self.at(input).rows, self.at(input).cost);
-                let operator = Operator::Insert(Box::new(Insert { table, input, checks, returning }));
+                let operator =
+                    Operator::Insert(Box::new(Insert { table, input, checks, returning }));
                 Ok(self.node(operator, visible.to_vec(), rows, cost))
             }
-            StatementKind::Update { table, input, row_id, old, assignments, recheck, checks, returning } => {
+            StatementKind::Update {
+                table,
+                input,
+                row_id,
+                old,
+                assignments,
+                recheck,
+                checks,
+                returning,
+            } => {
                 let mut needed = read_by(&old, row_id);
                 assignments.iter().for_each(|(_, expr)| expr.add_columns(&mut needed));
                 recheck.iter().chain(&returning).for_each(|expr| expr.add_columns(&mut needed));
@@ -135,9 +146,10 @@ impl Lower<'_> {
                     .referenced_by
                     .iter()
                     .flat_map(|constraint| match &constraint.kind {
-                        damask_catalog::object::ConstraintKind::ForeignKey { target_columns, .. } => {
-                            target_columns.clone()
-                        }
+                        damask_catalog::object::ConstraintKind::ForeignKey {
+                            target_columns,
+                            ..
+                        } => target_columns.clone(),
                         _ => vec![],
                     })
                     .collect();
@@ -153,7 +165,14 @@ impl Lower<'_> {
                 let recheck = self.exprs(recheck)?;
                 let returning = self.exprs(returning)?;
                 let (rows, cost) = (self.at(input).rows, self.at(input).cost);
-                let operator = Operator::Delete(Box::new(Delete { table, input, row_id, old, recheck, returning }));
+                let operator = Operator::Delete(Box::new(Delete {
+                    table,
+                    input,
+                    row_id,
+                    old,
+                    recheck,
+                    returning,
+                }));
                 Ok(self.node(operator, visible.to_vec(), rows, cost))
             }
         }

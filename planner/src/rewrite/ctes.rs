@@ -14,14 +14,17 @@ pub(crate) fn inline_ctes(binder: &mut Binder<'_>, plan: &mut Logical) {
     for id in 0..binder.ctes.len() {
         let cte = &binder.ctes[id];
         let is_correlated = !cte.plan.free_columns().is_empty();
-        let is_once = cte.references == 1 && cte.materialized != Some(true) && !is_volatile(&cte.plan);
+        let is_once =
+            cte.references == 1 && cte.materialized != Some(true) && !is_volatile(&cte.plan);
         let wanted = is_correlated || is_once || cte.materialized == Some(false);
         if !wanted {
             continue;
         }
         let source = cte.plan.clone();
         let columns: Vec<ColumnId> = cte.columns.iter().map(|column| column.id).collect();
-        let inline = |binder: &mut Binder<'_>, plan: &mut Logical| replace(binder, plan, id, &source, &columns);
+        let inline = |binder: &mut Binder<'_>, plan: &mut Logical| {
+            replace(binder, plan, id, &source, &columns)
+        };
         inline(binder, plan);
         for index in 0..binder.subplans.len() {
             let mut subplan = std::mem::replace(&mut binder.subplans[index], Logical::one_row());
@@ -42,7 +45,13 @@ fn is_volatile(plan: &Logical) -> bool {
     found || plan.inputs().into_iter().any(is_volatile)
 }
 
-fn replace(binder: &mut Binder<'_>, plan: &mut Logical, wanted: usize, source: &Logical, columns: &[ColumnId]) {
+fn replace(
+    binder: &mut Binder<'_>,
+    plan: &mut Logical,
+    wanted: usize,
+    source: &Logical,
+    columns: &[ColumnId],
+) {
     if let Logical::Cte { id, columns: own, .. } = plan
         && *id == wanted
     {

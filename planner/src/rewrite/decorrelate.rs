@@ -49,7 +49,10 @@ fn unnest(binder: &mut Binder<'_>, mut join: Join) -> Logical {
             if join.kind == JoinKind::Mark && !was_exists {
                 for predicate in &mut pulled {
                     let arg = Box::new(std::mem::replace(predicate, Expr::bool(true)));
-                    *predicate = Expr::new(ExprKind::IsBool { arg, value: Some(true), negated: false }, TypeId::Bool);
+                    *predicate = Expr::new(
+                        ExprKind::IsBool { arg, value: Some(true), negated: false },
+                        TypeId::Bool,
+                    );
                 }
             }
             join.predicates.extend(pulled);
@@ -63,8 +66,12 @@ fn unnest(binder: &mut Binder<'_>, mut join: Join) -> Logical {
                 let raw = binder.new_column(TypeId::Bool.into());
                 join.mark = Some(raw);
                 let arg = Box::new(binder.column_expr(raw));
-                let known = Expr::new(ExprKind::IsBool { arg, value: Some(true), negated: false }, TypeId::Bool);
-                let mut exprs: Vec<_> = join.left.output().into_iter().map(|id| (id, binder.column_expr(id))).collect();
+                let known = Expr::new(
+                    ExprKind::IsBool { arg, value: Some(true), negated: false },
+                    TypeId::Bool,
+                );
+                let mut exprs: Vec<_> =
+                    join.left.output().into_iter().map(|id| (id, binder.column_expr(id))).collect();
                 exprs.push((mark, known));
                 return Logical::Project { input: Box::new(Logical::Join(join)), exprs };
             }
@@ -92,7 +99,9 @@ fn strip(plan: &mut Logical, is_exists: bool) {
         match plan {
             Logical::Sort { input, .. } => *plan = std::mem::replace(input, Logical::one_row()),
             // DISTINCT ON chooses among rows; plain DISTINCT only drops copies.
-            Logical::Distinct { input, keys } if is_exists || keys.len() == input.output().len() => {
+            Logical::Distinct { input, keys }
+                if is_exists || keys.len() == input.output().len() =>
+            {
                 *plan = std::mem::replace(input, Logical::one_row());
             }
             Logical::Limit { input, limit, offset: None } if is_exists => {
@@ -105,7 +114,9 @@ fn strip(plan: &mut Logical, is_exists: bool) {
                 *plan = std::mem::replace(input, Logical::one_row());
             }
             // EXISTS does not look at the select list.
-            Logical::Project { input, exprs } if is_exists && !exprs.iter().any(|(_, expr)| expr.is_volatile()) => {
+            Logical::Project { input, exprs }
+                if is_exists && !exprs.iter().any(|(_, expr)| expr.is_volatile()) =>
+            {
                 *plan = std::mem::replace(input, Logical::one_row());
             }
             _ => return,
@@ -124,8 +135,9 @@ fn pull(plan: &mut Logical, outer: &ColumnSet, pulled: &mut Vec<Expr>) -> bool {
             if !pull(input, outer, pulled) {
                 return false;
             }
-            let (out, stay): (Vec<_>, Vec<_>) =
-                std::mem::take(predicates).into_iter().partition(|predicate| predicate.columns().intersects(outer));
+            let (out, stay): (Vec<_>, Vec<_>) = std::mem::take(predicates)
+                .into_iter()
+                .partition(|predicate| predicate.columns().intersects(outer));
             if out.iter().any(Expr::is_volatile) {
                 return false;
             }
@@ -144,7 +156,9 @@ fn pull(plan: &mut Logical, outer: &ColumnSet, pulled: &mut Vec<Expr>) -> bool {
         }
         Logical::Project { input, exprs } => {
             let mut own = vec![];
-            if exprs.iter().any(|(_, expr)| expr.columns().intersects(outer)) || !pull(input, outer, &mut own) {
+            if exprs.iter().any(|(_, expr)| expr.columns().intersects(outer))
+                || !pull(input, outer, &mut own)
+            {
                 return false;
             }
             pass_on(exprs, &own, outer, &input.output());
@@ -154,7 +168,8 @@ fn pull(plan: &mut Logical, outer: &ColumnSet, pulled: &mut Vec<Expr>) -> bool {
         Logical::Join(join) => {
             match join.kind {
                 JoinKind::Inner => {
-                    if !pull(&mut join.left, outer, pulled) || !pull(&mut join.right, outer, pulled) {
+                    if !pull(&mut join.left, outer, pulled) || !pull(&mut join.right, outer, pulled)
+                    {
                         return false;
                     }
                     let (out, stay): (Vec<_>, Vec<_>) = std::mem::take(&mut join.predicates)
@@ -164,10 +179,18 @@ fn pull(plan: &mut Logical, outer: &ColumnSet, pulled: &mut Vec<Expr>) -> bool {
                     pulled.extend(out);
                     true
                 }
-                JoinKind::Left | JoinKind::Semi | JoinKind::Anti | JoinKind::Mark | JoinKind::Single | JoinKind::NullAwareAnti => {
+                JoinKind::Left
+                | JoinKind::Semi
+                | JoinKind::Anti
+                | JoinKind::Mark
+                | JoinKind::Single
+                | JoinKind::NullAwareAnti => {
                     // Only what filters the preserved side may come out.
                     if join.right.free_columns().intersects(outer)
-                        || join.predicates.iter().any(|predicate| predicate.columns().intersects(outer))
+                        || join
+                            .predicates
+                            .iter()
+                            .any(|predicate| predicate.columns().intersects(outer))
                     {
                         return false;
                     }
@@ -208,7 +231,12 @@ fn pull(plan: &mut Logical, outer: &ColumnSet, pulled: &mut Vec<Expr>) -> bool {
 }
 
 /// Passes the columns that pulled conjuncts read on through a projection.
-fn pass_on(exprs: &mut Vec<(ColumnId, Expr)>, pulled: &[Expr], outer: &ColumnSet, available: &[ColumnId]) {
+fn pass_on(
+    exprs: &mut Vec<(ColumnId, Expr)>,
+    pulled: &[Expr],
+    outer: &ColumnSet,
+    available: &[ColumnId],
+) {
     let wanted = inner_columns(pulled, outer);
     for id in wanted.iter() {
         if !exprs.iter().any(|(other, _)| *other == id) && available.contains(&id) {
@@ -292,8 +320,12 @@ fn unnest_single(binder: &mut Binder<'_>, mut join: Join, outer: &ColumnSet) -> 
             // One row needs no order and is the first.
             Logical::Sort { input, .. } => plan = *input,
             Logical::Limit { input, limit, offset: None }
-                if limit.as_ref().is_none_or(|limit| limit.as_literal().and_then(Value::as_i64).is_some_and(|n| n >= 1))
-                    && matches!(&*input, Logical::Project { .. } | Logical::Aggregate { .. } | Logical::Sort { .. }) =>
+                if limit.as_ref().is_none_or(|limit| {
+                    limit.as_literal().and_then(Value::as_i64).is_some_and(|n| n >= 1)
+                }) && matches!(
+                    &*input,
+                    Logical::Project { .. } | Logical::Aggregate { .. } | Logical::Sort { .. }
+                ) =>
             {
                 plan = *input;
             }
@@ -333,7 +365,10 @@ fn unnest_aggregate(
     conditions: Vec<Expr>,
 ) -> Logical {
     let mut own = vec![];
-    if reads(&[], &calls, outer) || !pull(&mut input, outer, &mut own) || input.free_columns().intersects(outer) {
+    if reads(&[], &calls, outer)
+        || !pull(&mut input, outer, &mut own)
+        || input.free_columns().intersects(outer)
+    {
         return Logical::Join(join);
     }
     let inner = input.output_set();
@@ -377,7 +412,8 @@ fn unnest_aggregate(
         }
     }
     let aggregate = Logical::Aggregate { input: Box::new(input), groups, calls: grouped_calls };
-    let passed: Vec<(ColumnId, Expr)> = join.left.output().into_iter().map(|id| (id, binder.column_expr(id))).collect();
+    let passed: Vec<(ColumnId, Expr)> =
+        join.left.output().into_iter().map(|id| (id, binder.column_expr(id))).collect();
     let joined = Logical::Join(Join {
         kind: JoinKind::Left,
         left: join.left,

@@ -23,7 +23,8 @@ fn factor_one(expr: &mut Expr) {
     let common: Vec<Expr> = parts(first)
         .into_iter()
         .filter(|part| {
-            !part.is_volatile() && arms[1..].iter().all(|arm| parts(arm).iter().any(|other| other.same(part)))
+            !part.is_volatile()
+                && arms[1..].iter().all(|arm| parts(arm).iter().any(|other| other.same(part)))
         })
         .collect();
     if common.is_empty() || arms.iter().any(Expr::may_raise) && common.iter().any(Expr::may_raise) {
@@ -31,8 +32,10 @@ fn factor_one(expr: &mut Expr) {
     }
     let mut rest = vec![];
     for arm in std::mem::take(arms) {
-        let left: Vec<Expr> =
-            parts(&arm).into_iter().filter(|part| !common.iter().any(|other| other.same(part))).collect();
+        let left: Vec<Expr> = parts(&arm)
+            .into_iter()
+            .filter(|part| !common.iter().any(|other| other.same(part)))
+            .collect();
         rest.push(Expr::and(left));
     }
     let mut whole = common;

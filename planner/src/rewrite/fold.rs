@@ -22,7 +22,10 @@ fn fold_one(ctx: &PlanContext<'_>, expr: &mut Expr) {
             narrow_date(function, args);
             let constants: Option<Vec<&Value>> = args.iter().map(Expr::as_literal).collect();
             let Some(values) = constants else {
-                if function.strict && args.iter().any(|arg| arg.as_literal().is_some_and(Value::is_null)) && !args.iter().any(Expr::may_raise) {
+                if function.strict
+                    && args.iter().any(|arg| arg.as_literal().is_some_and(Value::is_null))
+                    && !args.iter().any(Expr::may_raise)
+                {
                     expr.kind = ExprKind::Literal(Value::Null);
                 }
                 return;
@@ -31,10 +34,14 @@ fn fold_one(ctx: &PlanContext<'_>, expr: &mut Expr) {
                 expr.kind = ExprKind::Literal(Value::Null);
                 return;
             }
-            let vectors: Vec<Vector> =
-                args.iter().zip(values).map(|(arg, value)| Vector::constant(arg.ty.id, value, 1)).collect();
+            let vectors: Vec<Vector> = args
+                .iter()
+                .zip(values)
+                .map(|(arg, value)| Vector::constant(arg.ty.id, value, 1))
+                .collect();
             let active = Mask::first(1);
-            let context = KernelContext { rows: 1, active: &active, result: expr.ty, session: ctx.session };
+            let context =
+                KernelContext { rows: 1, active: &active, result: expr.ty, session: ctx.session };
             expr.kind = match (function.kernel)(&context, &vectors) {
                 Ok(vector) => ExprKind::Literal(vector.value(0)),
                 Err(error) => ExprKind::Raise(Arc::new(error)),
@@ -44,13 +51,17 @@ fn fold_one(ctx: &PlanContext<'_>, expr: &mut Expr) {
             if let Some(value) = arg.as_literal()
                 && arg.ty.id.physical() == expr.ty.id.physical()
             {
-                expr.kind = ExprKind::Literal(Vector::constant(arg.ty.id, value, 1).retype(expr.ty.id).value(0));
+                expr.kind = ExprKind::Literal(
+                    Vector::constant(arg.ty.id, value, 1).retype(expr.ty.id).value(0),
+                );
             }
         }
         ExprKind::And(_) => fold_junction(expr, false),
         ExprKind::Or(_) => fold_junction(expr, true),
         ExprKind::Not(arg) => match &arg.kind {
-            ExprKind::Literal(Value::Bool(value)) => expr.kind = ExprKind::Literal(Value::Bool(!value)),
+            ExprKind::Literal(Value::Bool(value)) => {
+                expr.kind = ExprKind::Literal(Value::Bool(!value))
+            }
             ExprKind::Literal(Value::Null) => expr.kind = ExprKind::Literal(Value::Null),
             _ => {}
         },
@@ -72,10 +83,9 @@ fn fold_one(ctx: &PlanContext<'_>, expr: &mut Expr) {
             branches.retain(|(condition, _)| {
                 !matches!(condition.kind, ExprKind::Literal(Value::Bool(false) | Value::Null))
             });
-            if let Some(taken) = branches
-                .iter()
-                .position(|(condition, _)| matches!(condition.kind, ExprKind::Literal(Value::Bool(true))))
-            {
+            if let Some(taken) = branches.iter().position(|(condition, _)| {
+                matches!(condition.kind, ExprKind::Literal(Value::Bool(true)))
+            }) {
                 let (_, result) = branches.swap_remove(taken);
                 branches.truncate(taken);
                 *otherwise = Some(Box::new(result));
@@ -100,7 +110,8 @@ fn fold_one(ctx: &PlanContext<'_>, expr: &mut Expr) {
             }
         }
         ExprKind::Array(items) => {
-            let values: Option<Vec<Value>> = items.iter().map(|item| item.as_literal().cloned()).collect();
+            let values: Option<Vec<Value>> =
+                items.iter().map(|item| item.as_literal().cloned()).collect();
             let element = expr.ty.id.element();
             if let (Some(values), Some(element)) = (values, element)
                 && !items.iter().any(|item| item.ty.id.is_array())
@@ -124,9 +135,12 @@ fn fold_junction(expr: &mut Expr, absorbing: bool) {
             (kind, _) => flat.push(Expr { kind, ty: part.ty, position: part.position }),
         }
     }
-    flat.retain(|part| !matches!(part.kind, ExprKind::Literal(Value::Bool(value)) if value != absorbing));
-    if let Some(at) = flat.iter().position(|part| matches!(part.kind, ExprKind::Literal(Value::Bool(value)) if value == absorbing))
-    {
+    flat.retain(
+        |part| !matches!(part.kind, ExprKind::Literal(Value::Bool(value)) if value != absorbing),
+    );
+    if let Some(at) = flat.iter().position(
+        |part| matches!(part.kind, ExprKind::Literal(Value::Bool(value)) if value == absorbing),
+    ) {
         // What stands before it may still raise.
         if !flat[..at].iter().any(Expr::may_raise) {
             expr.kind = ExprKind::Literal(Value::Bool(absorbing));
@@ -162,7 +176,9 @@ fn narrow_date(function: &mut &'static ScalarFunction, args: &mut [Expr]) {
     let Some(Value::Timestamp(at)) = rhs.as_literal() else {
         return;
     };
-    let days = i32::try_from(at / DAY).ok().filter(|_| at % DAY == 0 && *at != i64::MIN && *at != i64::MAX);
+    let days = i32::try_from(at / DAY)
+        .ok()
+        .filter(|_| at % DAY == 0 && *at != i64::MIN && *at != i64::MAX);
     let found = damask_functions::registry::operator(symbol, Some(TypeId::Date), TypeId::Date);
     if let (Some(days), Some(operator)) = (days, found) {
         *function = operator.function;

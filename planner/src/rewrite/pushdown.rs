@@ -33,7 +33,9 @@ fn push(plan: Logical, mut predicates: Vec<Expr>) -> Logical {
         Logical::Project { input, exprs } => {
             let is_movable = |predicate: &Expr| {
                 exprs.iter().all(|(id, expr)| {
-                    expr.as_column() == Some(*id) || !predicate.columns().contains(*id) || !expr.is_volatile() && !has_subplan(expr)
+                    expr.as_column() == Some(*id)
+                        || !predicate.columns().contains(*id)
+                        || !expr.is_volatile() && !has_subplan(expr)
                 })
             };
             let (mut below, above): (Vec<_>, Vec<_>) = predicates.into_iter().partition(is_movable);
@@ -43,21 +45,25 @@ fn push(plan: Logical, mut predicates: Vec<Expr>) -> Logical {
             let input = Box::new(push(*input, below));
             Logical::Project { input, exprs }.filter(above)
         }
-        Logical::Sort { input, keys } => Logical::Sort { input: Box::new(push(*input, predicates)), keys },
+        Logical::Sort { input, keys } => {
+            Logical::Sort { input: Box::new(push(*input, predicates)), keys }
+        }
         Logical::Distinct { input, keys } => {
             // Below DISTINCT ON only what depends on the keys.
             let set: ColumnSet = keys.iter().copied().collect();
-            let (below, above): (Vec<_>, Vec<_>) =
-                predicates.into_iter().partition(|predicate| is_safe(predicate) && set.contains_all(&own_columns(predicate, &input)));
+            let (below, above): (Vec<_>, Vec<_>) = predicates.into_iter().partition(|predicate| {
+                is_safe(predicate) && set.contains_all(&own_columns(predicate, &input))
+            });
             Logical::Distinct { input: Box::new(push(*input, below)), keys }.filter(above)
         }
         Logical::Aggregate { input, groups, calls } => {
             let set: ColumnSet = groups.iter().map(|(id, _)| *id).collect();
-            let (mut below, above): (Vec<_>, Vec<_>) = predicates.into_iter().partition(|predicate| {
-                let calls: ColumnSet = calls.iter().map(|(id, _)| *id).collect();
-                let columns = predicate.columns();
-                is_safe(predicate) && columns.intersects(&set) && !columns.intersects(&calls)
-            });
+            let (mut below, above): (Vec<_>, Vec<_>) =
+                predicates.into_iter().partition(|predicate| {
+                    let calls: ColumnSet = calls.iter().map(|(id, _)| *id).collect();
+                    let columns = predicate.columns();
+                    is_safe(predicate) && columns.intersects(&set) && !columns.intersects(&calls)
+                });
             for predicate in &mut below {
                 predicate.replace_columns(&|id| replacement(&groups, id));
             }
@@ -99,12 +105,14 @@ fn push(plan: Logical, mut predicates: Vec<Expr>) -> Logical {
         }
         Logical::ProjectSet { input, functions } => {
             let made: ColumnSet = functions.iter().map(|(id, ..)| *id).collect();
-            let (below, above): (Vec<_>, Vec<_>) =
-                predicates.into_iter().partition(|predicate| is_safe(predicate) && !predicate.columns().intersects(&made));
+            let (below, above): (Vec<_>, Vec<_>) = predicates.into_iter().partition(|predicate| {
+                is_safe(predicate) && !predicate.columns().intersects(&made)
+            });
             Logical::ProjectSet { input: Box::new(push(*input, below)), functions }.filter(above)
         }
         Logical::Limit { input, limit, offset } => {
-            Logical::Limit { input: Box::new(push(*input, vec![])), limit, offset }.filter(predicates)
+            Logical::Limit { input: Box::new(push(*input, vec![])), limit, offset }
+                .filter(predicates)
         }
         Logical::Lock { input, tables } => {
             Logical::Lock { input: Box::new(push(*input, vec![])), tables }.filter(predicates)
@@ -129,7 +137,10 @@ fn push_join(mut join: Join, mut predicates: Vec<Expr>) -> Logical {
                 let columns = predicate.columns();
                 if predicate.is_volatile() {
                     above.push(predicate);
-                } else if !columns.intersects(&right_columns) && is_safe(&predicate) && columns.intersects(&left_columns) {
+                } else if !columns.intersects(&right_columns)
+                    && is_safe(&predicate)
+                    && columns.intersects(&left_columns)
+                {
                     left.push(predicate);
                 } else if !columns.intersects(&left_columns) && is_safe(&predicate) {
                     right.push(predicate);
@@ -156,23 +167,28 @@ fn push_join(mut join: Join, mut predicates: Vec<Expr>) -> Logical {
             // Filters on the left side's columns go left; the join's own conjuncts over the right side alone go right.
             let mut hidden = right_columns.clone();
             hidden.extend(join.mark);
-            let (left, above): (Vec<_>, Vec<_>) =
-                predicates.into_iter().partition(|predicate| is_safe(predicate) && !predicate.columns().intersects(&hidden));
+            let (left, above): (Vec<_>, Vec<_>) = predicates.into_iter().partition(|predicate| {
+                is_safe(predicate) && !predicate.columns().intersects(&hidden)
+            });
             let mut right = vec![];
             // An unknown comparison of NOT IN and of a mark is not the same as a missing row.
             if !matches!(join.kind, JoinKind::NullAwareAnti | JoinKind::Mark) {
-                let (below, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut join.predicates).into_iter().partition(|predicate| {
-                    let columns = predicate.columns();
-                    is_safe(predicate) && columns.intersects(&right_columns) && !columns.intersects(&left_columns)
-                });
+                let (below, rest): (Vec<_>, Vec<_>) =
+                    std::mem::take(&mut join.predicates).into_iter().partition(|predicate| {
+                        let columns = predicate.columns();
+                        is_safe(predicate)
+                            && columns.intersects(&right_columns)
+                            && !columns.intersects(&left_columns)
+                    });
                 right = below;
                 join.predicates = rest;
             }
             let mut left = left;
             if join.kind == JoinKind::Semi {
-                let (more, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut join.predicates)
-                    .into_iter()
-                    .partition(|predicate| is_safe(predicate) && !predicate.columns().intersects(&right_columns));
+                let (more, rest): (Vec<_>, Vec<_>) =
+                    std::mem::take(&mut join.predicates).into_iter().partition(|predicate| {
+                        is_safe(predicate) && !predicate.columns().intersects(&right_columns)
+                    });
                 left.extend(more);
                 join.predicates = rest;
             }
@@ -189,7 +205,9 @@ fn reduce(join: &mut Join, predicates: &[Expr]) {
         return;
     }
     let (left, right) = (&join.left.output_set(), &join.right.output_set());
-    let rejects = |columns: &ColumnSet| predicates.iter().any(|predicate| predicate.rejects_nulls_of(columns));
+    let rejects = |columns: &ColumnSet| {
+        predicates.iter().any(|predicate| predicate.rejects_nulls_of(columns))
+    };
     match join.kind {
         JoinKind::Left if rejects(right) => join.kind = JoinKind::Inner,
         JoinKind::Full => match (rejects(left), rejects(right)) {
@@ -212,7 +230,10 @@ fn own_columns(predicate: &Expr, input: &Logical) -> ColumnSet {
 }
 
 fn replacement(exprs: &[(ColumnId, Expr)], id: ColumnId) -> Option<Expr> {
-    exprs.iter().find(|(other, expr)| *other == id && expr.as_column() != Some(id)).map(|(_, expr)| expr.clone())
+    exprs
+        .iter()
+        .find(|(other, expr)| *other == id && expr.as_column() != Some(id))
+        .map(|(_, expr)| expr.clone())
 }
 
 fn has_subplan(expr: &Expr) -> bool {
@@ -227,7 +248,9 @@ pub(super) fn is_safe(predicate: &Expr) -> bool {
 /// Whether evaluating it early could show an error: subplans that are run once anyway do not count.
 fn raises_in_practice(predicate: &Expr) -> bool {
     predicate.any(&|expr| match &expr.kind {
-        ExprKind::Call { function, .. } | ExprKind::AnyAll { function, .. } => function.may_raise && !is_mild(function.name),
+        ExprKind::Call { function, .. } | ExprKind::AnyAll { function, .. } => {
+            function.may_raise && !is_mild(function.name)
+        }
         ExprKind::Raise(_) => true,
         ExprKind::InOut(_) | ExprKind::ArrayCast { .. } => expr.may_raise(),
         _ => false,
@@ -237,10 +260,43 @@ fn raises_in_practice(predicate: &Expr) -> bool {
 /// Functions that raise for extreme values alone. PostgreSQL moves all of them; these are the ones where it pays.
 fn is_mild(name: &str) -> bool {
     const MILD: &[&str] = &[
-        "like", "nlike", "notlike", "textlike", "textnlike", "bpcharlike", "bpcharnlike", "extract", "date_part", "substring", "substr", "numeric_mul",
-        "numeric_add", "numeric_sub", "int4pl", "int4mi", "int4mul", "int8pl", "int8mi", "int8mul", "float8mul", "float8pl",
-        "float8mi", "date_pli", "date_mii", "date_pl_interval", "date_mi_interval", "timestamp_pl_interval", "timestamp_mi_interval",
-        "textregexeq", "textregexne", "nameregexeq", "nameregexne", "pg_table_is_visible", "numeric", "int48pl", "int84pl",
+        "like",
+        "nlike",
+        "notlike",
+        "textlike",
+        "textnlike",
+        "bpcharlike",
+        "bpcharnlike",
+        "extract",
+        "date_part",
+        "substring",
+        "substr",
+        "numeric_mul",
+        "numeric_add",
+        "numeric_sub",
+        "int4pl",
+        "int4mi",
+        "int4mul",
+        "int8pl",
+        "int8mi",
+        "int8mul",
+        "float8mul",
+        "float8pl",
+        "float8mi",
+        "date_pli",
+        "date_mii",
+        "date_pl_interval",
+        "date_mi_interval",
+        "timestamp_pl_interval",
+        "timestamp_mi_interval",
+        "textregexeq",
+        "textregexne",
+        "nameregexeq",
+        "nameregexne",
+        "pg_table_is_visible",
+        "numeric",
+        "int48pl",
+        "int84pl",
     ];
     MILD.contains(&name)
 }

@@ -28,14 +28,17 @@ fn run(path: &Path) {
         let _ = writeln!(out, "{sql};");
         match world.plan(&parsed.statement, &text) {
             Ok(plan) => {
-                let options = damask_planner::explain::ExplainOptions { costs: false, ..Default::default() };
+                let options =
+                    damask_planner::explain::ExplainOptions { costs: false, ..Default::default() };
                 for line in damask_planner::explain::text(&plan, options, None) {
                     let _ = writeln!(out, "    {line}");
                 }
                 let columns: Vec<String> = plan
                     .columns
                     .iter()
-                    .map(|column| format!("{} {}", column.name, damask_types::format::format_type(column.ty)))
+                    .map(|column| {
+                        format!("{} {}", column.name, damask_types::format::format_type(column.ty))
+                    })
                     .collect();
                 let _ = writeln!(out, "    columns: {}", columns.join(", "));
             }
@@ -44,7 +47,12 @@ fn run(path: &Path) {
                     let rest = &text[position.0 as usize..parsed.span.end as usize];
                     format!(" at {:?}", rest.chars().take(12).collect::<String>())
                 });
-                let _ = writeln!(out, "    error {}: {}{place}", error.sqlstate().as_str(), error.message());
+                let _ = writeln!(
+                    out,
+                    "    error {}: {}{place}",
+                    error.sqlstate().as_str(),
+                    error.message()
+                );
                 if let Some(hint) = &error.fields().hint {
                     let _ = writeln!(out, "    hint: {hint}");
                 }
@@ -57,7 +65,11 @@ fn run(path: &Path) {
         std::fs::write(&golden, &out).expect("the folder can be written");
     }
     let expected = std::fs::read_to_string(&golden).unwrap_or_default();
-    assert!(out == expected, "{} differs; run with UPDATE_GOLDEN=1 and read the change:\n{out}", golden.display());
+    assert!(
+        out == expected,
+        "{} differs; run with UPDATE_GOLDEN=1 and read the change:\n{out}",
+        golden.display()
+    );
 }
 
 fn folder(name: &str) -> std::path::PathBuf {
@@ -80,7 +92,8 @@ fn scripts() {
 /// TPC-H: every query plans, none falls back to running a subquery for each row (lookups through an index do not count).
 #[test]
 fn tpch() {
-    let schema = std::fs::read_to_string(folder("tpch").join("schema.sql")).expect("the schema is there");
+    let schema =
+        std::fs::read_to_string(folder("tpch").join("schema.sql")).expect("the schema is there");
     let mut world = World::default();
     for parsed in damask_sql::parse(&schema).expect("the schema parses") {
         let sql = &schema[parsed.span.start as usize..parsed.span.end as usize];
@@ -104,7 +117,9 @@ fn tpch() {
         let text = std::fs::read_to_string(&path).expect("the query is there");
         for parsed in damask_sql::parse(&text).expect("the query parses") {
             let sql = &text[parsed.span.start as usize..parsed.span.end as usize];
-            if world.define(&parsed.statement, sql) || !matches!(parsed.statement, damask_sql::ast::Statement::Query(_)) {
+            if world.define(&parsed.statement, sql)
+                || !matches!(parsed.statement, damask_sql::ast::Statement::Query(_))
+            {
                 continue;
             }
             let plan = match world.plan(&parsed.statement, &text) {
@@ -112,7 +127,8 @@ fn tpch() {
                 Err(error) => panic!("query {number}: {error:?}"),
             };
             let _ = writeln!(out, "Q{number}");
-            let options = damask_planner::explain::ExplainOptions { costs: false, ..Default::default() };
+            let options =
+                damask_planner::explain::ExplainOptions { costs: false, ..Default::default() };
             for line in damask_planner::explain::text(&plan, options, None) {
                 let _ = writeln!(out, "    {line}");
             }
@@ -120,7 +136,10 @@ fn tpch() {
                 if let damask_planner::physical::Operator::Apply { right, .. } = &node.operator {
                     let right = plan.node(*right);
                     assert!(
-                        matches!(right.operator, damask_planner::physical::Operator::IndexScan { .. }),
+                        matches!(
+                            right.operator,
+                            damask_planner::physical::Operator::IndexScan { .. }
+                        ),
                         "query {number} runs a subquery for each row:\n{out}"
                     );
                 }
@@ -132,5 +151,8 @@ fn tpch() {
         std::fs::write(&golden, &out).expect("the folder can be written");
     }
     let expected = std::fs::read_to_string(&golden).unwrap_or_default();
-    assert!(out == expected, "the plans differ; run with UPDATE_GOLDEN=1 and read the change:\n{out}");
+    assert!(
+        out == expected,
+        "the plans differ; run with UPDATE_GOLDEN=1 and read the change:\n{out}"
+    );
 }

@@ -1,7 +1,9 @@
 //! A catalog in memory, made from DDL, and a session that knows the time.
 
 use damask_catalog::CatalogSnapshot;
-use damask_catalog::object::{Column, Constraint, ConstraintKind, Index, IndexKey, Relation, RelationKind, Schema};
+use damask_catalog::object::{
+    Column, Constraint, ConstraintKind, Index, IndexKey, Relation, RelationKind, Schema,
+};
 use damask_planner::{PlanContext, Statistics};
 use damask_sql::ast::{ColumnConstraintKind, Statement, TableConstraintKind, TableElement};
 use damask_types::format::{FormatSettings, TimeZone};
@@ -26,7 +28,8 @@ impl Statistics for Sizes<'_> {
 
 impl World {
     fn oid(&self) -> Oid {
-        Oid(20_000 + self.relations.iter().map(|relation| 10 + relation.indexes.len() as u32).sum::<u32>())
+        Oid(20_000
+            + self.relations.iter().map(|relation| 10 + relation.indexes.len() as u32).sum::<u32>())
     }
 
     /// Takes a definition in; false if the statement is none.
@@ -34,7 +37,8 @@ impl World {
         match statement {
             Statement::CreateTable(create) => {
                 let oid = self.oid();
-                let mut relation = Relation::new(oid, Oid(2200), create.name.base().as_str(), RelationKind::Table);
+                let mut relation =
+                    Relation::new(oid, Oid(2200), create.name.base().as_str(), RelationKind::Table);
                 relation.rel = RelId(oid.0);
                 let mut keys: Vec<(Vec<String>, bool)> = vec![];
                 for element in &create.elements {
@@ -43,7 +47,8 @@ impl World {
                             let serial = damask_planner::serial_type(&definition.type_name);
                             let ty = match serial {
                                 Some(ty) => SqlType::plain(ty),
-                                None => damask_planner::resolve_type(&definition.type_name).expect("a type"),
+                                None => damask_planner::resolve_type(&definition.type_name)
+                                    .expect("a type"),
                             };
                             let mut column = Column::new(definition.name.as_str(), ty);
                             column.not_null = serial.is_some();
@@ -55,22 +60,26 @@ impl World {
                                         column.not_null = true;
                                         keys.push((vec![column.name.clone()], true));
                                     }
-                                    ColumnConstraintKind::Unique(..) => keys.push((vec![column.name.clone()], false)),
+                                    ColumnConstraintKind::Unique(..) => {
+                                        keys.push((vec![column.name.clone()], false))
+                                    }
                                     ColumnConstraintKind::Default(_) => {
                                         let span = constraint.span;
                                         let all = &sql[(span.start as usize).min(sql.len())..];
                                         let _ = all;
                                         column.default = Some("7".to_owned());
                                     }
-                                    ColumnConstraintKind::Check { .. } => relation.constraints.push(Arc::new(Constraint {
-                                        oid: Oid(1),
-                                        name: format!("{}_check", column.name),
-                                        table: oid,
-                                        kind: ConstraintKind::Check {
-                                            expr: format!("({} > 0)", column.name),
-                                            columns: vec![],
-                                        },
-                                    })),
+                                    ColumnConstraintKind::Check { .. } => {
+                                        relation.constraints.push(Arc::new(Constraint {
+                                            oid: Oid(1),
+                                            name: format!("{}_check", column.name),
+                                            table: oid,
+                                            kind: ConstraintKind::Check {
+                                                expr: format!("({} > 0)", column.name),
+                                                columns: vec![],
+                                            },
+                                        }))
+                                    }
                                     _ => {}
                                 }
                             }
@@ -78,10 +87,16 @@ impl World {
                         }
                         TableElement::Constraint(constraint) => match &constraint.kind {
                             TableConstraintKind::PrimaryKey(columns, _) => {
-                                keys.push((columns.iter().map(|name| name.as_str().to_owned()).collect(), true));
+                                keys.push((
+                                    columns.iter().map(|name| name.as_str().to_owned()).collect(),
+                                    true,
+                                ));
                             }
                             TableConstraintKind::Unique(columns, _) => {
-                                keys.push((columns.iter().map(|name| name.as_str().to_owned()).collect(), false));
+                                keys.push((
+                                    columns.iter().map(|name| name.as_str().to_owned()).collect(),
+                                    false,
+                                ));
                             }
                             _ => {}
                         },
@@ -90,7 +105,11 @@ impl World {
                 }
                 for (names, primary) in keys {
                     for name in names.iter().filter(|_| primary) {
-                        let place = relation.columns.iter().position(|column| column.name == *name).expect("a column");
+                        let place = relation
+                            .columns
+                            .iter()
+                            .position(|column| column.name == *name)
+                            .expect("a column");
                         relation.columns[place].not_null = true;
                     }
                     add_index(&mut relation, &names, true, primary, None);
@@ -104,7 +123,8 @@ impl World {
                     .iter_mut()
                     .find(|relation| relation.name == create.table.base().as_str())
                     .expect("the table is there");
-                let names: Vec<String> = sql[sql.find('(').expect("columns") + 1..sql.find(')').expect("columns")]
+                let names: Vec<String> = sql
+                    [sql.find('(').expect("columns") + 1..sql.find(')').expect("columns")]
                     .split(',')
                     .map(|name| name.trim().to_owned())
                     .collect();
@@ -116,11 +136,19 @@ impl World {
                 let text = &sql[sql.to_lowercase().find(" as").expect("a query") + 4..];
                 let plan_text = text.to_owned();
                 let parsed = damask_sql::parse_one(&plan_text).expect("a query").expect("a query");
-                let plan = self.plan(&parsed.statement, &plan_text).expect("the view's query binds");
-                let mut relation =
-                    Relation::new(self.oid(), Oid(2200), create.name.base().as_str(), RelationKind::View);
+                let plan =
+                    self.plan(&parsed.statement, &plan_text).expect("the view's query binds");
+                let mut relation = Relation::new(
+                    self.oid(),
+                    Oid(2200),
+                    create.name.base().as_str(),
+                    RelationKind::View,
+                );
                 for (index, column) in plan.columns.iter().enumerate() {
-                    let name = create.columns.get(index).map_or(column.name.as_str(), |name| name.as_str());
+                    let name = create
+                        .columns
+                        .get(index)
+                        .map_or(column.name.as_str(), |name| name.as_str());
                     relation.columns.push(Column::new(name, column.ty));
                 }
                 relation.view = Some(plan_text);
@@ -133,7 +161,11 @@ impl World {
     }
 
     /// Plans a statement.
-    pub(crate) fn plan(&self, statement: &Statement, text: &str) -> Result<damask_planner::physical::Plan> {
+    pub(crate) fn plan(
+        &self,
+        statement: &Statement,
+        text: &str,
+    ) -> Result<damask_planner::physical::Plan> {
         let schemas = [
             Schema { oid: Oid(11), name: "pg_catalog".into(), owner: Oid(10) },
             Schema { oid: Oid(2200), name: "public".into(), owner: Oid(10) },
@@ -152,16 +184,26 @@ impl World {
     }
 }
 
-fn add_index(relation: &mut Relation, names: &[String], unique: bool, primary: bool, name: Option<String>) {
+fn add_index(
+    relation: &mut Relation,
+    names: &[String],
+    unique: bool,
+    primary: bool,
+    name: Option<String>,
+) {
     let keys: Vec<IndexKey> = names
         .iter()
         .map(|name| {
-            let place = relation.columns.iter().position(|column| column.name == *name).expect("a column");
+            let place =
+                relation.columns.iter().position(|column| column.name == *name).expect("a column");
             IndexKey { column: ColumnIndex(place as u16), descending: false, nulls_first: false }
         })
         .collect();
     let is_integer = |key: &IndexKey| {
-        matches!(relation.columns[usize::from(key.column.0)].ty.id, TypeId::Int2 | TypeId::Int4 | TypeId::Int8)
+        matches!(
+            relation.columns[usize::from(key.column.0)].ty.id,
+            TypeId::Int2 | TypeId::Int4 | TypeId::Int8
+        )
     };
     if primary && keys.len() == 1 && is_integer(&keys[0]) {
         relation.alias = Some(keys[0].column);
