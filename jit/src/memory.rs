@@ -1,9 +1,10 @@
-#![expect(unsafe_code, reason = "machine code is mapped, made executable and called here alone")]
 //! Memory of compiled functions.
 //!
 //! Each function has a mapping of its own: written while it is writable, then made executable for good, unmapped when the last
 //! [`Code`] that holds it goes (J4). Functions are a few KiB and are shared by shape, so pages half empty cost little; in return nothing that
 //! runs ever becomes writable again.
+
+#![expect(unsafe_code, reason = "machine code is mapped, made executable and called here alone")]
 
 use std::ffi::c_void;
 use std::ptr::NonNull;

@@ -1,5 +1,6 @@
-#![expect(unsafe_code, reason = "calls compiled code with the forms it was compiled for")]
 //! Running groups: forms to code, tiles through code.
+
+#![expect(unsafe_code, reason = "calls compiled code with the forms it was compiled for")]
 
 use crate::bounds;
 use crate::cache;

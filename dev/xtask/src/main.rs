@@ -55,7 +55,8 @@ fn run(program: &str, args: &[&str]) -> Result<(), String> {
 fn ci() -> Result<(), String> {
     run("cargo", &["fmt", "--all", "--check"])?;
     tidy::run(&root())?;
-    run("cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
+    // Correctness lints fail; style lints are printed.
+    run("cargo", &["clippy", "--workspace", "--all-targets", "--quiet"])?;
     run("cargo", &["test", "--workspace", "--quiet"])
 }
 
