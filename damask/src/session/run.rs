@@ -7,10 +7,11 @@ use super::{Completion, Session, Sink};
 use damask_catalog::object::{Relation, RelationKind};
 use damask_executor::context::Jit as ExecJit;
 use damask_executor::{Control, ExecContext, Execution, SystemRows};
+use damask_functions::text_io;
 use damask_planner::physical::{Operator, Plan};
 use damask_sql::ast::Statement;
 use damask_txn::{LockTag, TableLock};
-use damask_types::{Batch, Error, Oid, Result, SqlState, Value};
+use damask_types::{Batch, Error, Oid, Result, SqlState, TypeId, Value, Vector};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -120,11 +121,12 @@ impl Session {
         }
         let settings = Arc::clone(self.state.settings.lock().effective());
         let mut rows = 0;
+        let env = self.statement_env()?;
         let txn = self.txn.as_mut().expect("a statement runs in a transaction");
         while let Some(batch) = execution.next(txn)? {
             rows += batch.rows() as u64;
             if has_rows {
-                sink.rows(&batch, &settings.format)?;
+                sink.rows(&named(batch, &*env), &settings.format)?;
             }
         }
         Ok(Completion::Tag(tag(statement, rows, execution.affected_rows())))
@@ -317,6 +319,24 @@ pub(crate) fn command_name(statement: &Statement) -> &'static str {
         Statement::Delete(_) => "DELETE",
         _ => "this command",
     }
+}
+
+/// The batch with objects (`regclass` and its kin) by name; their text form needs the catalog.
+fn named(mut batch: Batch, session: &dyn damask_functions::Session) -> Batch {
+    let rows = batch.rows();
+    for column in &mut batch.columns {
+        let ty = column.ty;
+        if !text_io::is_reg_type(ty) {
+            continue;
+        }
+        let names: Vec<Value> = (0..rows)
+            .map(|row| {
+                text_io::output(session, ty, &column.value(row)).map_or(Value::Null, Value::text)
+            })
+            .collect();
+        *column = Vector::from_values(TypeId::Text, &names);
+    }
+    batch
 }
 
 /// The command tag of a planned statement.
