@@ -189,7 +189,7 @@ fn sha224(message: &[u8]) -> Vec<u8> {
 }
 
 /// The SHA-256 digest.
-fn sha256(message: &[u8]) -> Vec<u8> {
+pub fn sha256(message: &[u8]) -> Vec<u8> {
     sha2_32(message, initial(0).map(|word| (word >> 32) as u32))
 }
 

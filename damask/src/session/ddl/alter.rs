@@ -532,8 +532,7 @@ impl Session {
         }
         let widens = using.is_none() && is_widening(definition.ty, ty);
         if !widens {
-            let _ = (prepared, column);
-            return Err(Error::unsupported("ALTER COLUMN TYPE that rewrites the table"));
+            return self.rewrite_type(prepared, relation, column, ty, using);
         }
         self.change_column(relation.oid, column, |column| column.ty = ty)?;
         let present = self.present(relation.oid);

@@ -7,6 +7,7 @@ mod alter;
 mod drop;
 mod index;
 mod misc;
+mod rewrite;
 mod sequence;
 mod table;
 
@@ -32,6 +33,7 @@ impl Session {
         sink: &mut dyn Sink,
     ) -> Result<Completion> {
         self.begin_statement()?;
+        self.check_writable(&command(statement))?;
         let tag = match statement {
             Statement::CreateTable(create) => self.create_table(prepared, create)?,
             Statement::CreateTableAs(create) => {
@@ -219,6 +221,30 @@ impl Session {
         let quote = damask_catalog::ddl::quote_identifier;
         let schema = self.catalog.snapshot().schema_name(relation.schema);
         format!("{}.{}", quote(schema), quote(&relation.name))
+    }
+}
+
+/// What a definition is called in messages.
+fn command(statement: &Statement) -> String {
+    match statement {
+        Statement::Query(_) => "SELECT INTO".to_owned(),
+        Statement::CreateTable(_) => "CREATE TABLE".to_owned(),
+        Statement::CreateTableAs(_) => "CREATE TABLE AS".to_owned(),
+        Statement::CreateIndex(_) => "CREATE INDEX".to_owned(),
+        Statement::CreateView(_) => "CREATE VIEW".to_owned(),
+        Statement::CreateSequence(_) => "CREATE SEQUENCE".to_owned(),
+        Statement::AlterSequence(_) => "ALTER SEQUENCE".to_owned(),
+        Statement::CreateSchema(_) => "CREATE SCHEMA".to_owned(),
+        Statement::AlterTable(alter) => format!("ALTER {}", alter.object.as_str()),
+        Statement::Rename(rename) => format!("ALTER {}", rename.relation.as_str()),
+        Statement::SetSchema(set) => format!("ALTER {}", set.object.as_str()),
+        Statement::ChangeOwner(change) => format!("ALTER {}", change.object.as_str()),
+        Statement::Drop(drop) => format!("DROP {}", drop.object.as_str()),
+        Statement::Truncate(_) => "TRUNCATE TABLE".to_owned(),
+        Statement::Comment(_) => "COMMENT".to_owned(),
+        Statement::CreateRole(_) => "CREATE ROLE".to_owned(),
+        Statement::AlterRole(_) => "ALTER ROLE".to_owned(),
+        _ => "this command".to_owned(),
     }
 }
 

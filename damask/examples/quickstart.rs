@@ -1,0 +1,29 @@
+//! A database in memory: tables, parameters, a transaction, typed rows.
+
+use damask::{Database, Result, Value};
+
+fn main() -> Result<()> {
+    let database = Database::open_in_memory()?;
+    let mut connection = database.connect()?;
+    connection.execute("CREATE TABLE account (id int PRIMARY KEY, owner text, balance numeric)")?;
+    connection.execute("INSERT INTO account VALUES (1, 'ann', 100), (2, 'bob', 50.25)")?;
+
+    // Both changes or neither: a transaction that is dropped without `commit` is rolled back.
+    let mut transfer = connection.transaction()?;
+    transfer.execute("UPDATE account SET balance = balance - 25 WHERE id = 1")?;
+    transfer.execute("UPDATE account SET balance = balance + 25 WHERE id = 2")?;
+    transfer.commit()?;
+
+    let query = "SELECT owner, balance::float8 FROM account WHERE balance > $1 ORDER BY id";
+    let statement = connection.prepare(query)?;
+    let limit = damask::types::Numeric::parse("10")?;
+    let rows = connection.query_prepared(&statement, &[Value::Numeric(limit)])?;
+    for row in 0..rows.len() {
+        let (owner, balance) = (rows.get::<String>(row, 0)?, rows.get::<f64>(row, 1)?);
+        #[expect(clippy::print_stdout, reason = "an example shows what it does")]
+        {
+            println!("{owner}: {balance:.2}");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! Errors carry PostgreSQL's codes and places; COPY says where.
+
+use crate::support::{connect, error, rows, run, show};
+
+#[test]
+fn positions_point_into_the_text() {
+    let (_database, mut connection) = connect();
+    let failure = connection.execute("SELECT nothing").expect_err("there is no such column");
+    assert_eq!(show(&failure), "42703 column \"nothing\" does not exist");
+    assert_eq!(failure.position().map(|position| position.0), Some(7));
+    let failure = connection.execute("SELECT 1 +").expect_err("it is no SQL");
+    assert_eq!(show(&failure), "42601 syntax error at end of input");
+}
+
+#[test]
+fn copy_takes_rows_and_says_what_is_wrong() {
+    let (_database, mut connection) = connect();
+    run(&mut connection, &["CREATE TABLE t (a int, b text)"]);
+    let copied = connection.copy_in("COPY t FROM STDIN", b"1\tone\n2\t\\N\n").expect("rows go in");
+    assert_eq!(copied, 2);
+    let copied = connection
+        .copy_in("COPY t (b, a) FROM STDIN (FORMAT csv, HEADER)", b"b,a\n\"x,y\",3\n")
+        .expect("rows go in");
+    assert_eq!(copied, 1);
+    assert_eq!(rows(&mut connection, "SELECT a, b FROM t ORDER BY a"), "1|one;2|null;3|x,y");
+    let failure =
+        connection.copy_in("COPY t FROM STDIN", b"4\tx\nfive\ty\n").expect_err("five is no number");
+    assert_eq!(show(&failure), "22P02 invalid input syntax for type integer: \"five\"");
+    assert_eq!(failure.fields().context.as_deref(), Some("COPY t, line 2, column a: \"five\""));
+    let failure = connection.copy_in("COPY t FROM STDIN", b"4\n").expect_err("b is missing");
+    assert_eq!(show(&failure), "22P04 missing data for column \"b\"");
+    assert_eq!(rows(&mut connection, "SELECT count(*) FROM t"), "3");
+}
+
+#[test]
+fn what_is_not_there_says_so() {
+    let (_database, mut connection) = connect();
+    for statement in ["CREATE DATABASE d", "LISTEN c", "CREATE EXTENSION e"] {
+        assert!(error(&mut connection, statement).starts_with("0A000"), "{statement}");
+    }
+}

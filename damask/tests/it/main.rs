@@ -1,0 +1,6 @@
+//! The library as its users see it.
+
+mod definitions;
+mod errors;
+mod support;
+mod transactions;

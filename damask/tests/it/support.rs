@@ -1,0 +1,51 @@
+//! Running scripts and showing what came of them.
+
+use damask::{Connection, Database, Error, Value};
+
+/// A database in memory with a connection.
+pub(crate) fn connect() -> (Database, Connection) {
+    let database = Database::open_in_memory().expect("a database in memory opens");
+    let connection = database.connect().expect("a connection opens");
+    (database, connection)
+}
+
+/// Runs statements that succeed.
+pub(crate) fn run(connection: &mut Connection, statements: &[&str]) {
+    for statement in statements {
+        if let Err(error) = connection.execute(statement) {
+            panic!("{statement}: {error:?}");
+        }
+    }
+}
+
+/// The rows of a query: values by `|`, rows by `;`.
+pub(crate) fn rows(connection: &mut Connection, query: &str) -> String {
+    let rows = match connection.query(query, &[]) {
+        Ok(rows) => rows,
+        Err(error) => panic!("{query}: {error:?}"),
+    };
+    let show = |value: &Value| match value {
+        Value::Null => "null".to_owned(),
+        Value::Text(text) => text.to_string(),
+        Value::Bool(value) => value.to_string(),
+        Value::Numeric(value) => value.to_string(),
+        other => other.as_i64().map_or_else(|| format!("{other:?}"), |value| value.to_string()),
+    };
+    rows.iter()
+        .map(|row| row.iter().map(show).collect::<Vec<_>>().join("|"))
+        .collect::<Vec<_>>()
+        .join(";")
+}
+
+/// The error of a statement that fails: SQLSTATE and message.
+pub(crate) fn error(connection: &mut Connection, statement: &str) -> String {
+    match connection.execute(statement) {
+        Ok(count) => panic!("{statement}: succeeded with {count}"),
+        Err(error) => show(&error),
+    }
+}
+
+/// SQLSTATE and message.
+pub(crate) fn show(error: &Error) -> String {
+    format!("{} {}", error.sqlstate(), error.message())
+}
