@@ -39,6 +39,9 @@ struct Table {
     matched: Vec<bool>,
     /// Whether a right row had a null key.
     has_null: bool,
+    /// If the join is [`HashJoin::compares_unknown`]: the keys of all rows, and the rows with a null key.
+    all_keys: Rows,
+    null_rows: Vec<u32>,
 }
 
 /// A left tile on its way through the table.
@@ -106,6 +109,8 @@ impl HashJoin {
             sources: vec![],
             matched: vec![],
             has_null: false,
+            all_keys: Rows::new(&self.key_types),
+            null_rows: vec![],
         };
         let mut reserved = 0;
         while let Some(batch) = self.right.next(state)? {
@@ -121,6 +126,11 @@ impl HashJoin {
             table.has_null |= usable != active;
             let base = table.rows.store.len() as u32;
             table.rows.append(&batch, state)?;
+            if self.compares_unknown() {
+                table.all_keys.append(&Batch::new(keys.clone(), batch.rows()), state)?;
+                let nulls = active.and_not(&usable);
+                table.null_rows.extend(nulls.iter().map(|row| base + row as u32));
+            }
             hash_rows(&keys, batch.rows(), &mut self.hashes);
             for row in usable.iter() {
                 table.chains.insert(self.hashes[row]);
@@ -205,10 +215,17 @@ impl HashJoin {
     }
 
     /// What comes out for a left tile that is through.
-    fn finish_probe(&self, probe: Probe, table: &Table) -> Option<Batch> {
+    fn finish_probe(
+        &self,
+        probe: Probe,
+        table: &Table,
+        state: &mut State<'_>,
+    ) -> Result<Option<Batch>> {
+        let unknown =
+            if self.compares_unknown() { Some(self.unknown(&probe, table, state)?) } else { None };
         let Probe { mut batch, keys, matched, .. } = probe;
         let active = batch.active();
-        match self.kind {
+        Ok(match self.kind {
             JoinKind::Inner | JoinKind::Right => None,
             JoinKind::Left | JoinKind::Full | JoinKind::Single => {
                 let alone: Vec<u32> =
@@ -226,7 +243,9 @@ impl HashJoin {
             }
             JoinKind::NullAwareAnti => {
                 // NOT IN over no rows holds for every row; over a null it holds for none.
-                if table.rows.store.len() > 0 {
+                if let Some(unknown) = unknown {
+                    batch.select(&active.and_not(&matched).and_not(&unknown));
+                } else if table.rows.store.len() > 0 {
                     let known = not_null_rows(&keys, &active);
                     let kept = if table.has_null { Mask::NONE } else { known.and_not(&matched) };
                     batch.select(&kept);
@@ -237,6 +256,8 @@ impl HashJoin {
                 let rows = batch.rows();
                 let valid = if table.rows.store.len() == 0 {
                     Mask::first(rows)
+                } else if let Some(unknown) = unknown {
+                    Mask::first(rows).and_not(&unknown)
                 } else if table.has_null {
                     matched
                 } else {
@@ -245,6 +266,80 @@ impl HashJoin {
                 let valid = (valid != Mask::first(rows)).then_some(valid);
                 batch.columns.push(Vector::bools(rows, matched, valid));
                 Some(batch)
+            }
+        })
+    }
+
+    /// Whether it takes more than "is there a null" to tell no match from an unknown one: one null of a row comparison may be
+    /// outweighed by another column that differs, and a row that the residual rejects does not count at all.
+    fn compares_unknown(&self) -> bool {
+        matches!(self.kind, JoinKind::Mark | JoinKind::NullAwareAnti)
+            && (self.left_keys.len() > 1 || !self.residual.is_empty())
+    }
+
+    /// Left rows without a match for which the condition is unknown with some right row.
+    fn unknown(&self, probe: &Probe, table: &Table, state: &mut State<'_>) -> Result<Mask> {
+        let open = probe.batch.active().and_not(&probe.matched);
+        let comparable = self.usable(&probe.keys, &open);
+        let mut unknown = Mask::NONE;
+        for row in open.iter() {
+            state.check()?;
+            let is_unknown = if comparable.get(row) {
+                // Besides rows with nulls only those with equal keys can be; the residual decides.
+                let mut candidates = table.null_rows.clone();
+                if !self.residual.is_empty() {
+                    let hash = probe.hashes[row];
+                    let mut cursor = table.chains.first(hash);
+                    while let Some((entry, next)) = table.chains.follow(cursor, hash) {
+                        candidates.push(table.sources[entry]);
+                        cursor = next;
+                    }
+                }
+                self.is_unknown(probe, row, table, candidates.into_iter(), state)?
+            } else {
+                let all = 0..table.rows.store.len() as u32;
+                self.is_unknown(probe, row, table, all, state)?
+            };
+            unknown.set(row, is_unknown);
+        }
+        Ok(unknown)
+    }
+
+    /// Whether the condition of an unmatched left row is not false with one of these right rows.
+    fn is_unknown(
+        &self,
+        probe: &Probe,
+        row: usize,
+        table: &Table,
+        candidates: impl Iterator<Item = u32>,
+        state: &mut State<'_>,
+    ) -> Result<bool> {
+        let keys = &table.all_keys.store.columns;
+        let may_match = |at: &u32| {
+            keys.iter().zip(&probe.keys).zip(&self.null_safe).all(|((column, key), null_safe)| {
+                let has_null = column.is_null(*at as usize) || key.is_null(row);
+                !null_safe && has_null || equal(column, *at as usize, key, row)
+            })
+        };
+        let mut candidates = candidates.filter(may_match);
+        loop {
+            let right: Vec<u32> = candidates.by_ref().take(TILE_ROWS).collect();
+            if right.is_empty() || self.residual.is_empty() {
+                return Ok(!right.is_empty());
+            }
+            state.check()?;
+            let left = vec![row as u32; right.len()];
+            let pairs = self.combine(&probe.batch, &left, table, &right);
+            let mut open = pairs.active();
+            for predicate in &self.residual {
+                if open.is_empty() {
+                    break;
+                }
+                let value = predicate.run(&pairs, &open, state)?;
+                open = open.and_not(&value.valid_rows().and_not(&value.true_rows()));
+            }
+            if !open.is_empty() {
+                return Ok(true);
             }
         }
     }
@@ -308,7 +403,7 @@ impl Operator for HashJoin {
                     self.probe = Some(probe);
                     Some(batch)
                 }
-                None if is_through => self.finish_probe(probe, &table),
+                None if is_through => self.finish_probe(probe, &table, state)?,
                 None => {
                     self.probe = Some(probe);
                     None
