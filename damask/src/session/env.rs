@@ -254,6 +254,10 @@ impl damask_functions::Session for StatementEnv {
     fn catalog_function(&self, function: &str, args: &[Value]) -> Result<Value> {
         let oid =
             |i: usize| args.get(i).and_then(Value::as_i64).map_or(Oid::NONE, |oid| Oid(oid as u32));
+        let text = |i: usize| match args.get(i) {
+            Some(Value::Text(text)) => Some(text.to_string()),
+            _ => None,
+        };
         let int = |i: usize| args.get(i).and_then(Value::as_i64).unwrap_or(0);
         Ok(match function {
             "nextval" => Value::Int8(self.nextval(oid(0))?),
@@ -272,6 +276,19 @@ impl damask_functions::Session for StatementEnv {
                 None => Value::Null,
             },
             "current_schemas" => self.schemas(matches!(args.first(), Some(Value::Bool(true)))),
+            "current_setting" => {
+                let name = text(0).unwrap_or_default();
+                match self.state.settings.lock().show(&name) {
+                    Some(value) => Value::text(value),
+                    None if matches!(args.get(1), Some(Value::Bool(true))) => Value::Null,
+                    None => return Err(unknown_setting(&name)),
+                }
+            }
+            "set_config" => {
+                let is_local = matches!(args.get(2), Some(Value::Bool(true)));
+                let name = text(0).unwrap_or_default();
+                Value::text(self.set_setting(&name, text(1).as_deref(), is_local)?)
+            }
             "version" => Value::text(super::version_text()),
             "pg_backend_pid" => Value::Int4(self.state.backend.pid),
             "pg_cancel_backend" => Value::Bool(self.state.backends.cancel(int(0) as i32)),

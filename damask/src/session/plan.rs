@@ -11,6 +11,7 @@ use damask_planner::physical::{OutputColumn, Plan};
 use damask_planner::{PlanContext, Statistics};
 use damask_sql::{Parsed, ast};
 use damask_txn::Engine;
+use damask_types::format::{DateOrder, FormatSettings, IntervalStyle};
 use damask_types::{Result, SqlType, TypeId};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -39,6 +40,32 @@ pub(crate) struct Planned {
     pub(crate) plan: Arc<Plan>,
     version: u64,
     path: Arc<SearchPath>,
+    /// Literals are read when the plan is made, as these settings say.
+    reading: Reading,
+}
+
+/// The settings that literals of dates and times are read by.
+#[derive(Clone, Debug, PartialEq)]
+struct Reading {
+    date_order: DateOrder,
+    interval_style: IntervalStyle,
+    time_zone: String,
+}
+
+impl Reading {
+    fn of(format: &FormatSettings) -> Self {
+        Self {
+            date_order: format.date_order,
+            interval_style: format.interval_style,
+            time_zone: format.time_zone.name.clone(),
+        }
+    }
+
+    fn is_of(&self, format: &FormatSettings) -> bool {
+        self.date_order == format.date_order
+            && self.interval_style == format.interval_style
+            && self.time_zone == format.time_zone.name
+    }
 }
 
 impl Prepared {
@@ -167,6 +194,7 @@ impl Session {
                 && planned.version == version
                 && version != u64::MAX
                 && (Arc::ptr_eq(&planned.path, &env.path) || planned.path == env.path)
+                && planned.reading.is_of(damask_functions::Session::format(env))
             {
                 return Ok(Arc::clone(&planned.plan));
             }
@@ -177,7 +205,9 @@ impl Session {
         })?;
         let plan = Arc::new(plan);
         if version != u64::MAX {
-            let planned = Planned { plan: Arc::clone(&plan), version, path: Arc::clone(&env.path) };
+            let reading = Reading::of(damask_functions::Session::format(env));
+            let path = Arc::clone(&env.path);
+            let planned = Planned { plan: Arc::clone(&plan), version, path, reading };
             *prepared.plan.lock() = Some(planned);
         }
         Ok(plan)

@@ -7,7 +7,7 @@ use super::{Completion, Session, Sink};
 use damask_catalog::object::{Relation, RelationKind};
 use damask_executor::context::Jit as ExecJit;
 use damask_executor::{Control, ExecContext, Execution, SystemRows};
-use damask_functions::text_io;
+use damask_functions::text_io::{is_reg_type, output};
 use damask_planner::physical::{Operator, Plan};
 use damask_sql::ast::Statement;
 use damask_txn::{LockTag, TableLock};
@@ -120,16 +120,24 @@ impl Session {
             sink.columns(&execution.plan().columns)?;
         }
         let settings = Arc::clone(self.state.settings.lock().effective());
+        let names = self.object_names(&execution)?;
         let mut rows = 0;
-        let env = self.statement_env()?;
         let txn = self.txn.as_mut().expect("a statement runs in a transaction");
         while let Some(batch) = execution.next(txn)? {
             rows += batch.rows() as u64;
             if has_rows {
-                sink.rows(&named(batch, &*env), &settings.format)?;
+                let batch = with_object_names(batch, names.as_deref());
+                sink.rows(&batch, &settings.format)?;
             }
         }
         Ok(Completion::Tag(tag(statement, rows, execution.affected_rows())))
+    }
+
+    /// What turns OIDs of objects into names, if a result has some.
+    fn object_names(&mut self, execution: &Execution) -> Result<Option<Arc<StatementEnv>>> {
+        let has_names =
+            execution.plan().columns.iter().any(|column| has_object_names(column.ty.id));
+        has_names.then(|| self.statement_env()).transpose()
     }
 
     /// Plans and locks; the execution stands before its first row. The caller has begun the statement.
@@ -263,9 +271,14 @@ impl Session {
             }
         }
         let effective = Arc::clone(self.state.settings.lock().effective());
+        let names = match &portal.execution {
+            Some(execution) => self.object_names(execution)?,
+            None => None,
+        };
         let mut given = 0;
         while limit == 0 || given < limit {
             let Some((batch, from)) = self.next_rows(portal)? else { break };
+            let batch = with_object_names(batch, names.as_deref());
             let available = batch.rows() - from;
             let wanted =
                 if limit == 0 { available } else { available.min((limit - given) as usize) };
@@ -321,24 +334,6 @@ pub(crate) fn command_name(statement: &Statement) -> &'static str {
     }
 }
 
-/// The batch with objects (`regclass` and its kin) by name; their text form needs the catalog.
-fn named(mut batch: Batch, session: &dyn damask_functions::Session) -> Batch {
-    let rows = batch.rows();
-    for column in &mut batch.columns {
-        let ty = column.ty;
-        if !text_io::is_reg_type(ty) {
-            continue;
-        }
-        let names: Vec<Value> = (0..rows)
-            .map(|row| {
-                text_io::output(session, ty, &column.value(row)).map_or(Value::Null, Value::text)
-            })
-            .collect();
-        *column = Vector::from_values(TypeId::Text, &names);
-    }
-    batch
-}
-
 /// The command tag of a planned statement.
 pub(crate) fn tag(statement: &Statement, rows: u64, affected: u64) -> String {
     match statement {
@@ -347,4 +342,28 @@ pub(crate) fn tag(statement: &Statement, rows: u64, affected: u64) -> String {
         Statement::Delete(_) => format!("DELETE {affected}"),
         _ => format!("SELECT {rows}"),
     }
+}
+
+/// Whether values of a type are shown as the names of objects.
+fn has_object_names(ty: TypeId) -> bool {
+    is_reg_type(ty) || ty.element().is_some_and(is_reg_type)
+}
+
+/// The batch with the names of objects, as text, in place of their OIDs.
+fn with_object_names(batch: Batch, names: Option<&StatementEnv>) -> Batch {
+    let Some(names) = names else {
+        return batch;
+    };
+    let mut batch = batch.compact();
+    let rows = batch.rows();
+    for column in &mut batch.columns {
+        let ty = column.ty;
+        if has_object_names(ty) {
+            let texts: Vec<Value> = (0..rows)
+                .map(|row| output(names, ty, &column.value(row)).map_or(Value::Null, Value::text))
+                .collect();
+            *column = Vector::from_values(TypeId::Text, &texts);
+        }
+    }
+    batch
 }

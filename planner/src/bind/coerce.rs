@@ -111,11 +111,10 @@ impl Binder<'_> {
                     });
                 }
                 let session = self.ctx.session;
-                let ty = if context == CastContext::Explicit {
-                    target
-                } else {
-                    SqlType::plain(target.id)
-                };
+                // A length is applied after reading, as a cast does: an explicit one cuts, and does not complain. Only
+                // an interval's fields say how its text is read.
+                let ty =
+                    if target.id == TypeId::Interval { target } else { SqlType::plain(target.id) };
                 let value = parse_text(ty, text, session.format(), session.transaction_timestamp());
                 let value = match (value, position) {
                     (Ok(value), _) => value,
