@@ -16,9 +16,11 @@ pub mod ast;
 mod error;
 mod lexer;
 mod parser;
+mod print;
 mod split;
 
 pub use error::{ParseError, Result};
+pub use print::{print_expression, print_query, print_type, quote_identifier};
 pub use split::{Split, split};
 
 use parser::Parser;

@@ -5,3 +5,4 @@ mod corpus;
 mod depth;
 mod errors;
 mod precedence;
+mod print;
