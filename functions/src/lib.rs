@@ -25,7 +25,7 @@ pub(crate) mod scalar;
 pub(crate) mod table;
 pub mod text_io;
 
-pub use scalar::digest::sha256;
 pub use kernel::{Kernel, KernelContext, Session};
 pub use registry::{Cast, CastContext, Operator, ScalarFunction, Volatility};
 pub use resolve::{CommonContext, Resolved, ResolvedFunction};
+pub use scalar::digest::sha256;

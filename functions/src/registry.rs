@@ -185,16 +185,6 @@ impl ScalarFunction {
         self
     }
 
-    pub(crate) const fn defaults_2(mut self) -> Self {
-        self.defaults = 2;
-        self
-    }
-
-    pub(crate) const fn defaults_3(mut self) -> Self {
-        self.defaults = 3;
-        self
-    }
-
     pub(crate) const fn defaults_7(mut self) -> Self {
         self.defaults = 7;
         self
@@ -258,7 +248,6 @@ static CAST_LIST: LazyLock<Vec<Cast>> = LazyLock::new(|| {
             let method = match spec.method {
                 Method::Function(oid) => cast_function(&functions, spec.source, spec.target, oid)?,
                 Method::Binary => binary(&functions, spec.source, spec.target)?,
-                Method::InOut => CastMethod::InOut,
             };
             Some(Cast { source: spec.source, target: spec.target, context: spec.context, method })
         })

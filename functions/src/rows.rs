@@ -223,7 +223,7 @@ macro_rules! plain_return {
 }
 plain_return!(bool, String, &str, &[u8], Vec<u8>, Numeric, ArrayValue);
 
-impl<'a> Return for Text<'a> {
+impl Return for Text<'_> {
     type Out = Self;
     fn give(self) -> Result<Option<Self>> {
         Ok(Some(self))

@@ -125,7 +125,7 @@ fn main() -> Result<()> {
             let mut txn = engine.begin(IsolationLevel::ReadCommitted, false)?;
             txn.begin_statement()?;
             let change = [(ColumnIndex(2), Value::Int4(i as i32))];
-            black_box(table.update(&mut txn, key(i), &change)?);
+            let _ = black_box(table.update(&mut txn, key(i), &change)?);
             txn.commit()?.wait()?;
         }
         Ok(())
@@ -135,7 +135,7 @@ fn main() -> Result<()> {
             let mut txn = engine.begin(IsolationLevel::ReadCommitted, false)?;
             txn.begin_statement()?;
             let change = [(ColumnIndex(1), Value::Int4(i as i32))];
-            black_box(table.update(&mut txn, key(i), &change)?);
+            let _ = black_box(table.update(&mut txn, key(i), &change)?);
             txn.commit()?.wait()?;
         }
         Ok(())

@@ -132,6 +132,9 @@ pub struct Engine {
     pub(crate) ddl: Mutex<HashMap<TxnId, Vec<DdlUndo>>>,
     pub(crate) counters: Counters,
     closed: AtomicBool,
+    /// Set when something could not be undone (a disk that is full, say): pages then hold changes that nobody made. Nothing
+    /// more is committed or kept by a checkpoint; the next opening recovers.
+    pub(crate) broken: AtomicBool,
     /// Set while a committer makes an automatic checkpoint.
     checkpointing: AtomicBool,
     /// A defect that a test plants, to see that it is found.
@@ -207,6 +210,7 @@ impl Engine {
             ddl: Mutex::default(),
             counters: Counters::default(),
             closed: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
             checkpointing: AtomicBool::new(false),
             #[cfg(test)]
             planted: std::sync::atomic::AtomicU8::new(0),
@@ -266,7 +270,7 @@ impl Engine {
     /// Writes a checkpoint and lets go of the files; every later call fails. Open transactions should have ended; one that
     /// has not is undone by the next opening.
     pub fn close(&self) -> Result<()> {
-        if self.closed.swap(true, Ordering::AcqRel) {
+        if self.closed.swap(true, Ordering::AcqRel) || self.broken.load(Ordering::Acquire) {
             return Ok(());
         }
         self.collect_garbage(usize::MAX)?;
@@ -275,6 +279,11 @@ impl Engine {
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {
+        if self.broken.load(Ordering::Acquire) {
+            return Err(Error::new(SqlState::IO_ERROR, "the database has stopped")
+                .detail("A transaction could not be rolled back.")
+                .hint("Open the database again; it recovers then."));
+        }
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(SqlState::ADMIN_SHUTDOWN, "the database has been closed"));
         }

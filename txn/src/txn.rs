@@ -325,9 +325,8 @@ impl Txn {
                 result = undone;
             }
         }
-        if result.is_ok() {
-            self.cell.abort();
-        }
+        // Also when something could not be undone: the engine has stopped then, and nobody shall wait for ever.
+        self.cell.abort();
         self.engine.counters.rollbacks.fetch_add(1, Ordering::Relaxed);
         result
     }

@@ -625,7 +625,7 @@ impl Engine {
     /// Takes back one change of `cell`'s transaction, whose newest it is.
     pub(crate) fn undo(&self, cell: &Arc<TxnCell>, undo: Undo) -> Result<()> {
         match undo {
-            Undo::Row { relation, heap, row } => self.undo_row(&relation, &heap, row),
+            Undo::Row { relation, heap, row } => self.or_stop(self.undo_row(&relation, &heap, row)),
             Undo::RowLock { heap, row, lock } => {
                 self.versions.change(heap.id, row, |state| {
                     let ours = |holder: &RowLockHolder| {
@@ -641,8 +641,16 @@ impl Engine {
                 self.relation_locks.release(cell.id(), tag, lock);
                 Ok(())
             }
-            Undo::Ddl => self.undo_ddl(cell.id()),
+            Undo::Ddl => self.or_stop(self.undo_ddl(cell.id())),
         }
+    }
+
+    /// Stops the engine if something could not be undone.
+    fn or_stop(&self, undone: Result<()>) -> Result<()> {
+        if undone.is_err() {
+            self.broken.store(true, Ordering::Release);
+        }
+        undone
     }
 
     fn undo_row(&self, relation: &Relation, heap: &Heap, row: RowId) -> Result<()> {

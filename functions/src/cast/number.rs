@@ -64,9 +64,10 @@ fn constrain_short(vector: &Vector, precision: u16, wanted: i16) -> Option<Vecto
     if precision > 18 && *scale == wanted {
         return Some(vector.clone());
     }
-    let scaled: Vec<i64> = if *scale == wanted {
+    if *scale == wanted {
         return values.iter().all(fits).then(|| vector.clone());
-    } else if *scale < wanted {
+    }
+    let scaled: Vec<i64> = if *scale < wanted {
         let up = i64::try_from(pow10((wanted - scale).into())?).ok()?;
         values.iter().map(|value| value.checked_mul(up)).collect::<Option<_>>()?
     } else {
@@ -91,7 +92,7 @@ macro_rules! float_to_int {
                 args,
                 |value: $float| {
                     let rounded = value.round_ties_even();
-                    (rounded as $int, !(rounded >= LOW && rounded < -LOW))
+                    (rounded as $int, !(LOW..-LOW).contains(&rounded))
                 },
                 $error,
             )

@@ -12,8 +12,6 @@ pub(crate) enum Method {
     Function(u32),
     /// The representation is the same.
     Binary,
-    /// Through text.
-    InOut,
 }
 use Method::{Binary, Function};
 

@@ -45,7 +45,7 @@ fn cut_at(text: &str, limit: usize) -> Option<usize> {
     text.char_indices().nth(limit).map(|(at, _)| at)
 }
 
-fn varchar<'a>(text: &'a str, typmod: i32, explicit: bool) -> Result<&'a str> {
+fn varchar(text: &str, typmod: i32, explicit: bool) -> Result<&str> {
     let Some(limit) = usize::try_from(typmod - 4).ok().filter(|_| typmod >= 4) else {
         return Ok(text);
     };

@@ -53,15 +53,16 @@ impl Like {
                     segments.push(Vec::new());
                 }
                 b'_' => segment.push(Piece::Any),
-                b'\\' => match bytes.next() {
-                    Some(escaped) => push_byte(segment, escaped),
-                    None => {
+                b'\\' => {
+                    if let Some(escaped) = bytes.next() {
+                        push_byte(segment, escaped);
+                    } else {
                         dangling_escape = true;
                         has_percent = true;
                         segment.push(Piece::Any);
                         segments.push(Vec::new());
                     }
-                },
+                }
                 _ => push_byte(segment, byte),
             }
         }

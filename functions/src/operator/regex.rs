@@ -449,15 +449,14 @@ pub(crate) fn cached(pattern: &str, options: Options) -> Result<Rc<Regex>> {
     let options = Options { global: false, ..options };
     CACHE.with_borrow_mut(|cache| {
         let hit = cache.iter().rposition(|(key, with, _)| key == pattern && *with == options);
-        let entry = match hit {
-            Some(at) => cache.remove(at),
-            None => {
-                let regex = Rc::new(compile(pattern, options)?);
-                if cache.len() == CACHE_ENTRIES {
-                    cache.remove(0);
-                }
-                (pattern.to_owned(), options, regex)
+        let entry = if let Some(at) = hit {
+            cache.remove(at)
+        } else {
+            let regex = Rc::new(compile(pattern, options)?);
+            if cache.len() == CACHE_ENTRIES {
+                cache.remove(0);
             }
+            (pattern.to_owned(), options, regex)
         };
         let regex = Rc::clone(&entry.2);
         cache.push(entry);

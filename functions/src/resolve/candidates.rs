@@ -108,7 +108,6 @@ fn by_category<E>(left: &mut Vec<&Candidate<E>>, operands: &[TypeId]) {
                 Some(_) if info.category == 'S' => {
                     category = Some(('S', info.preferred));
                     conflict = false;
-                    continue;
                 }
                 // Text stays the choice whatever else there is.
                 Some(('S', _)) => {}

@@ -193,7 +193,12 @@ fn escape_encode(bytes: &[u8]) -> String {
     let mut result = String::with_capacity(bytes.len());
     for &byte in bytes {
         match byte {
-            0 | 0x80.. => result.push_str(&format!("\\{byte:03o}")),
+            0 | 0x80.. => {
+                result.push('\\');
+                for shift in [6, 3, 0] {
+                    result.push(char::from(b'0' + (byte >> shift & 7)));
+                }
+            }
             b'\\' => result.push_str("\\\\"),
             _ => result.push(char::from(byte)),
         }

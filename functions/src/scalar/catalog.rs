@@ -270,4 +270,5 @@ pub(crate) static FUNCTIONS: &[ScalarFunction] = family! {
     3581 pg_xact_commit_timestamp(Xid) -> TimestampTz: strict volatile raises = |c, a| effect(c, a, "pg_xact_commit_timestamp");
     710 getpgusername() -> Name: strict stable raises = |c, a| catalog(c, a, "getpgusername");
     817 current_query() -> Text: volatile raises = |c, a| effect(c, a, "current_query");
+    3943 acldefault(Char, Oid) -> AclItemArray: strict immutable raises = |c, a| catalog(c, a, "acldefault");
 };

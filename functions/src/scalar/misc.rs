@@ -38,7 +38,7 @@ fn size_pretty(mut size: i64) -> String {
                 size /= 1 << bits;
             }
             _ => {
-                let shown = if round { (size + size.signum()) / 2 } else { size };
+                let shown = if round { size / 2 + size % 2 } else { size };
                 return format!("{shown} {name}");
             }
         }
@@ -52,15 +52,12 @@ fn size_pretty_numeric(size: &Numeric) -> Result<String> {
         return Ok(format!("{size} bytes"));
     }
     // Beyond bytes only whole units matter.
-    match size.trunc(0)?.to_i64() {
-        Ok(size) => Ok(size_pretty(size)),
-        Err(_) => {
-            let half_petabytes = size.div_trunc(&Numeric::from(1i64 << 49))?;
-            let half =
-                half_petabytes.add(&half_petabytes.sign())?.div_trunc(&Numeric::from(2i64))?;
-            Ok(format!("{half} PB"))
-        }
+    if let Ok(size) = size.trunc(0)?.to_i64() {
+        return Ok(size_pretty(size));
     }
+    let halves = size.div_trunc(&Numeric::from(1i64 << 49))?;
+    let petabytes = halves.add(&halves.sign())?.div_trunc(&Numeric::from(2i64))?;
+    Ok(format!("{petabytes} PB"))
 }
 
 fn size_bytes(text: &str) -> Result<i64> {

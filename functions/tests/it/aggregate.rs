@@ -37,13 +37,16 @@ fn aggregate(name: &str, ty: TypeId, texts: &[&str]) -> String {
 
     let mut one = make();
     one.resize(1);
-    one.update_one(&session, 0, &[vector.clone()], &Mask::first(rows)).expect("no error");
+    one.update_one(&session, 0, std::slice::from_ref(&vector), &Mask::first(rows))
+        .expect("no error");
     let expected = show(one.finish(&session, 0, 1).expect("no error"));
 
     let mut grouped = make();
     grouped.resize(2);
     let groups = vec![1; rows];
-    grouped.update(&session, &groups, &[vector.clone()], &Mask::first(rows)).expect("no error");
+    grouped
+        .update(&session, &groups, std::slice::from_ref(&vector), &Mask::first(rows))
+        .expect("no error");
     assert_eq!(
         show(grouped.finish(&session, 1, 1).expect("no error")),
         expected,
@@ -54,7 +57,7 @@ fn aggregate(name: &str, ty: TypeId, texts: &[&str]) -> String {
     left.resize(1);
     right.resize(1);
     let half = Mask::first(rows / 2);
-    left.update_one(&session, 0, &[vector.clone()], &half).expect("no error");
+    left.update_one(&session, 0, std::slice::from_ref(&vector), &half).expect("no error");
     let rest = Mask::first(rows).and_not(&half);
     right.update_one(&session, 0, &[vector], &rest).expect("no error");
     left.merge(right, &[0]).expect("no error");
@@ -87,7 +90,7 @@ fn numbers() {
         "11.6666666666666667"
     );
     assert_eq!(aggregate("avg", TypeId::Float8, &["1", "2.5"]), "1.75");
-    assert_eq!(aggregate("variance", TypeId::Float8, &["1", "2", "4"]), "2.3333333333333335");
+    assert_eq!(aggregate("variance", TypeId::Float8, &["1", "2", "3"]), "1");
 }
 
 #[test]

@@ -2,5 +2,6 @@
 
 mod aggregate;
 mod golden;
+mod registry;
 mod resolve;
 mod session;

@@ -1,7 +1,8 @@
 //! One session: rows come, change and go; what is undone was never there.
 
 use crate::support::*;
-use damask_txn::{KeyRange, Table, WriteOutcome};
+use damask_storage::Env;
+use damask_txn::{Engine, EngineOptions, KeyRange, Table, WriteOutcome};
 use damask_types::{RowId, Value};
 
 #[test]
@@ -145,4 +146,49 @@ fn many_rows_and_tiles() {
     assert_eq!(rows_by_index(&mut txn, rel, by_a, KeyRange::all()), found);
     drop(txn);
     verify(&engine);
+}
+
+/// Threads commit on a real file; the engine is dropped, not closed; all that was acknowledged is there.
+#[test]
+fn commits_survive_on_a_real_file() {
+    let folder = std::env::temp_dir().join(format!("damask-txn-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let open = || {
+        let location = damask_txn::Location::File(folder.join("t.damask"));
+        Engine::open(Env::real(), location, EngineOptions::default()).unwrap()
+    };
+    let engine = open();
+    assert!(engine.is_new());
+    let rel = table(&engine, vec![index("t_a", &[0], true)]);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let engine = &engine;
+            scope.spawn(move || {
+                for i in 0..15 {
+                    let mut txn = read_committed(engine);
+                    insert(&mut txn, rel, thread * 100 + i, "x").unwrap();
+                    if i % 5 == 4 {
+                        txn.rollback().unwrap();
+                    } else {
+                        commit(txn);
+                        // What was acknowledged is in the next snapshot.
+                        let mut reader = read_committed(engine);
+                        let row = format!("{}:x", thread * 100 + i);
+                        assert!(rows(&mut reader, rel).contains(&row));
+                    }
+                }
+            });
+        }
+    });
+    drop(engine);
+    for _ in 0..2 {
+        let engine = open();
+        assert!(!engine.is_new());
+        let mut txn = read_committed(&engine);
+        assert_eq!(rows(&mut txn, rel).len(), 48);
+        drop(txn);
+        verify(&engine);
+        engine.close().unwrap();
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }

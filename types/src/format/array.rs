@@ -1,6 +1,6 @@
 //! Text forms of arrays, records and the catalog's vectors.
 
-use super::{FormatSettings, invalid_text, is_space, number, parse_text, write_text};
+use super::{FormatSettings, is_space, number, parse_text, write_text};
 use crate::array::ArrayValue;
 use crate::{Error, Oid, Result, SqlState, SqlType, TypeId, Value};
 
@@ -244,6 +244,9 @@ pub(crate) fn parse_array(
                 reader.at += 1;
                 let depth = counts.len() - 1;
                 let count = counts.pop().expect("a brace is open here");
+                if count == 0 && depth > 0 {
+                    return Err(reader.malformed("Unexpected \"}\" character."));
+                }
                 match lengths[depth] {
                     Some(length) if length != count => return Err(mismatch(&reader)),
                     _ => lengths[depth] = Some(count),
@@ -262,7 +265,7 @@ pub(crate) fn parse_array(
             }
             Some(_) if expect_item => {
                 if *leaf.get_or_insert(counts.len()) != counts.len() {
-                    return Err(mismatch(&reader));
+                    return Err(reader.malformed("Unexpected array element."));
                 }
                 let not_null = reader.element(&mut item)?;
                 values.push(if not_null {
@@ -485,11 +488,7 @@ pub(crate) fn parse_vector(ty: TypeId, text: &str) -> Result<Value> {
             TypeId::Int2 => number::parse_i16(word).map(Value::Int2),
             _ => number::parse_oid(word, "oid").map(|oid| Value::Oid(Oid(oid))),
         })
-        .collect::<Result<Vec<_>>>()
-        .map_err(|error| match error.sqlstate() {
-            SqlState::INVALID_TEXT_REPRESENTATION => invalid_text(ty.name(), text),
-            _ => error,
-        })?;
+        .collect::<Result<Vec<_>>>()?;
     let dims = vec![(values.len() as i32, 0)];
     Ok(Value::from(ArrayValue { element, dims, values }))
 }

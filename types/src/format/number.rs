@@ -170,6 +170,65 @@ struct Digits {
     len: usize,
 }
 
+impl Digits {
+    /// The digits as an integer and the exponent of its last one.
+    fn parts(&self) -> (u64, i32) {
+        let text = &self.bytes[..self.len];
+        let e = text.iter().position(|&b| b == b'e').unwrap_or(text.len());
+        let exponent = str::from_utf8(text.get(e + 1..).unwrap_or(&[]))
+            .ok()
+            .and_then(|text| text.parse::<i32>().ok())
+            .unwrap_or(0);
+        let digits = text[..e].iter().filter(|b| b.is_ascii_digit());
+        let (value, count) = digits.fold((0u64, 0), |(value, count), digit| {
+            (value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')), count + 1)
+        });
+        (value, exponent - (count - 1))
+    }
+
+    fn significant(&self) -> usize {
+        let e = self.bytes[..self.len].iter().position(|&b| b == b'e').unwrap_or(self.len);
+        self.bytes[..e].iter().filter(|b| b.is_ascii_digit()).count()
+    }
+
+    /// Whether the digits lie exactly between the float `mantissa` * 2^`exponent` and a neighbour. Rust takes such
+    /// digits, because reading them rounds to the even float; PostgreSQL does not rely on how others round.
+    fn is_halfway(&self, mantissa: u64, exponent: i32) -> bool {
+        if mantissa == 0 || mantissa % 2 == 1 {
+            return false;
+        }
+        let (digits, scale) = self.parts();
+        // Halves have 54 bits: more factors of 5 than these fit neither side.
+        if !(-2..=24).contains(&scale) || digits == 0 {
+            return false;
+        }
+        let odd = |value: u128| (value >> value.trailing_zeros(), value.trailing_zeros() as i32);
+        let (fives, five_exponent) = (5u128.pow(scale.unsigned_abs()), scale);
+        let (left, left_twos) =
+            if scale >= 0 { odd(u128::from(digits) * fives) } else { odd(digits.into()) };
+        [2 * mantissa - 1, 2 * mantissa + 1].into_iter().any(|half| {
+            let right = if scale >= 0 { half.into() } else { u128::from(half) * fives };
+            left == right && left_twos + five_exponent == exponent - 1
+        })
+    }
+
+    /// Removes zeros at the end of the fraction.
+    fn strip_zeros(&mut self) {
+        let Some(e) = self.bytes[..self.len].iter().position(|&b| b == b'e') else {
+            return;
+        };
+        let mut end = e;
+        while end > 1 && self.bytes[end - 1] == b'0' {
+            end -= 1;
+        }
+        if self.bytes[end - 1] == b'.' {
+            end -= 1;
+        }
+        self.bytes.copy_within(e..self.len, end);
+        self.len -= e - end;
+    }
+}
+
 impl std::fmt::Write for Digits {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
         let end = self.len + text.len();
@@ -188,6 +247,22 @@ pub fn write_f64(out: &mut Vec<u8>, value: f64, extra_float_digits: i32) {
         }
         let mut digits = Digits { bytes: [0; 40], len: 0 };
         write!(digits, "{value:e}").expect("a float's digits fit their buffer");
+        let bits = value.to_bits();
+        let (fraction, exponent) = (bits & ((1 << 52) - 1), (bits >> 52 & 0x7FF) as i32);
+        let mantissa = if exponent == 0 { fraction } else { fraction | 1 << 52 };
+        let exponent = exponent.max(1) - 1075;
+        let mut places = digits.significant();
+        while digits.is_halfway(mantissa, exponent) && places < 17 {
+            places += 1;
+            digits.len = 0;
+            write!(digits, "{value:.*e}", places - 1).expect("a float's digits fit their buffer");
+            digits.strip_zeros();
+        }
+        if places >= 16 && (-12..0).contains(&exponent) {
+            // The value may lie between two candidates; the exact form takes the even one, as PostgreSQL.
+            digits.len = 0;
+            write!(digits, "{value:.*e}", places - 1).expect("a float's digits fit their buffer");
+        }
         write_scientific(out, &digits.bytes[..digits.len], 15);
     } else {
         write_significant(out, value, (15 + extra_float_digits).max(1));
@@ -203,6 +278,22 @@ pub fn write_f32(out: &mut Vec<u8>, value: f32, extra_float_digits: i32) {
         }
         let mut digits = Digits { bytes: [0; 40], len: 0 };
         write!(digits, "{value:e}").expect("a float's digits fit their buffer");
+        let bits = value.to_bits();
+        let (fraction, exponent) = (bits & ((1 << 23) - 1), (bits >> 23 & 0xFF) as i32);
+        let mantissa = if exponent == 0 { fraction } else { fraction | 1 << 23 };
+        let exponent = exponent.max(1) - 150;
+        let mut places = digits.significant();
+        while digits.is_halfway(mantissa.into(), exponent) && places < 9 {
+            places += 1;
+            digits.len = 0;
+            write!(digits, "{value:.*e}", places - 1).expect("a float's digits fit their buffer");
+            digits.strip_zeros();
+        }
+        if places >= 8 && (-12..0).contains(&exponent) {
+            // The value may lie between two candidates; the exact form takes the even one, as PostgreSQL.
+            digits.len = 0;
+            write!(digits, "{value:.*e}", places - 1).expect("a float's digits fit their buffer");
+        }
         write_scientific(out, &digits.bytes[..digits.len], 6);
     } else {
         write_significant(out, value.into(), (6 + extra_float_digits).max(1));

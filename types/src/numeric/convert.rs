@@ -183,3 +183,15 @@ impl Numeric {
         Some((dec.negative, (groups, weight as i16), scale as u16))
     }
 }
+
+/// `mantissa` * 10^-`scale`, where the scale may be below zero.
+///
+/// # Errors
+/// 22003 if it has too many digits.
+pub(crate) fn numeric_from_decimal(mantissa: i128, scale: i8) -> Result<Numeric> {
+    let value = Numeric::from_parts(mantissa, scale.max(0) as u16);
+    if scale >= 0 {
+        return Ok(value);
+    }
+    value.mul(&Numeric::parse(&format!("1e{}", scale.unsigned_abs()))?)
+}

@@ -25,6 +25,7 @@ use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+pub(crate) use convert::numeric_from_decimal;
 pub use sum::NumericSum;
 
 /// Magnitudes of inline mantissas are below this: 10^38.

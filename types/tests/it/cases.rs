@@ -98,6 +98,10 @@ fn settings(name: &str) -> FormatSettings {
 
 /// A type with its modifier, as the grammar writes it.
 fn sql_type(text: &str) -> SqlType {
+    if let Some(element) = text.strip_suffix("[]") {
+        let element = sql_type(element);
+        return SqlType { id: element.id.array().unwrap(), typmod: element.typmod };
+    }
     let (name, inside) = match text.split_once('(') {
         Some((name, rest)) => (name, rest.trim_end_matches(')')),
         None => (text, ""),
