@@ -111,6 +111,8 @@ pub struct Session {
     copy: Option<CopyIn>,
     /// Values of settings that clients are told about, as last told.
     reported: Vec<(&'static str, String)>,
+    /// The generation of the settings that was last told.
+    reported_generation: Option<u64>,
     transaction_timestamp: i64,
 }
 
@@ -185,6 +187,7 @@ impl Session {
             notices: vec![],
             copy: None,
             reported: vec![],
+            reported_generation: None,
             transaction_timestamp: 0,
         })
     }
@@ -219,6 +222,10 @@ impl Session {
     /// Settings that clients are told about and that changed since the last call; the first call gives all.
     pub fn take_parameter_changes(&mut self) -> Vec<(&'static str, String)> {
         let settings = self.state.settings.lock();
+        if self.reported_generation == Some(settings.generation) {
+            return vec![];
+        }
+        self.reported_generation = Some(settings.generation);
         let mut changes = vec![];
         for &name in REPORTED {
             let value = settings.show(name).unwrap_or_default();

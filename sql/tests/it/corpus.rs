@@ -37,13 +37,9 @@ pub(crate) fn statements(folder: &Path) -> Vec<String> {
 }
 
 pub(crate) fn shared(folder: &str) -> Vec<String> {
-    match std::env::var("DAMASK_SHARED") {
-        Ok(shared) => statements(&Path::new(&shared).join(folder)),
-        Err(_) => {
-            let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-            statements(&shared.join(folder))
-        }
-    }
+    let shared = std::env::var("DAMASK_SHARED")
+        .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
+    statements(&shared.join(folder))
 }
 
 fn rate(folder: &str, least: f64) {
