@@ -7,7 +7,7 @@
 //! A subtree may read columns that it does not make: those of an enclosing [`Join::is_dependent`]'s left side (correlation).
 
 use crate::column_set::ColumnSet;
-use crate::expr::{ColumnId, Expr};
+use crate::expr::{ColumnId, Expr, ExprKind};
 use crate::physical::{JoinKind, LockStrength, LockWait, SetKind};
 use damask_catalog::object::Relation;
 use damask_functions::aggregate::AggregateFunction;
@@ -308,7 +308,19 @@ impl Logical {
 
     fn collect_free(&self, free: &mut ColumnSet, made: &mut ColumnSet) {
         self.for_each_expr(&mut |expr| expr.add_columns(free));
-        made.extend(self.output());
+        match self {
+            // A column that is passed on under its own id is made below, or nowhere.
+            Self::Project { exprs, .. } | Self::Aggregate { groups: exprs, .. } => {
+                let is_own = |id: ColumnId, expr: &Expr| matches!(expr.kind, ExprKind::Column(of) if of == id);
+                let passed: Vec<ColumnId> = exprs
+                    .iter()
+                    .filter(|(id, expr)| is_own(*id, expr))
+                    .map(|(id, _)| *id)
+                    .collect();
+                made.extend(self.output().into_iter().filter(|id| !passed.contains(id)));
+            }
+            _ => made.extend(self.output()),
+        }
         if let Self::Get(get) = self {
             // Predicates may read columns that are not given.
             made.extend(get.columns.iter().map(|(_, id)| *id));

@@ -278,13 +278,27 @@ fn accept<H: Host>(listener: &TcpListener, shared: &Arc<Shared<H>>) {
         }
         let thread_shared = Arc::clone(shared);
         let spawned = spawn("connection", move || {
-            let _ = serve(&thread_shared, number, stream, peer);
-            thread_shared.open.lock().remove(&number);
-            thread_shared.changed.notify_all();
+            let end = Ended { shared: thread_shared, number };
+            let _ = serve(&end.shared, number, stream, peer);
         });
         if spawned.is_err() {
             shared.open.lock().remove(&number);
         }
+    }
+}
+
+/// A connection's entry: gone, and its socket shut, when the thread ends in whatever way, so that no client waits for it.
+struct Ended<H> {
+    shared: Arc<Shared<H>>,
+    number: u64,
+}
+
+impl<H> Drop for Ended<H> {
+    fn drop(&mut self) {
+        if let Some(entry) = self.shared.open.lock().remove(&self.number) {
+            let _ = entry.stream.shutdown(Shutdown::Both);
+        }
+        self.shared.changed.notify_all();
     }
 }
 

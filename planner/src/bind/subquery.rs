@@ -47,11 +47,19 @@ impl Binder<'_> {
         scope: &Scope<'_>,
         pending: &mut Vec<Pending>,
     ) -> Result<Expr> {
-        let bound = self.bind_query(query, scope)?;
-        let column = single_column(&bound, query)?;
-        if bound.plan.free_columns().is_empty() {
+        let mut bound = self.bind_query(query, scope)?;
+        let mut column = single_column(&bound, query)?;
+        let free = bound.plan.free_columns();
+        if free.is_empty() {
             let id = self.subplan(bound.plan);
             return Ok(Expr::new(ExprKind::Subplan(id), column.1));
+        }
+        if free.contains(column.0) {
+            // `(SELECT outer.a …)`: the join gives it beside the outer column, and null when there is no row.
+            let renamed = self.new_column(column.1);
+            let exprs = vec![(renamed, Expr::column(column.0, column.1))];
+            bound.plan = Logical::Project { input: Box::new(bound.plan), exprs };
+            column.0 = renamed;
         }
         pending.push(Pending {
             kind: JoinKind::Single,
