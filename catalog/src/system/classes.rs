@@ -258,6 +258,11 @@ pub(super) fn pg_constraint(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
                 ("conislocal", Value::Bool(true)),
                 ("conkey", columns),
             ];
+            if !matches!(constraint.kind, ConstraintKind::ForeignKey { .. }) {
+                row.extend(
+                    ["confupdtype", "confdeltype", "confmatchtype"].map(|name| (name, letter(' '))),
+                );
+            }
             match &constraint.kind {
                 ConstraintKind::Check { expr, .. } => {
                     row.extend([("contype", letter('c')), ("conbin", text(expr))]);

@@ -421,6 +421,9 @@ pub fn reg_to_name(ctx: &SystemContext<'_>, ty: TypeId, oid: Oid) -> String {
             None => number(),
         },
         TypeId::RegType => match TypeId::from_oid(oid) {
+            // Without a length the name of `format_type` would be the internal one.
+            Some(TypeId::BpChar) => "character".to_owned(),
+            Some(TypeId::BpCharArray) => "character[]".to_owned(),
             Some(id) => format_type(id.into()),
             None => number(),
         },

@@ -37,7 +37,7 @@ pub(crate) struct Block {
     is_failed: bool,
     savepoints: Vec<Saved>,
     isolation: Option<IsolationLevel>,
-    read_only: Option<bool>,
+    pub(crate) read_only: Option<bool>,
 }
 
 /// A savepoint: where rows, catalog and settings stood.

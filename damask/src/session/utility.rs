@@ -239,6 +239,9 @@ impl Session {
                 }
                 Ok(self.state.settings.lock().raw("default_transaction_isolation"))
             }
+            "transaction_read_only" if self.block.read_only.is_some() => {
+                Ok(if self.block.read_only == Some(true) { "on" } else { "off" }.to_owned())
+            }
             "session_authorization" => Ok(self.state.user.1.clone()),
             "role" => Ok("none".to_owned()),
             "is_superuser" => Ok("on".to_owned()),

@@ -2,7 +2,7 @@
 
 use super::expr::Env;
 use super::scope::{Scope, ScopeColumn, ScopeTable};
-use super::{Binder, Bound, Origin, at, resolve_type};
+use super::{Binder, Bound, BoundColumn, Origin, at, resolve_type};
 use crate::expr::{ColumnId, Expr, ExprKind};
 use crate::logical::{Get, Join, Logical};
 use crate::physical::JoinKind;
@@ -132,7 +132,8 @@ impl Binder<'_> {
         let relation = self.relation(name)?;
         self.uses(&relation, false);
         if relation.kind == RelationKind::View {
-            let bound = self.bind_view(&relation)?;
+            let mut bound = self.bind_view(&relation)?;
+            keep_declared(&mut bound.columns, &relation);
             let mut table = self.table_of(&bound, alias);
             for (column, (_, declared)) in table.columns.iter_mut().zip(relation.live_columns()) {
                 column.name.clone_from(&declared.name);
@@ -240,6 +241,13 @@ impl Binder<'_> {
             row_id: None,
             table_oid: None,
         };
+        // One that reads an outer query's row is put in its place at once: what stands around it must see that it does.
+        if !self.ctes[id].plan.free_columns().is_empty() {
+            let source = self.ctes[id].plan.clone();
+            let columns: Vec<ColumnId> =
+                self.ctes[id].columns.iter().map(|column| column.id).collect();
+            return (crate::rewrite::cte_copy(self, &source, &columns, fresh), table);
+        }
         (Logical::Cte { id, columns: fresh }, table)
     }
 
@@ -645,4 +653,26 @@ fn rename_columns(table: &mut ScopeTable, item: &TableRef) -> Result<()> {
         column.name = name.as_str().to_owned();
     }
     Ok(())
+}
+
+/// Leaves of a view's columns those it had when it was made: a `*` in its text grows with its tables.
+///
+/// The columns it had are found among the new ones in their order, by name. Names that the view gave itself are found
+/// nowhere; then only a `*` at the end can have grown, and the first columns are the view's.
+fn keep_declared(columns: &mut Vec<BoundColumn>, view: &Relation) {
+    let declared: Vec<&str> = view.live_columns().map(|(_, column)| column.name.as_str()).collect();
+    if columns.len() <= declared.len() {
+        return;
+    }
+    let mut kept = vec![];
+    for (index, column) in columns.iter().enumerate() {
+        if declared.get(kept.len()).is_some_and(|name| *name == column.name) {
+            kept.push(index);
+        }
+    }
+    if kept.len() == declared.len() {
+        *columns = kept.into_iter().map(|index| columns[index].clone()).collect();
+    } else {
+        columns.truncate(declared.len());
+    }
 }

@@ -56,18 +56,28 @@ fn replace(
         && *id == wanted
     {
         let own = std::mem::take(own);
-        let (copy, map) = instantiate(binder, source);
-        let exprs = own
-            .into_iter()
-            .zip(columns)
-            .map(|(id, from)| (id, binder.column_expr(map.get(from).copied().unwrap_or(*from))))
-            .collect();
-        *plan = Logical::Project { input: Box::new(copy), exprs };
+        *plan = cte_copy(binder, source, columns, own);
         return;
     }
     for input in plan.inputs_mut() {
         replace(binder, input, wanted, source, columns);
     }
+}
+
+/// A copy of a common table expression that gives its `columns` as `own`.
+pub(crate) fn cte_copy(
+    binder: &mut Binder<'_>,
+    source: &Logical,
+    columns: &[ColumnId],
+    own: Vec<ColumnId>,
+) -> Logical {
+    let (copy, map) = instantiate(binder, source);
+    let exprs = own
+        .into_iter()
+        .zip(columns)
+        .map(|(id, from)| (id, binder.column_expr(map.get(from).copied().unwrap_or(*from))))
+        .collect();
+    Logical::Project { input: Box::new(copy), exprs }
 }
 
 /// A copy of a plan whose columns are its own.

@@ -11,7 +11,7 @@ mod pushdown;
 use crate::bind::Binder;
 use crate::logical::Logical;
 
-pub(crate) use ctes::inline_ctes;
+pub(crate) use ctes::{cte_copy, inline_ctes};
 pub(crate) use fold::fold;
 
 /// Rewrites a plan.

@@ -42,6 +42,13 @@ impl Session {
             let at = Position(name.name.span().start);
             let found = match self.find(&name.name)? {
                 Some(relation) => relation,
+                None if self.is_index(&name.name)? => {
+                    return Err(Error::new(
+                        SqlState::WRONG_OBJECT_TYPE,
+                        format!("\"{}\" is not a {word}", name.name.base().as_str()),
+                    )
+                    .hint("Use DROP INDEX to remove an index."));
+                }
                 None if drop.if_exists => {
                     self.skip_missing(&format!("{word} \"{}\"", name.name.base().as_str()));
                     continue;
@@ -132,6 +139,11 @@ impl Session {
             self.change(|catalog, txn| catalog.drop_relation(txn, target.oid))?;
         }
         Ok(())
+    }
+
+    fn is_index(&mut self, name: &ast::Name) -> Result<bool> {
+        let env = self.statement_env()?;
+        Ok(env.catalog.find_index(&object_name(name)?, &env.path).is_some())
     }
 
     fn drop_indexes(&mut self, drop: &ast::Drop) -> Result<()> {

@@ -138,6 +138,18 @@ impl Session {
             serial: serial.map(|ty| sequence_of(ty, &[])).transpose()?,
             missing: Value::Null,
         };
+        let says = |wanted: fn(&ColumnConstraintKind) -> bool| {
+            column.constraints.iter().find(|constraint| wanted(&constraint.kind))
+        };
+        if let Some(null) = says(|kind| matches!(kind, ColumnConstraintKind::Null))
+            && let Some(not_null) = says(|kind| matches!(kind, ColumnConstraintKind::NotNull))
+        {
+            return Err(Error::new(
+                SqlState::SYNTAX_ERROR,
+                format!("conflicting NULL/NOT NULL declarations for column \"{name}\" of table \"{table}\""),
+            )
+            .at(Position(null.span.start.max(not_null.span.start))));
+        }
         for constraint in &column.constraints {
             let at = Position(constraint.span.start);
             match &constraint.kind {
