@@ -181,6 +181,14 @@ impl Graph {
                     }
                 }
             }
+            // What a required satellite requires too (it stands before this one): a satellite has no place without its base.
+            for other in &self.members[..index] {
+                if let Some(earlier) = &other.satellite
+                    && self.reads(&other.columns) & requires != 0
+                {
+                    requires |= earlier.requires;
+                }
+            }
             if let Some(satellite) = &mut self.members[index].satellite {
                 satellite.requires = requires;
             }
