@@ -1,7 +1,7 @@
 //! The embedded door: statements in, typed rows out.
 
 use crate::session::plan::Prepared;
-use crate::session::{Completion, Session, Sink};
+use crate::session::{Completion, CopyShape, Session, Sink};
 use damask_planner::physical::OutputColumn;
 use damask_types::format::FormatSettings;
 use damask_types::{Batch, Error, Numeric, Result, SqlState, SqlType, Value};
@@ -258,7 +258,7 @@ impl Sink for Rows {
             .hint("Use a session with a sink of its own."))
     }
 
-    fn copy_out_start(&mut self, _columns: usize) -> Result<()> {
+    fn copy_out_start(&mut self, _shape: CopyShape) -> Result<()> {
         Ok(())
     }
 }

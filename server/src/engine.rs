@@ -7,7 +7,9 @@ use crate::protocol::startup::Parameters;
 use crate::protocol::{Column, Status, violation};
 use crate::session::{Outcome, Session};
 use crate::wire::Replies;
-use damask::session::{Completion, Level, OutputColumn, SessionOptions, Sink, TransactionStatus};
+use damask::session::{
+    Completion, CopyShape, Level, OutputColumn, SessionOptions, Sink, TransactionStatus,
+};
 use damask::{Database, Error, Result};
 use damask_types::format::{FormatSettings, parse_binary};
 use damask_types::{Batch, Oid, SqlType, Value};
@@ -102,9 +104,9 @@ impl Sink for Door<'_, '_> {
         self.replies.copy_out_data(data)
     }
 
-    fn copy_out_start(&mut self, columns: usize) -> Result<()> {
+    fn copy_out_start(&mut self, shape: CopyShape) -> Result<()> {
         self.copying = true;
-        self.replies.copy_out(false, columns);
+        self.replies.copy_out(shape.binary, shape.columns);
         Ok(())
     }
 }
@@ -137,16 +139,16 @@ impl EngineSession {
             Completion::Tag(tag) => replies.complete(&tag),
             Completion::Empty => replies.empty(),
             Completion::Suspended => return Ok(Outcome::Suspended),
-            Completion::CopyIn(columns) => {
-                let tag = self.copy_in(columns, replies)?;
+            Completion::CopyIn(shape) => {
+                let tag = self.copy_in(shape, replies)?;
                 replies.complete(&tag);
             }
         }
         Ok(Outcome::Complete)
     }
 
-    fn copy_in(&mut self, columns: usize, replies: &mut Replies<'_>) -> Result<String> {
-        replies.copy_in(false, columns);
+    fn copy_in(&mut self, shape: CopyShape, replies: &mut Replies<'_>) -> Result<String> {
+        replies.copy_in(shape.binary, shape.columns);
         let mut data = Vec::new();
         loop {
             match replies.copy_in_data(&mut data) {
@@ -190,8 +192,8 @@ impl Session for EngineSession {
             let mut door = Door { replies, copying: false };
             let completion = self.session.run(statement, &mut door)?;
             let copied_out = door.copying;
-            if let Completion::CopyIn(columns) = completion {
-                let tag = self.copy_in(columns, replies)?;
+            if let Completion::CopyIn(shape) = completion {
+                let tag = self.copy_in(shape, replies)?;
                 if index == last {
                     self.session.end_message()?;
                 }

@@ -1,6 +1,6 @@
 //! Runs a text and keeps its results as text.
 
-use damask::session::{Completion, Session, Sink};
+use damask::session::{Completion, CopyShape, Session, Sink};
 use damask::types::Batch;
 use damask::types::TypeId;
 use damask::types::format::{FormatSettings, write_text_at};
@@ -118,7 +118,7 @@ impl Sink for Outcome {
         Ok(())
     }
 
-    fn copy_out_start(&mut self, _columns: usize) -> Result<()> {
+    fn copy_out_start(&mut self, _shape: CopyShape) -> Result<()> {
         self.is_copy_out = true;
         Ok(())
     }

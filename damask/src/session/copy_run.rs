@@ -1,15 +1,16 @@
 //! COPY, with the session around it.
 
+use super::copy::binary::{self, BinaryDecoder};
 use super::copy::decode::{Fields, bad_format};
 use super::copy::options::Header;
-use super::copy::{CopyOptions, Decoder, Encoder};
+use super::copy::{CopyFormat, CopyOptions, Decoder, Encoder};
 use super::plan::Prepared;
-use super::{Completion, Session, Sink};
+use super::{Completion, CopyShape, Session, Sink};
 use damask_catalog::object::{Relation, RelationKind};
 use damask_planner::physical::Plan;
 use damask_sql::ast::{self, CopySource, CopyTarget};
 use damask_txn::TableLock;
-use damask_types::format::parse_text;
+use damask_types::format::{parse_binary, parse_text};
 use damask_types::{
     Batch, ColumnIndex, Error, Position, Result, SqlState, TILE_ROWS, Value, VectorBuilder,
 };
@@ -21,6 +22,8 @@ pub(crate) struct CopyIn {
     columns: Vec<ColumnIndex>,
     options: CopyOptions,
     decoder: Decoder,
+    /// In the binary format, what cuts the data instead.
+    binary: Option<BinaryDecoder>,
     fields: Fields,
     builders: Vec<VectorBuilder>,
     plan: Arc<Plan>,
@@ -89,8 +92,10 @@ impl Session {
             })
             .collect();
         let count = columns.len();
+        let is_binary = options.format == CopyFormat::Binary;
         let mut copy = CopyIn {
             decoder: Decoder::new(options.clone()),
+            binary: is_binary.then(BinaryDecoder::default),
             header_is_due: options.header != Header::No,
             options,
             relation,
@@ -104,7 +109,7 @@ impl Session {
         };
         copy.reset_builders();
         self.copy = Some(copy);
-        Ok(Completion::CopyIn(count))
+        Ok(Completion::CopyIn(CopyShape { columns: count, binary: is_binary }))
     }
 
     /// Takes data of COPY FROM STDIN in, cut anywhere.
@@ -118,7 +123,10 @@ impl Session {
                 "no COPY FROM STDIN is under way",
             ));
         };
-        copy.decoder.feed(data);
+        match &mut copy.binary {
+            Some(binary) => binary.feed(data),
+            None => copy.decoder.feed(data),
+        }
         let result = self.drain(&mut copy, false).map_err(|error| located(error, &copy));
         match result {
             Ok(()) => {
@@ -170,12 +178,49 @@ impl Session {
 
     /// Turns complete records into rows.
     fn drain(&mut self, copy: &mut CopyIn, is_last: bool) -> Result<()> {
+        if let Some(mut binary) = copy.binary.take() {
+            let result = self.drain_binary(copy, &mut binary, is_last);
+            copy.binary = Some(binary);
+            return result;
+        }
         while let Some(record) = copy.decoder.next_record(is_last)? {
             let mut fields = std::mem::take(&mut copy.fields);
             copy.decoder.split(record.clone(), &mut fields)?;
             let result = copy.take_record(&fields);
             copy.fields = fields;
             result?;
+            if copy.builders.first().is_some_and(|builder| builder.len() == TILE_ROWS) {
+                self.state.backend.check()?;
+                self.insert_batch(copy)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Session::drain`], in the binary format.
+    fn drain_binary(
+        &mut self,
+        copy: &mut CopyIn,
+        binary: &mut BinaryDecoder,
+        is_last: bool,
+    ) -> Result<()> {
+        let mut fields = vec![];
+        while binary.next_row(copy.columns.len(), is_last, &mut fields)? {
+            for (i, field) in fields.iter().enumerate() {
+                let definition = &copy.relation.columns[usize::from(copy.columns[i].0)];
+                let value = match field {
+                    None => Value::Null,
+                    Some(field) => {
+                        parse_binary(definition.ty, binary.bytes(field)).map_err(|error| {
+                            error.context(format!(
+                                "COPY {}, column {}",
+                                copy.relation.name, definition.name
+                            ))
+                        })?
+                    }
+                };
+                copy.builders[i].push(&value);
+            }
             if copy.builders.first().is_some_and(|builder| builder.len() == TILE_ROWS) {
                 self.state.backend.check()?;
                 self.insert_batch(copy)?;
@@ -240,10 +285,15 @@ impl Session {
         let mut execution = self.start(&inner, &[])?;
         let names: Vec<String> =
             execution.plan().columns.iter().map(|column| column.name.clone()).collect();
-        sink.copy_out_start(names.len())?;
+        let is_binary = options.format == CopyFormat::Binary;
+        sink.copy_out_start(CopyShape { columns: names.len(), binary: is_binary })?;
         let mut encoder = Encoder::new(options, &names);
         let mut out = vec![];
-        encoder.header(&names, &mut out);
+        if is_binary {
+            binary::write_header(&mut out);
+        } else {
+            encoder.header(&names, &mut out);
+        }
         if !out.is_empty() {
             sink.copy_out(&out)?;
         }
@@ -252,7 +302,17 @@ impl Session {
         let txn = self.txn.as_mut().expect("a statement runs in a transaction");
         while let Some(batch) = execution.next(txn)? {
             rows += batch.rows() as u64;
-            encoder.rows(&batch, &format, &mut |line: &[u8]| sink.copy_out(line))?;
+            if is_binary {
+                out.clear();
+                binary::write_rows(&batch, &mut out, &mut |row: &[u8]| sink.copy_out(row))?;
+            } else {
+                encoder.rows(&batch, &format, &mut |line: &[u8]| sink.copy_out(line))?;
+            }
+        }
+        if is_binary {
+            out.clear();
+            binary::write_end(&mut out);
+            sink.copy_out(&out)?;
         }
         Ok(Completion::Tag(format!("COPY {rows}")))
     }

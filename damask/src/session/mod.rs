@@ -72,8 +72,8 @@ pub trait Sink {
     fn rows(&mut self, batch: &Batch, settings: &FormatSettings) -> Result<()>;
     /// Lines of COPY TO.
     fn copy_out(&mut self, data: &[u8]) -> Result<()>;
-    /// COPY TO begins: how many columns its lines have.
-    fn copy_out_start(&mut self, columns: usize) -> Result<()>;
+    /// COPY TO begins.
+    fn copy_out_start(&mut self, shape: CopyShape) -> Result<()>;
 }
 
 /// A notice or warning for the client.
@@ -94,8 +94,17 @@ pub enum Completion {
     Suspended,
     /// There was no statement.
     Empty,
-    /// COPY FROM STDIN waits for data ([`Session::copy_data`]): how many columns a line has.
-    CopyIn(usize),
+    /// COPY FROM STDIN waits for data ([`Session::copy_data`]): what it looks like.
+    CopyIn(CopyShape),
+}
+
+/// What the data of a COPY looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopyShape {
+    /// Columns of a row.
+    pub columns: usize,
+    /// The format is binary.
+    pub binary: bool,
 }
 
 /// One client's session.

@@ -3,7 +3,7 @@
 use super::plan::{Prepared, is_planned};
 use super::portal::Portal;
 use super::settings::{Level, unknown_setting};
-use super::{Completion, Session, Sink};
+use super::{Completion, CopyShape, Session, Sink};
 use damask_planner::physical::OutputColumn;
 use damask_sql::ast::{self, FetchDirection, SetValue, Statement};
 use damask_txn::TableLock;
@@ -672,7 +672,7 @@ impl Sink for Nowhere {
         Ok(())
     }
 
-    fn copy_out_start(&mut self, _columns: usize) -> Result<()> {
+    fn copy_out_start(&mut self, _shape: CopyShape) -> Result<()> {
         Ok(())
     }
 }
@@ -697,7 +697,7 @@ impl Sink for NoHeader<'_> {
         self.0.copy_out(data)
     }
 
-    fn copy_out_start(&mut self, columns: usize) -> Result<()> {
-        self.0.copy_out_start(columns)
+    fn copy_out_start(&mut self, shape: CopyShape) -> Result<()> {
+        self.0.copy_out_start(shape)
     }
 }

@@ -123,6 +123,33 @@ fn copies_go_in_and_out() {
 }
 
 #[test]
+fn copies_go_in_and_out_in_binary() {
+    use futures_util::TryStreamExt;
+    use tokio_postgres::binary_copy::{BinaryCopyInWriter, BinaryCopyOutStream};
+    use tokio_postgres::types::Type;
+    let server = server();
+    block_on(async {
+        let client = connect(&server, CONFIG).await.unwrap();
+        client.batch_execute("create table t (a int, b text)").await.unwrap();
+        let types = [Type::INT4, Type::TEXT];
+        let sink = client.copy_in("copy t from stdin (format binary)").await.unwrap();
+        let mut writer = std::pin::pin!(BinaryCopyInWriter::new(sink, &types));
+        for a in 0..2_000_i32 {
+            let b = (a % 3 > 0).then(|| format!("row {a}"));
+            writer.as_mut().write(&[&a, &b]).await.unwrap();
+        }
+        assert_eq!(writer.finish().await.unwrap(), 2_000);
+        let stream = client.copy_out("copy t to stdout with binary").await.unwrap();
+        let rows: Vec<_> = BinaryCopyOutStream::new(stream, &types).try_collect().await.unwrap();
+        assert_eq!(rows.len(), 2_000);
+        assert_eq!(rows[1_000].get::<i32>(0), 1_000);
+        assert_eq!(rows[1_000].get::<Option<&str>>(1), Some("row 1000"));
+        assert_eq!(rows[999].get::<Option<&str>>(1), None);
+    });
+    server.stop();
+}
+
+#[test]
 fn a_running_query_is_cancelled() {
     let server = server();
     block_on(async {

@@ -1,7 +1,7 @@
 //! A session in the process.
 
 use super::{Answer, SqlError};
-use damask::session::{Completion, Session, SessionOptions, Sink};
+use damask::session::{Completion, CopyShape, Session, SessionOptions, Sink};
 use damask::types::Batch;
 use damask::types::format::{FormatSettings, write_text_at};
 use damask::{Database, OutputColumn, Result};
@@ -102,7 +102,7 @@ impl Sink for Collect {
         Ok(())
     }
 
-    fn copy_out_start(&mut self, _columns: usize) -> Result<()> {
+    fn copy_out_start(&mut self, _shape: CopyShape) -> Result<()> {
         Ok(())
     }
 }

@@ -217,7 +217,7 @@ impl Decoder {
         fields.clear();
         let record = &self.buffer[record];
         match self.options.format {
-            CopyFormat::Text => self.split_text(record, fields),
+            CopyFormat::Text | CopyFormat::Binary => self.split_text(record, fields),
             CopyFormat::Csv => self.split_csv(record, fields),
         }
         Ok(())

@@ -75,7 +75,7 @@ impl Encoder {
 
     fn write_field(&self, force_quote: bool, is_alone: bool, out: &mut Vec<u8>) {
         match self.options.format {
-            CopyFormat::Text => self.write_text(out),
+            CopyFormat::Text | CopyFormat::Binary => self.write_text(out),
             CopyFormat::Csv => self.write_csv(force_quote, is_alone, out),
         }
     }

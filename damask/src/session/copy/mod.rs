@@ -1,8 +1,9 @@
 //! `COPY`: rows to and from lines of text.
 //!
 //! [`options`] reads the statement's options, [`decode`] turns bytes into fields (in any chunking), [`encode`] turns rows into
-//! bytes. Binary format is not there yet.
+//! bytes; [`binary`] does both for the binary format.
 
+pub(crate) mod binary;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod options;

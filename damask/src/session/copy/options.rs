@@ -10,6 +10,8 @@ pub(crate) enum CopyFormat {
     Text,
     /// Quoted fields.
     Csv,
+    /// The types' binary forms.
+    Binary,
 }
 
 /// What the statement asked for, defaults filled in.
@@ -54,7 +56,7 @@ impl CopyOptions {
     /// Reads a statement's options; `from` says which way it goes.
     ///
     /// # Errors
-    /// 42601 for repeated or unknown options, 22023 for bad values, 0A000 for binary format and single-byte limits.
+    /// 42601 for repeated or unknown options, 22023 for bad values, 0A000 for single-byte limits.
     pub(crate) fn new(options: &[UtilityOption], from: bool) -> Result<Self> {
         let mut format = None;
         let (mut delimiter, mut null, mut quote, mut escape) = (None, None, None, None);
@@ -77,7 +79,7 @@ impl CopyOptions {
                     format = Some(match option.as_text() {
                         Some("text") => CopyFormat::Text,
                         Some("csv") => CopyFormat::Csv,
-                        Some("binary") => return Err(Error::unsupported("COPY BINARY").at(at)),
+                        Some("binary") => CopyFormat::Binary,
                         other => {
                             return Err(Error::new(
                                 SqlState::INVALID_PARAMETER_VALUE,
@@ -150,6 +152,19 @@ impl CopyOptions {
         }
         let format = format.unwrap_or(CopyFormat::Text);
         let is_csv = format == CopyFormat::Csv;
+        if format == CopyFormat::Binary {
+            let text_only = [
+                ("DELIMITER", delimiter.is_some()),
+                ("NULL", null.is_some()),
+                ("HEADER", header.is_some()),
+            ];
+            if let Some((name, _)) = text_only.iter().find(|(_, is_set)| *is_set) {
+                return Err(Error::new(
+                    SqlState::SYNTAX_ERROR,
+                    format!("cannot specify {name} in BINARY mode"),
+                ));
+            }
+        }
         let csv_only = [
             ("quote", quote.is_some()),
             ("escape", escape.is_some()),
