@@ -294,7 +294,8 @@ impl Session {
         } else {
             encoder.header(&names, &mut out);
         }
-        if !out.is_empty() {
+        // The binary header goes out with the first row, as clients expect.
+        if !is_binary && !out.is_empty() {
             sink.copy_out(&out)?;
         }
         let format = self.format_settings();
@@ -303,14 +304,12 @@ impl Session {
         while let Some(batch) = execution.next(txn)? {
             rows += batch.rows() as u64;
             if is_binary {
-                out.clear();
                 binary::write_rows(&batch, &mut out, &mut |row: &[u8]| sink.copy_out(row))?;
             } else {
                 encoder.rows(&batch, &format, &mut |line: &[u8]| sink.copy_out(line))?;
             }
         }
         if is_binary {
-            out.clear();
             binary::write_end(&mut out);
             sink.copy_out(&out)?;
         }

@@ -25,7 +25,7 @@ pub(crate) fn write_end(out: &mut Vec<u8>) {
     out.extend_from_slice(&END.to_be_bytes());
 }
 
-/// Gives the bytes of each row that counts.
+/// Gives the bytes of each row that counts; what `out` holds already goes with the first.
 pub(crate) fn write_rows(
     batch: &Batch,
     out: &mut Vec<u8>,
