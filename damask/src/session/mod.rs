@@ -268,7 +268,12 @@ impl Session {
     ///
     /// # Errors
     /// What the type's input raises.
-    pub fn read_text(&self, ty: SqlType, text: &str) -> Result<Value> {
+    pub fn read_text(&mut self, ty: SqlType, text: &str) -> Result<Value> {
+        let element = ty.id.element().unwrap_or(ty.id);
+        if damask_functions::text_io::is_reg_type(element) {
+            let env = self.statement_env()?;
+            return damask_functions::text_io::input(&*env, ty, text);
+        }
         let effective = Arc::clone(self.state.settings.lock().effective());
         let now = self.database.shared.env.clock.wall_micros();
         damask_types::format::parse_text(ty, text, &effective.format, now)

@@ -29,6 +29,15 @@ fn statements_travel_the_whole_way() {
         }
         let row = client.query_one("select b from t where a = $1", &[&5_i32]).await.unwrap();
         assert_eq!(row.get::<_, String>(0), "row 5");
+        // The name of a relation as a parameter.
+        let rows = client
+            .query_typed(
+                "select $1::regclass::oid = 't'::regclass::oid",
+                &[(&"t", tokio_postgres::types::Type::TEXT)],
+            )
+            .await
+            .unwrap();
+        assert!(rows[0].get::<_, bool>(0));
         let row = client.query_one("select count(*), sum(a) from t", &[]).await.unwrap();
         assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (9, 45));
     });
