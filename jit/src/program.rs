@@ -10,7 +10,7 @@ use crate::shape::{Form, Lane};
 use crate::typed::{Typed, lower};
 use damask_types::{Mask, Vector, VectorData};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What became of a tile.
 #[derive(Debug)]
@@ -39,8 +39,9 @@ struct Program {
     forms: Vec<Form>,
     /// `None` if these forms do not go together.
     root: Option<Typed>,
-    checked: Mutex<Option<Option<Arc<Code>>>>,
-    unchecked: Mutex<Option<Option<Arc<Code>>>>,
+    /// Code made on first use; `None` in it if it cannot be made.
+    checked: OnceLock<Option<Arc<Code>>>,
+    unchecked: OnceLock<Option<Arc<Code>>>,
     nullable: bool,
 }
 
@@ -55,17 +56,14 @@ impl Group {
             return Outcome::Interpret;
         }
         assert!(inputs.iter().all(|input| input.rows() == rows), "inputs have the tile's rows");
-        match self.program(inputs).and_then(|program| self.run_tile(&program, inputs, rows, active))
-        {
-            Some(vector) => {
-                self.programs.tiles.fetch_add(1, Ordering::Relaxed);
-                Outcome::Done(vector)
-            }
-            None => {
-                self.programs.given_up.fetch_add(1, Ordering::Relaxed);
-                Outcome::Interpret
-            }
+        let answer =
+            self.program(inputs).and_then(|program| self.run_tile(&program, inputs, rows, active));
+        if let Some(vector) = answer {
+            self.programs.tiles.fetch_add(1, Ordering::Relaxed);
+            return Outcome::Done(vector);
         }
+        self.programs.given_up.fetch_add(1, Ordering::Relaxed);
+        Outcome::Interpret
     }
 
     /// Whether the next tile would be tried, so that its inputs are worth evaluating. Counts the rows of a tile that is not.
@@ -101,8 +99,8 @@ impl Group {
             nullable: root.as_ref().is_some_and(|root| crate::typed::may_be_null(root, &forms)),
             root,
             forms,
-            checked: Mutex::default(),
-            unchecked: Mutex::default(),
+            checked: OnceLock::new(),
+            unchecked: OnceLock::new(),
         });
         list.push(Arc::clone(&program));
         Some(program)
@@ -150,8 +148,7 @@ impl Group {
 impl Program {
     fn code(&self, root: &Typed, checked: bool) -> Option<Arc<Code>> {
         let place = if checked { &self.checked } else { &self.unchecked };
-        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-        place.get_or_insert_with(|| cache::code(root, &self.forms, checked)).clone()
+        place.get_or_init(|| cache::code(root, &self.forms, checked)).clone()
     }
 }
 

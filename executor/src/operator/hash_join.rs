@@ -207,7 +207,7 @@ impl HashJoin {
     }
 
     /// Left columns at `left` beside right columns at `right`.
-    fn combine(&self, batch: &Batch, left: &[u32], table: &Table, right: &[u32]) -> Batch {
+    fn combine(batch: &Batch, left: &[u32], table: &Table, right: &[u32]) -> Batch {
         let mut columns: Vec<Vector> =
             batch.columns.iter().map(|column| column.gather(left)).collect();
         columns.extend(table.rows.store.columns.iter().map(|column| column.gather(right)));
@@ -231,7 +231,7 @@ impl HashJoin {
                 let alone: Vec<u32> =
                     active.and_not(&matched).iter().map(|row| row as u32).collect();
                 let none = vec![NO_ROW; alone.len()];
-                (!alone.is_empty()).then(|| self.combine(&batch, &alone, table, &none))
+                (!alone.is_empty()).then(|| Self::combine(&batch, &alone, table, &none))
             }
             JoinKind::Semi => {
                 batch.select(&matched);
@@ -329,7 +329,7 @@ impl HashJoin {
             }
             state.check()?;
             let left = vec![row as u32; right.len()];
-            let pairs = self.combine(&probe.batch, &left, table, &right);
+            let pairs = Self::combine(&probe.batch, &left, table, &right);
             let mut open = pairs.active();
             for predicate in &self.residual {
                 if open.is_empty() {
@@ -444,7 +444,7 @@ impl HashJoin {
         let mut pairs = None;
         let mut kept = Mask::first(left.len());
         if gives_pairs || !self.residual.is_empty() {
-            let mut batch = self.combine(&probe.batch, &left, table, &right);
+            let mut batch = Self::combine(&probe.batch, &left, table, &right);
             apply_predicates(&self.residual, &mut batch, state)?;
             kept = batch.active();
             pairs = Some(batch);

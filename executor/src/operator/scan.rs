@@ -132,6 +132,7 @@ enum Range {
     Row(RowId),
 }
 
+#[expect(clippy::large_enum_variant, reason = "one for each running scan")]
 enum Running {
     Index(damask_txn::IndexScan),
     Rows(damask_txn::Scan),

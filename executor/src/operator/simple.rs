@@ -285,7 +285,7 @@ impl Operator for ProjectSet {
 /// The first rows.
 pub(crate) struct Limit {
     input: Box<dyn Operator>,
-    limit: Option<Eval>,
+    count: Option<Eval>,
     offset: Option<Eval>,
     /// Rows still to leave out and still to give; set on the first call.
     left: Option<(u64, u64)>,
@@ -293,7 +293,7 @@ pub(crate) struct Limit {
 
 impl Limit {
     pub(crate) fn new(input: Box<dyn Operator>, limit: Option<Eval>, offset: Option<Eval>) -> Self {
-        Self { input, limit, offset, left: None }
+        Self { input, count: limit, offset, left: None }
     }
 }
 
@@ -332,7 +332,7 @@ impl Operator for Limit {
     fn next(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
         let (mut skip, mut take) = match self.left {
             Some(left) => left,
-            None => limits(self.limit.as_ref(), self.offset.as_ref(), state)?,
+            None => limits(self.count.as_ref(), self.offset.as_ref(), state)?,
         };
         let result = loop {
             if take == 0 {
