@@ -127,6 +127,8 @@ pub(crate) struct Run {
     pub(crate) shared: HashMap<PlanId, Arc<Rows>>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) affected: u64,
+    /// Set with the error that a row to be locked has changed since the view was taken.
+    pub(crate) is_stale: bool,
     pub(crate) stats: HashMap<PlanId, crate::NodeStats>,
     pub(crate) jit: crate::JitStats,
 }

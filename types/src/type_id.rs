@@ -1466,7 +1466,7 @@ impl TypeId {
                 procs: [2298, 2299, 3120, 3121, 0, 0],
                 collation: Oid(0),
                 subscript: 0,
-                physical: PhysicalType::Bool,
+                physical: PhysicalType::Bytes,
             },
             Self::Trigger => &TypeInfo {
                 name: "trigger",

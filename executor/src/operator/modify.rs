@@ -181,24 +181,49 @@ impl Insert {
     fn run(&mut self, state: &mut State<'_>) -> Result<()> {
         let table = state.ctx.engine.table(self.relation.rel)?;
         let mut foreign = ForeignKeys::new(&self.relation, None);
-        let mut row = vec![Value::Null; self.relation.columns.len()];
+        let mut row_values = vec![Value::Null; self.relation.columns.len()];
         while let Some(batch) = self.input.next(state)? {
             state.check()?;
             let batch = batch.compact();
-            let new: Vec<_> =
-                self.columns.iter().copied().zip(batch.columns.iter().cloned()).collect();
-            self.checks.run(&batch, &new, state)?;
-            for i in 0..batch.rows() {
-                for (column, vector) in &new {
-                    row[usize::from(column.0)] = vector.value(i);
+            if let Err(error) = self.checks.run(&batch, &self.new_row(&batch), state) {
+                if batch.rows() == 1 {
+                    return Err(error);
                 }
-                table.insert(state.txn, &row)?;
-                foreign.note_new(&row);
+                // What the rows before the failing one violate comes first: row by row, until one raises.
+                for row in 0..batch.rows() {
+                    let one = batch_row(&batch, row);
+                    self.checks.run(&one, &self.new_row(&one), state)?;
+                    self.insert(&one, &table, &mut row_values, &mut foreign, state)?;
+                }
+                return Err(error);
             }
-            state.run.affected += batch.rows() as u64;
-            self.returning.take(&batch, state)?;
+            self.insert(&batch, &table, &mut row_values, &mut foreign, state)?;
         }
         foreign.finish(state)
+    }
+
+    fn new_row(&self, batch: &Batch) -> Vec<(ColumnIndex, Vector)> {
+        self.columns.iter().copied().zip(batch.columns.iter().cloned()).collect()
+    }
+
+    /// Inserts rows that passed the checks; `values` is room for one.
+    fn insert(
+        &mut self,
+        batch: &Batch,
+        table: &Arc<Table>,
+        values: &mut [Value],
+        foreign: &mut ForeignKeys,
+        state: &mut State<'_>,
+    ) -> Result<()> {
+        for row in 0..batch.rows() {
+            for (column, vector) in self.columns.iter().zip(&batch.columns) {
+                values[usize::from(column.0)] = vector.value(row);
+            }
+            table.insert(state.txn, values)?;
+            foreign.note_new(values);
+        }
+        state.run.affected += batch.rows() as u64;
+        self.returning.take(batch, state)
     }
 }
 
@@ -315,19 +340,43 @@ impl Update {
         while let Some(batch) = self.input.next(state)? {
             state.check()?;
             let batch = batch.compact();
-            let (values, both) = self.compute(&batch, state)?;
-            let mut done = Mask::NONE;
-            for row in 0..batch.rows() {
-                if self.update_row(&table, &batch, row, &values, &mut foreign, state)? {
-                    done.set(row, true);
-                    state.run.affected += 1;
+            match self.compute(&batch, state) {
+                Ok((values, both)) => {
+                    self.update_batch(&table, &batch, &values, both, &mut foreign, state)?;
+                }
+                Err(error) if batch.rows() == 1 => return Err(error),
+                // What the rows before the failing one violate comes first: row by row, until one raises.
+                Err(error) => {
+                    for row in 0..batch.rows() {
+                        let one = batch_row(&batch, row);
+                        let (values, both) = self.compute(&one, state)?;
+                        self.update_batch(&table, &one, &values, both, &mut foreign, state)?;
+                    }
+                    return Err(error);
                 }
             }
-            let mut both = both;
-            both.select(&done);
-            self.returning.take(&both, state)?;
         }
         foreign.finish(state)
+    }
+
+    fn update_batch(
+        &mut self,
+        table: &Arc<Table>,
+        batch: &Batch,
+        values: &[Vector],
+        mut both: Batch,
+        foreign: &mut ForeignKeys,
+        state: &mut State<'_>,
+    ) -> Result<()> {
+        let mut done = Mask::NONE;
+        for row in 0..batch.rows() {
+            if self.update_row(table, batch, row, values, foreign, state)? {
+                done.set(row, true);
+                state.run.affected += 1;
+            }
+        }
+        both.select(&done);
+        self.returning.take(&both, state)
     }
 
     /// Updates one row of the batch; `false` if nothing more is to be said of it (it is gone, or RETURNING was served).
@@ -341,40 +390,63 @@ impl Update {
         state: &mut State<'_>,
     ) -> Result<bool> {
         let id = row_id(batch, self.row_id, row);
-        let changes = |values: &[Vector], row: usize| -> Vec<(ColumnIndex, Value)> {
-            self.assignments
-                .iter()
-                .zip(values)
-                .map(|((column, _), v)| (*column, v.value(row)))
-                .collect()
-        };
-        let list = changes(values, row);
-        let mut outcome = table.update(state.txn, id, &list)?;
+        let list = self.changes(values, row);
+        let outcome = table.update(state.txn, id, &list)?;
         if outcome == WriteOutcome::Done {
             foreign.note_change(&self.old, batch, row, &list);
             return Ok(true);
         }
-        while outcome == WriteOutcome::Changed {
+        if outcome == WriteOutcome::Changed {
+            self.update_newest(table, batch, row, id, foreign, state)?;
+        }
+        Ok(false)
+    }
+
+    /// Updates the newest version of a row that another transaction changed, if it still qualifies. We hold its lock.
+    fn update_newest(
+        &mut self,
+        table: &Arc<Table>,
+        batch: &Batch,
+        row: usize,
+        id: RowId,
+        foreign: &mut ForeignKeys,
+        state: &mut State<'_>,
+    ) -> Result<()> {
+        loop {
             let Some(newest) = newest(table, &self.old, batch, row, id, state)? else {
-                return Ok(false);
+                return Ok(());
             };
             let mut kept = newest.clone();
             super::simple::apply_predicates(&self.recheck, &mut kept, state)?;
             if kept.selected_count() == 0 {
-                return Ok(false);
+                return Ok(());
             }
             let (values, both) = self.compute(&newest, state)?;
-            let list = changes(&values, 0);
-            outcome = table.update(state.txn, id, &list)?;
-            if outcome == WriteOutcome::Done {
-                foreign.note_change(&self.old, &newest, 0, &list);
-                state.run.affected += 1;
-                self.returning.take(&both, state)?;
-                return Ok(false);
+            let list = self.changes(&values, 0);
+            match table.update(state.txn, id, &list)? {
+                WriteOutcome::Done => {
+                    foreign.note_change(&self.old, &newest, 0, &list);
+                    state.run.affected += 1;
+                    return self.returning.take(&both, state);
+                }
+                WriteOutcome::Changed => {}
+                WriteOutcome::Gone | WriteOutcome::SelfModified => return Ok(()),
             }
         }
-        Ok(false)
     }
+
+    fn changes(&self, values: &[Vector], row: usize) -> Vec<(ColumnIndex, Value)> {
+        self.assignments
+            .iter()
+            .zip(values)
+            .map(|((column, _), vector)| (*column, vector.value(row)))
+            .collect()
+    }
+}
+
+/// One row of a batch without a selection.
+fn batch_row(batch: &Batch, row: usize) -> Batch {
+    Batch::new(batch.columns.iter().map(|column| column.gather(&[row as u32])).collect(), 1)
 }
 
 /// The row id in a batch.

@@ -371,9 +371,14 @@ impl Operator for Limit {
     }
 }
 
-/// Locks the rows it passes on.
+/// Locks the rows it passes on, one by one: what stands above may want no more (`LIMIT 1 FOR UPDATE SKIP LOCKED`).
+///
+/// A row that is no longer what the statement saw ends the run with [`crate::context::Run::is_stale`] set: its lock is ours
+/// by then, and the execution begins anew under a later view.
 pub(crate) struct LockRows {
     input: Box<dyn Operator>,
+    /// A tile of the input, and its rows that are still to be locked.
+    waiting: Option<(Batch, std::vec::IntoIter<u32>)>,
     tables: Vec<(usize, damask_types::RelId, RowLock, Wait)>,
 }
 
@@ -393,7 +398,28 @@ impl LockRows {
             };
             (layout.position(table.row_id), table.table.rel, strength, wait)
         };
-        Self { input, tables: tables.iter().map(lock).collect() }
+        Self { input, waiting: None, tables: tables.iter().map(lock).collect() }
+    }
+
+    /// Locks one row of the waiting tile in every table; `false` if it is gone or left out.
+    fn lock(&self, batch: &Batch, row: usize, state: &mut State<'_>) -> Result<bool> {
+        for &(column, rel, lock, wait) in &self.tables {
+            // Null in the null rows of an outer join.
+            let Some(id) = batch.columns[column].value(row).as_i64() else { continue };
+            let table: Arc<Table> = state.ctx.engine.table(rel)?;
+            match table.lock_row(state.txn, RowId(id.cast_unsigned()), lock, wait)? {
+                LockOutcome::Locked | LockOutcome::SelfModified => {}
+                LockOutcome::Changed => {
+                    state.run.is_stale = true;
+                    return Err(Error::new(
+                        SqlState::SERIALIZATION_FAILURE,
+                        "could not serialize access due to concurrent update",
+                    ));
+                }
+                LockOutcome::Gone | LockOutcome::Skipped => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -401,35 +427,27 @@ impl Operator for LockRows {
     fn next(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
         loop {
             state.check()?;
-            let Some(mut batch) = self.input.next(state)? else {
-                return Ok(None);
+            let Some((batch, mut rows)) = self.waiting.take() else {
+                let Some(batch) = self.input.next(state)? else {
+                    return Ok(None);
+                };
+                let rows: Vec<u32> = batch.active().iter().map(|row| row as u32).collect();
+                self.waiting = Some((batch, rows.into_iter()));
+                continue;
             };
-            let mut kept = batch.active();
-            for &(column, rel, lock, wait) in &self.tables {
-                let table: Arc<Table> = state.ctx.engine.table(rel)?;
-                for row in batch.active().iter() {
-                    let Some(id) = batch.columns[column].value(row).as_i64() else { continue };
-                    match table.lock_row(state.txn, RowId(id.cast_unsigned()), lock, wait)? {
-                        LockOutcome::Locked | LockOutcome::SelfModified => {}
-                        // The row is no longer what the statement saw: PostgreSQL would test the newest version.
-                        LockOutcome::Changed => {
-                            return Err(Error::new(
-                                SqlState::SERIALIZATION_FAILURE,
-                                "could not serialize access due to concurrent update",
-                            ));
-                        }
-                        LockOutcome::Gone | LockOutcome::Skipped => kept.set(row, false),
-                    }
-                }
-            }
-            batch.select(&kept);
-            if batch.selected_count() > 0 {
-                return Ok(Some(batch));
+            let Some(row) = rows.next() else { continue };
+            let is_locked = self.lock(&batch, row as usize, state)?;
+            let one = is_locked
+                .then(|| batch.columns.iter().map(|column| column.gather(&[row])).collect());
+            self.waiting = Some((batch, rows));
+            if let Some(columns) = one {
+                return Ok(Some(Batch::new(columns, 1)));
             }
         }
     }
 
     fn rewind(&mut self) {
+        self.waiting = None;
         self.input.rewind();
     }
 }

@@ -283,7 +283,7 @@ fn setseed(ctx: &KernelContext<'_>, args: &[Vector]) -> Result<Vector> {
             ));
         }
         ctx.session.set_seed(seed);
-        Ok(Value::Bool(true))
+        Ok(Value::text(""))
     })
 }
 
