@@ -62,7 +62,7 @@ impl Shell {
         if table.rows.is_empty() {
             match pattern {
                 Some(pattern) => {
-                    self.complain(&format!("Did not find any relation named \"{pattern}\".\n"))
+                    self.complain(&format!("Did not find any relation named \"{pattern}\".\n"));
                 }
                 None => self.complain("Did not find any relations.\n"),
             }

@@ -3,8 +3,7 @@
 use super::{INCLUDE_DEPTH_MAX, Shell};
 use crate::command::{io_error, say};
 use damask::Result;
-use std::fs::File;
-use std::io::BufReader;
+use std::io::Cursor;
 
 const HELP: &str = "\
 General
@@ -85,10 +84,10 @@ impl Shell {
             self.complain(&format!("{path}: files include each other too deeply\n"));
             return Ok(());
         }
-        match File::open(path) {
-            Ok(file) => {
+        match std::fs::read(path) {
+            Ok(text) => {
                 self.include_depth += 1;
-                let result = self.read(&mut BufReader::new(file));
+                let result = self.read(&mut Cursor::new(text));
                 self.include_depth -= 1;
                 result
             }

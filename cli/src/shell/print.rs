@@ -4,6 +4,7 @@
 //! newline inside a value is a `+` and a line of its own. Left out: headers of several lines.
 
 use super::execute::Table;
+use std::fmt::{self, Write};
 
 /// Appends a table with its title and footer, and the empty line after it.
 pub(crate) fn table(table: &Table, is_expanded: bool, out: &mut Vec<u8>) {
@@ -41,6 +42,11 @@ fn char_width(c: char) -> usize {
     }
 }
 
+/// Appends text.
+pub(crate) fn write_to(out: &mut String, text: fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("a string takes all text");
+}
+
 fn spaces(count: usize, out: &mut String) {
     out.extend(std::iter::repeat_n(' ', count));
 }
@@ -64,9 +70,9 @@ fn clean(line: &str) -> String {
             '\t' => spaces(8 - width(&cleaned) % 8, &mut cleaned),
             '\r' => cleaned.push_str("\\r"),
             c if c.is_control() && (c as u32) < 0x80 => {
-                cleaned.push_str(&format!("\\x{:02X}", c as u32));
+                write_to(&mut cleaned, format_args!("\\x{:02X}", c as u32));
             }
-            c if c.is_control() => cleaned.push_str(&format!("\\u{:04X}", c as u32)),
+            c if c.is_control() => write_to(&mut cleaned, format_args!("\\u{:04X}", c as u32)),
             c => cleaned.push(c),
         }
     }
@@ -158,7 +164,7 @@ fn aligned(table: &Table, out: &mut String) {
 }
 
 fn row_count(count: usize, out: &mut String) {
-    out.push_str(&format!("({count} row{})\n", if count == 1 { "" } else { "s" }));
+    write_to(out, format_args!("({count} row{})\n", if count == 1 { "" } else { "s" }));
 }
 
 fn expanded(table: &Table, out: &mut String) {

@@ -1,6 +1,6 @@
 //! Errors and notices as psql prints them, with the line and a caret under the place.
 
-use super::print::width;
+use super::print::{width, write_to};
 use damask::Error;
 use damask::session::Notice;
 
@@ -21,7 +21,7 @@ pub(crate) fn notice(notice: &Notice, text: &str, out: &mut String) {
 
 fn message(severity: &str, error: &Error, text: &str, out: &mut String) {
     let fields = error.fields();
-    out.push_str(&format!("{severity}:  {}\n", fields.message));
+    write_to(out, format_args!("{severity}:  {}\n", fields.message));
     if let Some(position) = fields.position {
         place(text, position.0 as usize, out);
     }
@@ -29,7 +29,7 @@ fn message(severity: &str, error: &Error, text: &str, out: &mut String) {
         [("DETAIL", &fields.detail), ("HINT", &fields.hint), ("CONTEXT", &fields.context)]
     {
         if let Some(value) = value {
-            out.push_str(&format!("{name}:  {value}\n"));
+            write_to(out, format_args!("{name}:  {value}\n"));
         }
     }
 }
