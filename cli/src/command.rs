@@ -120,5 +120,8 @@ pub(crate) fn check(file: &Path) -> Result<ExitCode> {
         report.index_entries,
         report.errors.len()
     ));
+    if report.errors.is_empty() {
+        database.close()?;
+    }
     Ok(if report.errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

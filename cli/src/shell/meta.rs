@@ -71,7 +71,7 @@ impl Shell {
 
     /// Tells of a command that cannot be done.
     pub(super) fn complain(&mut self, text: &str) {
-        self.tell(text);
+        Self::tell(text);
         self.has_failed = true;
     }
 

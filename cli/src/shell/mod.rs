@@ -133,6 +133,7 @@ impl Shell {
     }
 
     /// Runs one statement and prints what comes of it.
+    #[expect(clippy::disallowed_methods, reason = "`\\timing` tells a person how long it took")]
     fn statement(&mut self, text: &str, source: &mut dyn BufRead) -> Result<()> {
         let started = Instant::now();
         let outcome = execute::run(&mut self.session, text, source);
@@ -142,7 +143,7 @@ impl Shell {
             report::notice(&notice, text, &mut out);
         }
         // Notices and errors go to the other stream, in their order with what is printed.
-        self.tell(&out);
+        Self::tell(&out);
         match outcome {
             Ok(results) => {
                 for result in results {
@@ -186,11 +187,12 @@ impl Shell {
     fn fail(&mut self, error: &damask::Error, text: &str) {
         let mut out = String::new();
         report::error(error, text, &mut out);
-        self.tell(&out);
+        Self::tell(&out);
         self.has_failed = true;
     }
 
-    fn tell(&self, text: &str) {
+    fn tell(text: &str) {
+        // There is nobody else to tell if this fails.
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 }

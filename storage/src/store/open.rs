@@ -55,10 +55,16 @@ impl Store {
             ));
         };
         let file = env.vfs.open(path, OpenOptions::CREATE)?;
-        let superblock = match find_superblock(&*env.vfs, path, &*file)? {
+        let mut superblock = match find_superblock(&*env.vfs, path, &*file)? {
             Some(superblock) => superblock,
             None => create(&env, path, &*file, &options)?,
         };
+        if superblock.clean {
+            // The log of a closed database is gone. The next begins with a segment, so that a crash before its first
+            // write leaves nothing that recovery would miss.
+            let offset = &mut superblock.log.offset;
+            *offset = offset.next_multiple_of(superblock.log_segment_bytes.max(1));
+        }
         let seed = seed(&superblock);
         let loaded = load(&*file, &superblock)?;
         let allocator = allocator(&*file, &loaded)?;

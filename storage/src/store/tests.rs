@@ -68,6 +68,28 @@ fn a_closed_store_is_one_file_and_comes_back() {
 }
 
 #[test]
+fn a_crash_before_the_first_write_after_opening_is_harmless() {
+    let env = Env::in_memory(1);
+    let (store, _) = open(&env, "d");
+    let lsn = store.log().append(Timestamp(1), b"one").unwrap();
+    store.log().flush(lsn).unwrap();
+    store.close(Timestamp(1), b"meta").unwrap();
+    drop(store);
+    for _ in 0..3 {
+        let (store, recovered) = open(&env, "d");
+        assert_eq!(recovered.meta.as_deref(), Some(&b"meta"[..]));
+        // Not closed: the process ended.
+        drop(store);
+    }
+    let (store, _) = open(&env, "d");
+    let lsn = store.log().append(Timestamp(2), b"two").unwrap();
+    store.log().flush(lsn).unwrap();
+    drop(store);
+    let (_, recovered) = open(&env, "d");
+    assert_eq!(frames(recovered).len(), 1);
+}
+
+#[test]
 fn the_log_behind_a_checkpoint_comes_back() {
     let env = Env::in_memory(1);
     let (store, _) = open(&env, "d");
