@@ -319,6 +319,13 @@ impl ForeignKeys {
                 ForeignKeyAction::SetDefault => {
                     let defaults = default_values(child, parts.columns)?;
                     update_rows(child, &rows, parts.columns, &defaults, self.depth + 1, state)?;
+                    // The default may be the very key that goes.
+                    let left = referencing_rows(child, parts.columns, &wanted, state)?;
+                    if !left.is_empty() && !self.is_present(&parts, &key.old, state)? {
+                        return Err(
+                            self.still_referenced(constraint, child, &parts, &key.old, state)
+                        );
+                    }
                 }
             }
         }
