@@ -461,6 +461,7 @@ fn proc_name(oid: Oid) -> Option<String> {
                 .map(|function| function.name)
         })
         .map(str::to_owned)
+        .or_else(|| super::types::io_function_name(oid))
 }
 
 #[cfg(test)]

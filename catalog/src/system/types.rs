@@ -148,25 +148,15 @@ pub(super) fn pg_proc(rows: &mut Rows<'_>) {
     let mut seen = std::collections::BTreeSet::new();
     for &ty in TypeId::ALL {
         let info = ty.info();
-        let suffixes = ["in", "out", "recv", "send"];
-        for (oid, suffix) in info.procs.into_iter().zip(suffixes) {
+        for (oid, suffix) in info.procs.into_iter().zip(IO_SUFFIXES) {
             if oid == 0 || !seen.insert(oid) {
                 continue;
             }
-            let base = if ty.is_array()
-                && info.category == 'A'
-                && info.len == -1
-                && info.name.starts_with('_')
-            {
-                "array_".to_owned()
-            } else {
-                io_prefix(info.name)
-            };
             push_function(
                 rows,
                 &Function {
                     oid: Oid(oid),
-                    name: &format!("{base}{suffix}"),
+                    name: &io_name(ty, suffix),
                     kind: 'f',
                     args: match suffix {
                         "in" => &[TypeId::CString],
@@ -192,6 +182,26 @@ pub(super) fn pg_proc(rows: &mut Rows<'_>) {
             );
         }
     }
+}
+
+/// The ends of the names of a type's functions, in the order of `TypeInfo::procs`.
+const IO_SUFFIXES: [&str; 4] = ["in", "out", "recv", "send"];
+
+/// The name of a type's function.
+fn io_name(ty: TypeId, suffix: &str) -> String {
+    let info = ty.info();
+    let is_array =
+        ty.is_array() && info.category == 'A' && info.len == -1 && info.name.starts_with('_');
+    let base = if is_array { "array_".to_owned() } else { io_prefix(info.name) };
+    format!("{base}{suffix}")
+}
+
+/// The name of the function `oid` that reads or writes some type.
+pub(super) fn io_function_name(oid: Oid) -> Option<String> {
+    TypeId::ALL.iter().find_map(|&ty| {
+        let at = ty.info().procs.iter().take(IO_SUFFIXES.len()).position(|&proc| proc == oid.0)?;
+        Some(io_name(ty, IO_SUFFIXES[at]))
+    })
 }
 
 /// PostgreSQL's input and output functions are `int4in` but `date_in`.
