@@ -91,7 +91,7 @@ impl Writer<'_> {
             self.init_plans_of(exprs.iter(), indent);
             return;
         }
-        let title = self.name(node);
+        let title = Self::name(node);
         self.title(&title, id, indent, is_root);
         self.details(node, indent);
         let mut exprs: Vec<&Expr> = vec![];
@@ -183,7 +183,7 @@ impl Writer<'_> {
         self.lines.push(format!("{}{label}: {text}", pad(indent)));
     }
 
-    fn name(&self, node: &Node) -> String {
+    fn name(node: &Node) -> String {
         let on = |scan: &Scan| {
             let name = quote(&scan.table.name);
             if scan.alias == scan.table.name {
@@ -247,7 +247,7 @@ impl Writer<'_> {
     fn details(&mut self, node: &Node, indent: usize) {
         match &node.operator {
             Operator::SeqScan(scan) | Operator::SystemScan(scan) => {
-                self.conjuncts(indent, "Filter", &scan.predicates)
+                self.conjuncts(indent, "Filter", &scan.predicates);
             }
             Operator::IndexScan { scan, index, bounds, .. } => {
                 let mut parts = vec![];
@@ -308,12 +308,10 @@ impl Writer<'_> {
             Operator::NestedLoopJoin { predicates, .. } | Operator::Apply { predicates, .. } => {
                 self.conjuncts(indent, "Join Filter", predicates);
             }
-            Operator::Aggregate { groups, .. } => {
-                if !groups.is_empty() {
-                    let keys: Vec<String> =
-                        groups.iter().map(|group| self.printer.text(group)).collect();
-                    self.detail(indent, "Group Key", &keys.join(", "));
-                }
+            Operator::Aggregate { groups, .. } if !groups.is_empty() => {
+                let keys: Vec<String> =
+                    groups.iter().map(|group| self.printer.text(group)).collect();
+                self.detail(indent, "Group Key", &keys.join(", "));
             }
             Operator::Distinct { keys, .. } => {
                 let keys: Vec<String> = keys.iter().map(|&id| self.printer.column(id)).collect();
@@ -447,7 +445,7 @@ impl Operator {
             | Self::Apply { predicates, .. } => predicates.iter().for_each(f),
             Self::Project { exprs, .. } => exprs.iter().for_each(f),
             Self::ProjectSet { functions, .. } => {
-                functions.iter().flat_map(|(_, args)| args).for_each(f)
+                functions.iter().flat_map(|(_, args)| args).for_each(f);
             }
             Self::HashJoin { keys, residual, .. } => {
                 for key in keys {
@@ -466,7 +464,9 @@ impl Operator {
             }
             Self::Sort { keys, .. } => keys.iter().for_each(|key| f(&key.expr)),
             Self::TopN { keys, limit, offset, .. } => {
-                keys.iter().for_each(|key| f(&key.expr));
+                for key in keys {
+                    f(&key.expr);
+                }
                 f(limit);
                 offset.iter().for_each(f);
             }

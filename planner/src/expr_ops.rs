@@ -129,8 +129,9 @@ impl Expr {
             }
             ExprKind::Slice { array, lower, upper } => {
                 f(array);
-                lower.iter().for_each(|e| f(e));
-                upper.iter().for_each(|e| f(e));
+                for bound in lower.iter().chain(upper) {
+                    f(bound);
+                }
             }
         }
     }

@@ -207,7 +207,7 @@ impl Graph {
     /// `a = b` and `b = c` say `a = c`: more orders become possible. The derived ones are marked by being last.
     fn close_equalities(&mut self) {
         let relations = self.members.iter().filter(|member| member.satellite.is_none()).count();
-        if relations < 3 || relations > 8 {
+        if !(3..=8).contains(&relations) {
             return;
         }
         let pairs: Vec<(ColumnId, ColumnId, Expr)> = self
@@ -301,7 +301,7 @@ struct Search<'a, 'e> {
 impl Search<'_, '_> {
     /// Expected rows of joining two sets with so many rows, or `None` if they cannot be joined now.
     fn join(&self, left: u64, left_rows: f64, right: u64, right_rows: f64) -> Option<(f64, bool)> {
-        if right.count_ones() == 1
+        if right.is_power_of_two()
             && let Some(satellite) = &self.graph.members[right.trailing_zeros() as usize].satellite
         {
             if satellite.requires & !left != 0 {
@@ -326,7 +326,7 @@ impl Search<'_, '_> {
             return Some((rows.max(1.0), true));
         }
         // A satellite alone is never a left side, nor is a set that is only a satellite.
-        if left.count_ones() == 1
+        if left.is_power_of_two()
             && self.graph.members[left.trailing_zeros() as usize].satellite.is_some()
         {
             return None;
@@ -364,14 +364,7 @@ impl Search<'_, '_> {
         parts.iter().enumerate().map(|(i, part)| if i == 0 { *part } else { part.sqrt() }).product()
     }
 
-    fn cost(
-        &self,
-        left: &Entry,
-        right: &Entry,
-        rows: f64,
-        connected: bool,
-        is_satellite: bool,
-    ) -> f64 {
+    fn cost(left: &Entry, right: &Entry, rows: f64, connected: bool, is_satellite: bool) -> f64 {
         let (outer, inner) = (left.rows, right.rows);
         let work = if !connected && !is_satellite {
             outer * inner * 10.0
@@ -406,7 +399,7 @@ impl Search<'_, '_> {
                         && (connected || allow_cross)
                     {
                         let is_satellite = self.is_satellite(right);
-                        let cost = self.cost(&a, &b, rows, connected, is_satellite);
+                        let cost = Self::cost(&a, &b, rows, connected, is_satellite);
                         if found.is_none_or(|entry| cost < entry.cost) {
                             found = Some(Entry { cost, rows, split: (left, right) });
                         }
@@ -436,7 +429,7 @@ impl Search<'_, '_> {
     }
 
     fn is_satellite(&self, set: u64) -> bool {
-        set.count_ones() == 1
+        set.is_power_of_two()
             && self.graph.members[set.trailing_zeros() as usize].satellite.is_some()
     }
 
@@ -468,7 +461,7 @@ impl Search<'_, '_> {
                     else {
                         continue;
                     };
-                    let cost = self.cost(
+                    let cost = Self::cost(
                         &parts[i].1,
                         &parts[j].1,
                         rows,

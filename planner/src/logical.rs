@@ -234,11 +234,15 @@ impl Logical {
             }
             Self::Join(join) => join.predicates.iter().for_each(f),
             Self::Aggregate { groups, calls, .. } => {
-                groups.iter().for_each(|(_, expr)| f(expr));
+                for (_, expr) in groups {
+                    f(expr);
+                }
                 for (_, call) in calls {
                     call.args.iter().for_each(&mut *f);
                     call.filter.iter().for_each(&mut *f);
-                    call.order.iter().for_each(|key| f(&key.expr));
+                    for key in &call.order {
+                        f(&key.expr);
+                    }
                 }
             }
             Self::Sort { keys, .. } => keys.iter().for_each(|key| f(&key.expr)),
@@ -268,11 +272,15 @@ impl Logical {
             }
             Self::Join(join) => join.predicates.iter_mut().for_each(f),
             Self::Aggregate { groups, calls, .. } => {
-                groups.iter_mut().for_each(|(_, expr)| f(expr));
+                for (_, expr) in groups {
+                    f(expr);
+                }
                 for (_, call) in calls {
                     call.args.iter_mut().for_each(&mut *f);
                     call.filter.iter_mut().for_each(&mut *f);
-                    call.order.iter_mut().for_each(|key| f(&mut key.expr));
+                    for key in &mut call.order {
+                        f(&mut key.expr);
+                    }
                 }
             }
             Self::Sort { keys, .. } => keys.iter_mut().for_each(|key| f(&mut key.expr)),

@@ -77,10 +77,10 @@ impl Lower<'_> {
         let has_outer = !outer.is_empty();
         expr.transform(&mut |expr| match expr.kind {
             ExprKind::Column(id) if has_outer && outer.contains(id) => {
-                expr.kind = ExprKind::Outer(id)
+                expr.kind = ExprKind::Outer(id);
             }
             ExprKind::Subplan(id) | ExprKind::Exists(id) | ExprKind::ArraySubplan(id) => {
-                needed.push(id)
+                needed.push(id);
             }
             _ => {}
         });
@@ -94,7 +94,7 @@ impl Lower<'_> {
         let lowered = |id: PlanId| ids[id.0 as usize].unwrap_or(id);
         expr.transform(&mut |expr| match &mut expr.kind {
             ExprKind::Subplan(id) | ExprKind::Exists(id) | ExprKind::ArraySubplan(id) => {
-                *id = lowered(*id)
+                *id = lowered(*id);
             }
             _ => {}
         });
@@ -221,7 +221,9 @@ impl Lower<'_> {
             Logical::ProjectSet { input, functions } => {
                 let mut needed = required.clone();
                 for (_, _, args) in &functions {
-                    args.iter().for_each(|arg| arg.add_columns(&mut needed));
+                    for arg in args {
+                        arg.add_columns(&mut needed);
+                    }
                 }
                 let input = self.lower(*input, &needed)?;
                 let mut output = self.at(input).output.clone();
@@ -277,7 +279,9 @@ impl Lower<'_> {
                             ));
                         };
                         let mut needed = ColumnSet::default();
-                        exprs.iter().for_each(|(_, expr)| expr.add_columns(&mut needed));
+                        for (_, expr) in &exprs {
+                            expr.add_columns(&mut needed);
+                        }
                         let sorted = self.sort(*input, keys, &needed, Some((limit, offset)))?;
                         let columns: Vec<ColumnId> = exprs
                             .iter()
@@ -336,19 +340,18 @@ impl Lower<'_> {
                 ))
             }
             Logical::Cte { id, columns, .. } => {
-                let source = match self.cte_ids[id] {
-                    Some(source) => source,
-                    None => {
-                        let plan = std::mem::replace(&mut self.ctes[id].plan, Logical::one_row());
-                        let ids: Vec<ColumnId> =
-                            self.ctes[id].columns.iter().map(|column| column.id).collect();
-                        let outer = std::mem::take(&mut self.outer);
-                        let lowered = self.lower(plan, &ids.iter().copied().collect())?;
-                        self.outer = outer;
-                        let source = self.exact(lowered, &ids);
-                        self.cte_ids[id] = Some(source);
-                        source
-                    }
+                let source = if let Some(source) = self.cte_ids[id] {
+                    source
+                } else {
+                    let plan = std::mem::replace(&mut self.ctes[id].plan, Logical::one_row());
+                    let ids: Vec<ColumnId> =
+                        self.ctes[id].columns.iter().map(|column| column.id).collect();
+                    let outer = std::mem::take(&mut self.outer);
+                    let lowered = self.lower(plan, &ids.iter().copied().collect())?;
+                    self.outer = outer;
+                    let source = self.exact(lowered, &ids);
+                    self.cte_ids[id] = Some(source);
+                    source
                 };
                 let (rows, cost) = (self.at(source).rows, self.at(source).cost);
                 Ok(self.node(Operator::Shared { source }, columns, rows, cost))
@@ -380,7 +383,9 @@ impl Lower<'_> {
         required: &ColumnSet,
     ) -> Result<PlanId> {
         let mut needed = required.clone();
-        predicates.iter().for_each(|predicate| predicate.add_columns(&mut needed));
+        for predicate in &predicates {
+            predicate.add_columns(&mut needed);
+        }
         let part = self.estimator.conjunction(&predicates);
         let input = self.lower(input, &needed)?;
         let predicates = self.exprs(order_predicates(predicates))?;
@@ -407,7 +412,9 @@ impl Lower<'_> {
         limit: Option<(Option<Expr>, Option<Expr>)>,
     ) -> Result<PlanId> {
         let mut needed = required.clone();
-        keys.iter().for_each(|key| key.expr.add_columns(&mut needed));
+        for key in &keys {
+            key.expr.add_columns(&mut needed);
+        }
         // Constants order nothing.
         let keys: Vec<SortKey> =
             keys.into_iter().filter(|key| key.expr.as_literal().is_none()).collect();
@@ -431,22 +438,19 @@ impl Lower<'_> {
         let output = self.at(input).output.clone();
         let (rows, cost) = (self.at(input).rows, self.at(input).cost);
         let compare = 2.0 * OPERATOR;
-        Ok(match limit {
-            Some((Some(limit), offset)) => {
-                let count = limit_rows(Some(&limit), offset.as_ref(), rows);
-                let start = cost.1 + rows * compare * count.max(2.0).log2();
-                let operator = Operator::TopN { input, keys: lowered, limit, offset };
-                self.node(operator, output, count, (start, start + count * ROW))
-            }
-            _ => {
-                let start = cost.1 + rows * compare * rows.max(2.0).log2();
-                self.node(
-                    Operator::Sort { input, keys: lowered },
-                    output,
-                    rows,
-                    (start, start + rows * OPERATOR),
-                )
-            }
+        Ok(if let Some((Some(limit), offset)) = limit {
+            let count = limit_rows(Some(&limit), offset.as_ref(), rows);
+            let start = cost.1 + rows * compare * count.max(2.0).log2();
+            let operator = Operator::TopN { input, keys: lowered, limit, offset };
+            self.node(operator, output, count, (start, start + count * ROW))
+        } else {
+            let start = cost.1 + rows * compare * rows.max(2.0).log2();
+            self.node(
+                Operator::Sort { input, keys: lowered },
+                output,
+                rows,
+                (start, start + rows * OPERATOR),
+            )
         })
     }
 
@@ -460,11 +464,19 @@ impl Lower<'_> {
         let calls: Vec<(ColumnId, Call)> =
             calls.into_iter().filter(|(id, _)| required.contains(*id)).collect();
         let mut needed = ColumnSet::default();
-        groups.iter().for_each(|(_, expr)| expr.add_columns(&mut needed));
+        for (_, expr) in &groups {
+            expr.add_columns(&mut needed);
+        }
         for (_, call) in &calls {
-            call.args.iter().for_each(|arg| arg.add_columns(&mut needed));
-            call.filter.iter().for_each(|filter| filter.add_columns(&mut needed));
-            call.order.iter().for_each(|key| key.expr.add_columns(&mut needed));
+            for arg in &call.args {
+                arg.add_columns(&mut needed);
+            }
+            if let Some(filter) = &call.filter {
+                filter.add_columns(&mut needed);
+            }
+            for key in &call.order {
+                key.expr.add_columns(&mut needed);
+            }
         }
         let in_rows = self.estimator.rows(&input);
         let rows = if groups.is_empty() {
@@ -478,16 +490,12 @@ impl Lower<'_> {
             Some(columns) if !columns.is_empty() => self.grouped_scan(&input, &columns, &needed)?,
             _ => None,
         };
-        let (input, strategy) = match streamed {
-            Some(input) => (input, AggregateStrategy::Streaming),
-            None => {
-                let strategy = if groups.is_empty() {
-                    AggregateStrategy::Plain
-                } else {
-                    AggregateStrategy::Hash
-                };
-                (self.lower(input, &needed)?, strategy)
-            }
+        let (input, strategy) = if let Some(input) = streamed {
+            (input, AggregateStrategy::Streaming)
+        } else {
+            let strategy =
+                if groups.is_empty() { AggregateStrategy::Plain } else { AggregateStrategy::Hash };
+            (self.lower(input, &needed)?, strategy)
         };
         let mut output: Vec<ColumnId> = groups.iter().map(|(id, _)| *id).collect();
         output.extend(calls.iter().map(|(id, _)| *id));

@@ -92,7 +92,7 @@ pub(super) fn constraint_definition(
             }
             for (event, action) in [("UPDATE", on_update), ("DELETE", on_delete)] {
                 if let Some(action) = action_name(*action) {
-                    out.push_str(&format!(" ON {event} {action}"));
+                    out.extend([" ON ", event, " ", action]);
                 }
             }
             out

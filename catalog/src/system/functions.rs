@@ -6,6 +6,7 @@ use crate::object::RelationKind;
 use crate::snapshot::{CatalogSnapshot, ObjectName, SearchPath};
 use damask_types::format::{format_type, type_by_name};
 use damask_types::{Error, Oid, Result, SqlState, SqlType, TypeId, Value};
+use std::sync::Arc;
 
 /// Arguments of a call.
 struct Args<'a>(&'a [Value]);
@@ -171,7 +172,7 @@ fn comment(
         None => snapshot
             .comments()
             .find(|((_, oid, column), _)| *oid == object && *column == sub)
-            .map(|(_, text)| text.clone()),
+            .map(|(_, text)| Arc::clone(text)),
     };
     text.map(|text| text.as_ref().to_owned())
 }

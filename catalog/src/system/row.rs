@@ -9,7 +9,7 @@ use damask_types::{Interval, Numeric, Oid, PhysicalType, TypeId, Value};
 pub(super) struct Rows<'a> {
     relation: &'a Relation,
     template: Vec<Value>,
-    rows: Vec<Vec<Value>>,
+    done: Vec<Vec<Value>>,
 }
 
 impl<'a> Rows<'a> {
@@ -17,7 +17,7 @@ impl<'a> Rows<'a> {
         let zero = |column: &crate::object::Column| {
             if column.not_null { zero(column.ty.id) } else { Value::Null }
         };
-        Self { relation, template: relation.columns.iter().map(zero).collect(), rows: vec![] }
+        Self { relation, template: relation.columns.iter().map(zero).collect(), done: vec![] }
     }
 
     /// Adds a row with these columns set.
@@ -33,11 +33,11 @@ impl<'a> Rows<'a> {
                 row[at] = value.clone();
             }
         }
-        self.rows.push(row);
+        self.done.push(row);
     }
 
     pub(super) fn finish(self) -> Vec<Vec<Value>> {
-        self.rows
+        self.done
     }
 }
 

@@ -6,6 +6,7 @@ use damask_functions::registry::{self, CastContext, CastMethod};
 use damask_functions::resolve::{can_coerce, type_text};
 use damask_types::format::parse_text;
 use damask_types::{Error, Position, Result, SqlState, SqlType, TypeId, Value};
+use std::sync::Arc;
 
 impl Binder<'_> {
     /// Converts `expr` to `target` where it is used as if it were of that type.
@@ -94,13 +95,13 @@ impl Binder<'_> {
             }
             ExprKind::Literal(Value::Null) => Ok(Expr { kind: expr.kind, ty: target, position }),
             ExprKind::Literal(Value::Text(text)) if target.id.is_polymorphic() => {
-                let text = Value::Text(text.clone());
+                let text = Value::Text(Arc::clone(text));
                 Ok(Expr { kind: ExprKind::Literal(text), ty: TypeId::Text.into(), position })
             }
             ExprKind::Literal(Value::Text(text)) => {
                 if is_session_dependent(target.id) {
                     let text = Expr {
-                        kind: ExprKind::Literal(Value::Text(text.clone())),
+                        kind: ExprKind::Literal(Value::Text(Arc::clone(text))),
                         ty: TypeId::Unknown.into(),
                         position,
                     };

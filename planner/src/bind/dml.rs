@@ -131,7 +131,6 @@ impl Binder<'_> {
 
     /// A column that is assigned to.
     fn target_column<'r>(
-        &self,
         relation: &'r Relation,
         target: &ColumnTarget,
     ) -> Result<(ColumnIndex, &'r Column)> {
@@ -161,7 +160,7 @@ impl Binder<'_> {
         }
         let mut targets: Vec<(ColumnIndex, Column)> = vec![];
         for target in &insert.columns {
-            let (index, column) = self.target_column(&relation, target)?;
+            let (index, column) = Self::target_column(&relation, target)?;
             if targets.iter().any(|(other, _)| *other == index) {
                 return Err(Error::new(
                     SqlState::DUPLICATE_COLUMN,
@@ -192,7 +191,7 @@ impl Binder<'_> {
         values.retain(|(index, _)| {
             !(user && relation.columns[usize::from(index.0)].identity.is_some())
         });
-        self.check_identity(&relation, &values, insert, plan_is_default)?;
+        Self::check_identity(&relation, &values, insert, plan_is_default)?;
         let row = self.full_row(&relation, values)?;
         let exprs: Vec<(ColumnId, Expr)> =
             row.into_iter().map(|expr| (self.new_column(expr.ty), expr)).collect();
@@ -203,7 +202,6 @@ impl Binder<'_> {
     /// # Errors
     /// 428C9 for a value given to a GENERATED ALWAYS column.
     fn check_identity(
-        &self,
         relation: &Relation,
         values: &[(ColumnIndex, Expr)],
         insert: &ast::Insert,
@@ -288,7 +286,7 @@ impl Binder<'_> {
                     let value = self.assign(value, &column.name, column.ty)?;
                     bound.push((*index, value));
                 }
-                self.check_identity(&relation, &bound, insert, |_| false)?;
+                Self::check_identity(&relation, &bound, insert, |_| false)?;
                 if rows.len() == 1 {
                     *values = bound;
                     let plan = Self::attach(Logical::one_row(), env.pending, &mut vec![]);
@@ -574,7 +572,7 @@ impl Binder<'_> {
         for assignment in &update.assignments {
             let values = self.bind_assignment(assignment, &relation, &mut env)?;
             for (target, value) in assignment.columns.iter().zip(values) {
-                let (index, column) = self.target_column(&relation, target)?;
+                let (index, column) = Self::target_column(&relation, target)?;
                 if assignments.iter().any(|(other, _)| *other == index) {
                     return Err(Error::new(
                         SqlState::SYNTAX_ERROR,
@@ -643,7 +641,7 @@ impl Binder<'_> {
             return Ok(vec![bind(self, &assignment.value)?]);
         }
         for target in &assignment.columns {
-            self.target_column(relation, target)?;
+            Self::target_column(relation, target)?;
         }
         let width = assignment.columns.len();
         let mismatch = |found: usize| {

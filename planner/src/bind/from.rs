@@ -90,7 +90,7 @@ impl Binder<'_> {
                 let scope = lateral_scope(outer, left);
                 let bound = self.bind_query(query, if *lateral { &scope } else { outer })?;
                 let alias = item.alias.as_ref().and_then(|alias| alias.name.as_ref());
-                let table = self.table_of(&bound, alias.map_or("", |alias| alias.as_str()));
+                let table = Self::table_of(&bound, alias.map_or("", |alias| alias.as_str()));
                 (bound.plan, table)
             }
             TableRefKind::Function { functions, ordinality, rows_from, .. } => {
@@ -134,7 +134,7 @@ impl Binder<'_> {
         if relation.kind == RelationKind::View {
             let mut bound = self.bind_view(&relation)?;
             keep_declared(&mut bound.columns, &relation);
-            let mut table = self.table_of(&bound, alias);
+            let mut table = Self::table_of(&bound, alias);
             for (column, (_, declared)) in table.columns.iter_mut().zip(relation.live_columns()) {
                 column.name.clone_from(&declared.name);
             }
@@ -210,7 +210,7 @@ impl Binder<'_> {
         (get, table)
     }
 
-    fn table_of(&self, bound: &Bound, alias: &str) -> ScopeTable {
+    fn table_of(bound: &Bound, alias: &str) -> ScopeTable {
         let columns = bound.columns.iter().map(|column| ScopeColumn {
             name: column.name.clone(),
             id: column.id,
@@ -650,7 +650,7 @@ fn rename_columns(table: &mut ScopeTable, item: &TableRef) -> Result<()> {
         .at(at(item.span)));
     }
     for (column, name) in table.columns.iter_mut().zip(&alias.columns) {
-        column.name = name.as_str().to_owned();
+        name.as_str().clone_into(&mut column.name);
     }
     Ok(())
 }

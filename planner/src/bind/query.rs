@@ -163,7 +163,7 @@ impl Binder<'_> {
                 .at(at(table.name.span)));
             }
             for (column, alias) in bound.columns.iter_mut().zip(&table.columns) {
-                column.name = alias.as_str().to_owned();
+                alias.as_str().clone_into(&mut column.name);
             }
             self.ctes.push(CtePlan {
                 plan: bound.plan,
@@ -495,13 +495,12 @@ impl Binder<'_> {
         let mut hidden = |binder: &mut Self, expr: &mut Expr| {
             let found =
                 exprs.iter().find(|(id, other)| Some(*id) == expr.as_column() || other.same(expr));
-            let id = match found {
-                Some((id, _)) => *id,
-                None => {
-                    let id = expr.as_column().unwrap_or_else(|| binder.new_column(expr.ty));
-                    exprs.push((id, expr.clone()));
-                    id
-                }
+            let id = if let Some((id, _)) = found {
+                *id
+            } else {
+                let id = expr.as_column().unwrap_or_else(|| binder.new_column(expr.ty));
+                exprs.push((id, expr.clone()));
+                id
             };
             let position = expr.position;
             *expr = Expr { position, ..Expr::column(id, expr.ty) };
@@ -524,7 +523,7 @@ impl Binder<'_> {
             .at(culprit.and_then(|key| key.expr.position).unwrap_or_default()));
         }
         // A lock needs the row ids of its tables above the projection.
-        let locks = self.bind_locks(query, select, &scope, is_aggregated)?;
+        let locks = Self::bind_locks(query, select, &scope, is_aggregated)?;
         for (_, id, ..) in &locks {
             exprs.push((*id, self.column_expr(*id)));
         }
@@ -678,7 +677,6 @@ impl Binder<'_> {
     }
 
     fn bind_locks(
-        &mut self,
         query: &Query,
         select: &Select,
         scope: &Scope<'_>,

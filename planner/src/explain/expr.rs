@@ -158,14 +158,14 @@ impl<'a> Printer<'a> {
             ExprKind::Case { branches, otherwise } => {
                 let mut text = "CASE".to_owned();
                 for (condition, result) in branches {
-                    text.push_str(&format!(
-                        " WHEN {} THEN {}",
-                        self.text(condition),
-                        self.text(result)
-                    ));
+                    text.push_str(" WHEN ");
+                    text.push_str(&self.text(condition));
+                    text.push_str(" THEN ");
+                    text.push_str(&self.text(result));
                 }
                 if let Some(otherwise) = otherwise {
-                    text.push_str(&format!(" ELSE {}", self.text(otherwise)));
+                    text.push_str(" ELSE ");
+                    text.push_str(&self.text(otherwise));
                 }
                 text + " END"
             }
@@ -183,9 +183,13 @@ impl<'a> Printer<'a> {
             }
             ExprKind::Array(items) => format!("ARRAY[{}]", list(items)),
             ExprKind::Subscript { array, subscripts } => {
-                let subscripts: String =
-                    subscripts.iter().map(|index| format!("[{}]", self.text(index))).collect();
-                format!("{}{subscripts}", self.text(array))
+                let mut text = self.text(array);
+                for index in subscripts {
+                    text.push('[');
+                    text.push_str(&self.text(index));
+                    text.push(']');
+                }
+                text
             }
             ExprKind::Slice { array, lower, upper } => {
                 let bound = |bound: &Option<Box<Expr>>| {

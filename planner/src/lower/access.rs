@@ -83,7 +83,9 @@ impl Lower<'_> {
             });
         }
         let mut read = ColumnSet::default();
-        predicates.iter().for_each(|predicate| predicate.add_columns(&mut read));
+        for predicate in &predicates {
+            predicate.add_columns(&mut read);
+        }
         let columns: Vec<_> =
             get.columns.iter().copied().filter(|(_, id)| required.contains(*id)).collect();
         let filter_columns: Vec<_> = get
@@ -300,7 +302,9 @@ impl Lower<'_> {
             return Ok(None);
         }
         let mut read = needed.clone();
-        get.predicates.iter().for_each(|predicate| predicate.add_columns(&mut read));
+        for predicate in &get.predicates {
+            predicate.add_columns(&mut read);
+        }
         for path in self.paths(get) {
             let id_of = |column: ColumnIndex| {
                 get.columns.iter().find(|(other, _)| *other == column).map(|(_, id)| *id)

@@ -46,7 +46,7 @@ impl Lower<'_> {
             }
         }
         let (mut keys, residual) =
-            self.split(join.predicates, &left_columns, &join.right.output_set());
+            Self::split(join.predicates, &left_columns, &join.right.output_set());
         let mut kind = join.kind;
         let (mut left, mut right) = (*join.left, *join.right);
         // The smaller side is built.
@@ -182,7 +182,6 @@ impl Lower<'_> {
 
     /// Splits conjuncts into equalities of the two sides and the rest.
     fn split(
-        &mut self,
         predicates: Vec<Expr>,
         left: &ColumnSet,
         right: &ColumnSet,

@@ -72,12 +72,18 @@ fn fold_statement(binder: &Binder<'_>, kind: &mut StatementKind) {
     match kind {
         StatementKind::Query(_) => {}
         StatementKind::Insert { checks, returning, .. } => {
-            checks.checks.iter_mut().for_each(|(_, expr)| rewrite::fold(binder.ctx, expr));
+            for (_, expr) in &mut checks.checks {
+                rewrite::fold(binder.ctx, expr);
+            }
             fold(returning);
         }
         StatementKind::Update { assignments, recheck, checks, returning, .. } => {
-            assignments.iter_mut().for_each(|(_, expr)| rewrite::fold(binder.ctx, expr));
-            checks.checks.iter_mut().for_each(|(_, expr)| rewrite::fold(binder.ctx, expr));
+            for (_, expr) in assignments {
+                rewrite::fold(binder.ctx, expr);
+            }
+            for (_, expr) in &mut checks.checks {
+                rewrite::fold(binder.ctx, expr);
+            }
             fold(recheck);
             fold(returning);
         }
@@ -117,7 +123,9 @@ impl Lower<'_> {
                 returning,
             } => {
                 let mut needed = read_by(&old, row_id);
-                assignments.iter().for_each(|(_, expr)| expr.add_columns(&mut needed));
+                for (_, expr) in &assignments {
+                    expr.add_columns(&mut needed);
+                }
                 recheck.iter().chain(&returning).for_each(|expr| expr.add_columns(&mut needed));
                 let input = self.lower(input, &needed)?;
                 let mut lowered = vec![];

@@ -23,7 +23,7 @@ pub(crate) fn inline_ctes(binder: &mut Binder<'_>, plan: &mut Logical) {
         let source = cte.plan.clone();
         let columns: Vec<ColumnId> = cte.columns.iter().map(|column| column.id).collect();
         let inline = |binder: &mut Binder<'_>, plan: &mut Logical| {
-            replace(binder, plan, id, &source, &columns)
+            replace(binder, plan, id, &source, &columns);
         };
         inline(binder, plan);
         for index in 0..binder.subplans.len() {
@@ -86,7 +86,8 @@ fn instantiate(binder: &mut Binder<'_>, plan: &Logical) -> (Logical, HashMap<Col
     collect(plan, &mut |id| {
         if !map.contains_key(&id) {
             let fresh = binder.new_column(binder.type_of(id));
-            binder.origins[fresh.0 as usize] = binder.origins[id.0 as usize].clone();
+            let origin = binder.origins[id.0 as usize].clone();
+            binder.origins[fresh.0 as usize] = origin;
             map.insert(id, fresh);
         }
     });
@@ -98,7 +99,9 @@ fn instantiate(binder: &mut Binder<'_>, plan: &Logical) -> (Logical, HashMap<Col
 fn collect(plan: &Logical, f: &mut dyn FnMut(ColumnId)) {
     plan.output().into_iter().for_each(&mut *f);
     if let Logical::Get(get) = plan {
-        get.columns.iter().for_each(|(_, id)| f(*id));
+        for (_, id) in &get.columns {
+            f(*id);
+        }
     }
     for input in plan.inputs() {
         collect(input, f);
@@ -126,7 +129,9 @@ fn rename(plan: &mut Logical, map: &HashMap<ColumnId, ColumnId>) {
         | Logical::SetOperation { columns, .. }
         | Logical::Cte { columns, .. } => columns.iter_mut().for_each(swap),
         Logical::Get(get) => {
-            get.columns.iter_mut().for_each(|(_, id)| swap(id));
+            for (_, id) in &mut get.columns {
+                swap(id);
+            }
             get.row_id.iter_mut().for_each(swap);
             get.table_oid.iter_mut().for_each(swap);
         }
@@ -134,8 +139,12 @@ fn rename(plan: &mut Logical, map: &HashMap<ColumnId, ColumnId>) {
         Logical::ProjectSet { functions, .. } => functions.iter_mut().for_each(|(id, ..)| swap(id)),
         Logical::Join(join) => join.mark.iter_mut().for_each(swap),
         Logical::Aggregate { groups, calls, .. } => {
-            groups.iter_mut().for_each(|(id, _)| swap(id));
-            calls.iter_mut().for_each(|(id, _)| swap(id));
+            for (id, _) in groups {
+                swap(id);
+            }
+            for (id, _) in calls {
+                swap(id);
+            }
         }
         Logical::Distinct { keys, .. } => keys.iter_mut().for_each(swap),
         Logical::Lock { tables, .. } => tables.iter_mut().for_each(|(_, id, ..)| swap(id)),

@@ -257,7 +257,9 @@ fn pass_on(
 
 fn inner_columns(predicates: &[Expr], outer: &ColumnSet) -> ColumnSet {
     let mut columns = ColumnSet::default();
-    predicates.iter().for_each(|predicate| predicate.add_columns(&mut columns));
+    for predicate in predicates {
+        predicate.add_columns(&mut columns);
+    }
     columns.subtract(outer);
     columns
 }

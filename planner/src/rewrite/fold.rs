@@ -60,7 +60,7 @@ fn fold_one(ctx: &PlanContext<'_>, expr: &mut Expr) {
         ExprKind::Or(_) => fold_junction(expr, true),
         ExprKind::Not(arg) => match &arg.kind {
             ExprKind::Literal(Value::Bool(value)) => {
-                expr.kind = ExprKind::Literal(Value::Bool(!value))
+                expr.kind = ExprKind::Literal(Value::Bool(!value));
             }
             ExprKind::Literal(Value::Null) => expr.kind = ExprKind::Literal(Value::Null),
             _ => {}

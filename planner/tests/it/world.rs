@@ -61,7 +61,7 @@ impl World {
                                         keys.push((vec![column.name.clone()], true));
                                     }
                                     ColumnConstraintKind::Unique(..) => {
-                                        keys.push((vec![column.name.clone()], false))
+                                        keys.push((vec![column.name.clone()], false));
                                     }
                                     ColumnConstraintKind::Default(_) => {
                                         let span = constraint.span;
@@ -78,7 +78,7 @@ impl World {
                                                 expr: format!("({} > 0)", column.name),
                                                 columns: vec![],
                                             },
-                                        }))
+                                        }));
                                     }
                                     _ => {}
                                 }
@@ -223,14 +223,9 @@ fn add_index(
 }
 
 /// A session in which nothing moves.
+#[derive(Default)]
 struct Still {
     format: FormatSettings,
-}
-
-impl Default for Still {
-    fn default() -> Self {
-        Self { format: FormatSettings::default() }
-    }
 }
 
 impl damask_functions::Session for Still {
