@@ -255,7 +255,9 @@ impl Engine {
                     continue;
                 }
                 let older = state.versions.remove(at);
-                let between = std::mem::replace(&mut state.versions[at].before, older.before);
+                let newer = &mut state.versions[at];
+                newer.lock = newer.lock.max(older.lock);
+                let between = std::mem::replace(&mut newer.before, older.before);
                 images.extend(between);
             }
             before_count - state.versions.len()

@@ -268,6 +268,23 @@ impl Table {
         lock: RowLock,
         wait: Wait,
     ) -> Result<LockOutcome> {
-        self.engine.lock_row(txn, &self.relation, row, lock, wait)
+        let seen = txn.view_ref()?.timestamp;
+        self.engine.lock_row(txn, &self.relation, row, lock, wait, seen)
+    }
+
+    /// Locks a row that `view` shows, which need not be the statement's: `Changed`, `Gone` and 40001 are then about what
+    /// happened after `view`.
+    ///
+    /// # Errors
+    /// As for `lock_row`.
+    pub fn lock_row_of(
+        &self,
+        txn: &mut Txn,
+        view: &ReadView,
+        row: RowId,
+        lock: RowLock,
+        wait: Wait,
+    ) -> Result<LockOutcome> {
+        self.engine.lock_row(txn, &self.relation, row, lock, wait, view.timestamp)
     }
 }

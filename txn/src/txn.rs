@@ -216,6 +216,21 @@ impl Txn {
         self.view_ref().cloned()
     }
 
+    /// A view of what is committed now, and of the transaction's changes by earlier commands, at any level: foreign keys
+    /// are checked under it.
+    ///
+    /// # Errors
+    /// XX000 before the first [`Txn::begin_statement`].
+    pub fn latest_view(&self) -> Result<ReadView> {
+        let mut view = self.view()?;
+        // A kept snapshot's pin is not needed for the new one, which has its own.
+        let engine = &self.engine;
+        let pin = engine.snapshots.pin(|| engine.horizon());
+        view.timestamp = pin.timestamp;
+        view._pin = Some(Arc::new(pin));
+        Ok(view)
+    }
+
     pub(crate) fn view_ref(&self) -> Result<&ReadView> {
         self.view.as_ref().ok_or_else(|| Error::internal("no statement has begun"))
     }

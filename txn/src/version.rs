@@ -39,7 +39,8 @@ pub(crate) struct Version {
     pub(crate) cell: Arc<TxnCell>,
     /// By which command.
     pub(crate) command: CommandId,
-    /// How strongly it holds the row while it is pending.
+    /// How strongly it holds the row while it is pending, and what it means to who locks the row later: FOR KEY SHARE
+    /// does not mind a committed change of other columns. The strongest of those that were pruned into it, too.
     pub(crate) lock: RowLock,
     /// The row before it; `None` if there was none.
     pub(crate) before: Option<Box<[u8]>>,

@@ -18,7 +18,7 @@ use crate::version::{Found, RowLockHolder, RowState, Version};
 use crate::{IsolationLevel, LockOutcome};
 use damask_storage::row::RowLayout;
 use damask_storage::tree::{EntryFlags, RowFlags};
-use damask_types::{ColumnIndex, Error, Result, RowId, SqlState, Value};
+use damask_types::{ColumnIndex, Error, Result, RowId, SqlState, Timestamp, Value};
 use parking_lot::{MutexGuard, RwLockReadGuard};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -83,62 +83,74 @@ impl Engine {
         }
     }
 
-    /// Looks at a row's versions and locks for a writer that wants `lock`.
-    fn judge(&self, txn: &Txn, state: &RowState, lock: RowLock) -> Result<Verdict> {
+    /// Looks at a row's versions and locks for a writer that wants `lock` on the row as a view at `seen` shows it.
+    fn judge(&self, txn: &Txn, state: &RowState, lock: RowLock, seen: Timestamp) -> Verdict {
         let is_own = |holder: &RowLockHolder| Arc::ptr_eq(&holder.cell, &txn.cell);
         let holds_lock =
             state.locks.iter().any(|holder| is_own(holder) && holder.lock >= RowLock::Share);
+        // What FOR KEY SHARE wants stays as it is through changes of other columns.
+        let is_lost = |version: &Version| {
+            version.lock.conflicts_with(lock)
+                && matches!(version.cell.outcome(), Outcome::Committed(at) if at > seen)
+        };
+        let is_lost = || !holds_lock && state.versions.iter().any(is_lost);
         // A snapshot that is kept has lost already if there is a commit after it, whoever changed or locked the row since.
-        if txn.isolation() == IsolationLevel::RepeatableRead && !holds_lock {
-            let seen = txn.view_ref()?.timestamp;
-            let is_lost = |version: &Version| matches!(version.cell.outcome(), Outcome::Committed(at) if at > seen);
-            if state.versions.iter().any(is_lost) {
-                return Ok(Verdict::Changed);
-            }
+        if txn.isolation() == IsolationLevel::RepeatableRead && is_lost() {
+            return Verdict::Changed;
         }
         for holder in state.locks.iter().filter(|holder| !is_own(holder)) {
             if holder.lock.conflicts_with(lock) && self.blocks(&holder.cell, txn) {
-                return Ok(Verdict::Blocked(Blocker::new(&holder.cell)));
+                return Verdict::Blocked(Blocker::new(&holder.cell));
             }
         }
         let Some(newest) = state.versions.last() else {
-            return Ok(Verdict::Free);
+            return Verdict::Free;
         };
         if Arc::ptr_eq(&newest.cell, &txn.cell) {
             let is_seen = newest.command < txn.command;
-            return Ok(if is_seen { Verdict::Free } else { Verdict::SelfModified });
+            return if is_seen { Verdict::Free } else { Verdict::SelfModified };
         }
         match newest.cell.outcome() {
             Outcome::Active(_) if newest.lock.conflicts_with(lock) => {
-                Ok(Verdict::Blocked(Blocker::new(&newest.cell)))
+                Verdict::Blocked(Blocker::new(&newest.cell))
             }
-            Outcome::Active(_) => Ok(Verdict::Free),
             Outcome::Committed(at) if at > self.horizon() => {
-                Ok(Verdict::Blocked(Blocker::new(&newest.cell)))
+                Verdict::Blocked(Blocker::new(&newest.cell))
             }
-            Outcome::Committed(at) if at > txn.view_ref()?.timestamp && !holds_lock => {
-                Ok(Verdict::Changed)
-            }
-            Outcome::Committed(_) | Outcome::Aborted => Ok(Verdict::Free),
+            Outcome::Active(_) | Outcome::Committed(_) if is_lost() => Verdict::Changed,
+            Outcome::Active(_) | Outcome::Committed(_) | Outcome::Aborted => Verdict::Free,
         }
     }
 
-    /// Waits until `txn` may change or lock the row, and decides what it finds.
+    /// Waits until `txn` may change the row that its statement sees, and decides what it finds.
     fn reach<'e>(
         &'e self,
         txn: &mut Txn,
         heap: &Arc<Heap>,
         row: RowId,
         lock: RowLock,
+    ) -> Result<Reached<'e>> {
+        let seen = txn.view_ref()?.timestamp;
+        self.reach_seen(txn, heap, row, lock, Wait::Wait, seen)
+    }
+
+    /// Waits until `txn` may change or lock the row that a view at `seen` shows, and decides what it finds.
+    fn reach_seen<'e>(
+        &'e self,
+        txn: &mut Txn,
+        heap: &Arc<Heap>,
+        row: RowId,
+        lock: RowLock,
         wait: Wait,
+        seen: Timestamp,
     ) -> Result<Reached<'e>> {
         let mut has_changed = false;
         loop {
             let held = Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) };
             let verdict = self.versions.with(heap.id, row, |state| match state {
-                Some(state) => self.judge(txn, state, lock),
-                None => Ok(Verdict::Free),
-            })?;
+                Some(state) => self.judge(txn, state, lock, seen),
+                None => Verdict::Free,
+            });
             match verdict {
                 Verdict::Blocked(blocker) => {
                     drop(held);
@@ -401,7 +413,7 @@ impl Engine {
             lock = RowLock::NoKeyUpdate;
         }
         Self::atomically(txn, |txn| {
-            let (held, before) = match self.reach(txn, &heap, row, lock, Wait::Wait)? {
+            let (held, before) = match self.reach(txn, &heap, row, lock)? {
                 Reached::Free(held, before) => (held, before),
                 Reached::Changed => return Ok(WriteOutcome::Changed),
                 Reached::Gone | Reached::Skipped => return Ok(WriteOutcome::Gone),
@@ -490,7 +502,7 @@ impl Engine {
         txn.check_writable()?;
         let heap = relation.heap.load_full();
         Self::atomically(txn, |txn| {
-            let (held, before) = match self.reach(txn, &heap, row, RowLock::Update, Wait::Wait)? {
+            let (held, before) = match self.reach(txn, &heap, row, RowLock::Update)? {
                 Reached::Free(held, before) => (held, before),
                 Reached::Changed => return Ok(WriteOutcome::Changed),
                 Reached::Gone | Reached::Skipped => return Ok(WriteOutcome::Gone),
@@ -523,7 +535,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Locks a row.
+    /// Locks a row that a view at `seen` shows.
     pub(crate) fn lock_row(
         &self,
         txn: &mut Txn,
@@ -531,9 +543,15 @@ impl Engine {
         row: RowId,
         lock: RowLock,
         wait: Wait,
+        seen: Timestamp,
     ) -> Result<LockOutcome> {
         let heap = relation.heap.load_full();
-        match self.reach(txn, &heap, row, lock, wait)? {
+        // PostgreSQL's words are the same here for a row that was deleted.
+        let reached = self.reach_seen(txn, &heap, row, lock, wait, seen).map_err(|error| {
+            let is_lost = error.sqlstate() == SqlState::SERIALIZATION_FAILURE;
+            if is_lost { serialization("update") } else { error }
+        })?;
+        match reached {
             Reached::Free(held, _) => {
                 self.push_lock(txn, &heap, row, lock);
                 drop(held);

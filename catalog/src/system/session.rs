@@ -28,6 +28,8 @@ pub struct Activity {
     pub state: &'static str,
     /// The last statement.
     pub query: String,
+    /// Whether it waits for another transaction: to end, or to give back a table.
+    pub waits_for_lock: bool,
 }
 
 /// A setting, for `pg_settings`.
@@ -160,6 +162,8 @@ pub(super) fn pg_stat_activity(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             ("xact_start", moment(activity.xact_start)),
             ("query_start", moment(activity.query_start)),
             ("state_change", moment(activity.state_change)),
+            ("wait_event_type", text_or_null(activity.waits_for_lock.then_some("Lock"))),
+            ("wait_event", text_or_null(activity.waits_for_lock.then_some("transactionid"))),
             ("state", text(activity.state)),
             ("query", text(&activity.query)),
             ("backend_type", text("client backend")),

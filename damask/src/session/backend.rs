@@ -133,6 +133,7 @@ impl damask_txn::Interrupt for Backend {
             0
         };
         self.lock_deadline.store(deadline, Ordering::Release);
+        self.show(|activity| activity.waits_for_lock = begins);
     }
 }
 
@@ -182,6 +183,7 @@ impl Backends {
                 state_change: None,
                 state: "idle",
                 query: String::new(),
+                waits_for_lock: false,
             }),
         });
         self.open.lock().insert(pid, Arc::clone(&backend));

@@ -2,5 +2,6 @@
 
 mod definitions;
 mod errors;
+mod locking;
 mod support;
 mod transactions;

@@ -1,6 +1,6 @@
 //! Running scripts and showing what came of them.
 
-use damask::{Connection, Database, Error, Value};
+use damask::{Connection, Database, Error, Rows, Value};
 
 /// A database in memory with a connection.
 pub(crate) fn connect() -> (Database, Connection) {
@@ -24,17 +24,31 @@ pub(crate) fn rows(connection: &mut Connection, query: &str) -> String {
         Ok(rows) => rows,
         Err(error) => panic!("{query}: {error:?}"),
     };
-    let show = |value: &Value| match value {
+    rows.iter()
+        .map(|row| row.iter().map(show_value).collect::<Vec<_>>().join("|"))
+        .collect::<Vec<_>>()
+        .join(";")
+}
+
+fn show_value(value: &Value) -> String {
+    match value {
         Value::Null => "null".to_owned(),
         Value::Text(text) => text.to_string(),
         Value::Bool(value) => value.to_string(),
         Value::Numeric(value) => value.to_string(),
         other => other.as_i64().map_or_else(|| format!("{other:?}"), |value| value.to_string()),
+    }
+}
+
+/// Rows as `(1, a) (2, b)`; `none` if there is no row.
+pub(crate) fn show_rows(rows: &Rows) -> String {
+    if rows.is_empty() {
+        return "none".to_owned();
+    }
+    let row = |row: &Vec<Value>| {
+        format!("({})", row.iter().map(show_value).collect::<Vec<_>>().join(", "))
     };
-    rows.iter()
-        .map(|row| row.iter().map(show).collect::<Vec<_>>().join("|"))
-        .collect::<Vec<_>>()
-        .join(";")
+    rows.iter().map(|values| row(&values)).collect::<Vec<_>>().join(" ")
 }
 
 /// The error of a statement that fails: SQLSTATE and message.

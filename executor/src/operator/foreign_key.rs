@@ -4,10 +4,17 @@
 //! referenced row asks for its referencing rows: they forbid it, or are changed with it, which may go on from table to table.
 //!
 //! The checks read under a view taken after the statement's changes, so rows of one table may refer to each other.
+//!
+//! At REPEATABLE READ the two sides differ, as in PostgreSQL. A referenced row must be in the transaction's snapshot: one that came
+//! later is not there, one that went later is 40001. Referencing rows are looked for among what is committed now, or a row that
+//! another transaction added meanwhile would be left without its referenced row. Such a row forbids the change (23503), and cannot be
+//! changed with it (40001), for the snapshot does not see it.
 
 use crate::context::State;
 use damask_catalog::object::{Constraint, ConstraintKind, ForeignKeyAction, Index, Relation};
-use damask_txn::{Direction, KeyRange, LockOutcome, RowLock, ScanSpec, Table, Wait, WriteOutcome};
+use damask_txn::{
+    Direction, KeyRange, LockOutcome, ReadView, RowLock, ScanSpec, Table, Wait, WriteOutcome,
+};
 use damask_types::compare::not_distinct;
 use damask_types::format::{FormatSettings, parse_text, to_text};
 use damask_types::{
@@ -291,15 +298,19 @@ impl ForeignKeys {
                 continue;
             }
             let rows = referencing_rows(child, parts.columns, &wanted, state)?;
-            if rows.is_empty() {
+            if rows.rows.is_empty() {
                 continue;
             }
             match action {
                 ForeignKeyAction::NoAction | ForeignKeyAction::Restrict => {
-                    return Err(self.still_referenced(constraint, child, &parts, &key.old, state));
+                    if rows.lock_one(state)? {
+                        return Err(
+                            self.still_referenced(constraint, child, &parts, &key.old, state)
+                        );
+                    }
                 }
                 ForeignKeyAction::Cascade => match &key.new {
-                    None => delete_rows(child, &rows, self.depth + 1, state)?,
+                    None => delete_rows(&rows, self.depth + 1, state)?,
                     Some(new) => {
                         let new = converted(
                             &self.relation,
@@ -309,19 +320,19 @@ impl ForeignKeys {
                             new,
                         )
                         .unwrap_or_else(|| vec![Value::Null; parts.columns.len()]);
-                        update_rows(child, &rows, parts.columns, &new, self.depth + 1, state)?;
+                        update_rows(&rows, &new, self.depth + 1, state)?;
                     }
                 },
                 ForeignKeyAction::SetNull => {
                     let nulls = vec![Value::Null; parts.columns.len()];
-                    update_rows(child, &rows, parts.columns, &nulls, self.depth + 1, state)?;
+                    update_rows(&rows, &nulls, self.depth + 1, state)?;
                 }
                 ForeignKeyAction::SetDefault => {
                     let defaults = default_values(child, parts.columns)?;
-                    update_rows(child, &rows, parts.columns, &defaults, self.depth + 1, state)?;
+                    update_rows(&rows, &defaults, self.depth + 1, state)?;
                     // The default may be the very key that goes.
                     let left = referencing_rows(child, parts.columns, &wanted, state)?;
-                    if !left.is_empty() && !self.is_present(&parts, &key.old, state)? {
+                    if !left.rows.is_empty() && !self.is_present(&parts, &key.old, state)? {
                         return Err(
                             self.still_referenced(constraint, child, &parts, &key.old, state)
                         );
@@ -337,7 +348,8 @@ impl ForeignKeys {
             return Ok(false);
         };
         let table = state.ctx.engine.table(self.relation.rel)?;
-        Ok(find_row(&table, index, parts.target_columns, key, state)?.is_some())
+        let view = state.txn.latest_view()?;
+        Ok(find_row(&table, index, parts.target_columns, key, &view)?.is_some())
     }
 
     fn still_referenced(
@@ -432,18 +444,17 @@ fn find_row(
     index: &Index,
     columns: &[ColumnIndex],
     key: &[Value],
-    state: &State<'_>,
+    view: &ReadView,
 ) -> Result<Option<RowId>> {
-    let view = state.txn.view()?;
     if index.rel == RelId(0) {
         let Some(number) = key.first().and_then(Value::as_i64) else {
             return Ok(None);
         };
         let row = Table::alias_row(number);
-        return Ok(table.get(&view, row, &[])?.map(|_| row));
+        return Ok(table.get(view, row, &[])?.map(|_| row));
     }
     let ordered = in_index_order(index, columns, key);
-    Ok(table.index_get(&view, index.rel, &ordered, &[])?.map(|(row, _)| row))
+    Ok(table.index_get(view, index.rel, &ordered, &[])?.map(|(row, _)| row))
 }
 
 /// A key's values in the order of the index's columns.
@@ -465,7 +476,7 @@ fn lock_referenced(
     state: &mut State<'_>,
 ) -> Result<bool> {
     loop {
-        let Some(row) = find_row(table, index, columns, key, state)? else {
+        let Some(row) = find_row(table, index, columns, key, &state.txn.view()?)? else {
             return Ok(false);
         };
         match table.lock_row(state.txn, row, RowLock::KeyShare, Wait::Wait)? {
@@ -477,15 +488,64 @@ fn lock_referenced(
     }
 }
 
-/// The rows of a table that have this key in these columns.
-fn referencing_rows(
+/// Rows that refer to a key.
+struct Referencing<'a> {
+    child: &'a Arc<Relation>,
+    columns: &'a [ColumnIndex],
+    key: &'a [Value],
+    /// What was committed when they were looked for.
+    view: ReadView,
+    rows: Vec<RowId>,
+}
+
+impl Referencing<'_> {
+    /// Locks one of the rows, so that it stays; `false` if none of them refers to the key any more.
+    fn lock_one(&self, state: &mut State<'_>) -> Result<bool> {
+        let table = state.ctx.engine.table(self.child.rel)?;
+        for &row in &self.rows {
+            state.check()?;
+            match table.lock_row_of(state.txn, &self.view, row, RowLock::KeyShare, Wait::Wait)? {
+                LockOutcome::Locked | LockOutcome::SelfModified => return Ok(true),
+                LockOutcome::Changed if self.is_newest(&table, row, state)? => return Ok(true),
+                LockOutcome::Changed | LockOutcome::Gone | LockOutcome::Skipped => {}
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the newest version of a row that we have locked still has the key.
+    fn is_newest(&self, table: &Table, row: RowId, state: &State<'_>) -> Result<bool> {
+        let newest = table.latest(state.txn, row, self.columns)?;
+        Ok(newest.is_some_and(|values| {
+            let ty = |column: &ColumnIndex| self.child.columns[usize::from(column.0)].ty.id;
+            self.columns
+                .iter()
+                .zip(values.iter().zip(self.key))
+                .all(|(column, (value, wanted))| not_distinct(ty(column), value, wanted))
+        }))
+    }
+}
+
+/// The rows of a table that have this key, without nulls, in these columns: of what is committed now, and our own.
+fn referencing_rows<'a>(
+    child: &'a Arc<Relation>,
+    columns: &'a [ColumnIndex],
+    key: &'a [Value],
+    state: &State<'_>,
+) -> Result<Referencing<'a>> {
+    let view = state.txn.latest_view()?;
+    let rows = rows_with_key(child, columns, key, &view, state)?;
+    Ok(Referencing { child, columns, key, view, rows })
+}
+
+fn rows_with_key(
     child: &Relation,
     columns: &[ColumnIndex],
     key: &[Value],
+    view: &ReadView,
     state: &State<'_>,
 ) -> Result<Vec<RowId>> {
     let table = state.ctx.engine.table(child.rel)?;
-    let view = state.txn.view()?;
     let leads = |index: &&Arc<Index>| {
         index.keys.len() >= columns.len()
             && index.keys[..columns.len()].iter().all(|part| columns.contains(&part.column))
@@ -495,7 +555,7 @@ fn referencing_rows(
         if index.rel == RelId(0) {
             let row = key.first().and_then(Value::as_i64).map(Table::alias_row);
             if let Some(row) = row
-                && table.get(&view, row, &[])?.is_some()
+                && table.get(view, row, &[])?.is_some()
             {
                 found.push(row);
             }
@@ -503,7 +563,7 @@ fn referencing_rows(
         }
         let prefix = in_index_order(index, columns, key);
         let mut scan = table.index_scan(
-            &view,
+            view,
             index.rel,
             KeyRange::prefix(prefix),
             Direction::Forward,
@@ -515,7 +575,7 @@ fn referencing_rows(
         }
         return Ok(found);
     }
-    let mut scan = table.scan(&view, ScanSpec::new(columns.to_vec()).with_row_ids())?;
+    let mut scan = table.scan(view, ScanSpec::new(columns.to_vec()).with_row_ids())?;
     while let Some((batch, rows)) = scan.next()? {
         state.check()?;
         for row in batch.active().iter() {
@@ -550,28 +610,24 @@ fn live(relation: &Relation) -> Vec<ColumnIndex> {
 }
 
 /// ON DELETE CASCADE.
-fn delete_rows(
-    child: &Arc<Relation>,
-    rows: &[RowId],
-    depth: usize,
-    state: &mut State<'_>,
-) -> Result<()> {
+fn delete_rows(found: &Referencing<'_>, depth: usize, state: &mut State<'_>) -> Result<()> {
+    let child = found.child;
     let table = state.ctx.engine.table(child.rel)?;
     let mut foreign = ForeignKeys::new(child, None);
     foreign.depth = depth;
-    for &row in rows {
+    for &row in &found.rows {
         state.check()?;
         loop {
             let values = table.latest(state.txn, row, &live(child))?;
             match table.delete(state.txn, row)? {
-                WriteOutcome::Changed => continue,
+                WriteOutcome::Changed if found.is_newest(&table, row, state)? => continue,
                 WriteOutcome::Done => {
                     if let Some(values) = values {
                         let (columns, batch) = row_batch(child, &values);
                         foreign.note_deleted(Old { columns: &columns, batch: &batch, row: 0 });
                     }
                 }
-                WriteOutcome::Gone | WriteOutcome::SelfModified => {}
+                WriteOutcome::Changed | WriteOutcome::Gone | WriteOutcome::SelfModified => {}
             }
             break;
         }
@@ -581,13 +637,12 @@ fn delete_rows(
 
 /// ON UPDATE CASCADE, SET NULL and SET DEFAULT.
 fn update_rows(
-    child: &Arc<Relation>,
-    rows: &[RowId],
-    columns: &[ColumnIndex],
+    found: &Referencing<'_>,
     values: &[Value],
     depth: usize,
     state: &mut State<'_>,
 ) -> Result<()> {
+    let (child, columns) = (found.child, found.columns);
     let table = state.ctx.engine.table(child.rel)?;
     let changes: Vec<(ColumnIndex, Value)> =
         columns.iter().copied().zip(values.iter().cloned()).collect();
@@ -607,19 +662,19 @@ fn update_rows(
     }
     let mut foreign = ForeignKeys::new(child, Some(columns));
     foreign.depth = depth;
-    for &row in rows {
+    for &row in &found.rows {
         state.check()?;
         loop {
             let old = table.latest(state.txn, row, &live(child))?;
             match table.update(state.txn, row, &changes)? {
-                WriteOutcome::Changed => continue,
+                WriteOutcome::Changed if found.is_newest(&table, row, state)? => continue,
                 WriteOutcome::Done => {
                     if let Some(old) = old {
                         let (places, batch) = row_batch(child, &old);
                         foreign.note_change(&places, &batch, 0, &changes);
                     }
                 }
-                WriteOutcome::Gone | WriteOutcome::SelfModified => {}
+                WriteOutcome::Changed | WriteOutcome::Gone | WriteOutcome::SelfModified => {}
             }
             break;
         }
