@@ -1,335 +1,67 @@
-//! Dates and times from text, in every form that PostgreSQL takes.
-//!
-//! Text is first cut into fields ([`split`]) whose kind follows from their characters alone: a time has a colon, a date
-//! a separator, a zone a sign. Then the fields are read from left to right into [`Parts`]; what a bare number means
-//! depends on what was seen before it and on `DateStyle`'s order. A part given twice is an error, which is what [`Seen`]
-//! is for. The grammar is that of PostgreSQL's `DecodeDateTime` and `DecodeTimeOnly`, heuristics included, since dumps
-//! and drivers rely on them.
+//! What was read of a date or time so far, and how the next field is read in its light.
 
-use super::abbreviations::{self, Abbreviation};
-use super::civil::{EPOCH_JULIAN, civil_from_days, days_from_civil, days_in_month};
-use super::time::{
-    DAY_MICROS, HOUR_MICROS, MINUTE_MICROS, SECOND_MICROS, UNIX_EPOCH_DAYS, UNIX_EPOCH_MICROS,
-    check_date, check_timestamp, split as split_micros,
+use super::cut::{FIELDS_MAX, Field, Kind};
+use super::number::{digits_value, fraction, leading_integer, read_clock, read_offset};
+use super::word::{Label, Word, word};
+use super::{Failure, Parse};
+use crate::datetime::abbreviations::{self, Abbreviation};
+use crate::datetime::civil::{EPOCH_JULIAN, civil_from_days, days_from_civil, days_in_month};
+use crate::datetime::time::{
+    DAY_MICROS, HOUR_MICROS, MINUTE_MICROS, SECOND_MICROS, split as split_micros,
 };
-use super::{timetz, zone};
-use crate::format::{DateOrder, FormatSettings, TimeZone, is_space};
-use crate::{Error, Result, SqlState};
+use crate::datetime::zone;
+use crate::format::{DateOrder, FormatSettings, TimeZone};
+use crate::{Error, SqlState};
 
-/// Most fields of a date or time.
-const FIELDS_MAX: usize = 25;
-/// Longest text that is looked at.
-const TEXT_MAX: usize = 128 + FIELDS_MAX;
 /// Words longer than this are cut before they are compared.
 const WORD_MAX: usize = 10;
 
-/// Why text is not a date; [`Failure::error`] makes PostgreSQL's error of it.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// 22007.
-    Format,
-    /// 22008.
-    Overflow,
-    /// 22008, with a hint about `DateStyle`.
-    MonthOverflow,
-    /// 22015.
-    IntervalOverflow,
-    /// 22009.
-    ZoneOverflow,
-    /// Anything else.
-    Other(Error),
-}
-
-pub(crate) type Parse<T> = std::result::Result<T, Failure>;
-
-impl Failure {
-    #[cold]
-    pub(crate) fn error(self, type_name: &str, text: &str) -> Error {
-        let overflow =
-            |what: &str, state| Error::new(state, format!("{what} out of range: \"{text}\""));
-        match self {
-            Self::Format => Error::new(
-                SqlState::INVALID_DATETIME_FORMAT,
-                format!("invalid input syntax for type {type_name}: \"{text}\""),
-            ),
-            Self::Overflow => overflow("date/time field value", SqlState::DATETIME_FIELD_OVERFLOW),
-            Self::MonthOverflow => {
-                overflow("date/time field value", SqlState::DATETIME_FIELD_OVERFLOW)
-                    .hint("Perhaps you need a different \"datestyle\" setting.")
-            }
-            Self::IntervalOverflow => {
-                overflow("interval field value", SqlState::INTERVAL_FIELD_OVERFLOW)
-            }
-            Self::ZoneOverflow => {
-                overflow("time zone displacement", SqlState::INVALID_TIME_ZONE_DISPLACEMENT_VALUE)
-            }
-            Self::Other(error) => error,
-        }
-    }
-}
-
-/// What a field's characters make it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Digits, perhaps with one point.
-    Number,
-    /// Digits with colons.
-    Time,
-    /// Digits and words with separators; also names of zones.
-    Date,
-    /// A sign and digits.
-    Zone,
-    /// Letters.
-    Word,
-    /// A sign and letters.
-    Special,
-}
-
-/// A field of the text, in lower case.
-#[derive(Debug)]
-pub(crate) struct Field {
-    pub(crate) kind: Kind,
-    pub(crate) text: String,
-}
-
-/// Cuts text into fields.
-pub(crate) fn split(text: &str) -> Parse<Vec<Field>> {
-    let bytes = text.as_bytes();
-    if bytes.len() > TEXT_MAX {
-        return Err(Failure::Format);
-    }
-    let mut fields = vec![];
-    let mut at = 0;
-    while at < bytes.len() {
-        let start = at;
-        let peek = |at: usize| bytes.get(at).copied().unwrap_or(0);
-        let run = |mut at: usize, test: &dyn Fn(u8) -> bool| {
-            while at < bytes.len() && test(bytes[at]) {
-                at += 1;
-            }
-            at
-        };
-        let digits = |at| run(at, &|b| b.is_ascii_digit());
-        let kind = match bytes[at] {
-            b if is_space(b as char) => {
-                at += 1;
-                continue;
-            }
-            b'0'..=b'9' => {
-                at = digits(at);
-                match peek(at) {
-                    b':' => {
-                        at = run(at, &|b| b.is_ascii_digit() || matches!(b, b':' | b'.'));
-                        Kind::Time
-                    }
-                    separator @ (b'-' | b'/' | b'.') => {
-                        at += 1;
-                        if peek(at).is_ascii_digit() {
-                            at = digits(at);
-                            if peek(at) == separator {
-                                at = run(at, &|b| b.is_ascii_digit() || b == separator);
-                                Kind::Date
-                            } else if separator == b'.' {
-                                Kind::Number
-                            } else {
-                                Kind::Date
-                            }
-                        } else {
-                            at = run(at, &|b| b.is_ascii_alphanumeric() || b == separator);
-                            Kind::Date
-                        }
-                    }
-                    _ => Kind::Number,
-                }
-            }
-            b'.' => {
-                at = digits(at + 1);
-                Kind::Number
-            }
-            b if b.is_ascii_alphabetic() => {
-                at = run(at, &|b| b.is_ascii_alphabetic());
-                let joined = match peek(at) {
-                    b'-' | b'/' | b'.' => true,
-                    // "EST5EDT", but not "t040506".
-                    b'+' | b'0'..=b'9' => {
-                        word(&text[start..at].to_ascii_lowercase()) == Word::Unknown
-                    }
-                    _ => false,
-                };
-                if joined {
-                    at = run(at, &|b| {
-                        b.is_ascii_alphanumeric()
-                            || matches!(b, b'+' | b'-' | b'/' | b'_' | b'.' | b':')
-                    });
-                    Kind::Date
-                } else {
-                    Kind::Word
-                }
-            }
-            sign @ (b'+' | b'-') => {
-                at = run(at + 1, &|b| is_space(b as char));
-                let body = at;
-                let kind = if peek(at).is_ascii_digit() {
-                    at = run(at, &|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'-'));
-                    Kind::Zone
-                } else if peek(at).is_ascii_alphabetic() {
-                    at = run(at, &|b| b.is_ascii_alphabetic());
-                    Kind::Special
-                } else {
-                    return Err(Failure::Format);
-                };
-                if fields.len() == FIELDS_MAX {
-                    return Err(Failure::Format);
-                }
-                let text = format!("{}{}", sign as char, text[body..at].to_ascii_lowercase());
-                fields.push(Field { kind, text });
-                continue;
-            }
-            b if b.is_ascii_punctuation() => {
-                at += 1;
-                continue;
-            }
-            _ => return Err(Failure::Format),
-        };
-        if fields.len() == FIELDS_MAX {
-            return Err(Failure::Format);
-        }
-        fields.push(Field { kind, text: text[start..at].to_ascii_lowercase() });
-    }
-    Ok(fields)
-}
-
-/// What a word means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Word {
-    Month(u32),
-    Weekday,
-    Am,
-    Pm,
-    Ad,
-    Bc,
-    /// "at", "on".
-    Ignored,
-    /// A field's label in front of its number.
-    Label(Label),
-    IsoTime,
-    /// "dst".
-    DstModifier,
-    Now,
-    Today,
-    Tomorrow,
-    Yesterday,
-    Zulu,
-    Epoch,
-    Infinity,
-    MinusInfinity,
-    /// A word of another use ("dow", "isoyear").
-    Misplaced,
-    Unknown,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Label {
-    Year,
-    Month,
-    Day,
-    Hour,
-    Minute,
-    Second,
-    Julian,
-    Time,
-}
-
-fn word(text: &str) -> Word {
-    match text {
-        "jan" | "january" => Word::Month(1),
-        "feb" | "february" => Word::Month(2),
-        "mar" | "march" => Word::Month(3),
-        "apr" | "april" => Word::Month(4),
-        "may" => Word::Month(5),
-        "jun" | "june" => Word::Month(6),
-        "jul" | "july" => Word::Month(7),
-        "aug" | "august" => Word::Month(8),
-        "sep" | "sept" | "september" => Word::Month(9),
-        "oct" | "october" => Word::Month(10),
-        "nov" | "november" => Word::Month(11),
-        "dec" | "december" => Word::Month(12),
-        "sun" | "sunday" | "mon" | "monday" | "tue" | "tues" | "tuesday" | "wed" | "weds"
-        | "wednesday" | "thu" | "thur" | "thurs" | "thursday" | "fri" | "friday" | "sat"
-        | "saturday" => Word::Weekday,
-        "am" => Word::Am,
-        "pm" => Word::Pm,
-        "ad" => Word::Ad,
-        "bc" => Word::Bc,
-        "at" | "on" => Word::Ignored,
-        "y" => Word::Label(Label::Year),
-        "m" => Word::Label(Label::Month),
-        "d" => Word::Label(Label::Day),
-        "h" => Word::Label(Label::Hour),
-        "mm" => Word::Label(Label::Minute),
-        "s" => Word::Label(Label::Second),
-        "j" | "jd" | "julian" => Word::Label(Label::Julian),
-        "t" => Word::IsoTime,
-        "dst" => Word::DstModifier,
-        "now" => Word::Now,
-        "today" => Word::Today,
-        "tomorrow" => Word::Tomorrow,
-        "yesterday" => Word::Yesterday,
-        "allballs" => Word::Zulu,
-        "epoch" => Word::Epoch,
-        "infinity" => Word::Infinity,
-        "-infinity" => Word::MinusInfinity,
-        "dow" | "doy" | "isodow" | "isoyear" => Word::Misplaced,
-        _ => Word::Unknown,
-    }
-}
-
 /// Which parts were given, as bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Seen(u32);
+pub(super) struct Seen(u32);
 
 impl Seen {
-    const NONE: Self = Self(0);
-    const YEAR: Self = Self(1);
-    const MONTH: Self = Self(1 << 1);
-    const DAY: Self = Self(1 << 2);
-    const HOUR: Self = Self(1 << 3);
-    const MINUTE: Self = Self(1 << 4);
-    const SECOND: Self = Self(1 << 5);
-    const FRACTION: Self = Self(1 << 6);
-    const ZONE: Self = Self(1 << 7);
-    const DST: Self = Self(1 << 8);
-    const DST_MODIFIER: Self = Self(1 << 9);
-    const DAY_OF_YEAR: Self = Self(1 << 10);
-    const MERIDIAN: Self = Self(1 << 11);
-    const ERA: Self = Self(1 << 12);
-    const WEEKDAY: Self = Self(1 << 13);
-    const RESERVED: Self = Self(1 << 14);
-    const DATE: Self = Self(7);
-    const TIME: Self = Self(7 << 3);
+    pub(super) const NONE: Self = Self(0);
+    pub(super) const YEAR: Self = Self(1);
+    pub(super) const MONTH: Self = Self(1 << 1);
+    pub(super) const DAY: Self = Self(1 << 2);
+    pub(super) const HOUR: Self = Self(1 << 3);
+    pub(super) const MINUTE: Self = Self(1 << 4);
+    pub(super) const SECOND: Self = Self(1 << 5);
+    pub(super) const FRACTION: Self = Self(1 << 6);
+    pub(super) const ZONE: Self = Self(1 << 7);
+    pub(super) const DST: Self = Self(1 << 8);
+    pub(super) const DST_MODIFIER: Self = Self(1 << 9);
+    pub(super) const DAY_OF_YEAR: Self = Self(1 << 10);
+    pub(super) const MERIDIAN: Self = Self(1 << 11);
+    pub(super) const ERA: Self = Self(1 << 12);
+    pub(super) const WEEKDAY: Self = Self(1 << 13);
+    pub(super) const RESERVED: Self = Self(1 << 14);
+    pub(super) const DATE: Self = Self(7);
+    pub(super) const TIME: Self = Self(7 << 3);
 
-    const fn and(self, other: Self) -> Self {
+    pub(super) const fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
-    const fn or(self, other: Self) -> Self {
+    pub(super) const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
-    const fn has(self, all: Self) -> bool {
+    pub(super) const fn has(self, all: Self) -> bool {
         self.0 & all.0 == all.0
     }
-    const fn any(self, of: Self) -> bool {
+    pub(super) const fn any(self, of: Self) -> bool {
         self.0 & of.0 != 0
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Meridian {
+pub(super) enum Meridian {
     None,
     Am,
     Pm,
 }
 
-enum Zone {
+pub(super) enum Zone {
     None,
     /// Seconds east of UTC.
     Offset(i32),
@@ -337,7 +69,7 @@ enum Zone {
 }
 
 /// A whole value or one in parts.
-enum Outcome {
+pub(super) enum Outcome {
     Parts,
     Epoch,
     Infinity,
@@ -345,11 +77,11 @@ enum Outcome {
 }
 
 /// What was read so far.
-struct Parts<'a> {
+pub(super) struct Parts<'a> {
     settings: &'a FormatSettings,
     now: i64,
-    seen: Seen,
-    year: i64,
+    pub(super) seen: Seen,
+    pub(super) year: i64,
     month: i64,
     day: i64,
     day_of_year: i64,
@@ -357,7 +89,7 @@ struct Parts<'a> {
     minute: i64,
     second: i64,
     micros: i64,
-    zone: Zone,
+    pub(super) zone: Zone,
     meridian: Meridian,
     before_christ: bool,
     julian: bool,
@@ -368,50 +100,8 @@ struct Parts<'a> {
     time_only: bool,
 }
 
-/// An integer at the start of `text` as C's `strtol` reads it, and what follows.
-fn leading_integer(text: &str) -> Parse<(i64, &str)> {
-    let (value, rest) = leading_i64(text)?;
-    if i32::try_from(value).is_err() {
-        return Err(Failure::Overflow);
-    }
-    Ok((value, rest))
-}
-
-/// The same with 64 bits.
-pub(crate) fn leading_i64(text: &str) -> Parse<(i64, &str)> {
-    let sign = usize::from(text.starts_with(['+', '-']));
-    let digits = text[sign..].bytes().take_while(u8::is_ascii_digit).count();
-    let (number, rest) = text.split_at(sign + digits);
-    if digits == 0 {
-        return Ok((0, text));
-    }
-    match number.parse() {
-        Ok(value) => Ok((value, rest)),
-        Err(_) => Err(Failure::Overflow),
-    }
-}
-
-/// `.ffff` in microseconds, rounded half to even as `rint` does.
-pub(crate) fn fraction(text: &str) -> Parse<i64> {
-    let digits = text.strip_prefix('.').ok_or(Failure::Format)?;
-    if digits.is_empty() {
-        return Ok(0);
-    }
-    if !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Failure::Format);
-    }
-    let value: f64 = format!("0.{digits}").parse().map_err(|_| Failure::Format)?;
-    Ok((value * 1e6).round_ties_even() as i64)
-}
-
-fn digits_value(text: &str) -> i64 {
-    text.bytes().fold(0i64, |value, b| {
-        value.saturating_mul(10).saturating_add(i64::from(b.wrapping_sub(b'0') % 10))
-    })
-}
-
 impl<'a> Parts<'a> {
-    fn new(settings: &'a FormatSettings, now: i64, time_only: bool) -> Self {
+    pub(super) fn new(settings: &'a FormatSettings, now: i64, time_only: bool) -> Self {
         Self {
             settings,
             now,
@@ -439,7 +129,7 @@ impl<'a> Parts<'a> {
         if self.time_only { self.seen.or(Seen::DATE) } else { self.seen }
     }
 
-    fn local_now(&self) -> i64 {
+    pub(super) fn local_now(&self) -> i64 {
         zone::utc_to_local(&self.settings.time_zone, self.now).unwrap_or(self.now)
     }
 
@@ -456,7 +146,7 @@ impl<'a> Parts<'a> {
         self.micros = micros % SECOND_MICROS;
     }
 
-    fn read(&mut self, fields: &[Field]) -> Parse<Outcome> {
+    pub(super) fn read(&mut self, fields: &[Field]) -> Parse<Outcome> {
         let mut outcome = Outcome::Parts;
         let mut label = None;
         for (i, field) in fields.iter().enumerate() {
@@ -963,7 +653,7 @@ impl<'a> Parts<'a> {
     }
 
     /// Checks the date's parts and completes them.
-    fn validate(&mut self) -> Parse<()> {
+    pub(super) fn validate(&mut self) -> Parse<()> {
         if self.seen.any(Seen::YEAR) && !self.julian {
             if self.before_christ {
                 if self.year <= 0 {
@@ -1019,11 +709,11 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
-    fn days(&self) -> i64 {
+    pub(super) fn days(&self) -> i64 {
         days_from_civil(self.year, self.month as u32, self.day)
     }
 
-    fn time_of_day(&self) -> i64 {
+    pub(super) fn time_of_day(&self) -> i64 {
         self.hour * HOUR_MICROS
             + self.minute * MINUTE_MICROS
             + self.second * SECOND_MICROS
@@ -1031,273 +721,10 @@ impl<'a> Parts<'a> {
     }
 
     /// The local time in microseconds, unless it is far out of range.
-    fn local(&self) -> Parse<i64> {
+    pub(super) fn local(&self) -> Parse<i64> {
         let days = self.days();
         days.checked_mul(DAY_MICROS)
             .and_then(|micros| micros.checked_add(self.time_of_day()))
             .ok_or(Failure::Overflow)
     }
-}
-
-/// Hours, minutes, seconds and microseconds; `minute_first` reads two parts as mm:ss.
-pub(crate) fn read_clock(text: &str, minute_first: bool) -> Parse<(i64, i64, i64, i64)> {
-    let (hour, rest) = leading_i64(text)?;
-    let rest = rest.strip_prefix(':').ok_or(Failure::Format)?;
-    let (minute, rest) = leading_integer(rest)?;
-    let (hour, minute, second, micros) = if rest.is_empty() {
-        if minute_first { (0, hour, minute, 0) } else { (hour, minute, 0, 0) }
-    } else if rest.starts_with('.') {
-        (0, hour, minute, fraction(rest)?)
-    } else {
-        let rest = rest.strip_prefix(':').ok_or(Failure::Format)?;
-        let (second, rest) = leading_integer(rest)?;
-        let micros = if rest.is_empty() { 0 } else { fraction(rest)? };
-        (hour, minute, second, micros)
-    };
-    if hour < 0 || !(0..60).contains(&minute) || !(0..=60).contains(&second) {
-        return Err(Failure::Overflow);
-    }
-    Ok((hour, minute, second, micros))
-}
-
-/// `±hh[:mm[:ss]]` or `±hhmm`, in seconds east.
-pub(crate) fn read_offset(text: &str) -> Parse<i32> {
-    let negative = match text.as_bytes().first() {
-        Some(b'-') => true,
-        Some(b'+') => false,
-        _ => return Err(Failure::Format),
-    };
-    let overflow = |_| Failure::ZoneOverflow;
-    let (mut hour, mut rest) = leading_integer(&text[1..]).map_err(overflow)?;
-    let (mut minute, mut second) = (0, 0);
-    if let Some(after) = rest.strip_prefix(':') {
-        (minute, rest) = leading_integer(after).map_err(overflow)?;
-        if let Some(after) = rest.strip_prefix(':') {
-            (second, rest) = leading_integer(after).map_err(overflow)?;
-        }
-    } else if rest.is_empty() && text.len() > 3 {
-        minute = hour % 100;
-        hour /= 100;
-    }
-    if !(0..16).contains(&hour) || !(0..60).contains(&minute) || !(0..60).contains(&second) {
-        return Err(Failure::ZoneOverflow);
-    }
-    if !rest.is_empty() {
-        return Err(Failure::Format);
-    }
-    let seconds = (hour * 3600 + minute * 60 + second) as i32;
-    Ok(if negative { -seconds } else { seconds })
-}
-
-/// A date and time of day.
-struct Moment {
-    /// Local time.
-    local: i64,
-    days: i64,
-    /// Seconds east of UTC that the text says; `None` if it says nothing.
-    offset: Option<i32>,
-}
-
-enum Read {
-    Moment(Moment),
-    Epoch,
-    Infinity,
-    MinusInfinity,
-}
-
-fn read_moment(text: &str, settings: &FormatSettings, now: i64) -> Parse<Read> {
-    if let Some((days, time)) = read_iso(text) {
-        return Ok(Read::Moment(Moment { local: days * DAY_MICROS + time, days, offset: None }));
-    }
-    let fields = split(text)?;
-    if fields.is_empty() {
-        return Err(Failure::Format);
-    }
-    let mut parts = Parts::new(settings, now, false);
-    match parts.read(&fields)? {
-        Outcome::Parts => {}
-        Outcome::Epoch => return Ok(Read::Epoch),
-        Outcome::Infinity => return Ok(Read::Infinity),
-        Outcome::MinusInfinity => return Ok(Read::MinusInfinity),
-    }
-    parts.validate()?;
-    if !parts.seen.has(Seen::DATE) {
-        return Err(Failure::Format);
-    }
-    // Far beyond every limit already; the caller names the type.
-    if parts.year.abs() > 6_000_000 {
-        return Ok(Read::Moment(Moment { local: i64::MAX, days: i64::MAX, offset: None }));
-    }
-    let days = parts.days();
-    let local = parts.local().unwrap_or(i64::MAX);
-    let offset = match &parts.zone {
-        Zone::None => None,
-        Zone::Offset(offset) => Some(*offset),
-        Zone::Named(zone) => Some(zone::offset_of_local(zone, local)),
-    };
-    Ok(Read::Moment(Moment { local, days, offset }))
-}
-
-/// The form that PostgreSQL itself writes, without a zone: `yyyy-mm-dd[ hh:mm:ss[.f]]`.
-fn read_iso(text: &str) -> Option<(i64, i64)> {
-    let bytes = text.as_bytes();
-    let number = |range: std::ops::Range<usize>| {
-        bytes[range]
-            .iter()
-            .try_fold(0i64, |value, b| b.is_ascii_digit().then(|| value * 10 + i64::from(b - b'0')))
-    };
-    if bytes.len() < 10 || bytes[4] != b'-' || bytes[7] != b'-' {
-        return None;
-    }
-    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
-    if year == 0 || !(1..=12).contains(&month) || day == 0 {
-        return None;
-    }
-    if day > i64::from(days_in_month(year, month as u32)) {
-        return None;
-    }
-    let days = days_from_civil(year, month as u32, day);
-    if bytes.len() == 10 {
-        return Some((days, 0));
-    }
-    if bytes.len() < 19 || bytes[10] != b' ' || bytes[13] != b':' || bytes[16] != b':' {
-        return None;
-    }
-    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
-    if hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let mut micros = 0;
-    if bytes.len() > 19 {
-        let digits = bytes.len() - 20;
-        if bytes[19] != b'.' || !(1..=6).contains(&digits) {
-            return None;
-        }
-        micros = number(20..bytes.len())? * 10i64.pow(6 - digits as u32);
-    }
-    let time = hour * HOUR_MICROS + minute * MINUTE_MICROS + second * SECOND_MICROS + micros;
-    Some((days, time))
-}
-
-/// Reads a date: days since 2000-01-01.
-///
-/// # Errors
-/// 22007 for malformed text, 22008 for parts out of range, 22009 for a zone out of range.
-pub fn parse_date(text: &str, settings: &FormatSettings, now: i64) -> Result<i32> {
-    let moment = match read_moment(text, settings, now).map_err(|f| f.error("date", text))? {
-        Read::Epoch => return Ok(-UNIX_EPOCH_DAYS),
-        Read::Infinity => return Ok(i32::MAX),
-        Read::MinusInfinity => return Ok(i32::MIN),
-        Read::Moment(moment) => moment,
-    };
-    i32::try_from(moment.days)
-        .ok()
-        .filter(|days| *days != i32::MAX && *days != i32::MIN)
-        .and_then(|days| check_date(days).ok())
-        .ok_or_else(|| {
-            Error::new(SqlState::DATETIME_FIELD_OVERFLOW, format!("date out of range: \"{text}\""))
-        })
-}
-
-#[cold]
-fn timestamp_out_of_range(text: &str) -> Error {
-    Error::new(SqlState::DATETIME_FIELD_OVERFLOW, format!("timestamp out of range: \"{text}\""))
-}
-
-fn checked(micros: Option<i64>, text: &str) -> Result<i64> {
-    micros
-        .filter(|micros| !super::is_infinite(*micros))
-        .and_then(|micros| check_timestamp(micros).ok())
-        .ok_or_else(|| timestamp_out_of_range(text))
-}
-
-/// Reads a timestamp; a zone in the text is not looked at.
-///
-/// # Errors
-/// 22007 for malformed text, 22008 for parts out of range, 22009 for a zone out of range.
-pub fn parse_timestamp(text: &str, settings: &FormatSettings, now: i64) -> Result<i64> {
-    match read_moment(text, settings, now).map_err(|f| f.error("timestamp", text))? {
-        Read::Epoch => Ok(-UNIX_EPOCH_MICROS),
-        Read::Infinity => Ok(i64::MAX),
-        Read::MinusInfinity => Ok(i64::MIN),
-        Read::Moment(moment) => checked(Some(moment.local), text),
-    }
-}
-
-/// Reads a timestamptz; without a zone in the text, the settings' zone counts.
-///
-/// # Errors
-/// 22007 for malformed text, 22008 for parts out of range, 22009 for a zone out of range.
-pub fn parse_timestamptz(text: &str, settings: &FormatSettings, now: i64) -> Result<i64> {
-    let read = read_moment(text, settings, now);
-    match read.map_err(|f| f.error("timestamp with time zone", text))? {
-        Read::Epoch => Ok(-UNIX_EPOCH_MICROS),
-        Read::Infinity => Ok(i64::MAX),
-        Read::MinusInfinity => Ok(i64::MIN),
-        Read::Moment(moment) => {
-            let offset = moment
-                .offset
-                .unwrap_or_else(|| zone::offset_of_local(&settings.time_zone, moment.local));
-            checked(moment.local.checked_sub(i64::from(offset) * SECOND_MICROS), text)
-        }
-    }
-}
-
-fn read_time_of_day<'a>(
-    text: &str,
-    settings: &'a FormatSettings,
-    now: i64,
-    with_zone: bool,
-) -> Parse<Parts<'a>> {
-    let fields = split(text)?;
-    if fields.is_empty() {
-        return Err(Failure::Format);
-    }
-    let mut parts = Parts::new(settings, now, true);
-    // A time without zone still takes one in its text, to throw it away.
-    let _ = with_zone;
-    parts.read(&fields)?;
-    parts.validate()?;
-    if !parts.seen.has(Seen::TIME) {
-        return Err(Failure::Format);
-    }
-    Ok(parts)
-}
-
-/// Reads a time of day in microseconds; a zone in the text is not looked at.
-///
-/// # Errors
-/// 22007 for malformed text, 22008 for parts out of range.
-pub fn parse_time(text: &str, settings: &FormatSettings, now: i64) -> Result<i64> {
-    let parts = read_time_of_day(text, settings, now, false).map_err(|f| f.error("time", text))?;
-    // A named zone whose offset changes needs a date.
-    if let Zone::Named(zone) = &parts.zone
-        && zone.zone.to_fixed_offset().is_err()
-        && !parts.seen.has(Seen::DATE)
-    {
-        return Err(Failure::Format.error("time", text));
-    }
-    Ok(parts.time_of_day())
-}
-
-/// Reads a timetz, packed ([`timetz`]); without a zone in the text, the settings' zone at the date counts.
-///
-/// # Errors
-/// 22007 for malformed text, 22008 for parts out of range, 22009 for a zone out of range.
-pub fn parse_timetz(text: &str, settings: &FormatSettings, now: i64) -> Result<i64> {
-    const NAME: &str = "time with time zone";
-    let parts = read_time_of_day(text, settings, now, true).map_err(|f| f.error(NAME, text))?;
-    let has_date = parts.seen.has(Seen::DATE);
-    let date = || if has_date { parts.days() } else { split_micros(parts.local_now()).0 };
-    let local = || date().saturating_mul(DAY_MICROS).saturating_add(parts.time_of_day());
-    let offset = match &parts.zone {
-        Zone::Offset(offset) => *offset,
-        Zone::Named(zone) => match zone.zone.to_fixed_offset() {
-            Ok(offset) => offset.seconds(),
-            Err(_) if has_date => zone::offset_of_local(zone, local()),
-            Err(_) => return Err(Failure::Format.error(NAME, text)),
-        },
-        Zone::None => zone::offset_of_local(&settings.time_zone, local()),
-    };
-    Ok(timetz::pack(parts.time_of_day(), -offset))
 }
