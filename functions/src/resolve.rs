@@ -78,43 +78,47 @@ pub fn resolve_operator(
     rhs: TypeId,
 ) -> Result<Resolved<Operator>> {
     let all = registry::operators(name);
-    let operands: Vec<TypeId> = lhs.into_iter().chain([rhs]).collect();
-    let candidates: Vec<Candidate<&'static Operator>> = all
-        .iter()
-        .filter(|operator| operator.lhs.is_some() == lhs.is_some())
-        .map(|operator| {
-            let args: Vec<TypeId> = operator.lhs.into_iter().chain([operator.rhs]).collect();
-            Candidate { entry: *operator, args, variadic_from: None }
-        })
-        .collect();
     // An unknown operand is first taken to be of the other's type.
-    let assumed: Vec<TypeId> = match lhs {
-        Some(TypeId::Unknown) if rhs != TypeId::Unknown => vec![rhs, rhs],
-        Some(lhs) if rhs == TypeId::Unknown => vec![lhs, lhs],
-        _ => operands.clone(),
+    let assumed = match lhs {
+        Some(TypeId::Unknown) => (Some(rhs), rhs),
+        Some(lhs) if rhs == TypeId::Unknown => (Some(lhs), lhs),
+        _ => (lhs, rhs),
     };
-    let exact = candidates.iter().find(|candidate| candidate.args == assumed);
-    let choice = match exact {
-        Some(candidate) if !assumed.contains(&TypeId::Unknown) => Choice::One(candidate),
-        _ => choose(&candidates, &operands),
-    };
-    match choice {
-        Choice::One(candidate) => {
-            let entry = candidate.entry;
-            let Some((args, result)) =
-                polymorphic::resolve(&candidate.args, &operands, entry.function.result)?
-            else {
-                return Err(operator_missing(name, lhs, rhs));
-            };
-            Ok(Resolved { entry, args, result, variadic_from: None })
+    let exact = all.iter().find(|operator| {
+        (operator.lhs, operator.rhs) == assumed && operator.rhs != TypeId::Unknown
+    });
+    let args_of = |operator: &Operator| operator.lhs.into_iter().chain([operator.rhs]).collect();
+    let operands: Vec<TypeId> = lhs.into_iter().chain([rhs]).collect();
+    let entry = if let Some(entry) = exact {
+        *entry
+    } else {
+        let candidates: Vec<Candidate<&'static Operator>> = all
+            .iter()
+            .filter(|operator| operator.lhs.is_some() == lhs.is_some())
+            .map(|operator| Candidate {
+                entry: *operator,
+                args: args_of(operator),
+                variadic_from: None,
+            })
+            .collect();
+        match choose(&candidates, &operands) {
+            Choice::One(candidate) => candidate.entry,
+            Choice::None => return Err(operator_missing(name, lhs, rhs)),
+            Choice::Several => {
+                return Err(Error::new(
+                    SqlState::AMBIGUOUS_FUNCTION,
+                    format!("operator is not unique: {}", operator_text(name, lhs, rhs)),
+                )
+                .hint("Could not choose a best candidate operator. You might need to add explicit type casts."));
+            }
         }
-        Choice::None => Err(operator_missing(name, lhs, rhs)),
-        Choice::Several => Err(Error::new(
-            SqlState::AMBIGUOUS_FUNCTION,
-            format!("operator is not unique: {}", operator_text(name, lhs, rhs)),
-        )
-        .hint("Could not choose a best candidate operator. You might need to add explicit type casts.")),
-    }
+    };
+    let args: Vec<TypeId> = args_of(entry);
+    let Some((args, result)) = polymorphic::resolve(&args, &operands, entry.function.result)?
+    else {
+        return Err(operator_missing(name, lhs, rhs));
+    };
+    Ok(Resolved { entry, args, result, variadic_from: None })
 }
 
 fn operator_text(name: &str, lhs: Option<TypeId>, rhs: TypeId) -> String {
