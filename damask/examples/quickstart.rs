@@ -1,6 +1,6 @@
-//! A database in memory: tables, parameters, a transaction, typed rows.
+//! A database in memory: tables, parameters, a transaction, typed rows, Arrow's batches.
 
-use damask::{Database, Result, Value};
+use damask::{Database, Result, params};
 
 fn main() -> Result<()> {
     let database = Database::open_in_memory()?;
@@ -16,14 +16,17 @@ fn main() -> Result<()> {
 
     let query = "SELECT owner, balance::float8 FROM account WHERE balance > $1 ORDER BY id";
     let statement = connection.prepare(query)?;
-    let limit = damask::types::Numeric::parse("10")?;
-    let rows = connection.query_prepared(&statement, &[Value::Numeric(limit)])?;
+    let rows = connection.query_prepared(&statement, &params![10])?;
     for row in 0..rows.len() {
-        let (owner, balance) = (rows.get::<String>(row, 0)?, rows.get::<f64>(row, 1)?);
+        let (owner, balance) =
+            (rows.get::<String>(row, "owner")?, rows.get::<f64>(row, "balance")?);
         #[expect(clippy::print_stdout, reason = "an example shows what it does")]
         {
             println!("{owner}: {balance:.2}");
         }
     }
+    let batches = connection.query_arrow("SELECT * FROM account", &[])?;
+    let total: usize = batches.iter().map(damask::RecordBatch::num_rows).sum();
+    assert_eq!(total, 2, "both accounts, as Arrow's record batches");
     Ok(())
 }

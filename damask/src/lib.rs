@@ -8,8 +8,8 @@
 //! let mut connection = database.connect()?;
 //! connection.execute("CREATE TABLE t (id int PRIMARY KEY, name text)")?;
 //! connection.execute("INSERT INTO t VALUES (1, 'one'), (2, 'two')")?;
-//! let rows = connection.query("SELECT name FROM t WHERE id = $1", &[damask::Value::Int4(2)])?;
-//! assert_eq!(rows.get::<String>(0, 0)?, "two");
+//! let rows = connection.query("SELECT name FROM t WHERE id = $1", &damask::params![2])?;
+//! assert_eq!(rows.get::<String>(0, "name")?, "two");
 //! # Ok(())
 //! # }
 //! ```
@@ -18,11 +18,15 @@
 
 pub mod connection;
 pub mod database;
+mod parameter;
+pub mod rows;
 pub mod session;
 
-pub use connection::{Connection, FromValue, Rows, Statement, Transaction};
+pub use arrow_array::RecordBatch;
+pub use connection::{Connection, Statement, Transaction};
 pub use damask_types::{Error, Position, Result, SqlState, Value};
 pub use database::{Database, DatabaseOptions};
+pub use rows::{ColumnRef, FromValue, Rows};
 pub use session::{Completion, OutputColumn, Session, SessionOptions, Sink, TransactionStatus};
 
 /// Types, values and vectors, for those who take results in batches.

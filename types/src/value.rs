@@ -85,3 +85,34 @@ impl Value {
         }
     }
 }
+
+macro_rules! from {
+    ($($ty:ty: $value:pat => $result:expr;)*) => {$(
+        impl From<$ty> for Value {
+            fn from($value: $ty) -> Self {
+                $result
+            }
+        }
+    )*};
+}
+
+from! {
+    bool: value => Self::Bool(value);
+    i16: value => Self::Int2(value);
+    i32: value => Self::Int4(value);
+    i64: value => Self::Int8(value);
+    f32: value => Self::Float4(value);
+    f64: value => Self::Float8(value);
+    &str: value => Self::Text(value.into());
+    String: value => Self::Text(value.into());
+    &[u8]: value => Self::Bytes(value.into());
+    Vec<u8>: value => Self::Bytes(value.into());
+    Numeric: value => Self::Numeric(value);
+    Interval: value => Self::Interval(value);
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}

@@ -1,6 +1,7 @@
 //! The library as its users see it.
 
 mod definitions;
+mod embedded;
 mod errors;
 mod locking;
 mod support;

@@ -5,7 +5,8 @@ use crate::datetime::{UNIX_EPOCH_DAYS, UNIX_EPOCH_MICROS, is_infinite};
 use crate::format::{FormatSettings, write_text_at};
 use crate::vector::ViewsBuilder;
 use crate::{
-    Batch, Error, Mask, Result, TILE_ROWS, TypeId, Value, Vector, VectorBuilder, VectorData, Views,
+    Batch, Error, Mask, Numeric, Result, TILE_ROWS, TypeId, Value, Vector, VectorBuilder,
+    VectorData, Views,
 };
 use arrow_array::types::{ArrowPrimitiveType, IntervalMonthDayNanoType};
 use arrow_array::{
@@ -227,6 +228,101 @@ fn elements(element: TypeId, values: &[Value]) -> Result<ArrayRef> {
     Ok(make_array(joined.freeze()))
 }
 
+/// The scale at which every numeric of a column fits `Decimal128(38, scale)`: the largest of theirs.
+fn common_scale(column: impl Iterator<Item = Vector>) -> Option<u8> {
+    let mut scale = 0u16;
+    let mut integer_digits = 0;
+    for vector in column {
+        for row in 0..vector.rows() {
+            match vector.value(row) {
+                Value::Numeric(Numeric::Decimal { mantissa, scale: own }) => {
+                    let digits = mantissa.unsigned_abs().checked_ilog10().map_or(0, |log| log + 1);
+                    integer_digits = integer_digits.max(digits.saturating_sub(own.into()));
+                    scale = scale.max(own);
+                }
+                Value::Null => {}
+                _ => return None,
+            }
+        }
+    }
+    let scale = u8::try_from(scale).ok()?;
+    (integer_digits + u32::from(scale) <= PRECISION.into()).then_some(scale)
+}
+
+/// Numerics at one scale, which [`common_scale`] found; `None` is text.
+fn numerics(vector: &Vector, scale: Option<u8>) -> Result<ArrayRef> {
+    let vector = &spread(vector);
+    let validity = vector.validity();
+    let nulls = validity.map(|validity| NullBuffer::new(bits(validity, vector.rows())));
+    let Some(scale) = scale else {
+        return text_array(vector, nulls);
+    };
+    let mut mantissas = Vec::with_capacity(vector.rows());
+    for row in 0..vector.rows() {
+        mantissas.push(match vector.value(row) {
+            Value::Numeric(Numeric::Decimal { mantissa, scale: own }) => 10i128
+                .checked_pow(u32::from(scale) - u32::from(own))
+                .and_then(|power| mantissa.checked_mul(power))
+                .ok_or_else(|| Error::internal("a numeric is larger than it was"))?,
+            _ => 0,
+        });
+    }
+    decimal(mantissas.into(), scale, nulls)
+}
+
+/// A whole result under its columns' names: every record batch has the same schema, and there is at least one.
+///
+/// A column of numerics is `Decimal128(38, scale)` with the largest scale among its values where all fit, else text.
+///
+/// # Errors
+/// As [`to_array`].
+pub fn to_record_batches(
+    batches: &[Batch],
+    columns: &[(&str, TypeId)],
+) -> Result<Vec<RecordBatch>> {
+    let empty = || Batch::new(columns.iter().map(|(_, ty)| Vector::nulls(*ty, 0)).collect(), 0);
+    let mut dense: Vec<Batch> = batches.iter().map(|batch| batch.clone().compact()).collect();
+    if dense.is_empty() {
+        dense.push(empty());
+    }
+    let scales: Vec<Option<u8>> = columns
+        .iter()
+        .enumerate()
+        .map(|(column, (_, ty))| match ty {
+            TypeId::Numeric => {
+                common_scale(dense.iter().map(|batch| batch.columns[column].clone()))
+            }
+            _ => None,
+        })
+        .collect();
+    let mut records = Vec::with_capacity(dense.len());
+    for batch in &dense {
+        let mut arrays = Vec::with_capacity(columns.len());
+        for ((vector, scale), (_, ty)) in batch.columns.iter().zip(&scales).zip(columns) {
+            arrays.push(match ty {
+                TypeId::Numeric => numerics(vector, *scale)?,
+                _ => to_array(vector)?,
+            });
+        }
+        records.push(record_batch(arrays, columns.iter().map(|(name, _)| *name), batch.rows())?);
+    }
+    Ok(records)
+}
+
+fn record_batch<'a>(
+    arrays: Vec<ArrayRef>,
+    names: impl Iterator<Item = &'a str>,
+    rows: usize,
+) -> Result<RecordBatch> {
+    let fields: Vec<Field> = names
+        .zip(&arrays)
+        .map(|(name, array)| Field::new(name, DataType::clone(array.data_type()), true))
+        .collect();
+    let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+        .map_err(failed)
+}
+
 /// The rows of a batch that count, under the columns' names.
 ///
 /// # Errors
@@ -234,12 +330,5 @@ fn elements(element: TypeId, values: &[Value]) -> Result<ArrayRef> {
 pub fn to_record_batch(batch: &Batch, names: &[&str]) -> Result<RecordBatch> {
     let batch = batch.clone().compact();
     let arrays = batch.columns.iter().map(to_array).collect::<Result<Vec<_>>>()?;
-    let fields: Vec<Field> = names
-        .iter()
-        .zip(&arrays)
-        .map(|(name, array)| Field::new(*name, DataType::clone(array.data_type()), true))
-        .collect();
-    let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(batch.rows()));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
-        .map_err(failed)
+    record_batch(arrays, names.iter().copied(), batch.rows())
 }

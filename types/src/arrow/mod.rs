@@ -11,7 +11,7 @@
 mod export;
 mod import;
 
-pub use export::{to_array, to_record_batch};
+pub use export::{to_array, to_record_batch, to_record_batches};
 pub use import::{from_array, from_record_batch};
 
 use crate::{Error, SqlState};
@@ -110,5 +110,32 @@ mod tests {
         let mixed = ["1.5", "1.25"].map(|text| Value::Numeric(Numeric::parse(text).expect("ok")));
         let mixed = to_array(&Vector::from_values(TypeId::Numeric, &mixed)).expect("as text");
         assert_eq!(mixed.data_type(), &arrow_schema::DataType::Utf8View);
+    }
+
+    #[test]
+    fn a_result_has_one_schema() {
+        let column = |texts: &[&str]| {
+            let values: Vec<Value> = texts
+                .iter()
+                .map(|text| Value::Numeric(Numeric::parse(text).expect("a number")))
+                .collect();
+            Batch::new(vec![Vector::from_values(TypeId::Numeric, &values)], values.len())
+        };
+        let columns = [("n", TypeId::Numeric)];
+        let records = to_record_batches(&[column(&["1.5", "2"]), column(&["0.125"])], &columns)
+            .expect("they have an Arrow form");
+        assert_eq!(records.len(), 2);
+        let shape = arrow_schema::DataType::Decimal128(38, 3);
+        assert!(records.iter().all(|record| record.schema().field(0).data_type() == &shape));
+        let back = from_record_batch(&records[0]).expect("it comes back");
+        assert_eq!(
+            back.columns[0].value(1),
+            Value::Numeric(Numeric::parse("2.000").expect("a number"))
+        );
+        let records = to_record_batches(&[column(&["1e30", "1e-20"])], &columns).expect("as text");
+        let text = arrow_schema::DataType::Utf8View;
+        assert_eq!(records[0].schema().field(0).data_type(), &text);
+        let records = to_record_batches(&[], &columns).expect("an empty result has a schema");
+        assert_eq!((records.len(), records[0].num_rows(), records[0].num_columns()), (1, 0, 1));
     }
 }
