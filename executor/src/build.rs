@@ -200,8 +200,8 @@ fn build_plain(plan: &Plan, id: PlanId, state: &mut State<'_>) -> Result<Box<dyn
         physical::Operator::Delete(delete) => {
             Box::new(Delete::new(delete, build(plan, delete.input, state)?, &of(delete.input)))
         }
-        physical::Operator::LockRows { input, tables } => {
-            Box::new(LockRows::new(build(plan, *input, state)?, &of(*input), tables))
+        physical::Operator::LockRows { input, tables, kept } => {
+            Box::new(LockRows::new(build(plan, *input, state)?, *input, &of(*input), tables, kept))
         }
     })
 }

@@ -1,6 +1,7 @@
 //! What an execution is given, and what it carries while it runs.
 
 use crate::operator::Rows;
+use crate::operator::recheck::Pins;
 use damask_catalog::CatalogSnapshot;
 use damask_catalog::object::Relation;
 use damask_functions::Session;
@@ -127,8 +128,8 @@ pub(crate) struct Run {
     pub(crate) shared: HashMap<PlanId, Arc<Rows>>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) affected: u64,
-    /// Set with the error that a row to be locked has changed since the view was taken.
-    pub(crate) is_stale: bool,
+    /// What the scans of some tables give while a row is tried again; see [`crate::operator::recheck`].
+    pub(crate) pins: Pins,
     pub(crate) stats: HashMap<PlanId, crate::NodeStats>,
     pub(crate) jit: crate::JitStats,
 }

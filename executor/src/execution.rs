@@ -2,8 +2,8 @@
 
 use crate::build;
 use crate::context::{ExecContext, Memory, Run, State};
-use crate::operator::{Operator, Rows};
-use damask_planner::physical::{self, Node, Plan, PlanId};
+use crate::operator::Operator;
+use damask_planner::physical::{Plan, PlanId};
 use damask_txn::Txn;
 use damask_types::{Batch, Result};
 use hashbrown::HashMap;
@@ -40,9 +40,6 @@ pub struct Execution {
     run: Run,
     root: Option<Box<dyn Operator>>,
     is_done: bool,
-    /// For a plan that locks rows and changes none: its rows, taken before the first is given, and how many of them were.
-    locked: Option<(Rows, usize)>,
-    gathers: bool,
 }
 
 impl std::fmt::Debug for Execution {
@@ -66,13 +63,11 @@ impl Execution {
             shared: HashMap::new(),
             memory,
             affected: 0,
-            is_stale: false,
+            pins: vec![],
             stats: HashMap::new(),
             jit: JitStats::default(),
         };
-        let locks = |node: &Node| matches!(node.operator, physical::Operator::LockRows { .. });
-        let gathers = !run.plan.writes && run.plan.nodes.iter().any(locks);
-        Ok(Self { ctx, run, root: None, is_done: false, locked: None, gathers })
+        Ok(Self { ctx, run, root: None, is_done: false })
     }
 
     /// The next rows: at most a tile, in the order of the plan's output, without a selection; `None` at the end.
@@ -83,61 +78,12 @@ impl Execution {
         if self.is_done {
             return Ok(None);
         }
-        let result = if self.gathers { self.next_locked(txn) } else { self.advance(txn) };
+        let result = self.advance(txn);
         if !matches!(result, Ok(Some(_))) {
             self.is_done = true;
             self.root = None;
         }
         result
-    }
-
-    /// The next of the rows that were locked, all of them first.
-    fn next_locked(&mut self, txn: &mut Txn) -> Result<Option<Batch>> {
-        if self.locked.is_none() {
-            self.locked = Some((self.lock_all(txn)?, 0));
-        }
-        let Some((rows, at)) = &mut self.locked else { return Ok(None) };
-        if *at == rows.store.len() {
-            return Ok(None);
-        }
-        let batch = rows.store.tile(*at);
-        *at += batch.rows();
-        Ok(Some(batch))
-    }
-
-    /// Runs the plan to its end. READ COMMITTED: when a row turns out to have changed since the view was taken, all begins anew under a
-    /// later view, as if the statement had come later. Locks taken are kept, that row's too, so this makes progress. (PostgreSQL tests
-    /// the newest version of that row alone and keeps the rest.)
-    fn lock_all(&mut self, txn: &mut Txn) -> Result<Rows> {
-        let plan = Arc::clone(&self.run.plan);
-        loop {
-            let mut rows = Rows::new(&build::types(plan.node(plan.root)));
-            let result = loop {
-                match self.advance(txn) {
-                    Ok(Some(batch)) => {
-                        let state = State { ctx: &self.ctx, txn, run: &mut self.run };
-                        if let Err(error) = rows.append(&batch, &state) {
-                            break Err(error);
-                        }
-                    }
-                    Ok(None) => break Ok(()),
-                    Err(error) => break Err(error),
-                }
-            };
-            match result {
-                Ok(()) => return Ok(rows),
-                Err(_) if self.run.is_stale => {
-                    self.run.is_stale = false;
-                    self.root = None;
-                    self.run.subplans.clear();
-                    self.run.shared.clear();
-                    self.run.outer.clear();
-                    txn.begin_statement()?;
-                    self.run.view = txn.view()?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
     }
 
     fn advance(&mut self, txn: &mut Txn) -> Result<Option<Batch>> {

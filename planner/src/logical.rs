@@ -64,8 +64,12 @@ pub(crate) enum Logical {
     },
     /// A common table expression that is computed once.
     Cte { id: usize, columns: Vec<ColumnId> },
-    /// Locks the rows it passes on.
-    Lock { input: Box<Logical>, tables: Vec<(Arc<Relation>, ColumnId, LockStrength, LockWait)> },
+    /// Locks the rows it passes on. `kept` are columns that tell which rows of the other tables belong to one of its rows.
+    Lock {
+        input: Box<Logical>,
+        tables: Vec<(Arc<Relation>, ColumnId, LockStrength, LockWait)>,
+        kept: Vec<ColumnId>,
+    },
 }
 
 /// A relation's rows.

@@ -356,9 +356,10 @@ impl Lower<'_> {
                 let (rows, cost) = (self.at(source).rows, self.at(source).cost);
                 Ok(self.node(Operator::Shared { source }, columns, rows, cost))
             }
-            Logical::Lock { input, tables } => {
+            Logical::Lock { input, tables, kept } => {
                 let mut needed = required.clone();
                 needed.extend(tables.iter().map(|(_, id, ..)| *id));
+                needed.extend(kept.iter().copied());
                 let input = self.lower(*input, &needed)?;
                 let tables = tables
                     .into_iter()
@@ -371,7 +372,7 @@ impl Lower<'_> {
                     .collect();
                 let output = self.at(input).output.clone();
                 let (rows, cost) = (self.at(input).rows, self.at(input).cost);
-                Ok(self.node(Operator::LockRows { input, tables }, output, rows, cost))
+                Ok(self.node(Operator::LockRows { input, tables, kept }, output, rows, cost))
             }
         }
     }

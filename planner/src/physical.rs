@@ -239,6 +239,9 @@ pub enum Operator {
         input: PlanId,
         /// For each locked table: the column that holds its row id.
         tables: Vec<LockedTable>,
+        /// Columns of the input that tell which rows of the other tables belong to one of its rows: row ids of stored tables, every
+        /// column of what else there is. A row that is tried again keeps them.
+        kept: Vec<ColumnId>,
     },
 }
 
@@ -430,6 +433,9 @@ pub struct Update {
     pub assignments: Vec<(ColumnIndex, Expr)>,
     /// The qualification over the old row and the other input columns, tried again when another transaction changed the row (READ COMMITTED).
     pub recheck: Vec<Expr>,
+    /// With subqueries in the qualification or the assignments: the input runs again for a row that changed, with the other tables' rows
+    /// as these columns tell them; see `kept` of [`Operator::LockRows`].
+    pub rerun: Option<Vec<ColumnId>>,
     /// CHECK constraints over the new row.
     pub checks: RowChecks,
     /// The node's output, over the new row (`checks.columns`) and the other input columns.
@@ -449,6 +455,8 @@ pub struct Delete {
     pub old: Vec<(ColumnIndex, ColumnId)>,
     /// The qualification, tried again when another transaction changed the row (READ COMMITTED).
     pub recheck: Vec<Expr>,
+    /// As in [`Update`].
+    pub rerun: Option<Vec<ColumnId>>,
     /// The node's output over the input's columns; empty without RETURNING.
     pub returning: Vec<Expr>,
 }

@@ -27,12 +27,13 @@ pub struct ReadView {
     pub own: TxnId,
     /// Own changes of smaller command ids are seen.
     pub command: CommandId,
-    pub(crate) _pin: Option<Arc<SnapshotPin>>,
+    /// Holds the watermark back; none for a view of newest versions.
+    pub(crate) pin: Option<Arc<SnapshotPin>>,
 }
 
 impl ReadView {
     /// Sees whatever is committed, and everything of its own: for looking at newest versions.
     pub(crate) fn newest(own: TxnId) -> Self {
-        Self { timestamp: Timestamp(u64::MAX >> 1), own, command: CommandId(u32::MAX), _pin: None }
+        Self { timestamp: Timestamp(u64::MAX >> 1), own, command: CommandId(u32::MAX), pin: None }
     }
 }

@@ -3,10 +3,13 @@
 use crate::directory::Relation;
 use crate::scan;
 use crate::{Direction, Engine, IndexScan, KeyRange, ReadView, Scan, Txn};
-use damask_types::{Batch, ColumnIndex, Error, RelId, Result, RowId, SqlType, Value};
+use damask_types::{Batch, ColumnIndex, Error, RelId, Result, RowId, SqlType, Timestamp, Value};
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+/// After every commit: who looks from here finds no row changed meanwhile.
+const LATEST: Timestamp = Timestamp(u64::MAX);
 
 /// A handle on a table's storage; cheap to get and to share.
 #[derive(Debug)]
@@ -46,7 +49,7 @@ pub enum WriteOutcome {
     /// Done.
     Done,
     /// READ COMMITTED: another transaction changed the row after our snapshot. We hold its lock now; read it with
-    /// [`Table::latest`], test the predicate again, and call again to change the newest version.
+    /// [`Table::latest`], test the predicate again, and call [`Table::update_latest`] or [`Table::delete_latest`].
     Changed,
     /// READ COMMITTED: another transaction deleted the row after our snapshot.
     Gone,
@@ -234,7 +237,7 @@ impl Table {
         Ok(rows)
     }
 
-    /// Sets columns of a row that the statement's view sees (or whose newest version we have locked).
+    /// Sets columns of a row that the statement's view sees.
     ///
     /// Changing the column of an alias key moves the row: it is deleted and inserted under another id.
     ///
@@ -246,15 +249,38 @@ impl Table {
         row: RowId,
         changes: &[(ColumnIndex, Value)],
     ) -> Result<WriteOutcome> {
-        self.engine.update_row(txn, &self.relation, row, changes)
+        let seen = txn.view_ref()?.timestamp;
+        self.engine.update_row(txn, &self.relation, row, changes, seen)
     }
 
-    /// Deletes a row that the statement's view sees (or whose newest version we have locked).
+    /// Sets columns of the newest version of a row, after `Changed` has given us its lock.
+    ///
+    /// # Errors
+    /// As for `update`.
+    pub fn update_latest(
+        &self,
+        txn: &mut Txn,
+        row: RowId,
+        changes: &[(ColumnIndex, Value)],
+    ) -> Result<WriteOutcome> {
+        self.engine.update_row(txn, &self.relation, row, changes, LATEST)
+    }
+
+    /// Deletes a row that the statement's view sees.
     ///
     /// # Errors
     /// As for `update`.
     pub fn delete(&self, txn: &mut Txn, row: RowId) -> Result<WriteOutcome> {
-        self.engine.delete_row(txn, &self.relation, row)
+        let seen = txn.view_ref()?.timestamp;
+        self.engine.delete_row(txn, &self.relation, row, seen)
+    }
+
+    /// Deletes the newest version of a row, after `Changed` has given us its lock.
+    ///
+    /// # Errors
+    /// As for `update`.
+    pub fn delete_latest(&self, txn: &mut Txn, row: RowId) -> Result<WriteOutcome> {
+        self.engine.delete_row(txn, &self.relation, row, LATEST)
     }
 
     /// Locks a row until the transaction ends.

@@ -182,7 +182,7 @@ impl Txn {
                 timestamp: pin.timestamp,
                 own: self.cell.id(),
                 command: self.command,
-                _pin: Some(Arc::new(pin)),
+                pin: Some(Arc::new(pin)),
             });
         }
         self.advance_command()
@@ -227,7 +227,7 @@ impl Txn {
         let engine = &self.engine;
         let pin = engine.snapshots.pin(|| engine.horizon());
         view.timestamp = pin.timestamp;
-        view._pin = Some(Arc::new(pin));
+        view.pin = Some(Arc::new(pin));
         Ok(view)
     }
 

@@ -86,14 +86,12 @@ impl Engine {
     /// Looks at a row's versions and locks for a writer that wants `lock` on the row as a view at `seen` shows it.
     fn judge(&self, txn: &Txn, state: &RowState, lock: RowLock, seen: Timestamp) -> Verdict {
         let is_own = |holder: &RowLockHolder| Arc::ptr_eq(&holder.cell, &txn.cell);
-        let holds_lock =
-            state.locks.iter().any(|holder| is_own(holder) && holder.lock >= RowLock::Share);
         // What FOR KEY SHARE wants stays as it is through changes of other columns.
         let is_lost = |version: &Version| {
             version.lock.conflicts_with(lock)
                 && matches!(version.cell.outcome(), Outcome::Committed(at) if at > seen)
         };
-        let is_lost = || !holds_lock && state.versions.iter().any(is_lost);
+        let is_lost = || state.versions.iter().any(is_lost);
         // A snapshot that is kept has lost already if there is a commit after it, whoever changed or locked the row since.
         if txn.isolation() == IsolationLevel::RepeatableRead && is_lost() {
             return Verdict::Changed;
@@ -122,20 +120,8 @@ impl Engine {
         }
     }
 
-    /// Waits until `txn` may change the row that its statement sees, and decides what it finds.
-    fn reach<'e>(
-        &'e self,
-        txn: &mut Txn,
-        heap: &Arc<Heap>,
-        row: RowId,
-        lock: RowLock,
-    ) -> Result<Reached<'e>> {
-        let seen = txn.view_ref()?.timestamp;
-        self.reach_seen(txn, heap, row, lock, Wait::Wait, seen)
-    }
-
     /// Waits until `txn` may change or lock the row that a view at `seen` shows, and decides what it finds.
-    fn reach_seen<'e>(
+    fn reach<'e>(
         &'e self,
         txn: &mut Txn,
         heap: &Arc<Heap>,
@@ -389,20 +375,21 @@ impl Engine {
         })?
     }
 
-    /// Sets columns of a row.
+    /// Sets columns of a row that a view at `seen` shows.
     pub(crate) fn update_row(
         &self,
         txn: &mut Txn,
         relation: &Arc<Relation>,
         row: RowId,
         changes: &[(ColumnIndex, Value)],
+        seen: Timestamp,
     ) -> Result<WriteOutcome> {
         txn.check_writable()?;
         if let Some(alias) = &relation.alias
             && let Some((_, key)) = changes.iter().find(|(column, _)| *column == alias.column)
             && key.as_i64() != Some(crate::Table::alias_key(row))
         {
-            return self.move_row(txn, relation, row, changes);
+            return self.move_row(txn, relation, row, changes, seen);
         }
         let heap = relation.heap.load_full();
         let layout = relation.layout.load_full();
@@ -413,7 +400,7 @@ impl Engine {
             lock = RowLock::NoKeyUpdate;
         }
         Self::atomically(txn, |txn| {
-            let (held, before) = match self.reach(txn, &heap, row, lock)? {
+            let (held, before) = match self.reach(txn, &heap, row, lock, Wait::Wait, seen)? {
                 Reached::Free(held, before) => (held, before),
                 Reached::Changed => return Ok(WriteOutcome::Changed),
                 Reached::Gone | Reached::Skipped => return Ok(WriteOutcome::Gone),
@@ -466,10 +453,11 @@ impl Engine {
         relation: &Arc<Relation>,
         row: RowId,
         changes: &[(ColumnIndex, Value)],
+        seen: Timestamp,
     ) -> Result<WriteOutcome> {
         Self::atomically(txn, |txn| {
             let mut moved = None;
-            let outcome = self.delete_row_with(txn, relation, row, |before| {
+            let outcome = self.delete_row_with(txn, relation, row, seen, |before| {
                 moved = Some(before.to_vec());
             })?;
             if let Some(before) = moved {
@@ -482,14 +470,15 @@ impl Engine {
         })
     }
 
-    /// Deletes a row.
+    /// Deletes a row that a view at `seen` shows.
     pub(crate) fn delete_row(
         &self,
         txn: &mut Txn,
         relation: &Arc<Relation>,
         row: RowId,
+        seen: Timestamp,
     ) -> Result<WriteOutcome> {
-        self.delete_row_with(txn, relation, row, |_| {})
+        self.delete_row_with(txn, relation, row, seen, |_| {})
     }
 
     fn delete_row_with(
@@ -497,17 +486,19 @@ impl Engine {
         txn: &mut Txn,
         relation: &Arc<Relation>,
         row: RowId,
+        seen: Timestamp,
         deleted: impl FnOnce(&[u8]),
     ) -> Result<WriteOutcome> {
         txn.check_writable()?;
         let heap = relation.heap.load_full();
         Self::atomically(txn, |txn| {
-            let (held, before) = match self.reach(txn, &heap, row, RowLock::Update)? {
-                Reached::Free(held, before) => (held, before),
-                Reached::Changed => return Ok(WriteOutcome::Changed),
-                Reached::Gone | Reached::Skipped => return Ok(WriteOutcome::Gone),
-                Reached::SelfModified => return Ok(WriteOutcome::SelfModified),
-            };
+            let (held, before) =
+                match self.reach(txn, &heap, row, RowLock::Update, Wait::Wait, seen)? {
+                    Reached::Free(held, before) => (held, before),
+                    Reached::Changed => return Ok(WriteOutcome::Changed),
+                    Reached::Gone | Reached::Skipped => return Ok(WriteOutcome::Gone),
+                    Reached::SelfModified => return Ok(WriteOutcome::SelfModified),
+                };
             self.change_row(txn, relation, &heap, row, RowLock::Update, Some(&before), None)?;
             drop(held);
             txn.redo.delete(relation.rel, row);
@@ -547,7 +538,7 @@ impl Engine {
     ) -> Result<LockOutcome> {
         let heap = relation.heap.load_full();
         // PostgreSQL's words are the same here for a row that was deleted.
-        let reached = self.reach_seen(txn, &heap, row, lock, wait, seen).map_err(|error| {
+        let reached = self.reach(txn, &heap, row, lock, wait, seen).map_err(|error| {
             let is_lost = error.sqlstate() == SqlState::SERIALIZATION_FAILURE;
             if is_lost { serialization("update") } else { error }
         })?;

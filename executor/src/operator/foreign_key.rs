@@ -617,19 +617,15 @@ fn delete_rows(found: &Referencing<'_>, depth: usize, state: &mut State<'_>) -> 
     foreign.depth = depth;
     for &row in &found.rows {
         state.check()?;
-        loop {
-            let values = table.latest(state.txn, row, &live(child))?;
-            match table.delete(state.txn, row)? {
-                WriteOutcome::Changed if found.is_newest(&table, row, state)? => continue,
-                WriteOutcome::Done => {
-                    if let Some(values) = values {
-                        let (columns, batch) = row_batch(child, &values);
-                        foreign.note_deleted(Old { columns: &columns, batch: &batch, row: 0 });
-                    }
-                }
-                WriteOutcome::Changed | WriteOutcome::Gone | WriteOutcome::SelfModified => {}
-            }
-            break;
+        let mut values = table.latest(state.txn, row, &live(child))?;
+        let mut outcome = table.delete(state.txn, row)?;
+        if outcome == WriteOutcome::Changed && found.is_newest(&table, row, state)? {
+            values = table.latest(state.txn, row, &live(child))?;
+            outcome = table.delete_latest(state.txn, row)?;
+        }
+        if let (WriteOutcome::Done, Some(values)) = (outcome, values) {
+            let (columns, batch) = row_batch(child, &values);
+            foreign.note_deleted(Old { columns: &columns, batch: &batch, row: 0 });
         }
     }
     foreign.finish(state)
@@ -664,19 +660,15 @@ fn update_rows(
     foreign.depth = depth;
     for &row in &found.rows {
         state.check()?;
-        loop {
-            let old = table.latest(state.txn, row, &live(child))?;
-            match table.update(state.txn, row, &changes)? {
-                WriteOutcome::Changed if found.is_newest(&table, row, state)? => continue,
-                WriteOutcome::Done => {
-                    if let Some(old) = old {
-                        let (places, batch) = row_batch(child, &old);
-                        foreign.note_change(&places, &batch, 0, &changes);
-                    }
-                }
-                WriteOutcome::Changed | WriteOutcome::Gone | WriteOutcome::SelfModified => {}
-            }
-            break;
+        let mut old = table.latest(state.txn, row, &live(child))?;
+        let mut outcome = table.update(state.txn, row, &changes)?;
+        if outcome == WriteOutcome::Changed && found.is_newest(&table, row, state)? {
+            old = table.latest(state.txn, row, &live(child))?;
+            outcome = table.update_latest(state.txn, row, &changes)?;
+        }
+        if let (WriteOutcome::Done, Some(old)) = (outcome, old) {
+            let (places, batch) = row_batch(child, &old);
+            foreign.note_change(&places, &batch, 0, &changes);
         }
     }
     foreign.finish(state)

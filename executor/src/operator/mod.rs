@@ -6,6 +6,7 @@ pub(crate) mod foreign_key;
 pub(crate) mod hash_join;
 pub(crate) mod loop_join;
 pub(crate) mod modify;
+pub(crate) mod recheck;
 pub(crate) mod scan;
 pub(crate) mod set;
 pub(crate) mod simple;

@@ -4,16 +4,18 @@
 //! foreign keys are looked at when all are ([`super::foreign_key`]), and only then do RETURNING's rows come out.
 //!
 //! At READ COMMITTED a row that another transaction changed meanwhile is read again in its newest version: if it still passes the
-//! qualification, the assignments are computed from it, else it is left alone.
+//! qualification, the assignments are computed from it, else it is left alone. With subqueries in them the input runs again for
+//! that row ([`super::recheck`]).
 
 use super::foreign_key::{ForeignKeys, Old};
+use super::recheck::{Pin, run_again};
 use super::{Operator, Rows};
 use crate::build::Layout;
 use crate::context::State;
 use crate::eval::Eval;
 use damask_catalog::object::Relation;
 use damask_planner::expr::ColumnId;
-use damask_planner::physical::{self, RowChecks};
+use damask_planner::physical::{self, PlanId, RowChecks};
 use damask_txn::{Table, WriteOutcome};
 use damask_types::format::{FormatSettings, to_text};
 use damask_types::{
@@ -248,7 +250,7 @@ pub(crate) struct Update {
     /// Where the old row stands in the input.
     old: Vec<(ColumnIndex, usize)>,
     assignments: Vec<(ColumnIndex, Eval)>,
-    recheck: Vec<Eval>,
+    recheck: Recheck,
     /// The new row, in the order of the checks' columns: from the input, or from an assignment.
     new: Vec<(ColumnIndex, Source)>,
     checks: Checks,
@@ -297,7 +299,12 @@ impl Update {
                 .iter()
                 .map(|(column, expr)| (*column, Eval::new(expr, layout)))
                 .collect(),
-            recheck: layout.evals(&update.recheck),
+            recheck: Recheck {
+                source: update.input,
+                row_id: update.row_id,
+                predicates: layout.evals(&update.recheck),
+                kept: places(update.rerun.as_deref(), layout),
+            },
             new,
             checks: Checks::new(&update.table, &update.checks, &both),
             returning: Returning::new(&update.returning, &both),
@@ -412,27 +419,18 @@ impl Update {
         foreign: &mut ForeignKeys,
         state: &mut State<'_>,
     ) -> Result<()> {
-        loop {
-            let Some(newest) = newest(table, &self.old, batch, row, id, state)? else {
-                return Ok(());
-            };
-            let mut kept = newest.clone();
-            super::simple::apply_predicates(&self.recheck, &mut kept, state)?;
-            if kept.selected_count() == 0 {
-                return Ok(());
-            }
-            let (values, both) = self.compute(&newest, state)?;
-            let list = self.changes(&values, 0);
-            match table.update(state.txn, id, &list)? {
-                WriteOutcome::Done => {
-                    foreign.note_change(&self.old, &newest, 0, &list);
-                    state.run.affected += 1;
-                    return self.returning.take(&both, state);
-                }
-                WriteOutcome::Changed => {}
-                WriteOutcome::Gone | WriteOutcome::SelfModified => return Ok(()),
-            }
+        let newest = newest(table, &self.old, batch, row, id, state)?;
+        let Some(newest) = self.recheck.run(newest, batch, row, id, state)? else {
+            return Ok(());
+        };
+        let (values, both) = self.compute(&newest, state)?;
+        let list = self.changes(&values, 0);
+        if table.update_latest(state.txn, id, &list)? != WriteOutcome::Done {
+            return Ok(());
         }
+        foreign.note_change(&self.old, &newest, 0, &list);
+        state.run.affected += 1;
+        self.returning.take(&both, state)
     }
 
     fn changes(&self, values: &[Vector], row: usize) -> Vec<(ColumnIndex, Value)> {
@@ -442,6 +440,48 @@ impl Update {
             .map(|((column, _), vector)| (*column, vector.value(row)))
             .collect()
     }
+}
+
+/// How a row that another transaction changed is tried again.
+struct Recheck {
+    source: PlanId,
+    row_id: ColumnId,
+    /// Conjuncts of the qualification that need the input's columns alone.
+    predicates: Vec<Eval>,
+    /// If there are others, or assignments that read subqueries: the columns that stay, for [`run_again`].
+    kept: Option<Vec<usize>>,
+}
+
+impl Recheck {
+    /// The input row to go on with, if it still qualifies. `newest` is the old one with the newest version of the table's row in it.
+    fn run(
+        &self,
+        newest: Option<Batch>,
+        batch: &Batch,
+        row: usize,
+        id: RowId,
+        state: &mut State<'_>,
+    ) -> Result<Option<Batch>> {
+        let Some(newest) = newest else {
+            return Ok(None);
+        };
+        let mut passing = newest.clone();
+        super::simple::apply_predicates(&self.predicates, &mut passing, state)?;
+        if passing.selected_count() == 0 {
+            return Ok(None);
+        }
+        match &self.kept {
+            None => Ok(Some(newest)),
+            Some(kept) => {
+                let pins = vec![(self.row_id, Pin::Newest(id))];
+                run_again(self.source, pins, kept, batch, row, state)
+            }
+        }
+    }
+}
+
+fn places(columns: Option<&[ColumnId]>, layout: &Layout) -> Option<Vec<usize>> {
+    columns.map(|columns| columns.iter().map(|&id| layout.position(id)).collect())
 }
 
 /// One row of a batch without a selection.
@@ -495,7 +535,7 @@ pub(crate) struct Delete {
     input: Box<dyn Operator>,
     row_id: usize,
     old: Vec<(ColumnIndex, usize)>,
-    recheck: Vec<Eval>,
+    recheck: Recheck,
     returning: Returning,
     is_done: bool,
 }
@@ -511,7 +551,12 @@ impl Delete {
             input,
             row_id: layout.position(delete.row_id),
             old: delete.old.iter().map(|(column, id)| (*column, layout.position(*id))).collect(),
-            recheck: layout.evals(&delete.recheck),
+            recheck: Recheck {
+                source: delete.input,
+                row_id: delete.row_id,
+                predicates: layout.evals(&delete.recheck),
+                kept: places(delete.rerun.as_deref(), layout),
+            },
             returning: Returning::new(&delete.returning, layout),
             is_done: false,
         }
@@ -526,27 +571,15 @@ impl Delete {
             let mut done = Mask::NONE;
             for row in 0..batch.rows() {
                 let id = row_id(&batch, self.row_id, row);
-                let mut outcome = table.delete(state.txn, id)?;
-                if outcome == WriteOutcome::Done {
-                    done.set(row, true);
-                    foreign.note_deleted(Old { columns: &self.old, batch: &batch, row });
-                    continue;
-                }
-                while outcome == WriteOutcome::Changed {
-                    let Some(newest) = newest(&table, &self.old, &batch, row, id, state)? else {
-                        break;
-                    };
-                    let mut kept = newest.clone();
-                    super::simple::apply_predicates(&self.recheck, &mut kept, state)?;
-                    if kept.selected_count() == 0 {
-                        break;
+                match table.delete(state.txn, id)? {
+                    WriteOutcome::Done => {
+                        done.set(row, true);
+                        foreign.note_deleted(Old { columns: &self.old, batch: &batch, row });
                     }
-                    outcome = table.delete(state.txn, id)?;
-                    if outcome == WriteOutcome::Done {
-                        foreign.note_deleted(Old { columns: &self.old, batch: &newest, row: 0 });
-                        state.run.affected += 1;
-                        self.returning.take(&newest, state)?;
+                    WriteOutcome::Changed => {
+                        self.delete_newest(&table, &batch, row, id, &mut foreign, state)?;
                     }
+                    WriteOutcome::Gone | WriteOutcome::SelfModified => {}
                 }
             }
             state.run.affected += done.count() as u64;
@@ -555,6 +588,30 @@ impl Delete {
             self.returning.take(&batch, state)?;
         }
         foreign.finish(state)
+    }
+}
+
+impl Delete {
+    /// Deletes a row whose newest version another transaction made, if it still qualifies. We hold its lock.
+    fn delete_newest(
+        &mut self,
+        table: &Arc<Table>,
+        batch: &Batch,
+        row: usize,
+        id: RowId,
+        foreign: &mut ForeignKeys,
+        state: &mut State<'_>,
+    ) -> Result<()> {
+        let newest = newest(table, &self.old, batch, row, id, state)?;
+        let Some(newest) = self.recheck.run(newest, batch, row, id, state)? else {
+            return Ok(());
+        };
+        if table.delete_latest(state.txn, id)? != WriteOutcome::Done {
+            return Ok(());
+        }
+        foreign.note_deleted(Old { columns: &self.old, batch: &newest, row: 0 });
+        state.run.affected += 1;
+        self.returning.take(&newest, state)
     }
 }
 

@@ -1,13 +1,14 @@
 //! Where rows come from: tables, indexes, computed relations, functions.
 
 use super::Operator;
+use super::recheck::Pin;
 use super::simple::{apply_predicates, function_rows};
 use crate::build::{Layout, types};
 use crate::context::State;
 use crate::eval::Eval;
 use damask_catalog::object::{Index, Relation};
 use damask_functions::registry::TableFunction;
-use damask_planner::expr::Expr;
+use damask_planner::expr::{ColumnId, Expr};
 use damask_planner::physical::{self, KeyBounds, Node};
 use damask_txn::{Direction, KeyRange, ScanSpec, Table};
 use damask_types::compare::compare;
@@ -15,6 +16,7 @@ use damask_types::{
     Batch, ColumnIndex, RelId, Result, RowId, TILE_ROWS, TypeId, Value, Vector, VectorBuilder,
     VectorData,
 };
+use std::cmp::Ordering;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -25,8 +27,8 @@ struct Shape {
     read: Vec<ColumnIndex>,
     given: usize,
     predicates: Vec<Eval>,
-    /// Whether the row id follows the columns, for predicates and for the output.
-    row_id: bool,
+    /// The row id, if it follows the columns, for predicates and for the output.
+    row_id: Option<ColumnId>,
     table_oid: bool,
 }
 
@@ -41,7 +43,7 @@ impl Shape {
             relation: Arc::clone(&scan.table),
             given: scan.columns.len(),
             predicates: layout.evals(&scan.predicates),
-            row_id: scan.row_id.is_some(),
+            row_id: scan.row_id,
             table_oid: scan.table_oid.is_some(),
             read: read.into_iter().map(|(column, _)| column).collect(),
         }
@@ -50,7 +52,7 @@ impl Shape {
     /// Filters what was read and drops what is not given. The output is the scan's columns, then row id and table OID.
     fn finish(&self, mut batch: Batch, row_ids: &[RowId], state: &mut State<'_>) -> Result<Batch> {
         let rows = batch.rows();
-        if self.row_id {
+        if self.row_id.is_some() {
             let ids: Vec<i64> = row_ids.iter().map(|id| id.0.cast_signed()).collect();
             batch.columns.push(Vector::flat(
                 TypeId::Int8,
@@ -69,24 +71,64 @@ impl Shape {
     }
 }
 
+impl Shape {
+    /// What it is to give while a row is tried again ([`super::recheck`]).
+    #[inline]
+    fn pin(&self, state: &State<'_>) -> Option<Pin> {
+        let pins = &state.run.pins;
+        if pins.is_empty() {
+            return None;
+        }
+        let row_id = self.row_id?;
+        pins.iter().find(|(id, _)| *id == row_id).map(|(_, pin)| *pin)
+    }
+
+    /// One row as a batch, if it passes the predicates.
+    fn one(&self, row: RowId, values: &[Value], state: &mut State<'_>) -> Result<Option<Batch>> {
+        let ty = |column: &ColumnIndex| self.relation.columns[usize::from(column.0)].ty.id;
+        let columns = values
+            .iter()
+            .zip(&self.read)
+            .map(|(value, column)| Vector::constant(ty(column), value, 1))
+            .collect();
+        let batch = self.finish(Batch::new(columns, 1), &[row], state)?;
+        Ok((batch.selected_count() > 0).then_some(batch))
+    }
+
+    /// The row of a pin.
+    fn pinned(&self, pin: Pin, state: &mut State<'_>) -> Result<Option<Batch>> {
+        let table = state.ctx.engine.table(self.relation.rel)?;
+        match pin.row(&table, &self.read, state)? {
+            Some((row, values)) => self.one(row, &values, state),
+            None => Ok(None),
+        }
+    }
+}
+
 /// Every visible row of a table.
 pub(crate) struct SeqScan {
     shape: Shape,
     scan: Option<damask_txn::Scan>,
+    /// Whether the row of a pin was given.
+    is_given: bool,
 }
 
 impl SeqScan {
     pub(crate) fn new(scan: &physical::Scan) -> Self {
-        Self { shape: Shape::new(scan), scan: None }
+        Self { shape: Shape::new(scan), scan: None, is_given: false }
     }
 }
 
 impl Operator for SeqScan {
     fn next(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
+        if let Some(pin) = self.shape.pin(state) {
+            let is_given = std::mem::replace(&mut self.is_given, true);
+            return if is_given { Ok(None) } else { self.shape.pinned(pin, state) };
+        }
         if self.scan.is_none() {
             let table = state.ctx.engine.table(self.shape.relation.rel)?;
             let mut spec = ScanSpec::new(self.shape.read.clone());
-            spec.want_row_ids = self.shape.row_id;
+            spec.want_row_ids = self.shape.row_id.is_some();
             self.scan = Some(table.scan(&state.run.view, spec)?);
         }
         loop {
@@ -103,7 +145,7 @@ impl Operator for SeqScan {
     }
 
     fn rewind(&mut self) {
-        self.scan = None;
+        (self.scan, self.is_given) = (None, false);
     }
 }
 
@@ -111,6 +153,8 @@ impl Operator for SeqScan {
 pub(crate) struct IndexScan {
     shape: Shape,
     index: RelId,
+    /// The key columns.
+    columns: Vec<ColumnIndex>,
     /// Type and order of each key column.
     keys: Vec<(TypeId, bool, bool)>,
     equal: Vec<Eval>,
@@ -121,6 +165,8 @@ pub(crate) struct IndexScan {
     /// Ranges still to visit, last first; set on the first call.
     ranges: Option<Vec<Range>>,
     scan: Option<Running>,
+    /// Whether the row of a pin was given.
+    is_given: bool,
 }
 
 /// A range of an index.
@@ -172,6 +218,7 @@ impl IndexScan {
         Self {
             shape: Shape::new(scan),
             index: index.rel,
+            columns: index.keys.iter().map(|key| key.column).collect(),
             keys: keys.collect(),
             equal: layout.evals(&bounds.equal),
             any: bounds.any,
@@ -180,6 +227,7 @@ impl IndexScan {
             direction: if backward { Direction::Backward } else { Direction::Forward },
             ranges: None,
             scan: None,
+            is_given: false,
         }
     }
 
@@ -212,6 +260,50 @@ impl IndexScan {
         }
         let range = |prefix| self.range(prefix, lower.as_ref(), upper.as_ref());
         Ok(prefixes.into_iter().filter_map(range).collect())
+    }
+
+    /// The row of a pin, if its key is within the bounds.
+    fn pinned(&self, pin: Pin, state: &mut State<'_>) -> Result<Option<Batch>> {
+        let table = state.ctx.engine.table(self.shape.relation.rel)?;
+        let Some((_, key)) = pin.row(&table, &self.columns, state)? else {
+            return Ok(None);
+        };
+        if !self.is_within(&key, state)? {
+            return Ok(None);
+        }
+        self.shape.pinned(pin, state)
+    }
+
+    /// Whether a key is within the bounds' present values.
+    fn is_within(&self, key: &[Value], state: &mut State<'_>) -> Result<bool> {
+        let order = |column: usize, bound: &Value| {
+            let value = &key[column];
+            let has_null = value.is_null() || bound.is_null();
+            (!has_null).then(|| compare(self.keys[column].0, value, bound))
+        };
+        for (column, eval) in self.equal.iter().enumerate() {
+            let wanted = eval.value(state)?;
+            let is_equal = |wanted: &Value| order(column, wanted).is_some_and(Ordering::is_eq);
+            let is_met = match &wanted {
+                Value::Array(array) if self.any && column + 1 == self.equal.len() => {
+                    array.values.iter().any(is_equal)
+                }
+                wanted => is_equal(wanted),
+            };
+            if !is_met {
+                return Ok(false);
+            }
+        }
+        for (bound, wanted) in [(&self.lower, Ordering::Greater), (&self.upper, Ordering::Less)] {
+            if let Some((eval, inclusive)) = bound {
+                let order = order(self.equal.len(), &eval.value(state)?);
+                let is_met = order == Some(wanted) || *inclusive && order == Some(Ordering::Equal);
+                if !is_met {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// One prefix for each different element of the list that ends it, ascending.
@@ -297,6 +389,10 @@ fn alias_range(
 
 impl Operator for IndexScan {
     fn next(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
+        if let Some(pin) = self.shape.pin(state) {
+            let is_given = std::mem::replace(&mut self.is_given, true);
+            return if is_given { Ok(None) } else { self.pinned(pin, state) };
+        }
         if self.ranges.is_none() {
             self.ranges = Some(self.ranges(state)?);
         }
@@ -317,17 +413,7 @@ impl Operator for IndexScan {
                             else {
                                 continue;
                             };
-                            let columns = values
-                                .iter()
-                                .zip(&self.shape.read)
-                                .map(|(value, column)| {
-                                    let ty =
-                                        self.shape.relation.columns[usize::from(column.0)].ty.id;
-                                    Vector::constant(ty, value, 1)
-                                })
-                                .collect();
-                            let batch = self.shape.finish(Batch::new(columns, 1), &[row], state)?;
-                            if batch.selected_count() > 0 {
+                            if let Some(batch) = self.shape.one(row, &values, state)? {
                                 return Ok(Some(batch));
                             }
                             continue;
@@ -335,7 +421,7 @@ impl Operator for IndexScan {
                         Range::Rows(lower, upper) => {
                             let mut spec = ScanSpec::new(self.shape.read.clone());
                             spec.row_range = Some((lower, upper));
-                            spec.want_row_ids = self.shape.row_id;
+                            spec.want_row_ids = self.shape.row_id.is_some();
                             let scan = table.scan(&state.run.view, spec)?;
                             self.scan = Some(match self.direction {
                                 Direction::Forward => Running::Rows(scan),
@@ -367,7 +453,7 @@ impl Operator for IndexScan {
     }
 
     fn rewind(&mut self) {
-        (self.ranges, self.scan) = (None, None);
+        (self.ranges, self.scan, self.is_given) = (None, None, false);
     }
 }
 

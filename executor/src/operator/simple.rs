@@ -1,17 +1,18 @@
 //! Operators that keep nothing between tiles, or next to nothing.
 
 use super::Operator;
+use super::recheck::{Pin, Pins, run_again};
 use crate::build::{Layout, types};
 use crate::context::State;
 use crate::eval::Eval;
 use damask_functions::registry::TableFunction;
-use damask_planner::expr::Expr;
-use damask_planner::physical::{LockStrength, LockWait, LockedTable, Node};
-use damask_txn::{LockOutcome, RowLock, Table, Wait};
+use damask_planner::expr::{ColumnId, Expr};
+use damask_planner::physical::{LockStrength, LockWait, LockedTable, Node, PlanId};
+use damask_txn::{LockOutcome, RowLock, Wait};
 use damask_types::{
-    Batch, Error, Mask, Result, RowId, SqlState, TILE_ROWS, TypeId, Value, Vector, VectorBuilder,
+    Batch, Error, Mask, RelId, Result, RowId, SqlState, TILE_ROWS, TypeId, Value, Vector,
+    VectorBuilder,
 };
-use std::sync::Arc;
 
 /// Rows of expressions.
 pub(crate) struct Values {
@@ -373,53 +374,100 @@ impl Operator for Limit {
 
 /// Locks the rows it passes on, one by one: what stands above may want no more (`LIMIT 1 FOR UPDATE SKIP LOCKED`).
 ///
-/// A row that is no longer what the statement saw ends the run with [`crate::context::Run::is_stale`] set: its lock is ours
-/// by then, and the execution begins anew under a later view.
+/// READ COMMITTED: a row that is no longer what the statement saw is tried again in its newest version ([`super::recheck`]) and passed on
+/// as it is now, or left out.
 pub(crate) struct LockRows {
     input: Box<dyn Operator>,
+    source: PlanId,
     /// A tile of the input, and its rows that are still to be locked.
     waiting: Option<(Batch, std::vec::IntoIter<u32>)>,
-    tables: Vec<(usize, damask_types::RelId, RowLock, Wait)>,
+    tables: Vec<Locked>,
+    /// Places of the columns that a row which is tried again keeps.
+    kept: Vec<usize>,
+}
+
+/// A table whose rows are locked.
+struct Locked {
+    row_id: ColumnId,
+    /// Where the row id stands in the input.
+    position: usize,
+    rel: RelId,
+    name: String,
+    lock: RowLock,
+    wait: Wait,
 }
 
 impl LockRows {
-    pub(crate) fn new(input: Box<dyn Operator>, layout: &Layout, tables: &[LockedTable]) -> Self {
-        let lock = |table: &LockedTable| {
-            let strength = match table.strength {
+    pub(crate) fn new(
+        input: Box<dyn Operator>,
+        source: PlanId,
+        layout: &Layout,
+        tables: &[LockedTable],
+        kept: &[ColumnId],
+    ) -> Self {
+        let locked = |table: &LockedTable| Locked {
+            row_id: table.row_id,
+            position: layout.position(table.row_id),
+            rel: table.table.rel,
+            name: table.table.name.clone(),
+            lock: match table.strength {
                 LockStrength::KeyShare => RowLock::KeyShare,
                 LockStrength::Share => RowLock::Share,
                 LockStrength::NoKeyUpdate => RowLock::NoKeyUpdate,
                 LockStrength::Update => RowLock::Update,
-            };
-            let wait = match table.wait {
+            },
+            wait: match table.wait {
                 LockWait::Wait => Wait::Wait,
                 LockWait::NoWait => Wait::NoWait,
                 LockWait::Skip => Wait::Skip,
-            };
-            (layout.position(table.row_id), table.table.rel, strength, wait)
+            },
         };
-        Self { input, waiting: None, tables: tables.iter().map(lock).collect() }
+        Self {
+            input,
+            source,
+            waiting: None,
+            tables: tables.iter().map(locked).collect(),
+            kept: kept.iter().map(|&id| layout.position(id)).collect(),
+        }
     }
 
-    /// Locks one row of the waiting tile in every table; `false` if it is gone or left out.
-    fn lock(&self, batch: &Batch, row: usize, state: &mut State<'_>) -> Result<bool> {
-        for &(column, rel, lock, wait) in &self.tables {
+    /// Locks one row of the waiting tile in every table; the row as it is then, or none if it is gone or left out.
+    fn lock(&self, batch: &Batch, row: usize, state: &mut State<'_>) -> Result<Option<Batch>> {
+        let mut pins = Pins::with_capacity(self.tables.len());
+        for locked in &self.tables {
             // Null in the null rows of an outer join.
-            let Some(id) = batch.columns[column].value(row).as_i64() else { continue };
-            let table: Arc<Table> = state.ctx.engine.table(rel)?;
-            match table.lock_row(state.txn, RowId(id.cast_unsigned()), lock, wait)? {
-                LockOutcome::Locked | LockOutcome::SelfModified => {}
-                LockOutcome::Changed => {
-                    state.run.is_stale = true;
-                    return Err(Error::new(
-                        SqlState::SERIALIZATION_FAILURE,
-                        "could not serialize access due to concurrent update",
-                    ));
-                }
-                LockOutcome::Gone | LockOutcome::Skipped => return Ok(false),
-            }
+            let Some(id) = batch.columns[locked.position].value(row).as_i64() else {
+                pins.push((locked.row_id, Pin::Nothing));
+                continue;
+            };
+            let id = RowId(id.cast_unsigned());
+            let table = state.ctx.engine.table(locked.rel)?;
+            let outcome = table.lock_row(state.txn, id, locked.lock, locked.wait);
+            let pin = match outcome.map_err(|error| locked.named(error))? {
+                LockOutcome::Locked | LockOutcome::SelfModified => Pin::Seen(id),
+                LockOutcome::Changed => Pin::Newest(id),
+                LockOutcome::Gone | LockOutcome::Skipped => return Ok(None),
+            };
+            pins.push((locked.row_id, pin));
         }
-        Ok(true)
+        if pins.iter().any(|(_, pin)| matches!(pin, Pin::Newest(_))) {
+            return run_again(self.source, pins, &self.kept, batch, row, state);
+        }
+        let columns = batch.columns.iter().map(|column| column.gather(&[row as u32])).collect();
+        Ok(Some(Batch::new(columns, 1)))
+    }
+}
+
+impl Locked {
+    /// NOWAIT's error, which does not know the table's name yet.
+    fn named(&self, error: Error) -> Error {
+        if error.sqlstate() != SqlState::LOCK_NOT_AVAILABLE || self.wait != Wait::NoWait {
+            return error;
+        }
+        Error::new(
+            SqlState::LOCK_NOT_AVAILABLE,
+            format!("could not obtain lock on row in relation \"{}\"", self.name),
+        )
     }
 }
 
@@ -436,12 +484,10 @@ impl Operator for LockRows {
                 continue;
             };
             let Some(row) = rows.next() else { continue };
-            let is_locked = self.lock(&batch, row as usize, state)?;
-            let one = is_locked
-                .then(|| batch.columns.iter().map(|column| column.gather(&[row])).collect());
+            let locked = self.lock(&batch, row as usize, state)?;
             self.waiting = Some((batch, rows));
-            if let Some(columns) = one {
-                return Ok(Some(Batch::new(columns, 1)));
+            if let Some(one) = locked {
+                return Ok(Some(one));
             }
         }
     }

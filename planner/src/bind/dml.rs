@@ -42,6 +42,7 @@ pub(crate) enum StatementKind {
         old: Vec<(ColumnIndex, ColumnId)>,
         assignments: Vec<(ColumnIndex, Expr)>,
         recheck: Vec<Expr>,
+        rerun: Option<Vec<ColumnId>>,
         checks: RowChecks,
         returning: Vec<Expr>,
     },
@@ -51,6 +52,7 @@ pub(crate) enum StatementKind {
         row_id: ColumnId,
         old: Vec<(ColumnIndex, ColumnId)>,
         recheck: Vec<Expr>,
+        rerun: Option<Vec<ColumnId>>,
         returning: Vec<Expr>,
     },
 }
@@ -531,15 +533,16 @@ impl Binder<'_> {
         }))
     }
 
-    /// WHERE of UPDATE and DELETE: the filtered plan, and the conjuncts that can be tried again on a newer row.
+    /// WHERE of UPDATE and DELETE: the filtered plan, the conjuncts that can be tried again on a newer row, and whether there are others,
+    /// with subqueries in them.
     fn bind_filter(
         &mut self,
         plan: Logical,
         filter: Option<&ast::Expr>,
         scope: &Scope<'_>,
-    ) -> Result<(Logical, Vec<Expr>)> {
+    ) -> Result<(Logical, Vec<Expr>, bool)> {
         let Some(filter) = filter else {
-            return Ok((plan, vec![]));
+            return Ok((plan, vec![], false));
         };
         let mut env = Env::plain(scope, "WHERE");
         let mut conjuncts = vec![];
@@ -550,8 +553,9 @@ impl Binder<'_> {
             .filter(|expr| visible.contains_all(&expr.columns()) && !expr.is_volatile())
             .cloned()
             .collect();
+        let has_subqueries = !env.pending.is_empty();
         let plan = Self::attach(plan, env.pending, &mut conjuncts);
-        Ok((plan.filter(conjuncts), recheck))
+        Ok((plan.filter(conjuncts), recheck, has_subqueries))
     }
 
     fn bind_update(&mut self, update: &ast::Update) -> Result<Statement> {
@@ -566,7 +570,8 @@ impl Binder<'_> {
         let old = get.columns.clone();
         scope.add(table, at(update.table.span()))?;
         let plan = self.join_sources(Logical::Get(get), &update.from, &mut scope)?;
-        let (plan, recheck) = self.bind_filter(plan, update.filter.as_ref(), &scope)?;
+        let (plan, recheck, has_subqueries) =
+            self.bind_filter(plan, update.filter.as_ref(), &scope)?;
         let mut env = Env::plain(&scope, "UPDATE");
         let mut assignments: Vec<(ColumnIndex, Expr)> = vec![];
         for assignment in &update.assignments {
@@ -602,6 +607,7 @@ impl Binder<'_> {
                 assignments.push((index, value));
             }
         }
+        let rerun = (has_subqueries || !env.pending.is_empty()).then(|| others(&scope));
         let plan = Self::attach(plan, env.pending, &mut vec![]);
         let (checks, new) = self.new_row(&relation, alias)?;
         // RETURNING sees the new row in the place of the old, and the other tables.
@@ -617,6 +623,7 @@ impl Binder<'_> {
                 old,
                 assignments,
                 recheck,
+                rerun,
                 checks,
                 returning,
             },
@@ -696,7 +703,9 @@ impl Binder<'_> {
         let old = get.columns.clone();
         scope.add(table, at(delete.table.span()))?;
         let plan = self.join_sources(Logical::Get(get), &delete.using, &mut scope)?;
-        let (plan, recheck) = self.bind_filter(plan, delete.filter.as_ref(), &scope)?;
+        let (plan, recheck, has_subqueries) =
+            self.bind_filter(plan, delete.filter.as_ref(), &scope)?;
+        let rerun = has_subqueries.then(|| others(&scope));
         let (returning, columns) = self.bind_returning(&delete.returning, &scope)?;
         Ok(Statement {
             kind: StatementKind::Delete {
@@ -705,6 +714,7 @@ impl Binder<'_> {
                 row_id,
                 old,
                 recheck,
+                rerun,
                 returning,
             },
             columns,
@@ -857,4 +867,9 @@ fn without_position(mut error: Error) -> Error {
 
 fn forget_positions(expr: &mut Expr) {
     expr.transform(&mut |expr| expr.position = None);
+}
+
+/// Columns that tell which rows of the tables beside the target belong to a row of the input.
+fn others(scope: &Scope<'_>) -> Vec<ColumnId> {
+    scope.tables.iter().skip(1).flat_map(ScopeTable::identity).collect()
 }

@@ -524,8 +524,17 @@ impl Binder<'_> {
         }
         // A lock needs the row ids of its tables above the projection.
         let locks = Self::bind_locks(query, select, &scope, is_aggregated)?;
-        for (_, id, ..) in &locks {
-            exprs.push((*id, self.column_expr(*id)));
+        let mut kept = vec![];
+        if !locks.is_empty() {
+            let is_locked =
+                |id: Option<ColumnId>| locks.iter().any(|(_, lock, ..)| Some(*lock) == id);
+            let others = scope.tables.iter().filter(|table| !is_locked(table.row_id));
+            kept = others.flat_map(ScopeTable::identity).collect();
+        }
+        for id in locks.iter().map(|(_, id, ..)| id).chain(&kept) {
+            if !exprs.iter().any(|(other, _)| other == id) {
+                exprs.push((*id, self.column_expr(*id)));
+            }
         }
         plan = project(plan, exprs);
         match &select.distinct {
@@ -564,7 +573,7 @@ impl Binder<'_> {
             plan = Logical::Sort { input: Box::new(plan), keys };
         }
         if !locks.is_empty() {
-            plan = Logical::Lock { input: Box::new(plan), tables: locks };
+            plan = Logical::Lock { input: Box::new(plan), tables: locks, kept };
         } else if has_hidden {
             let exprs = visible_ids.iter().map(|&id| (id, self.column_expr(id))).collect();
             plan = project(plan, exprs);

@@ -2,7 +2,7 @@
 
 use super::{Binder, CteEntry};
 use crate::expr::{ColumnId, Expr};
-use damask_catalog::object::Relation;
+use damask_catalog::object::{Relation, RelationKind};
 use damask_sql::ast::{Ident, Name};
 use damask_types::{Error, Position, Result, SqlState, TypeId};
 use std::sync::Arc;
@@ -29,6 +29,16 @@ pub(crate) struct ScopeTable {
     /// Ids of the system columns that a scan of it can give.
     pub(crate) row_id: Option<ColumnId>,
     pub(crate) table_oid: Option<ColumnId>,
+}
+
+impl ScopeTable {
+    /// Columns that tell its rows apart: the row id of a stored table, else all there are.
+    pub(crate) fn identity(&self) -> Vec<ColumnId> {
+        match (&self.relation, self.row_id) {
+            (Some(relation), Some(row_id)) if relation.kind == RelationKind::Table => vec![row_id],
+            _ => self.columns.iter().map(|column| column.id).collect(),
+        }
+    }
 }
 
 /// A column under its name.

@@ -119,10 +119,12 @@ impl Lower<'_> {
                 old,
                 assignments,
                 recheck,
+                rerun,
                 checks,
                 returning,
             } => {
                 let mut needed = read_by(&old, row_id);
+                needed.extend(rerun.iter().flatten().copied());
                 for (_, expr) in &assignments {
                     expr.add_columns(&mut needed);
                 }
@@ -143,12 +145,13 @@ impl Lower<'_> {
                     old,
                     assignments: lowered,
                     recheck,
+                    rerun,
                     checks,
                     returning,
                 }));
                 Ok(self.node(operator, visible.to_vec(), rows, cost))
             }
-            StatementKind::Delete { table, input, row_id, old, recheck, returning } => {
+            StatementKind::Delete { table, input, row_id, old, recheck, rerun, returning } => {
                 // Foreign keys that refer to the table read their columns of the old row.
                 let referenced: Vec<ColumnIndex> = table
                     .referenced_by
@@ -163,6 +166,7 @@ impl Lower<'_> {
                     .collect();
                 let mut needed = ColumnSet::default();
                 needed.insert(row_id);
+                needed.extend(rerun.iter().flatten().copied());
                 recheck.iter().chain(&returning).for_each(|expr| expr.add_columns(&mut needed));
                 let old: Vec<_> = old
                     .into_iter()
@@ -179,6 +183,7 @@ impl Lower<'_> {
                     row_id,
                     old,
                     recheck,
+                    rerun,
                     returning,
                 }));
                 Ok(self.node(operator, visible.to_vec(), rows, cost))

@@ -147,7 +147,12 @@ fn rename(plan: &mut Logical, map: &HashMap<ColumnId, ColumnId>) {
             }
         }
         Logical::Distinct { keys, .. } => keys.iter_mut().for_each(swap),
-        Logical::Lock { tables, .. } => tables.iter_mut().for_each(|(_, id, ..)| swap(id)),
+        Logical::Lock { tables, kept, .. } => {
+            for (_, id, ..) in tables {
+                swap(id);
+            }
+            kept.iter_mut().for_each(swap);
+        }
         Logical::Filter { .. } | Logical::Sort { .. } | Logical::Limit { .. } => {}
     }
     match plan {

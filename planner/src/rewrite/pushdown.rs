@@ -114,8 +114,8 @@ fn push(plan: Logical, mut predicates: Vec<Expr>) -> Logical {
             Logical::Limit { input: Box::new(push(*input, vec![])), limit, offset }
                 .filter(predicates)
         }
-        Logical::Lock { input, tables } => {
-            Logical::Lock { input: Box::new(push(*input, vec![])), tables }.filter(predicates)
+        Logical::Lock { input, tables, kept } => {
+            Logical::Lock { input: Box::new(push(*input, vec![])), tables, kept }.filter(predicates)
         }
         other => other.filter(predicates),
     }

@@ -246,8 +246,12 @@ impl State {
         test: impl Fn(i64) -> bool,
         set: impl Fn(i64) -> i64,
     ) -> Result<usize> {
-        Self::each(table, txn, targets, test, |table, txn, row, b| {
-            table.update(txn, row, &[(column(1), int(set(b)))])
+        Self::each(table, txn, targets, test, |txn, row, b, latest| {
+            let changes = [(column(1), int(set(b)))];
+            match latest {
+                false => table.update(txn, row, &changes),
+                true => table.update_latest(txn, row, &changes),
+            }
         })
     }
 
@@ -257,7 +261,10 @@ impl State {
         targets: impl IntoIterator<Item = (RowId, Vec<Value>)>,
         test: impl Fn(i64) -> bool,
     ) -> Result<usize> {
-        Self::each(table, txn, targets, test, |table, txn, row, _| table.delete(txn, row))
+        Self::each(table, txn, targets, test, |txn, row, _, latest| match latest {
+            false => table.delete(txn, row),
+            true => table.delete_latest(txn, row),
+        })
     }
 
     fn each(
@@ -265,13 +272,14 @@ impl State {
         txn: &mut Txn,
         targets: impl IntoIterator<Item = (RowId, Vec<Value>)>,
         test: impl Fn(i64) -> bool,
-        change: impl Fn(&Table, &mut Txn, RowId, i64) -> Result<WriteOutcome>,
+        change: impl Fn(&mut Txn, RowId, i64, bool) -> Result<WriteOutcome>,
     ) -> Result<usize> {
         let mut affected = 0;
         for (row, values) in targets {
             let mut b = values[1].as_i64().unwrap();
+            let mut latest = false;
             while test(b) {
-                match change(table, txn, row, b)? {
+                match change(txn, row, b, latest)? {
                     WriteOutcome::Done => {
                         affected += 1;
                         break;
@@ -279,6 +287,7 @@ impl State {
                     WriteOutcome::Changed => {
                         let newest = table.latest(txn, row, &both())?.unwrap();
                         b = newest[1].as_i64().unwrap();
+                        latest = true;
                     }
                     WriteOutcome::Gone | WriteOutcome::SelfModified => break,
                 }

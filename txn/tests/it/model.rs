@@ -275,16 +275,17 @@ fn transfer(txn: &mut Txn, rel: RelId, random: &SeededRandom) -> damask_types::R
         txn.begin_statement()?;
         let row = Table::alias_row(key);
         let view = txn.view()?;
-        let mut values = table.get(&view, row, &[column(1)])?.unwrap();
-        loop {
+        let changes = |values: Vec<Value>| {
             let balance: i64 = values[0].as_text().unwrap().parse().unwrap();
-            let new = Value::text((balance + amount).to_string());
-            match table.update(txn, row, &[(column(1), new)])? {
-                WriteOutcome::Done => break,
-                WriteOutcome::Changed => values = table.latest(txn, row, &[column(1)])?.unwrap(),
-                other => panic!("{other:?}"),
-            }
+            [(column(1), Value::text((balance + amount).to_string()))]
+        };
+        let values = table.get(&view, row, &[column(1)])?.unwrap();
+        let mut outcome = table.update(txn, row, &changes(values))?;
+        if outcome == WriteOutcome::Changed {
+            let newest = table.latest(txn, row, &[column(1)])?.unwrap();
+            outcome = table.update_latest(txn, row, &changes(newest))?;
         }
+        assert_eq!(outcome, WriteOutcome::Done);
     }
     Ok(())
 }
