@@ -76,7 +76,7 @@ fn main() -> ExitCode {
 
 /// Opens a database, or makes it with the caller's name as a superuser beside `postgres`.
 fn open(file: &Path) -> damask::Result<Database> {
-    let creator = std::env::var("USER").ok().filter(|name| !name.is_empty());
+    let creator = whoami::username().ok().filter(|name| !name.is_empty());
     let options = DatabaseOptions { creator, ..DatabaseOptions::default() };
     let in_memory = file == Path::new(":memory:");
     Database::open_with((!in_memory).then_some(file), options)
