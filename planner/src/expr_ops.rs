@@ -7,6 +7,70 @@ use crate::expr::{ColumnId, Expr, ExprKind};
 use damask_functions::{ScalarFunction, Volatility};
 use damask_types::{SqlType, TypeId, Value};
 
+/// Hands each direct operand of an expression to a function, in text order; once for references, once for mutable ones.
+macro_rules! for_each_operand {
+    ($expr:expr, $f:ident, $iter:ident $(, $mutable:tt)?) => {
+        match & $($mutable)? $expr.kind {
+            ExprKind::Column(_)
+            | ExprKind::Literal(_)
+            | ExprKind::Parameter(_)
+            | ExprKind::Outer(_)
+            | ExprKind::Subplan(_)
+            | ExprKind::Exists(_)
+            | ExprKind::ArraySubplan(_)
+            | ExprKind::Element
+            | ExprKind::Raise(_) => {}
+            ExprKind::Call { args, .. }
+            | ExprKind::And(args)
+            | ExprKind::Or(args)
+            | ExprKind::Coalesce(args)
+            | ExprKind::Array(args)
+            | ExprKind::Row(args)
+            | ExprKind::MinMax { args, .. } => args.$iter().for_each($f),
+            ExprKind::Retype(arg)
+            | ExprKind::InOut(arg)
+            | ExprKind::Not(arg)
+            | ExprKind::IsNull { arg, .. }
+            | ExprKind::IsBool { arg, .. }
+            | ExprKind::Field { arg, .. } => $f(arg),
+            ExprKind::ArrayCast { arg, element } => {
+                $f(arg);
+                $f(element);
+            }
+            ExprKind::IsDistinct { lhs, rhs, .. } | ExprKind::NullIf { lhs, rhs, .. } => {
+                $f(lhs);
+                $f(rhs);
+            }
+            ExprKind::Case { branches, otherwise } => {
+                for (condition, result) in branches {
+                    $f(condition);
+                    $f(result);
+                }
+                if let Some(otherwise) = otherwise {
+                    $f(otherwise);
+                }
+            }
+            ExprKind::AnyAll { lhs, array, .. } => {
+                $f(lhs);
+                $f(array);
+            }
+            ExprKind::Subscript { array, subscripts } => {
+                $f(array);
+                subscripts.$iter().for_each($f);
+            }
+            ExprKind::Slice { array, lower, upper } => {
+                $f(array);
+                if let Some(lower) = lower {
+                    $f(lower);
+                }
+                if let Some(upper) = upper {
+                    $f(upper);
+                }
+            }
+        }
+    };
+}
+
 impl Expr {
     /// An expression without a place in the text.
     pub fn new(kind: ExprKind, ty: impl Into<SqlType>) -> Self {
@@ -79,123 +143,12 @@ impl Expr {
 
     /// Calls `f` for each direct operand, in text order.
     pub fn for_each_child<'a>(&'a self, f: &mut dyn FnMut(&'a Self)) {
-        match &self.kind {
-            ExprKind::Column(_)
-            | ExprKind::Literal(_)
-            | ExprKind::Parameter(_)
-            | ExprKind::Outer(_)
-            | ExprKind::Subplan(_)
-            | ExprKind::Exists(_)
-            | ExprKind::ArraySubplan(_)
-            | ExprKind::Element
-            | ExprKind::Raise(_) => {}
-            ExprKind::Call { args, .. }
-            | ExprKind::And(args)
-            | ExprKind::Or(args)
-            | ExprKind::Coalesce(args)
-            | ExprKind::Array(args)
-            | ExprKind::Row(args)
-            | ExprKind::MinMax { args, .. } => args.iter().for_each(f),
-            ExprKind::Retype(arg)
-            | ExprKind::InOut(arg)
-            | ExprKind::Not(arg)
-            | ExprKind::IsNull { arg, .. }
-            | ExprKind::IsBool { arg, .. }
-            | ExprKind::Field { arg, .. } => f(arg),
-            ExprKind::ArrayCast { arg, element } => {
-                f(arg);
-                f(element);
-            }
-            ExprKind::IsDistinct { lhs, rhs, .. } | ExprKind::NullIf { lhs, rhs, .. } => {
-                f(lhs);
-                f(rhs);
-            }
-            ExprKind::Case { branches, otherwise } => {
-                for (condition, result) in branches {
-                    f(condition);
-                    f(result);
-                }
-                if let Some(otherwise) = otherwise {
-                    f(otherwise);
-                }
-            }
-            ExprKind::AnyAll { lhs, array, .. } => {
-                f(lhs);
-                f(array);
-            }
-            ExprKind::Subscript { array, subscripts } => {
-                f(array);
-                subscripts.iter().for_each(f);
-            }
-            ExprKind::Slice { array, lower, upper } => {
-                f(array);
-                for bound in lower.iter().chain(upper) {
-                    f(bound);
-                }
-            }
-        }
+        for_each_operand!(self, f, iter);
     }
 
     /// As [`Expr::for_each_child`], to change them.
     pub fn for_each_child_mut(&mut self, f: &mut dyn FnMut(&mut Self)) {
-        match &mut self.kind {
-            ExprKind::Column(_)
-            | ExprKind::Literal(_)
-            | ExprKind::Parameter(_)
-            | ExprKind::Outer(_)
-            | ExprKind::Subplan(_)
-            | ExprKind::Exists(_)
-            | ExprKind::ArraySubplan(_)
-            | ExprKind::Element
-            | ExprKind::Raise(_) => {}
-            ExprKind::Call { args, .. }
-            | ExprKind::And(args)
-            | ExprKind::Or(args)
-            | ExprKind::Coalesce(args)
-            | ExprKind::Array(args)
-            | ExprKind::Row(args)
-            | ExprKind::MinMax { args, .. } => args.iter_mut().for_each(f),
-            ExprKind::Retype(arg)
-            | ExprKind::InOut(arg)
-            | ExprKind::Not(arg)
-            | ExprKind::IsNull { arg, .. }
-            | ExprKind::IsBool { arg, .. }
-            | ExprKind::Field { arg, .. } => f(arg),
-            ExprKind::ArrayCast { arg, element } => {
-                f(arg);
-                f(element);
-            }
-            ExprKind::IsDistinct { lhs, rhs, .. } | ExprKind::NullIf { lhs, rhs, .. } => {
-                f(lhs);
-                f(rhs);
-            }
-            ExprKind::Case { branches, otherwise } => {
-                for (condition, result) in branches {
-                    f(condition);
-                    f(result);
-                }
-                if let Some(otherwise) = otherwise {
-                    f(otherwise);
-                }
-            }
-            ExprKind::AnyAll { lhs, array, .. } => {
-                f(lhs);
-                f(array);
-            }
-            ExprKind::Subscript { array, subscripts } => {
-                f(array);
-                subscripts.iter_mut().for_each(f);
-            }
-            ExprKind::Slice { array, lower, upper } => {
-                f(array);
-                if let Some(lower) = lower {
-                    f(lower);
-                }
-                if let Some(upper) = upper {
-                    f(upper);
-                }
-            }
-        }
+        for_each_operand!(self, f, iter_mut, mut);
     }
 
     /// Calls `f` for this and everything below it, parents first.

@@ -16,24 +16,19 @@ pub(crate) fn fold(ctx: &PlanContext<'_>, expr: &mut Expr) {
 fn fold_one(ctx: &PlanContext<'_>, expr: &mut Expr) {
     match &mut expr.kind {
         ExprKind::Call { function, args } => {
+            // The other arguments are not evaluated then, whatever they might raise; what already raised, does.
+            if function.strict && args.iter().any(|arg| is_null(arg)) && !args.iter().any(raised) {
+                expr.kind = ExprKind::Literal(Value::Null);
+                return;
+            }
             if function.volatility != Volatility::Immutable {
                 return;
             }
             narrow_date(function, args);
             let constants: Option<Vec<&Value>> = args.iter().map(Expr::as_literal).collect();
             let Some(values) = constants else {
-                if function.strict
-                    && args.iter().any(|arg| arg.as_literal().is_some_and(Value::is_null))
-                    && !args.iter().any(Expr::may_raise)
-                {
-                    expr.kind = ExprKind::Literal(Value::Null);
-                }
                 return;
             };
-            if function.strict && values.iter().any(|value| value.is_null()) {
-                expr.kind = ExprKind::Literal(Value::Null);
-                return;
-            }
             let vectors: Vec<Vector> = args
                 .iter()
                 .zip(values)
@@ -109,6 +104,11 @@ fn fold_one(ctx: &PlanContext<'_>, expr: &mut Expr) {
                 _ => {}
             }
         }
+        ExprKind::NullIf { lhs, rhs, .. } => {
+            if is_null(lhs) && !raised(rhs) || is_null(rhs) {
+                *expr = std::mem::replace(&mut **lhs, Expr::bool(true));
+            }
+        }
         ExprKind::Array(items) => {
             let values: Option<Vec<Value>> =
                 items.iter().map(|item| item.as_literal().cloned()).collect();
@@ -123,7 +123,7 @@ fn fold_one(ctx: &PlanContext<'_>, expr: &mut Expr) {
     }
 }
 
-/// AND (`absorbing` false) and OR (true): the absorbing constant wins, its opposite goes.
+/// AND (`absorbing` false) and OR (true): the absorbing constant wins, its opposite goes, nulls alone are null.
 fn fold_junction(expr: &mut Expr, absorbing: bool) {
     let (ExprKind::And(parts) | ExprKind::Or(parts)) = &mut expr.kind else {
         return;
@@ -141,12 +141,15 @@ fn fold_junction(expr: &mut Expr, absorbing: bool) {
     if let Some(at) = flat.iter().position(
         |part| matches!(part.kind, ExprKind::Literal(Value::Bool(value)) if value == absorbing),
     ) {
-        // What stands before it may still raise.
-        if !flat[..at].iter().any(Expr::may_raise) {
+        // Only a constant that raised before it is still seen: rows do not get to the others.
+        if !flat[..at].iter().any(raised) {
             expr.kind = ExprKind::Literal(Value::Bool(absorbing));
             return;
         }
         flat.truncate(at + 1);
+    }
+    if flat.len() > 1 && flat.iter().all(is_null) {
+        flat.truncate(1);
     }
     let position = expr.position;
     let folded = match flat.len() {
@@ -156,6 +159,40 @@ fn fold_junction(expr: &mut Expr, absorbing: bool) {
         _ => Expr::new(ExprKind::And(flat), TypeId::Bool),
     };
     *expr = Expr { position: folded.position.or(position), ..folded };
+}
+
+/// Folds the conjuncts of a condition that passes a row only when they are true: a null among them is as good as false.
+pub(super) fn fold_condition(predicates: &mut Vec<Expr>) {
+    predicates.iter_mut().for_each(null_to_false);
+    let is_false = |part: &Expr| matches!(part.kind, ExprKind::Literal(Value::Bool(false)));
+    if predicates.iter().any(is_false) && !predicates.iter().any(raised) {
+        *predicates = vec![Expr::bool(false)];
+    }
+}
+
+/// A null that only an AND or an OR stands over, in a condition.
+fn null_to_false(expr: &mut Expr) {
+    match &mut expr.kind {
+        ExprKind::Literal(Value::Null) => expr.kind = ExprKind::Literal(Value::Bool(false)),
+        ExprKind::And(parts) => {
+            parts.iter_mut().for_each(null_to_false);
+            fold_junction(expr, false);
+        }
+        ExprKind::Or(parts) => {
+            parts.iter_mut().for_each(null_to_false);
+            fold_junction(expr, true);
+        }
+        _ => {}
+    }
+}
+
+fn is_null(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::Literal(Value::Null))
+}
+
+/// Whether a constant below raised when it was folded.
+fn raised(expr: &Expr) -> bool {
+    expr.any(&|expr| matches!(expr.kind, ExprKind::Raise(_)))
 }
 
 /// `date < timestamp 'midnight'` compares dates: half the bytes, no conversion, and indexes and zone maps of the column apply.

@@ -10,6 +10,7 @@ mod pushdown;
 
 use crate::bind::Binder;
 use crate::logical::Logical;
+use crate::physical::JoinKind;
 
 pub(crate) use ctes::{cte_copy, inline_ctes};
 pub(crate) use fold::fold;
@@ -20,7 +21,19 @@ pub(crate) fn rewrite(binder: &mut Binder<'_>, plan: &mut Logical) {
         fold(binder.ctx, expr);
         factor::factor(expr);
     });
+    fold_conditions(plan);
     decorrelate::decorrelate(binder, plan);
     let whole = std::mem::replace(plan, Logical::one_row());
     *plan = pushdown::push_down(whole);
+}
+
+fn fold_conditions(plan: &mut Logical) {
+    match plan {
+        Logical::Filter { predicates, .. } => fold::fold_condition(predicates),
+        Logical::Join(join) if join.kind == JoinKind::Inner => {
+            fold::fold_condition(&mut join.predicates);
+        }
+        _ => {}
+    }
+    plan.inputs_mut().into_iter().for_each(fold_conditions);
 }
