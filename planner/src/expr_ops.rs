@@ -5,7 +5,7 @@
 use crate::column_set::ColumnSet;
 use crate::expr::{ColumnId, Expr, ExprKind};
 use damask_functions::{ScalarFunction, Volatility};
-use damask_types::{SqlType, TypeId, Value};
+use damask_types::{Position, SqlType, TypeId, Value};
 
 /// Hands each direct operand of an expression to a function, in text order; once for references, once for mutable ones.
 macro_rules! for_each_operand {
@@ -179,6 +179,17 @@ impl Expr {
                 set.insert(id);
             }
         });
+    }
+
+    /// Where it reads one of `columns`.
+    pub fn place_of(&self, columns: &ColumnSet) -> Option<Position> {
+        let mut place = None;
+        self.walk(&mut |expr| {
+            if place.is_none() && expr.as_column().is_some_and(|id| columns.contains(id)) {
+                place = expr.position;
+            }
+        });
+        place
     }
 
     /// The columns it reads.

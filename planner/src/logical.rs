@@ -12,7 +12,7 @@ use crate::physical::{JoinKind, LockStrength, LockWait, SetKind};
 use damask_catalog::object::Relation;
 use damask_functions::aggregate::AggregateFunction;
 use damask_functions::registry::TableFunction;
-use damask_types::{ColumnIndex, SqlType};
+use damask_types::{ColumnIndex, Position, SqlType};
 use std::sync::Arc;
 
 /// An operator with its inputs.
@@ -110,6 +110,23 @@ pub(crate) struct Call {
     pub(crate) filter: Option<Expr>,
     pub(crate) order: Vec<SortKey>,
     pub(crate) ty: SqlType,
+}
+
+impl Call {
+    /// Its expressions, in text order.
+    pub(crate) fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        let order = self.order.iter().map(|key| &key.expr);
+        self.args.iter().chain(order).chain(&self.filter)
+    }
+
+    /// The columns it reads.
+    pub(crate) fn columns(&self) -> ColumnSet {
+        let mut columns = ColumnSet::default();
+        for expr in self.exprs() {
+            expr.add_columns(&mut columns);
+        }
+        columns
+    }
 }
 
 /// A key of an order.
@@ -316,6 +333,15 @@ impl Logical {
         self.collect_free(&mut free, &mut made);
         free.subtract(&made);
         free
+    }
+
+    /// Where its text reads one of `columns`.
+    pub(crate) fn place_of(&self, columns: &ColumnSet) -> Option<Position> {
+        let mut place = None;
+        self.for_each_expr(&mut |expr| place = place.or_else(|| expr.place_of(columns)));
+        self.inputs()
+            .into_iter()
+            .fold(place, |place, input| place.or_else(|| input.place_of(columns)))
     }
 
     fn collect_free(&self, free: &mut ColumnSet, made: &mut ColumnSet) {

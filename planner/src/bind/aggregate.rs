@@ -56,23 +56,11 @@ impl Binder<'_> {
         env: &mut Env<'_>,
     ) -> Result<Expr> {
         let position = Position(expr.span.start);
-        let no_aggregate = |expr: &Expr, calls: &Option<Vec<(ColumnId, Call)>>| {
-            let ids: ColumnSet = calls.iter().flatten().map(|(id, _)| *id).collect();
-            if expr.columns().intersects(&ids) {
-                return Err(Error::new(
-                    SqlState::GROUPING_ERROR,
-                    "aggregate functions are not allowed in GROUP BY",
-                )
-                .at(expr.position.unwrap_or(position)));
-            }
-            Ok(())
-        };
         match &expr.kind {
             ast::ExprKind::Literal(ast::Literal::Integer(number)) => {
                 let index = ordinal(*number, outputs.len(), "GROUP BY", position)?;
                 let found = outputs[index].1.clone();
-                no_aggregate(&found, &env.calls)?;
-                return Ok(found);
+                return group_output(found, env);
             }
             ast::ExprKind::Literal(ast::Literal::Number(_) | ast::Literal::String(_)) => {
                 return Err(Error::new(SqlState::SYNTAX_ERROR, "non-integer constant in GROUP BY")
@@ -94,18 +82,44 @@ impl Binder<'_> {
                         )
                         .at(position));
                     }
-                    no_aggregate(first, &env.calls)?;
-                    return Ok((*first).clone());
+                    return group_output((*first).clone(), env);
                 }
             }
             _ => {}
         }
         // What group keys wait for lies below the aggregation.
         let mut own = Env::plain(env.scope, "GROUP BY");
-        let bound = self.bind_expr(expr, &mut own)?;
-        env.below.extend(own.pending);
-        Ok(bound)
+        let bound = self.bind_expr(expr, &mut own);
+        env.scope.enter(env.clause, true);
+        env.scope.aggregates.borrow_mut().below.extend(own.pending);
+        bound
     }
+}
+
+/// An output that is also a group key: it is computed below the aggregation, with the joins it waits for.
+fn group_output(expr: Expr, env: &mut Env<'_>) -> Result<Expr> {
+    let mut aggregates = env.scope.aggregates.borrow_mut();
+    let calls = aggregates.ids();
+    let mut place = expr.place_of(&calls);
+    let mut reads = expr.columns();
+    let pending = std::mem::take(&mut env.pending);
+    for wait in pending {
+        if wait.gives(&reads) {
+            reads.union(&wait.reads());
+            place = place.or_else(|| wait.place_of(&calls));
+            aggregates.below.push(wait);
+        } else {
+            env.pending.push(wait);
+        }
+    }
+    if calls.intersects(&reads) {
+        return Err(Error::new(
+            SqlState::GROUPING_ERROR,
+            "aggregate functions are not allowed in GROUP BY",
+        )
+        .at(place.unwrap_or_default()));
+    }
+    Ok(expr)
 }
 
 /// The aggregation of a query while the expressions above it are adapted.
@@ -185,7 +199,8 @@ impl<'b, 'a, 's> Grouping<'b, 'a, 's> {
             wait.plan.transform_exprs(&mut |expr| swap(expr, &complex));
         }
         for id in wait.plan.free_columns().iter() {
-            self.check(id, None, true)?;
+            let place = wait.place_of(&[id].into_iter().collect());
+            self.check(id, place, true)?;
         }
         Ok(())
     }

@@ -516,8 +516,7 @@ impl Binder<'_> {
             return Ok(plan);
         }
         // The sources do not see the target, except through LATERAL, which is left out here.
-        let outer =
-            Scope { parent: None, tables: vec![], merged: vec![], ctes: scope.ctes.clone() };
+        let outer = Scope { ctes: scope.ctes.clone(), ..Scope::root() };
         let item = self.bind_from(from, &outer)?;
         for table in item.tables {
             scope.add(table, at(from[0].span))?;

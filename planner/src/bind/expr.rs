@@ -3,9 +3,7 @@
 use super::scope::Scope;
 use super::subquery::Pending;
 use super::{Binder, resolve_type};
-use crate::column_set::ColumnSet;
 use crate::expr::{ColumnId, Expr, ExprKind};
-use crate::logical::Call;
 use damask_functions::registry::{CastContext, TableFunction};
 use damask_functions::resolve::{CommonContext, can_coerce, common_type, type_text};
 use damask_sql::ast::{self, Literal, Quantifier, SqlValue};
@@ -19,10 +17,6 @@ pub(crate) struct Env<'s> {
     pub(crate) clause: &'static str,
     /// Joins to be put under the operator that evaluates the expressions.
     pub(crate) pending: Vec<Pending>,
-    /// Whether aggregates may stand here, and those found.
-    pub(crate) calls: Option<Vec<(ColumnId, Call)>>,
-    /// Joins to be put under the aggregation.
-    pub(crate) below: Vec<Pending>,
     /// Whether set-returning functions may stand here, and those found.
     pub(crate) sets: Option<Vec<(ColumnId, &'static TableFunction, Vec<Expr>)>>,
     pub(crate) in_aggregate: bool,
@@ -31,15 +25,15 @@ pub(crate) struct Env<'s> {
 impl<'s> Env<'s> {
     /// A clause that holds neither aggregates nor set-returning functions.
     pub(crate) fn plain(scope: &'s Scope<'s>, clause: &'static str) -> Self {
-        Self {
-            scope,
-            clause,
-            pending: vec![],
-            calls: None,
-            below: vec![],
-            sets: None,
-            in_aggregate: false,
-        }
+        scope.enter(clause, false);
+        Self { scope, clause, pending: vec![], sets: None, in_aggregate: false }
+    }
+
+    /// The select list and the clauses that stand above the aggregation with it.
+    pub(crate) fn select(scope: &'s Scope<'s>) -> Self {
+        let env = Self { sets: Some(vec![]), ..Self::plain(scope, "SELECT") };
+        scope.enter("SELECT", true);
+        env
     }
 }
 
@@ -904,14 +898,18 @@ impl Binder<'_> {
         // Columns of this query are in sight, so that the message can say what is wrong.
         let mut env = Env::plain(scope, clause);
         let bound = self.bind_expr(expr, &mut env)?;
-        let own: ColumnSet =
-            scope.tables.iter().flat_map(|table| table.columns.iter().map(|c| c.id)).collect();
-        if !env.pending.is_empty() || bound.columns().intersects(&own) {
+        let own = scope.own_columns();
+        let place = bound.place_of(&own);
+        let place = place.or_else(|| env.pending.iter().find_map(|wait| wait.place_of(&own)));
+        if let Some(place) = place {
             return Err(Error::new(
                 SqlState::INVALID_COLUMN_REFERENCE,
                 format!("argument of {clause} must not contain variables"),
             )
-            .at(bound.position.unwrap_or_default()));
+            .at(place));
+        }
+        if !env.pending.is_empty() {
+            return Err(Error::unsupported(format!("correlated subquery in {clause}")));
         }
         if !can_coerce(bound.ty.id, ty, CastContext::Assignment) {
             return Err(Error::new(

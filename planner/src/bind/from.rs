@@ -483,12 +483,12 @@ impl Binder<'_> {
         let mut plan_right = right.plan;
         if let JoinCondition::On(condition) = &join.condition {
             let scope = Scope {
-                parent: Some(outer),
                 tables: tables.clone(),
                 merged: all_merged.clone(),
-                ctes: vec![],
+                ..Scope::inside(outer)
             };
             let mut env = Env::plain(&scope, "JOIN/ON");
+            scope.enter("JOIN conditions", false);
             let bound = self.bind_condition(condition, &mut env)?;
             bound.conjuncts(&mut predicates);
             if !env.pending.is_empty() {
@@ -611,7 +611,7 @@ fn function_table(alias: &str, names: Vec<(String, SqlType)>, columns: &[ColumnI
 }
 
 fn lateral_scope<'s>(outer: &'s Scope<'s>, left: &[ScopeTable]) -> Scope<'s> {
-    Scope { parent: Some(outer), tables: left.to_vec(), merged: vec![], ctes: vec![] }
+    Scope { tables: left.to_vec(), ..Scope::inside(outer) }
 }
 
 fn depends(right: &Logical, left: &Logical) -> bool {

@@ -2,6 +2,7 @@
 
 use super::Binder;
 use super::expr::Env;
+use crate::column_set::ColumnSet;
 use crate::expr::{Expr, ExprKind};
 use crate::logical::{Call, SortKey};
 use damask_functions::ScalarFunction;
@@ -131,16 +132,12 @@ impl Binder<'_> {
         }
         let is_aggregate = !damask_functions::registry::aggregates(name).is_empty();
         let was_in_aggregate = env.in_aggregate;
+        // What an aggregate's arguments wait for is gathered apart.
         let outer_pending = if is_aggregate { std::mem::take(&mut env.pending) } else { vec![] };
         env.in_aggregate |= is_aggregate;
-        let result =
-            self.bind_call(call, name, at, was_in_aggregate, env).map_err(|error| error.at(at));
+        let result = self.bind_call(call, name, at, env).map_err(|error| error.at(at));
         env.in_aggregate = was_in_aggregate;
-        if is_aggregate {
-            // What the arguments wait for lies below the aggregation.
-            let inner = std::mem::replace(&mut env.pending, outer_pending);
-            env.below.extend(inner);
-        }
+        env.pending.splice(0..0, outer_pending);
         result
     }
 
@@ -149,7 +146,6 @@ impl Binder<'_> {
         call: &FunctionCall,
         name: &str,
         at: Position,
-        was_in_aggregate: bool,
         env: &mut Env<'_>,
     ) -> Result<Expr> {
         let mut args = vec![];
@@ -221,19 +217,15 @@ impl Binder<'_> {
                 self.bind_set(&resolved, args, env)
             }
             ResolvedFunction::Aggregate(resolved) => {
-                if was_in_aggregate {
-                    return Err(Error::new(
-                        SqlState::GROUPING_ERROR,
-                        "aggregate function calls cannot be nested",
-                    ));
-                }
                 let mut converted = vec![];
                 for (arg, ty) in args.into_iter().zip(&resolved.args) {
                     converted.push(self.convert_operand(arg, *ty)?);
                 }
                 let filter = match &call.filter {
                     Some(filter) => {
+                        let (clause, is_allowed) = env.scope.enter("FILTER", false);
                         let bound = self.bind_expr(filter, env)?;
+                        env.scope.enter(clause, is_allowed);
                         Some(self.condition(bound, "FILTER")?)
                     }
                     None => None,
@@ -270,18 +262,24 @@ impl Binder<'_> {
                     order,
                     ty,
                 };
-                let Some(calls) = &mut env.calls else {
-                    return Err(Error::new(
-                        SqlState::GROUPING_ERROR,
-                        format!("aggregate functions are not allowed in {}", env.clause),
-                    ));
+                let mut reads = call.columns();
+                for wait in &env.pending {
+                    reads.union(&wait.reads());
+                }
+                let place = |columns: &ColumnSet| {
+                    let direct = call.exprs().find_map(|expr| expr.place_of(columns));
+                    direct.or_else(|| env.pending.iter().find_map(|wait| wait.place_of(columns)))
                 };
+                let owner = env.scope.aggregating(&reads, place)?;
+                let mut aggregates = owner.aggregates.borrow_mut();
+                aggregates.below.append(&mut env.pending);
                 // The same call twice is computed once.
-                if let Some((id, _)) = calls.iter().find(|(_, other)| same_call(other, &call)) {
+                let same = aggregates.calls.iter().find(|(_, other)| same_call(other, &call));
+                if let Some((id, _)) = same {
                     return Ok(Expr::column(*id, ty));
                 }
                 let id = self.new_column(ty);
-                calls.push((id, call));
+                aggregates.calls.push((id, call));
                 Ok(Expr::column(id, ty))
             }
         }

@@ -1,7 +1,7 @@
 //! Queries: WITH, SELECT, VALUES, set operations, ORDER BY and LIMIT.
 
 use super::expr::Env;
-use super::scope::{Scope, ScopeTable};
+use super::scope::{Aggregates, Scope, ScopeTable};
 use super::{Binder, Bound, BoundColumn, CteEntry, CtePlan, at};
 use crate::column_set::ColumnSet;
 use crate::expr::{ColumnId, Expr, ExprKind};
@@ -91,29 +91,19 @@ impl Binder<'_> {
         if query.with_ties {
             return Err(Error::unsupported("WITH TIES").at(at(query.span)));
         }
-        let mut bound = match &query.body {
+        let bound = match &query.body {
             QueryBody::Select(select) => self.bind_select(select, query, &scope)?,
             QueryBody::Values(rows) => {
                 let bound = self.bind_values(rows, &scope)?;
-                self.order_output(bound, query)?
+                let bound = self.order_output(bound, query)?;
+                self.bind_limit(bound, query, &scope)?
             }
             QueryBody::SetOperation(operation) => {
                 let bound = self.bind_set_operation(operation, &scope)?;
-                self.order_output(bound, query)?
+                let bound = self.order_output(bound, query)?;
+                self.bind_limit(bound, query, &scope)?
             }
         };
-        if query.limit.is_some() || query.offset.is_some() {
-            let limit = match &query.limit {
-                Some(limit) => Some(self.bind_constant(limit, &scope, "LIMIT", TypeId::Int8)?),
-                None => None,
-            };
-            let offset = match &query.offset {
-                Some(offset) => Some(self.bind_constant(offset, &scope, "OFFSET", TypeId::Int8)?),
-                None => None,
-            };
-            let limit = limit.filter(|limit| !matches!(limit.kind, ExprKind::Literal(Value::Null)));
-            bound.plan = Logical::Limit { input: Box::new(bound.plan), limit, offset };
-        }
         if !query.locking.is_empty() && !matches!(query.body, QueryBody::Select(_)) {
             let word = lock_word(query.locking[0].strength);
             let what = if matches!(query.body, QueryBody::Values(_)) {
@@ -396,8 +386,7 @@ impl Binder<'_> {
             return Err(Error::unsupported("WINDOW clause").at(at(select.windows[0].name.span)));
         }
         let from = self.bind_from(&select.from, outer)?;
-        let scope =
-            Scope { parent: Some(outer), tables: from.tables, merged: from.merged, ctes: vec![] };
+        let scope = Scope { tables: from.tables, merged: from.merged, ..Scope::inside(outer) };
         let mut plan = from.plan;
         if let Some(filter) = &select.filter {
             let mut env = Env::plain(&scope, "WHERE");
@@ -407,8 +396,7 @@ impl Binder<'_> {
             plan = Self::attach(plan, env.pending, &mut conjuncts);
             plan = plan.filter(conjuncts);
         }
-        let mut env =
-            Env { calls: Some(vec![]), sets: Some(vec![]), ..Env::plain(&scope, "SELECT") };
+        let mut env = Env::select(&scope);
         // The select list.
         let mut outputs: Vec<Output> = vec![];
         for item in &select.items {
@@ -448,12 +436,12 @@ impl Binder<'_> {
                 on.push(self.known(bound)?);
             }
         }
-        let calls = env.calls.take().unwrap_or_default();
+        let Aggregates { calls, below, .. } = scope.aggregates.take();
         let mut sets = env.sets.take().unwrap_or_default();
         let mut pending = env.pending;
         let is_aggregated = is_grouped_by || !calls.is_empty() || select.having.is_some();
         if is_aggregated {
-            plan = Self::attach(plan, env.below, &mut vec![]);
+            plan = Self::attach(plan, below, &mut vec![]);
             let mut grouping =
                 super::aggregate::Grouping::new(self, plan, groups, calls, is_grouped_by, &scope);
             for output in &mut outputs {
@@ -478,11 +466,13 @@ impl Binder<'_> {
         plan = Self::attach(plan, pending, &mut having);
         plan = plan.filter(having);
         plan = project_sets(plan, sets);
+        let inside = plan.output_set();
         // Outputs, then what only the order reads.
         let mut exprs: Vec<(ColumnId, Expr)> = vec![];
         let mut columns = vec![];
         for output in outputs {
-            let id = match output.expr.as_column() {
+            // A column of a query around this one is copied: its id stays the outer column's.
+            let id = match output.expr.as_column().filter(|id| inside.contains(*id)) {
                 Some(id) => id,
                 None => self.new_column(output.expr.ty),
             };
@@ -498,7 +488,8 @@ impl Binder<'_> {
             let id = if let Some((id, _)) = found {
                 *id
             } else {
-                let id = expr.as_column().unwrap_or_else(|| binder.new_column(expr.ty));
+                let own = expr.as_column().filter(|id| inside.contains(*id));
+                let id = own.unwrap_or_else(|| binder.new_column(expr.ty));
                 exprs.push((id, expr.clone()));
                 id
             };
@@ -578,7 +569,24 @@ impl Binder<'_> {
             let exprs = visible_ids.iter().map(|&id| (id, self.column_expr(id))).collect();
             plan = project(plan, exprs);
         }
-        Ok(Bound { plan, columns })
+        self.bind_limit(Bound { plan, columns }, query, &scope)
+    }
+
+    /// LIMIT and OFFSET, in whose sight the query's columns are so that the message can say what is wrong.
+    fn bind_limit(&mut self, bound: Bound, query: &Query, scope: &Scope<'_>) -> Result<Bound> {
+        if query.limit.is_none() && query.offset.is_none() {
+            return Ok(bound);
+        }
+        let mut constant = |expr: &Option<ast::Expr>, clause| {
+            expr.as_ref()
+                .map(|expr| self.bind_constant(expr, scope, clause, TypeId::Int8))
+                .transpose()
+        };
+        let limit = constant(&query.limit, "LIMIT")?
+            .filter(|limit| !matches!(limit.kind, ExprKind::Literal(Value::Null)));
+        let offset = constant(&query.offset, "OFFSET")?;
+        let plan = Logical::Limit { input: Box::new(bound.plan), limit, offset };
+        Ok(Bound { plan, columns: bound.columns })
     }
 
     fn bind_item(
@@ -828,14 +836,21 @@ pub(crate) fn output_name(expr: &ast::Expr) -> String {
             Ast::Row { .. } => strong("row"),
             Ast::AtTimeZone { .. } => strong("timezone"),
             Ast::Grouping(_) => strong("grouping"),
-            Ast::Subquery(query) => match &query.body {
-                QueryBody::Select(select) => match select.items.first() {
-                    Some(SelectItem { alias: Some(alias), .. }) => strong(alias.as_str()),
-                    Some(SelectItem { expr, alias: None }) => name_of(expr),
-                    None => (None, false),
-                },
-                QueryBody::Values(_) | QueryBody::SetOperation(_) => (None, false),
-            },
+            Ast::Subquery(query) => {
+                let mut query = &**query;
+                while let QueryBody::SetOperation(operation) = &query.body {
+                    query = &operation.left;
+                }
+                match &query.body {
+                    QueryBody::Select(select) => match select.items.first() {
+                        Some(SelectItem { alias: Some(alias), .. }) => strong(alias.as_str()),
+                        Some(SelectItem { expr, alias: None }) => name_of(expr),
+                        None => (None, false),
+                    },
+                    QueryBody::Values(_) => strong("column1"),
+                    QueryBody::SetOperation(_) => (None, false),
+                }
+            }
             Ast::SqlValue(value) => strong(match value {
                 ast::SqlValue::CurrentDate => "current_date",
                 ast::SqlValue::CurrentTime(_) => "current_time",

@@ -1,14 +1,18 @@
 //! Which names mean what.
 
+use super::subquery::Pending;
 use super::{Binder, CteEntry};
+use crate::column_set::ColumnSet;
 use crate::expr::{ColumnId, Expr};
+use crate::logical::Call;
 use damask_catalog::object::{Relation, RelationKind};
 use damask_sql::ast::{Ident, Name};
 use damask_types::{Error, Position, Result, SqlState, TypeId};
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// The names in sight at one place: tables of this query, then those of the queries around it.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(crate) struct Scope<'s> {
     /// The query around this one.
     pub(crate) parent: Option<&'s Scope<'s>>,
@@ -17,6 +21,41 @@ pub(crate) struct Scope<'s> {
     pub(crate) merged: Vec<(String, Expr)>,
     /// Common table expressions of this query's WITH.
     pub(crate) ctes: Vec<CteEntry>,
+    /// What this query aggregates, its own expressions and those of the queries inside it together.
+    pub(crate) aggregates: RefCell<Aggregates>,
+}
+
+/// The aggregate calls that belong to one query.
+///
+/// A call belongs to the innermost query whose columns its arguments read, so that one found deep in a subquery may be
+/// computed out here, before the subquery runs.
+#[derive(Debug)]
+pub(crate) struct Aggregates {
+    /// The clause being bound, for messages.
+    clause: &'static str,
+    /// Whether that clause is evaluated above the aggregation.
+    is_allowed: bool,
+    pub(crate) calls: Vec<(ColumnId, Call)>,
+    /// Joins that the arguments wait for, to be put under the aggregation.
+    pub(crate) below: Vec<Pending>,
+}
+
+impl Aggregates {
+    /// The calls' results.
+    pub(crate) fn ids(&self) -> ColumnSet {
+        self.calls.iter().map(|(id, _)| *id).collect()
+    }
+}
+
+impl Default for Aggregates {
+    fn default() -> Self {
+        Self {
+            clause: "FROM clause of their own query level",
+            is_allowed: false,
+            calls: vec![],
+            below: vec![],
+        }
+    }
 }
 
 /// A table under its alias.
@@ -61,6 +100,70 @@ impl<'s> Scope<'s> {
     /// A scope inside `parent`.
     pub(crate) fn inside(parent: &'s Scope<'s>) -> Self {
         Self { parent: Some(parent), ..Self::default() }
+    }
+
+    /// Says which clause of this query is bound next, and whether aggregates may stand in it; gives what was said before.
+    pub(crate) fn enter(&self, clause: &'static str, is_allowed: bool) -> (&'static str, bool) {
+        let mut aggregates = self.aggregates.borrow_mut();
+        let before = (aggregates.clause, aggregates.is_allowed);
+        (aggregates.clause, aggregates.is_allowed) = (clause, is_allowed);
+        before
+    }
+
+    /// The query that an aggregate belongs to whose arguments read `reads`: the innermost that one of the columns is of, this
+    /// one if there is none. `place` says where the arguments read a column.
+    ///
+    /// # Errors
+    /// 42803 when an argument is itself an aggregate of that query, or the query's clause takes none.
+    pub(crate) fn aggregating(
+        &self,
+        reads: &ColumnSet,
+        place: impl Fn(&ColumnSet) -> Option<Position>,
+    ) -> Result<&Self> {
+        let mut level = Some(self);
+        let mut owner = self;
+        while let Some(scope) = level {
+            let calls = scope.aggregates.borrow().ids();
+            if calls.intersects(reads) {
+                return Err(Error::new(
+                    SqlState::GROUPING_ERROR,
+                    "aggregate function calls cannot be nested",
+                )
+                .at(place(&calls).unwrap_or_default()));
+            }
+            if scope.owns(reads) {
+                owner = scope;
+                break;
+            }
+            level = scope.parent;
+        }
+        let aggregates = owner.aggregates.borrow();
+        if !aggregates.is_allowed {
+            return Err(Error::new(
+                SqlState::GROUPING_ERROR,
+                format!("aggregate functions are not allowed in {}", aggregates.clause),
+            ));
+        }
+        drop(aggregates);
+        Ok(owner)
+    }
+
+    /// Whether one of the columns is of a table of this query.
+    pub(crate) fn owns(&self, columns: &ColumnSet) -> bool {
+        self.own_columns().intersects(columns)
+    }
+
+    /// The columns of this query's tables.
+    pub(crate) fn own_columns(&self) -> ColumnSet {
+        let mut own = ColumnSet::default();
+        for table in &self.tables {
+            let columns = table.columns.iter().map(|column| column.id);
+            own.extend(columns.chain(table.row_id).chain(table.table_oid));
+        }
+        for (_, merged) in &self.merged {
+            merged.add_columns(&mut own);
+        }
+        own
     }
 
     /// The common table expression of this name, innermost first.

@@ -8,11 +8,12 @@
 
 use super::scope::Scope;
 use super::{Binder, Bound, at};
+use crate::column_set::ColumnSet;
 use crate::expr::{ColumnId, Expr, ExprKind};
 use crate::logical::{Call, Join, Logical};
 use crate::physical::{JoinKind, PlanId};
 use damask_sql::ast::Query;
-use damask_types::{Error, Result, SqlState, SqlType, TypeId};
+use damask_types::{Error, Position, Result, SqlState, SqlType, TypeId};
 
 /// A join that an expression waits for.
 #[derive(Debug)]
@@ -22,6 +23,32 @@ pub(crate) struct Pending {
     pub(crate) predicates: Vec<Expr>,
     /// The mark, or none for [`JoinKind::Single`].
     pub(crate) mark: Option<ColumnId>,
+}
+
+impl Pending {
+    /// The columns that it reads and does not make.
+    pub(crate) fn reads(&self) -> ColumnSet {
+        let mut reads = self.plan.free_columns();
+        for predicate in &self.predicates {
+            predicate.add_columns(&mut reads);
+        }
+        reads.subtract(&self.plan.output_set());
+        reads
+    }
+
+    /// Where its text reads one of `columns`.
+    pub(crate) fn place_of(&self, columns: &ColumnSet) -> Option<Position> {
+        let own = self.predicates.iter().find_map(|predicate| predicate.place_of(columns));
+        own.or_else(|| self.plan.place_of(columns))
+    }
+
+    /// Whether one of `columns` is what it gives.
+    pub(crate) fn gives(&self, columns: &ColumnSet) -> bool {
+        match self.mark {
+            Some(mark) => columns.contains(mark),
+            None => self.plan.output_set().intersects(columns),
+        }
+    }
 }
 
 impl Binder<'_> {
@@ -145,9 +172,7 @@ impl Binder<'_> {
             } else {
                 "subquery has too many columns"
             };
-            return Err(
-                Error::new(SqlState::SYNTAX_ERROR, message).at(damask_types::Position(location))
-            );
+            return Err(Error::new(SqlState::SYNTAX_ERROR, message).at(Position(location)));
         }
         let mut comparisons = vec![];
         for (lhs, column) in lhs.into_iter().zip(&bound.columns) {
