@@ -11,7 +11,7 @@ use crate::object::{
     Column, Constraint, ConstraintKind, ForeignKeyAction, Identity, Index, IndexKey, Relation,
     RelationKind, Role, Schema, Sequence,
 };
-use crate::snapshot::{CatalogSnapshot, PG_CATALOG, PUBLIC};
+use crate::snapshot::{CatalogSnapshot, PG_CATALOG, PUBLIC, TEMP_PREFIX};
 use crate::store::{
     self, Catalog, Change, Record, comment_record, relation_records, role_record, schema_record,
 };
@@ -220,6 +220,44 @@ impl CatalogTxn {
             )
             .detail("The prefix \"pg_\" is reserved for system schemas."));
         }
+        self.put_new_schema(txn, name, owner)
+    }
+
+    /// The schema of a session's temporary relations, made when there is none.
+    pub fn create_temp_schema(&mut self, txn: &mut Txn, number: i32, owner: Oid) -> Result<Oid> {
+        let name = format!("{TEMP_PREFIX}{number}");
+        match self.current.schema_by_name(&name) {
+            Some(schema) => Ok(schema.oid),
+            None => self.put_new_schema(txn, &name, owner),
+        }
+    }
+
+    /// Drops the relations of a schema whatever depends on them, and the schema itself if `with_schema`.
+    pub fn drop_whole_schema(&mut self, txn: &mut Txn, oid: Oid, with_schema: bool) -> Result<()> {
+        let inside: Vec<Oid> = self
+            .current
+            .user_relations()
+            .into_iter()
+            .filter(|relation| relation.schema == oid)
+            .map(|relation| relation.oid)
+            .collect();
+        for relation in inside {
+            // Dropping one may have dropped others.
+            self.drop_relation(txn, relation)?;
+        }
+        if with_schema && self.current.schema(oid).is_some() {
+            self.drop_schema(txn, oid)?;
+        }
+        Ok(())
+    }
+
+    /// Schemas of temporary relations: those that no session has are what a crash left.
+    pub fn temp_schemas(&self) -> Vec<Oid> {
+        let schemas = self.current.schemas().into_iter();
+        schemas.filter(|schema| self.current.is_temp(schema.oid)).map(|schema| schema.oid).collect()
+    }
+
+    fn put_new_schema(&mut self, txn: &mut Txn, name: &str, owner: Oid) -> Result<Oid> {
         let schema = Schema { oid: self.new_oid()?, name: name.to_owned(), owner };
         store::replace(self.catalog.engine(), txn, &[], &[schema_record(&schema)])?;
         let oid = schema.oid;
@@ -563,7 +601,10 @@ impl CatalogTxn {
 
     /// The name of a relation as messages show it: qualified unless it is in `public`.
     pub fn qualified(&self, relation: &Relation) -> String {
-        if relation.schema == PUBLIC || relation.schema == PG_CATALOG {
+        if relation.schema == PUBLIC
+            || relation.schema == PG_CATALOG
+            || self.current.is_temp(relation.schema)
+        {
             relation.name.clone()
         } else {
             format!("{}.{}", self.current.schema_name(relation.schema), relation.name)
@@ -726,6 +767,7 @@ impl CatalogTxn {
                 match_full,
             } => {
                 let target = target.unwrap_or(table);
+                self.check_same_persistence(&relation, target)?;
                 let (target_columns, target_index) =
                     self.referenced_key(&relation, &name, &columns, target, &target_columns)?;
                 ConstraintKind::ForeignKey {
@@ -782,6 +824,26 @@ impl CatalogTxn {
             (true, nulls_not_distinct, primary),
         )?;
         Ok(index.oid)
+    }
+
+    /// # Errors
+    /// 42P16 for a foreign key between a temporary table and one that is not of the same session's.
+    fn check_same_persistence(&self, table: &Relation, target: Oid) -> Result<()> {
+        let target = self.current.relation(target).expect("the caller resolved the target");
+        let message =
+            match (self.current.is_temp(table.schema), self.current.is_temp(target.schema)) {
+                (false, true) => {
+                    "constraints on permanent tables may reference only permanent tables"
+                }
+                (true, false) => {
+                    "constraints on temporary tables may reference only temporary tables"
+                }
+                (true, true) if table.schema != target.schema => {
+                    "constraints on temporary tables must involve temporary tables of this session"
+                }
+                (true, true) | (false, false) => return Ok(()),
+            };
+        Err(Error::new(SqlState::INVALID_TABLE_DEFINITION, message))
     }
 
     /// The referenced columns of a foreign key and the unique index on them.

@@ -15,6 +15,10 @@ pub const PUBLIC: Oid = Oid(2200);
 pub const INFORMATION_SCHEMA: Oid = Oid(13_183);
 /// The OID of the role `postgres`.
 pub const BOOTSTRAP_ROLE: Oid = Oid(10);
+/// What the names of sessions' schemas of temporary relations begin with; a number follows.
+pub const TEMP_PREFIX: &str = "pg_temp_";
+/// The name under which each session finds its own schema of temporary relations.
+pub const TEMP_ALIAS: &str = "pg_temp";
 /// The OID of the database `postgres`.
 pub const DATABASE: Oid = Oid(5);
 
@@ -71,6 +75,10 @@ pub struct SearchPath {
     pub schemas: Vec<Oid>,
     /// Where new objects go: the first schema of the setting that exists.
     pub creation: Option<Oid>,
+    /// The session's schema of temporary relations, if it has one; `pg_temp` names it.
+    pub temp: Option<Oid>,
+    /// The setting names `pg_temp` before every other schema: new objects are temporary.
+    pub creates_temp: bool,
 }
 
 impl CatalogSnapshot {
@@ -97,6 +105,19 @@ impl CatalogSnapshot {
     /// The schema of this name.
     pub fn schema_by_name(&self, name: &str) -> Option<&Arc<Schema>> {
         self.schemas.get(self.schema_names.get(name)?)
+    }
+
+    /// The schema that a name written by a session means: `pg_temp` is its own.
+    pub fn schema_for(&self, name: &str, path: &SearchPath) -> Option<&Arc<Schema>> {
+        if name == TEMP_ALIAS {
+            return self.schema(path.temp?);
+        }
+        self.schema_by_name(name)
+    }
+
+    /// Whether a schema holds the temporary relations of some session.
+    pub fn is_temp(&self, schema: Oid) -> bool {
+        schema >= Oid::FIRST_USER && self.schema_name(schema).starts_with(TEMP_PREFIX)
     }
 
     /// The name of a schema; empty if there is none of this OID.
@@ -161,7 +182,7 @@ impl CatalogSnapshot {
     pub fn find(&self, name: &ObjectName, path: &SearchPath) -> Result<Option<&Arc<Relation>>> {
         match &name.schema {
             Some(schema) => Ok(self
-                .schema_by_name(schema)
+                .schema_for(schema, path)
                 .and_then(|schema| self.relation_in(schema.oid, &name.name))),
             None => {
                 Ok(path.schemas.iter().find_map(|&schema| self.relation_in(schema, &name.name)))
@@ -176,7 +197,7 @@ impl CatalogSnapshot {
         path: &SearchPath,
     ) -> Option<(&Arc<Relation>, &Arc<Index>)> {
         let oid = match &name.schema {
-            Some(schema) => self.name_in(self.schema_by_name(schema)?.oid, &name.name)?,
+            Some(schema) => self.name_in(self.schema_for(schema, path)?.oid, &name.name)?,
             None => path.schemas.iter().find_map(|&schema| self.name_in(schema, &name.name))?,
         };
         self.index(*oid)
@@ -222,19 +243,33 @@ impl CatalogSnapshot {
     }
 
     /// Resolves the `search_path` setting: names in order, `"$user"` already replaced or left out. Missing schemas are skipped.
-    pub fn search_path<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> SearchPath {
-        let mut path = SearchPath::default();
+    ///
+    /// `temp` is the session's schema of temporary relations: it comes first unless the setting names `pg_temp` elsewhere.
+    pub fn search_path<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a str>,
+        temp: Option<Oid>,
+    ) -> SearchPath {
+        let mut path = SearchPath { temp, ..SearchPath::default() };
         for name in names {
-            let Some(schema) = self.schema_by_name(name) else {
+            if name == TEMP_ALIAS && path.creation.is_none() {
+                path.creates_temp = true;
+                path.creation = temp;
+            }
+            let Some(schema) = self.schema_for(name, &path) else {
                 continue;
             };
-            if !path.schemas.contains(&schema.oid) {
-                path.schemas.push(schema.oid);
+            let oid = schema.oid;
+            if !path.schemas.contains(&oid) {
+                path.schemas.push(oid);
             }
-            path.creation.get_or_insert(schema.oid);
+            path.creation.get_or_insert(oid);
         }
         if !path.schemas.contains(&PG_CATALOG) {
             path.schemas.insert(0, PG_CATALOG);
+        }
+        if let Some(temp) = temp.filter(|temp| !path.schemas.contains(temp)) {
+            path.schemas.insert(0, temp);
         }
         path
     }

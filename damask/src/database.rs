@@ -84,6 +84,7 @@ impl Database {
             EngineOptions { pool_bytes: options.pool_bytes, ..EngineOptions::default() };
         let engine = Engine::open(env.clone(), location, engine_options)?;
         let catalog = Arc::new(Catalog::open(engine, options.creator.as_deref())?);
+        crate::session::ddl::temporary::drop_leftovers(&catalog)?;
         let backends = Arc::new(Backends::new(Arc::clone(&env.clock)));
         let shared = Shared { env, catalog, backends, plans: PlanCache::default(), options };
         Ok(Self { shared: Arc::new(shared) })

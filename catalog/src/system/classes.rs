@@ -34,6 +34,7 @@ pub(super) fn pg_class(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         let kind = kind_letter(relation);
         let stored =
             relation.kind == RelationKind::Table || relation.kind == RelationKind::Sequence;
+        let persistence = letter(if ctx.snapshot.is_temp(relation.schema) { 't' } else { 'p' });
         let (tuples, pages) = if stored { ctx.session.size(relation) } else { (-1, 0) };
         rows.push(&[
             ("oid", Value::Oid(relation.oid)),
@@ -45,7 +46,7 @@ pub(super) fn pg_class(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             ("relpages", Value::Int4(pages as i32)),
             ("reltuples", Value::Float4(tuples as f32)),
             ("relhasindex", Value::Bool(!relation.indexes.is_empty())),
-            ("relpersistence", letter('p')),
+            ("relpersistence", persistence.clone()),
             ("relkind", letter(kind)),
             ("relnatts", Value::Int2(column_count(relation))),
             ("relchecks", Value::Int2(check_count(relation))),
@@ -65,7 +66,7 @@ pub(super) fn pg_class(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
                 ("relam", Value::Oid(BTREE)),
                 ("relfilenode", Value::Oid(index.oid)),
                 ("reltuples", Value::Float4(tuples as f32)),
-                ("relpersistence", letter('p')),
+                ("relpersistence", persistence.clone()),
                 ("relkind", letter('i')),
                 ("relnatts", Value::Int2(index.keys.len() as i16)),
                 ("relispopulated", Value::Bool(true)),

@@ -131,8 +131,11 @@ pub fn call(ctx: &SystemContext<'_>, function: &str, args: &[Value]) -> Option<R
         | "has_tablespace_privilege"
         | "has_language_privilege"
         | "pg_has_role" => Value::Bool(true),
-        "pg_is_other_temp_schema" => Value::Bool(false),
-        "pg_my_temp_schema" => Value::Oid(Oid::NONE),
+        "pg_is_other_temp_schema" => {
+            let schema = args.oid(0);
+            Value::Bool(snapshot.is_temp(schema) && ctx.path.temp != Some(schema))
+        }
+        "pg_my_temp_schema" => Value::Oid(ctx.path.temp.unwrap_or(Oid::NONE)),
         "to_regclass" => found(args.text(0).map(|name| reg_from_name(ctx, TypeId::RegClass, name))),
         "to_regtype" => found(args.text(0).map(|name| reg_from_name(ctx, TypeId::RegType, name))),
         "to_regnamespace" => {
@@ -320,7 +323,7 @@ pub fn reg_from_name(ctx: &SystemContext<'_>, ty: TypeId, name: &str) -> Result<
         }),
         TypeId::RegNamespace => {
             let parts = parse_name(name)?;
-            ctx.snapshot.schema_by_name(&parts[0]).map(|schema| schema.oid).ok_or_else(|| {
+            ctx.snapshot.schema_for(&parts[0], ctx.path).map(|schema| schema.oid).ok_or_else(|| {
                 Error::new(
                     SqlState::INVALID_SCHEMA_NAME,
                     format!("schema \"{}\" does not exist", parts[0]),
@@ -390,7 +393,7 @@ fn relation_by_text(snapshot: &CatalogSnapshot, path: &SearchPath, name: &str) -
     let base = parts.pop().expect("a name has a part");
     let wanted = ObjectName { schema: parts.pop(), name: base };
     if let Some(schema) = &wanted.schema
-        && snapshot.schema_by_name(schema).is_none()
+        && snapshot.schema_for(schema, path).is_none()
     {
         return Err(Error::new(
             SqlState::INVALID_SCHEMA_NAME,

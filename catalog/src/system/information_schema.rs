@@ -33,17 +33,24 @@ pub(super) fn schemata(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
 pub(super) fn tables(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     for relation in ctx.snapshot.all_relations() {
         let kind = kind_letter(relation);
-        if kind == 'S' {
+        let is_temp = ctx.snapshot.is_temp(relation.schema);
+        if kind == 'S' || (is_temp && ctx.path.temp != Some(relation.schema)) {
             continue;
         }
+        let table_type = match kind {
+            _ if is_temp => "LOCAL TEMPORARY",
+            'v' => "VIEW",
+            _ => "BASE TABLE",
+        };
         let (catalog, schema) = place(ctx, relation);
         rows.push(&[
             ("table_catalog", catalog),
             ("table_schema", schema),
             ("table_name", text(&relation.name)),
-            ("table_type", text(if kind == 'v' { "VIEW" } else { "BASE TABLE" })),
+            ("table_type", text(table_type)),
             ("is_insertable_into", yes_or_no(kind == 'r')),
             ("is_typed", yes_or_no(false)),
+            ("commit_action", if is_temp { text("PRESERVE") } else { Value::Null }),
         ]);
     }
 }

@@ -78,6 +78,7 @@ impl Session {
             ));
         }
         self.check_writable("COPY FROM")?;
+        self.use_relation(&relation, true)?;
         self.lock(relation.oid, TableLock::RowExclusive)?;
         let relation = self.resolve(name)?;
         let columns = columns(&relation, names)?;

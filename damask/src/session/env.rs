@@ -189,13 +189,17 @@ impl StatementEnv {
     }
 
     fn schemas(&self, with_implicit: bool) -> Value {
-        let is_implicit = |oid: &Oid| *oid == damask_catalog::snapshot::PG_CATALOG;
-        let explicit = self.effective.search_path.iter().any(|name| name == "pg_catalog");
+        let says = |wanted: &str| self.effective.search_path.iter().any(|name| name == wanted);
+        let (names_catalog, names_temp) = (says("pg_catalog"), says("pg_temp"));
+        let is_implicit = |oid: &Oid| {
+            (*oid == damask_catalog::snapshot::PG_CATALOG && !names_catalog)
+                || (Some(*oid) == self.path.temp && !names_temp)
+        };
         let names = self
             .path
             .schemas
             .iter()
-            .filter(|oid| with_implicit || explicit || !is_implicit(oid))
+            .filter(|oid| with_implicit || !is_implicit(oid))
             .map(|&oid| Value::text(self.catalog.schema_name(oid)));
         Value::array(TypeId::Name, names.collect())
     }

@@ -14,7 +14,7 @@
 pub(crate) mod backend;
 pub(crate) mod copy;
 mod copy_run;
-mod ddl;
+pub(crate) mod ddl;
 mod env;
 mod password;
 pub(crate) mod plan;
@@ -37,6 +37,7 @@ use damask_catalog::CatalogTxn;
 use damask_txn::Txn;
 use damask_types::format::FormatSettings;
 use damask_types::{Batch, Error, Oid, Result, SqlState, SqlType, TypeId, Value};
+use ddl::temporary::Temporary;
 use env::SessionState;
 use hashbrown::HashMap;
 use plan::Prepared;
@@ -123,6 +124,7 @@ pub struct Session {
     /// The generation of the settings that was last told.
     reported_generation: Option<u64>,
     transaction_timestamp: i64,
+    temporary: Temporary,
 }
 
 impl std::fmt::Debug for Session {
@@ -198,6 +200,7 @@ impl Session {
             reported: vec![],
             reported_generation: None,
             transaction_timestamp: 0,
+            temporary: Temporary::default(),
         })
     }
 
@@ -501,6 +504,7 @@ impl Drop for Session {
             drop(txn);
             self.catalog.rolled_back();
         }
+        self.end_temporary();
         self.state.backends.close(self.state.backend.pid);
     }
 }

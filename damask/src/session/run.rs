@@ -64,7 +64,7 @@ impl Session {
         let user = self.state.user.1.as_str();
         let names =
             effective.search_path.iter().map(|name| if name == "$user" { user } else { name });
-        Arc::new(catalog.search_path(names))
+        Arc::new(catalog.search_path(names, self.temp_schema()))
     }
 
     pub(crate) fn show_activity(&self, query: Option<&str>) {
@@ -204,6 +204,7 @@ impl Session {
             if used.relation.kind != RelationKind::Table {
                 continue;
             }
+            self.use_relation(&used.relation, used.written)?;
             let lock = match (used.written, locks_rows) {
                 (true, _) => TableLock::RowExclusive,
                 (false, true) => TableLock::RowShare,

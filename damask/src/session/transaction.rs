@@ -104,6 +104,10 @@ impl Session {
     /// Commits the open transaction and waits until it is durable (S3).
     pub(crate) fn commit_transaction(&mut self) -> Result<()> {
         self.portals.retain(|_, portal| portal.is_held);
+        if let Err(error) = self.run_on_commit() {
+            self.rollback_transaction()?;
+            return Err(error);
+        }
         self.block = Block::default();
         let Some(txn) = self.txn.take() else {
             return Ok(());
@@ -112,6 +116,7 @@ impl Session {
         match committed {
             Ok(()) => {
                 self.catalog.committed();
+                self.forget_dropped_temporary();
                 self.state.settings.lock().commit();
                 Ok(())
             }
@@ -129,6 +134,7 @@ impl Session {
         self.block = Block::default();
         let result = self.txn.take().map_or(Ok(()), damask_txn::Txn::rollback);
         self.catalog.rolled_back();
+        self.forget_dropped_temporary();
         self.state.settings.lock().rollback_to(0);
         result
     }

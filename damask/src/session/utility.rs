@@ -499,6 +499,9 @@ impl Session {
             self.state.settings.lock().reset_all()?;
             self.state.discard_sequences();
         }
+        if matches!(discard, ast::Discard::All | ast::Discard::Temp) {
+            self.discard_temporary()?;
+        }
         if discard == ast::Discard::Sequences {
             self.state.discard_sequences();
         }

@@ -5,4 +5,5 @@ mod embedded;
 mod errors;
 mod locking;
 mod support;
+mod temporary;
 mod transactions;

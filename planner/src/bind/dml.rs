@@ -361,9 +361,21 @@ impl Binder<'_> {
         Ok(full)
     }
 
+    /// Whether a default is `nextval` of the sequence that its column owns.
+    fn draws_from_own(&self, column: &Column) -> bool {
+        let own = column.sequence.and_then(|oid| self.ctx.catalog.relation(oid));
+        let (Some(text), Some(own)) = (&column.default, own) else { return false };
+        let name =
+            text.strip_prefix("nextval('").and_then(|text| text.strip_suffix("'::regclass)"));
+        let quoted = damask_catalog::ddl::quote_identifier(&own.name);
+        name.and_then(|name| name.strip_suffix(&quoted))
+            .is_some_and(|schema| schema.is_empty() || schema.ends_with('.'))
+    }
+
     /// The default of a column.
     fn default(&mut self, column: &Column) -> Result<Expr> {
-        if column.identity.is_some()
+        // A serial's text names the sequence it owns: the name may mean another one under this search path.
+        if (column.identity.is_some() || self.draws_from_own(column))
             && let Some(sequence) = column.sequence
         {
             let sequence = Expr::literal(Value::Oid(sequence), TypeId::RegClass);

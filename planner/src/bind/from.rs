@@ -161,6 +161,14 @@ impl Binder<'_> {
             schema: name.qualifier().map(|schema| schema.as_str().to_owned()),
             name: name.base().as_str().to_owned(),
         };
+        if object.schema.is_none() {
+            let catalog = self.ctx.catalog;
+            let mut read = self.view_reads.iter().filter_map(|&oid| catalog.relation(oid));
+            let mut named = read.by_ref().filter(|relation| relation.name == object.name);
+            if let (Some(relation), None) = (named.next(), named.next()) {
+                return Ok(Arc::clone(relation));
+            }
+        }
         match self.ctx.catalog.find(&object, self.ctx.path)? {
             Some(relation) => Ok(Arc::clone(relation)),
             None if self.ctx.catalog.find_index(&object, self.ctx.path).is_some() => {

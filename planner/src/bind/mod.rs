@@ -79,6 +79,8 @@ pub(crate) struct Binder<'a> {
     pub(crate) ctes: Vec<CtePlan>,
     pub(crate) relations: Vec<RelationUse>,
     view_depth: usize,
+    /// What the view that is being bound reads: its names mean these, whatever the search path has come to be.
+    pub(crate) view_reads: Vec<damask_types::Oid>,
 }
 
 /// Where a column comes from.
@@ -99,6 +101,7 @@ impl<'a> Binder<'a> {
             ctes: vec![],
             relations: vec![],
             view_depth: 0,
+            view_reads: vec![],
         }
     }
 
@@ -155,7 +158,9 @@ impl<'a> Binder<'a> {
             return Err(Error::internal(format!("view \"{}\" is not a query", relation.name)));
         };
         self.view_depth += 1;
+        let outer = std::mem::replace(&mut self.view_reads, relation.reads.clone());
         let bound = self.bind_query(&query, &Scope::root());
+        self.view_reads = outer;
         self.view_depth -= 1;
         bound.map_err(|mut error| {
             // Positions in the view's text mean nothing in the statement's.

@@ -171,7 +171,7 @@ impl World {
             Schema { oid: Oid(2200), name: "public".into(), owner: Oid(10) },
         ];
         let catalog = CatalogSnapshot::of(schemas, self.relations.iter().cloned());
-        let path = catalog.search_path(["public"]);
+        let path = catalog.search_path(["public"], None);
         let ctx = PlanContext {
             catalog: &catalog,
             path: &path,

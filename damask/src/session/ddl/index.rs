@@ -81,10 +81,6 @@ impl Session {
         if create.check_option.is_some() {
             return Err(Error::unsupported("WITH CHECK OPTION"));
         }
-        if create.persistence == ast::Persistence::Temporary {
-            return Err(Error::unsupported("CREATE TEMPORARY VIEW"));
-        }
-        let schema = self.creation_schema(&create.name)?;
         let name = create.name.base().as_str();
         let text = prepared.slice(create.query.span).trim().to_owned();
         let env = self.statement_env()?;
@@ -114,6 +110,15 @@ impl Session {
                 ));
             }
         }
+        let mut persistence = create.persistence;
+        let reads_temp =
+            plan.relations.iter().any(|used| env.catalog.is_temp(used.relation.schema));
+        if reads_temp && persistence != ast::Persistence::Temporary {
+            let text = format!("view \"{name}\" will be a temporary view");
+            self.notice(Level::Notice, Error::new(SqlState::SUCCESSFUL_COMPLETION, text));
+            persistence = ast::Persistence::Temporary;
+        }
+        let schema = self.creation_schema(&create.name, persistence)?;
         let reads = plan.relations.iter().map(|used| used.relation.oid).collect();
         let existing = self.catalog.snapshot().relation_in(schema, name).cloned();
         if let Some(old) = existing.filter(|_| create.or_replace) {

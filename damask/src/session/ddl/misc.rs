@@ -67,6 +67,13 @@ impl Session {
                         format!("schema \"{new}\" already exists"),
                     ));
                 }
+                if new.starts_with("pg_") {
+                    return Err(Error::new(
+                        SqlState::RESERVED_NAME,
+                        format!("unacceptable schema name \"{new}\""),
+                    )
+                    .detail("The prefix \"pg_\" is reserved for system schemas."));
+                }
                 let changed = Schema { name: new, ..Schema::clone(&schema) };
                 self.change(|catalog, txn| catalog.alter_schema(txn, changed))?;
             }
@@ -255,7 +262,17 @@ impl Session {
         };
         self.check_user_relation(&relation)?;
         let relation = self.lock_and_refresh(&relation, TableLock::AccessExclusive)?;
-        let schema = self.schema(set.schema.as_str())?;
+        let env = self.statement_env()?;
+        let schema = match env.catalog.schema_for(set.schema.as_str(), &env.path) {
+            Some(schema) => Arc::clone(schema),
+            None => self.schema(set.schema.as_str())?,
+        };
+        if env.catalog.is_temp(schema.oid) || env.catalog.is_temp(relation.schema) {
+            return Err(Error::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "cannot move objects into or out of temporary schemas",
+            ));
+        }
         self.catalog.check_name_free(schema.oid, &relation.name)?;
         if !self.catalog.dependents(relation.oid).1.is_empty() {
             return Err(Error::unsupported("moving a relation that views read"));

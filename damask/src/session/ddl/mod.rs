@@ -10,6 +10,7 @@ mod misc;
 mod rewrite;
 mod sequence;
 mod table;
+pub(crate) mod temporary;
 
 use super::env::StatementEnv;
 use super::plan::Prepared;
@@ -21,7 +22,7 @@ use damask_planner::expr::Expr;
 use damask_planner::{ColumnUse, columns_read};
 use damask_sql::ast::{self, Statement};
 use damask_txn::{TableLock, Txn};
-use damask_types::{ColumnIndex, Error, Oid, Position, Result, SqlState, SqlType};
+use damask_types::{ColumnIndex, Error, Position, Result, SqlState, SqlType};
 use std::sync::Arc;
 
 impl Session {
@@ -78,7 +79,7 @@ impl Session {
         let wanted = object_name(name)?;
         let at = Position(name.span().start);
         if let Some(schema) = &wanted.schema
-            && env.catalog.schema_by_name(schema).is_none()
+            && env.catalog.schema_for(schema, &env.path).is_none()
         {
             return Err(Error::new(
                 SqlState::INVALID_SCHEMA_NAME,
@@ -138,35 +139,6 @@ impl Session {
             ));
         }
         Ok(())
-    }
-
-    /// The schema that a new object of this name goes into.
-    ///
-    /// # Errors
-    /// 3F000.
-    pub(crate) fn creation_schema(&mut self, name: &ast::Name) -> Result<Oid> {
-        let env = self.statement_env()?;
-        let at = Position(name.span().start);
-        match name.qualifier() {
-            Some(schema) => {
-                env.catalog.schema_by_name(schema.as_str()).map(|schema| schema.oid).ok_or_else(
-                    || {
-                        Error::new(
-                            SqlState::INVALID_SCHEMA_NAME,
-                            format!("schema \"{}\" does not exist", schema.as_str()),
-                        )
-                        .at(at)
-                    },
-                )
-            }
-            None => env.path.creation.ok_or_else(|| {
-                Error::new(
-                    SqlState::INVALID_SCHEMA_NAME,
-                    "no schema has been selected to create in",
-                )
-                .at(at)
-            }),
-        }
     }
 
     /// Tells the client that something is there already and is left alone.

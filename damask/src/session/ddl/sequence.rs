@@ -107,10 +107,7 @@ fn apply(sequence: &mut Sequence, options: &[SequenceOption], is_new: bool) -> R
 
 impl Session {
     pub(crate) fn create_sequence(&mut self, create: &ast::CreateSequence) -> Result<String> {
-        if create.persistence == ast::Persistence::Temporary {
-            return Err(Error::unsupported("CREATE TEMPORARY SEQUENCE"));
-        }
-        let schema = self.creation_schema(&create.name)?;
+        let schema = self.creation_schema(&create.name, create.persistence)?;
         let name = create.name.base().as_str();
         if self.is_taken(schema, name, create.if_not_exists)? {
             return Ok("CREATE SEQUENCE".to_owned());

@@ -8,8 +8,8 @@ use damask_catalog::ddl::{NewColumn, NewConstraint, NewConstraintKind, NewTable}
 use damask_catalog::object::{ForeignKeyAction, Identity, Relation, RelationKind};
 use damask_planner::{ColumnUse, resolve_type, serial_type};
 use damask_sql::ast::{
-    self, ColumnConstraintKind, ColumnDefinition, MatchKind, Persistence, References,
-    ReferentialAction, TableConstraint, TableConstraintKind, TableElement,
+    self, ColumnConstraintKind, ColumnDefinition, MatchKind, References, ReferentialAction,
+    TableConstraint, TableConstraintKind, TableElement,
 };
 use damask_txn::TableLock;
 use damask_types::{ColumnIndex, Error, Oid, Position, Result, SqlState, SqlType, TypeId, Value};
@@ -29,16 +29,14 @@ impl Session {
         create: &ast::CreateTable,
     ) -> Result<String> {
         const TAG: &str = "CREATE TABLE";
-        if create.persistence == Persistence::Temporary {
-            return Err(Error::unsupported("CREATE TEMPORARY TABLE"));
-        }
         if let Some((what, span)) = create.unsupported {
             return Err(Error::unsupported(what).at(Position(span.start)));
         }
         if !create.inherits.is_empty() {
             return Err(Error::unsupported("INHERITS"));
         }
-        let schema = self.creation_schema(&create.name)?;
+        let schema = self.creation_schema(&create.name, create.persistence)?;
+        self.check_on_commit(schema, create.on_commit)?;
         let name = create.name.base().as_str();
         if self.is_taken(schema, name, create.if_not_exists)? {
             return Ok(TAG.to_owned());
@@ -88,7 +86,8 @@ impl Session {
             columns: parts.columns,
             constraints: parts.constraints,
         };
-        self.change(|catalog, txn| catalog.create_table(txn, new))?;
+        let made = self.change(|catalog, txn| catalog.create_table(txn, new))?;
+        self.note_on_commit(made.oid, create.on_commit);
         Ok(TAG.to_owned())
     }
 
@@ -415,13 +414,11 @@ impl Session {
         create: &ast::CreateTableAs,
         _sink: &mut dyn Sink,
     ) -> Result<Completion> {
-        if create.persistence == Persistence::Temporary {
-            return Err(Error::unsupported("CREATE TEMPORARY TABLE"));
-        }
         let ast::Statement::Query(query) = &create.source else {
             return Err(Error::unsupported("CREATE TABLE AS EXECUTE"));
         };
-        let schema = self.creation_schema(&create.name)?;
+        let schema = self.creation_schema(&create.name, create.persistence)?;
+        self.check_on_commit(schema, create.on_commit)?;
         if self.is_taken(schema, create.name.base().as_str(), create.if_not_exists)? {
             return Ok(Completion::Tag("CREATE TABLE AS".to_owned()));
         }
@@ -434,6 +431,7 @@ impl Session {
             &names,
             &text,
             create.with_data,
+            create.on_commit,
         )?;
         Ok(Completion::Tag(if create.with_data {
             format!("SELECT {rows}")
@@ -453,16 +451,14 @@ impl Session {
         let Some(into) = &select.into else {
             return Err(Error::internal("SELECT INTO has a table"));
         };
-        if into.persistence == Persistence::Temporary {
-            return Err(Error::unsupported("SELECT INTO TEMPORARY"));
-        }
-        let schema = self.creation_schema(&into.name)?;
+        let schema = self.creation_schema(&into.name, into.persistence)?;
         self.is_taken(schema, into.name.base().as_str(), false)?;
         // The same query without INTO: its words are cut out of the text.
         let text = prepared.slice(query.span);
         let cut = into_range(text, query.span.start, into.name.span());
         let text = format!("{} {}", &text[..cut.start], &text[cut.end..]);
-        let rows = self.fill_new_table(schema, into.name.base().as_str(), &[], &text, true)?;
+        let rows =
+            self.fill_new_table(schema, into.name.base().as_str(), &[], &text, true, None)?;
         Ok(Completion::Tag(format!("SELECT {rows}")))
     }
 
@@ -474,6 +470,7 @@ impl Session {
         names: &[String],
         text: &str,
         with_data: bool,
+        on_commit: Option<ast::OnCommit>,
     ) -> Result<u64> {
         let inner = self.prepare(text, vec![])?;
         let (_, columns) = self.describe(&inner)?;
@@ -503,6 +500,7 @@ impl Session {
             constraints: vec![],
         };
         let relation: Arc<Relation> = self.change(|catalog, txn| catalog.create_table(txn, new))?;
+        self.note_on_commit(relation.oid, on_commit);
         if !with_data {
             return Ok(0);
         }
