@@ -43,6 +43,8 @@ mod crash_tests;
 mod scan;
 pub mod table;
 
+/// What [`Engine::open`] takes the clock, the disk and chance from.
+pub use damask_storage::env::Env;
 pub use engine::{Engine, EngineOptions, Location, Metrics, VerifyReport};
 pub use interrupt::{Interrupt, NoInterrupt};
 pub use isolation::{IsolationLevel, ReadView};

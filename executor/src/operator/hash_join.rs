@@ -246,7 +246,7 @@ impl HashJoin {
                 if let Some(unknown) = unknown {
                     batch.select(&active.and_not(&matched).and_not(&unknown));
                 } else if table.rows.store.len() > 0 {
-                    let known = not_null_rows(&keys, &active);
+                    let known = self.usable(&keys, &active);
                     let kept = if table.has_null { Mask::NONE } else { known.and_not(&matched) };
                     batch.select(&kept);
                 }
@@ -261,7 +261,7 @@ impl HashJoin {
                 } else if table.has_null {
                     matched
                 } else {
-                    not_null_rows(&keys, &Mask::first(rows)).or(&matched)
+                    self.usable(&keys, &Mask::first(rows)).or(&matched)
                 };
                 let valid = (valid != Mask::first(rows)).then_some(valid);
                 batch.columns.push(Vector::bools(rows, matched, valid));

@@ -248,9 +248,10 @@ impl State {
     ) -> Result<usize> {
         Self::each(table, txn, targets, test, |txn, row, b, latest| {
             let changes = [(column(1), int(set(b)))];
-            match latest {
-                false => table.update(txn, row, &changes),
-                true => table.update_latest(txn, row, &changes),
+            if latest {
+                table.update_latest(txn, row, &changes)
+            } else {
+                table.update(txn, row, &changes)
             }
         })
     }
@@ -261,9 +262,8 @@ impl State {
         targets: impl IntoIterator<Item = (RowId, Vec<Value>)>,
         test: impl Fn(i64) -> bool,
     ) -> Result<usize> {
-        Self::each(table, txn, targets, test, |txn, row, _, latest| match latest {
-            false => table.delete(txn, row),
-            true => table.delete_latest(txn, row),
+        Self::each(table, txn, targets, test, |txn, row, _, latest| {
+            if latest { table.delete_latest(txn, row) } else { table.delete(txn, row) }
         })
     }
 

@@ -1,0 +1,10 @@
+//! Every operator against a model that a reader can check by eye: nested loops and sorted lists of plain values.
+//!
+//! Inputs are random with fixed seeds and of the sizes at which tiles begin and end. They come in pieces of uneven length with rows
+//! filtered out between, so that operators meet short tiles and selections.
+
+mod aggregate;
+mod join;
+mod order;
+mod set;
+mod support;
