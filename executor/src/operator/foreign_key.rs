@@ -297,47 +297,55 @@ impl ForeignKeys {
             {
                 continue;
             }
-            let rows = referencing_rows(child, parts.columns, &wanted, state)?;
-            if rows.rows.is_empty() {
-                continue;
-            }
-            match action {
-                ForeignKeyAction::NoAction | ForeignKeyAction::Restrict => {
-                    if rows.lock_one(state)? {
-                        return Err(
-                            self.still_referenced(constraint, child, &parts, &key.old, state)
-                        );
+            loop {
+                state.check()?;
+                let mut rows = referencing_rows(child, parts.columns, &wanted, state)?;
+                if rows.rows.is_empty() {
+                    break;
+                }
+                match action {
+                    ForeignKeyAction::NoAction | ForeignKeyAction::Restrict => {
+                        if rows.lock_one(state)? {
+                            return Err(
+                                self.still_referenced(constraint, child, &parts, &key.old, state)
+                            );
+                        }
+                    }
+                    ForeignKeyAction::Cascade => match &key.new {
+                        None => delete_rows(&mut rows, self.depth + 1, state)?,
+                        Some(new) => {
+                            let new = converted(
+                                &self.relation,
+                                parts.target_columns,
+                                child,
+                                parts.columns,
+                                new,
+                            )
+                            .unwrap_or_else(|| vec![Value::Null; parts.columns.len()]);
+                            update_rows(&mut rows, &new, self.depth + 1, state)?;
+                        }
+                    },
+                    ForeignKeyAction::SetNull => {
+                        let nulls = vec![Value::Null; parts.columns.len()];
+                        update_rows(&mut rows, &nulls, self.depth + 1, state)?;
+                    }
+                    ForeignKeyAction::SetDefault => {
+                        let defaults = default_values(child, parts.columns)?;
+                        update_rows(&mut rows, &defaults, self.depth + 1, state)?;
+                        // The default may be the very key that goes.
+                        let left = referencing_rows(child, parts.columns, &wanted, state)?;
+                        if !left.rows.is_empty() && !self.is_present(&parts, &key.old, state)? {
+                            return Err(
+                                self.still_referenced(constraint, child, &parts, &key.old, state)
+                            );
+                        }
                     }
                 }
-                ForeignKeyAction::Cascade => match &key.new {
-                    None => delete_rows(&rows, self.depth + 1, state)?,
-                    Some(new) => {
-                        let new = converted(
-                            &self.relation,
-                            parts.target_columns,
-                            child,
-                            parts.columns,
-                            new,
-                        )
-                        .unwrap_or_else(|| vec![Value::Null; parts.columns.len()]);
-                        update_rows(&rows, &new, self.depth + 1, state)?;
-                    }
-                },
-                ForeignKeyAction::SetNull => {
-                    let nulls = vec![Value::Null; parts.columns.len()];
-                    update_rows(&rows, &nulls, self.depth + 1, state)?;
+                if !rows.has_lost {
+                    break;
                 }
-                ForeignKeyAction::SetDefault => {
-                    let defaults = default_values(child, parts.columns)?;
-                    update_rows(&rows, &defaults, self.depth + 1, state)?;
-                    // The default may be the very key that goes.
-                    let left = referencing_rows(child, parts.columns, &wanted, state)?;
-                    if !left.rows.is_empty() && !self.is_present(&parts, &key.old, state)? {
-                        return Err(
-                            self.still_referenced(constraint, child, &parts, &key.old, state)
-                        );
-                    }
-                }
+                // It may have moved to another row id, key and all: look again, past our own changes.
+                state.txn.advance_command()?;
             }
         }
         Ok(())
@@ -476,14 +484,15 @@ fn lock_referenced(
     state: &mut State<'_>,
 ) -> Result<bool> {
     loop {
+        state.check()?;
         let Some(row) = find_row(table, index, columns, key, &state.txn.view()?)? else {
             return Ok(false);
         };
         match table.lock_row(state.txn, row, RowLock::KeyShare, Wait::Wait)? {
             LockOutcome::Locked | LockOutcome::SelfModified => return Ok(true),
-            LockOutcome::Gone | LockOutcome::Skipped => return Ok(false),
-            // Another transaction changed the row: look again with a view that sees it.
-            LockOutcome::Changed => state.txn.begin_statement()?,
+            LockOutcome::Skipped => return Ok(false),
+            // Another transaction changed the row, or moved it to another row id: look again with a view that sees it.
+            LockOutcome::Changed | LockOutcome::Gone => state.txn.begin_statement()?,
         }
     }
 }
@@ -496,18 +505,21 @@ struct Referencing<'a> {
     /// What was committed when they were looked for.
     view: ReadView,
     rows: Vec<RowId>,
+    /// Whether one of them was gone when its turn came.
+    has_lost: bool,
 }
 
 impl Referencing<'_> {
     /// Locks one of the rows, so that it stays; `false` if none of them refers to the key any more.
-    fn lock_one(&self, state: &mut State<'_>) -> Result<bool> {
+    fn lock_one(&mut self, state: &mut State<'_>) -> Result<bool> {
         let table = state.ctx.engine.table(self.child.rel)?;
         for &row in &self.rows {
             state.check()?;
             match table.lock_row_of(state.txn, &self.view, row, RowLock::KeyShare, Wait::Wait)? {
                 LockOutcome::Locked | LockOutcome::SelfModified => return Ok(true),
                 LockOutcome::Changed if self.is_newest(&table, row, state)? => return Ok(true),
-                LockOutcome::Changed | LockOutcome::Gone | LockOutcome::Skipped => {}
+                LockOutcome::Gone => self.has_lost = true,
+                LockOutcome::Changed | LockOutcome::Skipped => {}
             }
         }
         Ok(false)
@@ -535,7 +547,7 @@ fn referencing_rows<'a>(
 ) -> Result<Referencing<'a>> {
     let view = state.txn.latest_view()?;
     let rows = rows_with_key(child, columns, key, &view, state)?;
-    Ok(Referencing { child, columns, key, view, rows })
+    Ok(Referencing { child, columns, key, view, rows, has_lost: false })
 }
 
 fn rows_with_key(
@@ -610,7 +622,7 @@ fn live(relation: &Relation) -> Vec<ColumnIndex> {
 }
 
 /// ON DELETE CASCADE.
-fn delete_rows(found: &Referencing<'_>, depth: usize, state: &mut State<'_>) -> Result<()> {
+fn delete_rows(found: &mut Referencing<'_>, depth: usize, state: &mut State<'_>) -> Result<()> {
     let child = found.child;
     let table = state.ctx.engine.table(child.rel)?;
     let mut foreign = ForeignKeys::new(child, None);
@@ -623,6 +635,7 @@ fn delete_rows(found: &Referencing<'_>, depth: usize, state: &mut State<'_>) -> 
             values = table.latest(state.txn, row, &live(child))?;
             outcome = table.delete_latest(state.txn, row)?;
         }
+        found.has_lost |= outcome == WriteOutcome::Gone;
         if let (WriteOutcome::Done, Some(values)) = (outcome, values) {
             let (columns, batch) = row_batch(child, &values);
             foreign.note_deleted(Old { columns: &columns, batch: &batch, row: 0 });
@@ -633,7 +646,7 @@ fn delete_rows(found: &Referencing<'_>, depth: usize, state: &mut State<'_>) -> 
 
 /// ON UPDATE CASCADE, SET NULL and SET DEFAULT.
 fn update_rows(
-    found: &Referencing<'_>,
+    found: &mut Referencing<'_>,
     values: &[Value],
     depth: usize,
     state: &mut State<'_>,
@@ -666,6 +679,7 @@ fn update_rows(
             old = table.latest(state.txn, row, &live(child))?;
             outcome = table.update_latest(state.txn, row, &changes)?;
         }
+        found.has_lost |= outcome == WriteOutcome::Gone;
         if let (WriteOutcome::Done, Some(old)) = (outcome, old) {
             let (places, batch) = row_batch(child, &old);
             foreign.note_change(&places, &batch, 0, &changes);
