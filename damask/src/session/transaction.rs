@@ -151,23 +151,20 @@ impl Session {
         }
         self.portals.retain(|_, portal| portal.is_held);
         self.block.is_failed = true;
-        match self.block.savepoints.last() {
+        if let Some(saved) = self.block.savepoints.last() {
             // The rest stays, with its locks, for ROLLBACK TO.
-            Some(saved) => {
-                let (rows, catalog, settings) = (saved.rows, saved.catalog, saved.settings);
-                if let Some(txn) = &mut self.txn {
-                    let _ = txn.rollback_to(rows);
-                }
-                self.catalog.rollback_to(catalog);
-                self.state.settings.lock().rollback_to(settings);
+            let (rows, catalog, settings) = (saved.rows, saved.catalog, saved.settings);
+            if let Some(txn) = &mut self.txn {
+                let _ = txn.rollback_to(rows);
             }
-            None => {
-                if let Some(txn) = self.txn.take() {
-                    let _ = txn.rollback();
-                }
-                self.catalog.rolled_back();
-                self.state.settings.lock().rollback_to(0);
+            self.catalog.rollback_to(catalog);
+            self.state.settings.lock().rollback_to(settings);
+        } else {
+            if let Some(txn) = self.txn.take() {
+                let _ = txn.rollback();
             }
+            self.catalog.rolled_back();
+            self.state.settings.lock().rollback_to(0);
         }
     }
 

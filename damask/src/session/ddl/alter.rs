@@ -34,7 +34,7 @@ impl Session {
             self.resolve(&alter.name)?;
             return Err(Error::internal("the name resolved after all"));
         };
-        self.check_user_relation(&relation)?;
+        Self::check_user_relation(&relation)?;
         let relation = self.lock_and_refresh(&relation, TableLock::AccessExclusive)?;
         let only_owner =
             alter.actions.iter().all(|action| matches!(action.kind, AlterActionKind::OwnerTo(_)));

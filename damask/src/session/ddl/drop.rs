@@ -62,7 +62,7 @@ impl Session {
                     .at(at));
                 }
             };
-            self.check_user_relation(&found)?;
+            Self::check_user_relation(&found)?;
             if found.kind != wanted {
                 let hint = format!(
                     "Use DROP {} to remove {} {}.",

@@ -11,7 +11,7 @@ use damask_types::{Error, Position, Result, SqlState};
 impl Session {
     pub(crate) fn create_index(&mut self, create: &ast::CreateIndex) -> Result<String> {
         let relation = self.resolve(&create.table)?;
-        self.check_user_relation(&relation)?;
+        Self::check_user_relation(&relation)?;
         if relation.kind != RelationKind::Table {
             return Err(Error::new(
                 SqlState::WRONG_OBJECT_TYPE,

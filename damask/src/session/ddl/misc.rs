@@ -180,7 +180,7 @@ impl Session {
             }
             return self.resolve(&rename.name).map(Some);
         };
-        self.check_user_relation(&relation)?;
+        Self::check_user_relation(&relation)?;
         self.lock_and_refresh(&relation, TableLock::AccessExclusive).map(Some)
     }
 
@@ -260,7 +260,7 @@ impl Session {
             self.resolve(&set.name)?;
             return Err(Error::internal("the name resolved after all"));
         };
-        self.check_user_relation(&relation)?;
+        Self::check_user_relation(&relation)?;
         let relation = self.lock_and_refresh(&relation, TableLock::AccessExclusive)?;
         let env = self.statement_env()?;
         let schema = match env.catalog.schema_for(set.schema.as_str(), &env.path) {
@@ -311,7 +311,7 @@ impl Session {
 
     /// OWNER TO of a relation.
     pub(crate) fn set_owner(&mut self, relation: &Relation, owner: Oid) -> Result<()> {
-        self.check_user_relation(relation)?;
+        Self::check_user_relation(relation)?;
         self.change(|catalog, txn| {
             let mut changed = catalog.owned(relation.oid);
             changed.owner = owner;

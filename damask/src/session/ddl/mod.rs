@@ -118,7 +118,7 @@ impl Session {
     /// 42P01; 42809 if it is something else.
     pub(crate) fn owned_table(&mut self, name: &ast::Name) -> Result<Arc<Relation>> {
         let relation = self.resolve(name)?;
-        self.check_user_relation(&relation)?;
+        Self::check_user_relation(&relation)?;
         if relation.kind != RelationKind::Table {
             return Err(Error::new(
                 SqlState::WRONG_OBJECT_TYPE,
@@ -131,7 +131,7 @@ impl Session {
 
     /// # Errors
     /// 42501 for system relations.
-    pub(crate) fn check_user_relation(&self, relation: &Relation) -> Result<()> {
+    pub(crate) fn check_user_relation(relation: &Relation) -> Result<()> {
         if relation.kind == RelationKind::System {
             return Err(Error::new(
                 SqlState::INSUFFICIENT_PRIVILEGE,

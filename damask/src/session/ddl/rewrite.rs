@@ -73,9 +73,12 @@ impl Session {
         })?;
         let exprs: Vec<String> = relation
             .live_columns()
-            .map(|(number, other)| match number == column {
-                true => format!("({value})::{}", format_type(ty)),
-                false => quote_identifier(&other.name),
+            .map(|(number, other)| {
+                if number == column {
+                    format!("({value})::{}", format_type(ty))
+                } else {
+                    quote_identifier(&other.name)
+                }
             })
             .collect();
         let mut columns = relation.columns.clone();
@@ -160,9 +163,12 @@ fn with_dropped(relation: &Relation, batch: Batch) -> Batch {
     let columns = relation
         .columns
         .iter()
-        .map(|column| match column.dropped {
-            true => Vector::nulls(column.ty.id, rows),
-            false => live.next().expect("the query has every live column"),
+        .map(|column| {
+            if column.dropped {
+                Vector::nulls(column.ty.id, rows)
+            } else {
+                live.next().expect("the query has every live column")
+            }
         })
         .collect();
     Batch::new(columns, rows)

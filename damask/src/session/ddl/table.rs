@@ -223,7 +223,7 @@ impl Session {
         constraint: &ast::ColumnConstraint,
         columns: &[NewColumn],
     ) -> Result<Option<NewConstraint>> {
-        check_timing(&constraint.timing, constraint.span)?;
+        check_timing(constraint.timing, constraint.span)?;
         let kind = match &constraint.kind {
             ColumnConstraintKind::Check { expr, .. } => {
                 self.check_constraint(env, prepared, table, expr, columns)?
@@ -257,7 +257,7 @@ impl Session {
         constraint: &TableConstraint,
         columns: &[NewColumn],
     ) -> Result<NewConstraint> {
-        check_timing(&constraint.timing, constraint.span)?;
+        check_timing(constraint.timing, constraint.span)?;
         let at = Position(constraint.span.start);
         let all = |names: &[ast::Ident]| {
             let mut found: Vec<ColumnIndex> = vec![];
@@ -533,7 +533,7 @@ fn find(columns: &[NewColumn], name: &ast::Ident) -> Result<ColumnIndex> {
 
 /// # Errors
 /// 0A000 for deferrable constraints.
-fn check_timing(timing: &ast::ConstraintTiming, span: ast::Span) -> Result<()> {
+fn check_timing(timing: ast::ConstraintTiming, span: ast::Span) -> Result<()> {
     if timing.deferrable == Some(true) || timing.initially_deferred == Some(true) {
         return Err(Error::unsupported("DEFERRABLE constraints").at(Position(span.start)));
     }
