@@ -75,7 +75,7 @@ impl Connection {
     /// What parsing and binding raise.
     pub fn prepare(&mut self, sql: &str) -> Result<Statement> {
         let prepared = self.session.prepare(sql, vec![])?;
-        let (parameters, _) = self.session.describe(&prepared)?;
+        let (parameters, _) = self.session.guarded(|session| session.describe(&prepared))?;
         Ok(Statement { prepared, parameters })
     }
 

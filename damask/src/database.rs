@@ -113,6 +113,11 @@ impl Database {
         self.shared.backends.terminate(pid)
     }
 
+    /// Ends a session at its next check, because its client is gone.
+    pub fn client_gone(&self, pid: i32) -> bool {
+        self.shared.backends.client_gone(pid)
+    }
+
     /// Whether a session is asked to end.
     pub fn is_terminated(&self, pid: i32) -> bool {
         self.shared.backends.is_terminated(pid)

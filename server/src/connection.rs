@@ -15,10 +15,11 @@ use crate::protocol::frontend::{self, Message};
 use crate::protocol::rows::Formats;
 use crate::protocol::{Severity, Status};
 use crate::session::{Outcome, Session};
-use crate::wire::{Replies, Wire};
+use crate::wire::{Replies, Waited, Wire};
 use damask_types::{Error, Result, SqlState};
 use std::collections::HashMap;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// What a frame asks of the loop.
@@ -36,48 +37,79 @@ pub(crate) struct Connection<S> {
     formats: HashMap<String, Formats>,
     /// An extended message failed; waits for Sync.
     skipping: bool,
+    /// The client was told so last: it may be silent for as long as its settings say.
+    is_ready: bool,
 }
 
 impl<S: Session> Connection<S> {
     pub(crate) fn new(wire: Wire, session: S) -> Self {
-        Self { wire, session, formats: HashMap::new(), skipping: false }
+        Self { wire, session, formats: HashMap::new(), skipping: false, is_ready: true }
     }
 
     /// Serves the connection until either side ends it.
     pub(crate) fn run(&mut self) -> io::Result<()> {
         loop {
+            if let Some(reason) = self.session.end_reason() {
+                return self.end(&reason);
+            }
             let frame = match self.wire.inbound.frame(self.wire.limit) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => {
-                    if self.session.is_terminated() {
-                        return self.end(&terminated());
+                    match self.wait()? {
+                        Waited::Bytes => {}
+                        Waited::End => {
+                            return match self.session.end_reason() {
+                                Some(reason) => self.end(&reason),
+                                None => Ok(()),
+                            };
+                        }
+                        Waited::TooLong => {
+                            if let Some((_, reason)) = self.session.idle_limit() {
+                                return self.end(&reason);
+                            }
+                        }
                     }
-                    if self.wire.exchange()? {
-                        continue;
-                    }
-                    return Ok(());
+                    continue;
                 }
                 Err(error) => return self.end(&error),
             };
             // The body is borrowed from the buffer, and a copy reads more into it: take it out first.
             let body = self.wire.inbound.body(&frame).to_vec();
-            let next = match frontend::decode(frame.letter, &body) {
-                Ok(message) => self.message(message),
-                Err(error) if error.message().starts_with("invalid frontend message type") => {
-                    return self.end(&error);
+            self.is_ready = false;
+            // A panic in a statement is the session's to catch. One that comes here is of the protocol's own code.
+            let next = catch_unwind(AssertUnwindSafe(|| self.frame(frame.letter, &body)));
+            match next {
+                Ok(Next::Continue) => {}
+                Ok(Next::End) => return self.wire.end(),
+                Err(payload) => {
+                    self.wire.out.drop_unfinished();
+                    return self.end(&Error::panicked(&*payload));
                 }
-                Err(error) if frame.letter == b'Q' || frame.letter == b'F' => {
-                    self.simple_error(&error, None);
-                    self.ready();
-                    Next::Continue
-                }
-                Err(error) => {
-                    self.extended_error(&error, None);
-                    Next::Continue
-                }
-            };
-            if next == Next::End {
-                return self.wire.flush();
+            }
+        }
+    }
+
+    /// Waits for the client, as long as it may be silent.
+    fn wait(&mut self) -> io::Result<Waited> {
+        let limit = self.session.idle_limit().filter(|_| self.is_ready);
+        self.wire.exchange_within(limit.map(|(limit, _)| limit))
+    }
+
+    fn frame(&mut self, letter: u8, body: &[u8]) -> Next {
+        match frontend::decode(letter, body) {
+            Ok(message) => self.message(message),
+            Err(error) if error.message().starts_with("invalid frontend message type") => {
+                self.wire.out.report(Severity::Fatal, &error, None);
+                Next::End
+            }
+            Err(error) if letter == b'Q' || letter == b'F' => {
+                self.error(&error, None);
+                self.ready();
+                Next::Continue
+            }
+            Err(error) => {
+                self.extended_error(&error, None);
+                Next::Continue
             }
         }
     }
@@ -85,7 +117,7 @@ impl<S: Session> Connection<S> {
     /// Reports why the connection ends.
     fn end(&mut self, error: &Error) -> io::Result<()> {
         self.wire.out.report(Severity::Fatal, error, None);
-        self.wire.flush()
+        self.wire.end()
     }
 
     fn message(&mut self, message: Message<'_>) -> Next {
@@ -95,7 +127,7 @@ impl<S: Session> Connection<S> {
             _ if self.skipping => {}
             Message::Query(text) => self.query(text),
             Message::FunctionCall => {
-                self.simple_error(&Error::unsupported("the function call message"), None);
+                self.error(&Error::unsupported("the function call message"), None);
                 self.ready();
             }
             // What is left of a copy that has failed, and passwords out of place.
@@ -103,7 +135,7 @@ impl<S: Session> Connection<S> {
             Message::Flush => {}
             Message::Password(_) => {
                 let error = crate::protocol::violation("invalid frontend message type 112");
-                let _ = self.end(&error);
+                self.wire.out.report(Severity::Fatal, &error, None);
                 return Next::End;
             }
             message => {
@@ -122,21 +154,26 @@ impl<S: Session> Connection<S> {
         let result = self.session.query(text, &mut Replies::new(&mut self.wire, &formats, true));
         self.notices();
         if let Err(error) = result {
-            self.simple_error(&error, Some(text));
+            self.error(&error, Some(text));
         }
         self.ready();
     }
 
-    fn simple_error(&mut self, error: &Error, text: Option<&str>) {
+    /// Reports an error. The one that ends the session is left to the loop, which finds it next.
+    fn error(&mut self, error: &Error, text: Option<&str>) {
         self.session.failed(error);
         self.notices();
-        self.wire.out.report(severity(error), error, text);
+        if error.sqlstate() == SqlState::INTERNAL_ERROR {
+            self.wire.out.drop_unfinished();
+        }
+        let ends = self.session.end_reason();
+        if ends.is_none_or(|reason| reason.sqlstate() != error.sqlstate()) {
+            self.wire.out.report(Severity::Error, error, text);
+        }
     }
 
     fn extended_error(&mut self, error: &Error, text: Option<&str>) {
-        self.session.failed(error);
-        self.notices();
-        self.wire.out.report(severity(error), error, text);
+        self.error(error, text);
         self.skipping = true;
     }
 
@@ -145,6 +182,11 @@ impl<S: Session> Connection<S> {
     }
 
     fn ready(&mut self) {
+        // No client is told to go on before it is told that it ends.
+        if self.session.end_reason().is_some() {
+            return;
+        }
+        self.is_ready = true;
         self.session.changes(&mut Replies::new(&mut self.wire, &Formats::Text, false));
         let status = self.session.status();
         if status == Status::Idle {
@@ -156,8 +198,7 @@ impl<S: Session> Connection<S> {
     fn sync(&mut self) {
         self.skipping = false;
         if let Err(error) = self.session.sync() {
-            self.session.failed(&error);
-            self.wire.out.report(severity(&error), &error, None);
+            self.error(&error, None);
         }
         self.notices();
         self.ready();
@@ -232,13 +273,4 @@ impl<S: Session> Connection<S> {
         }
         Ok(())
     }
-}
-
-/// Errors after which a connection cannot go on are fatal.
-fn severity(error: &Error) -> Severity {
-    if error.sqlstate() == SqlState::ADMIN_SHUTDOWN { Severity::Fatal } else { Severity::Error }
-}
-
-fn terminated() -> Error {
-    Error::new(SqlState::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
 }

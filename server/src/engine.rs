@@ -16,6 +16,7 @@ use damask_types::{Batch, Oid, SqlType, Value};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Serves `database` as `options` say, in threads of its own.
 ///
@@ -60,6 +61,14 @@ impl Host for Engine {
 
     fn is_terminated(&self, pid: i32) -> bool {
         self.0.is_terminated(pid)
+    }
+
+    fn terminate(&self, pid: i32) {
+        self.0.terminate(pid);
+    }
+
+    fn client_gone(&self, pid: i32) {
+        self.0.client_gone(pid);
     }
 }
 
@@ -163,7 +172,8 @@ impl EngineSession {
                 }
                 Err(error) => {
                     self.session.copy_fail("");
-                    return Err(error);
+                    // The end of the data may be the end of the session.
+                    return Err(self.session.end_reason().unwrap_or(error));
                 }
             }
         }
@@ -315,8 +325,12 @@ impl Session for EngineSession {
         }
     }
 
-    fn is_terminated(&self) -> bool {
-        self.session.is_terminated()
+    fn end_reason(&self) -> Option<Error> {
+        self.session.end_reason()
+    }
+
+    fn idle_limit(&self) -> Option<(Duration, Error)> {
+        self.session.idle_limit()
     }
 }
 

@@ -3,17 +3,20 @@
 //! One thread a connection, blocking: on two cores it beats every asynchronous runtime tried (`docs/decisions`), and an
 //! idle connection costs a parked thread of which only the touched pages of its stack are resident.
 //!
-//! A watch thread wakes once a second. It cuts off who has not authenticated in time, and wakes connections whose
-//! session another one has terminated. It needs no clock: it counts its own ticks.
+//! A watch thread wakes four times a second. It cuts off who has not authenticated in time, wakes connections whose
+//! session another one has terminated, and stops statements whose client is gone. It needs no clock: it counts its own
+//! ticks. It wakes a connection by ending what can be read from its socket; the connection then finds out why, and tells
+//! its client before it closes.
 
 use crate::auth::{Login, Pretender, authenticate};
 use crate::connection::Connection;
 use crate::protocol::startup::{self, Parameters, STARTUP_BYTES_MAX, Startup};
 use crate::protocol::{Severity, Status};
 use crate::session::Session;
-use crate::wire::{Wire, lost};
+use crate::wire::{Stream, Wire, lost};
 use damask_types::{Error, Result, SqlState};
 use parking_lot::{Condvar, Mutex};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
@@ -22,8 +25,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// Seconds from accepting a connection to the end of its authentication.
-const AUTHENTICATION_SECONDS_MAX: u32 = 10;
+/// How often the watch thread looks.
+const TICK: Duration = Duration::from_millis(250);
+/// Ticks from accepting a connection to the end of its authentication.
+const AUTHENTICATION_TICKS_MAX: u32 = 40;
+/// Ticks that a client has stopped sending before its running statement is stopped.
+const GONE_TICKS: u32 = 4;
+/// Ticks that a connection which is to end has to write what is left.
+const ENDING_TICKS_MAX: u32 = 20;
+/// How long the end of a connection waits for its client to close.
+const LINGER: Duration = Duration::from_millis(500);
 /// Connections of one address that have not authenticated.
 const UNAUTHENTICATED_MAX: usize = 20;
 /// Address space of a connection's stack; what is not touched is not resident.
@@ -45,6 +56,10 @@ pub trait Host: Send + Sync + 'static {
     fn cancel(&self, pid: i32, secret: i32);
     /// Another session has asked this one to end.
     fn is_terminated(&self, pid: i32) -> bool;
+    /// Asks a session to end, because the server does.
+    fn terminate(&self, pid: i32);
+    /// The client of a session is gone: stops what it runs.
+    fn client_gone(&self, pid: i32);
 }
 
 /// What a new session tells its client.
@@ -96,14 +111,30 @@ impl Write for Socket {
     }
 }
 
+impl Stream for Socket {
+    fn limit_wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        // A limit of nothing is refused by the socket.
+        self.0.set_read_timeout(limit.map(|limit| limit.max(Duration::from_millis(1))))
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.0.set_read_timeout(Some(LINGER))?;
+        self.0.shutdown(Shutdown::Write)
+    }
+}
+
 /// An open connection, as the watch thread sees it.
 struct Entry {
     stream: Arc<TcpStream>,
     peer: IpAddr,
     /// Its session's process id, once it has one.
     pid: Option<i32>,
-    /// Seconds without a session.
+    /// Ticks without a session.
     waited: u32,
+    /// Ticks since its session was asked to end.
+    ending: u32,
+    /// Ticks since its client sends no more.
+    gone: u32,
 }
 
 struct Shared<H> {
@@ -113,8 +144,10 @@ struct Shared<H> {
     stopping: AtomicBool,
     next: AtomicU64,
     open: Mutex<HashMap<u64, Entry>>,
-    /// A connection has ended, or the server is to stop.
-    changed: Condvar,
+    /// A connection has ended.
+    ended: Condvar,
+    /// The server is to stop.
+    stop_asked: Condvar,
 }
 
 /// A running server. Dropping it leaves it running; [`Server::stop`] ends it.
@@ -175,7 +208,8 @@ pub fn start<H: Host>(host: H, options: ServerOptions) -> Result<Server> {
         stopping: AtomicBool::new(false),
         next: AtomicU64::new(0),
         open: Mutex::default(),
-        changed: Condvar::new(),
+        ended: Condvar::new(),
+        stop_asked: Condvar::new(),
     });
     let mut threads = Vec::new();
     for listener in listeners {
@@ -190,7 +224,7 @@ pub fn start<H: Host>(host: H, options: ServerOptions) -> Result<Server> {
         let addresses = addresses.clone();
         Arc::new(move || {
             shared.stopping.store(true, Ordering::Release);
-            shared.changed.notify_all();
+            shared.stop_asked.notify_all();
             // Wakes the threads that accept.
             for address in &addresses {
                 let _ = TcpStream::connect(address);
@@ -258,13 +292,21 @@ fn accept<H: Host>(listener: &TcpListener, shared: &Arc<Shared<H>>) {
         }
         // Out of descriptors, most likely: go on when a connection has ended.
         let Ok((stream, peer)) = accepted else {
-            shared.changed.wait_for(&mut shared.open.lock(), Duration::from_millis(100));
+            shared.ended.wait_for(&mut shared.open.lock(), Duration::from_millis(100));
             continue;
         };
         let _ = stream.set_nodelay(true);
+        let _ = rustix::net::sockopt::set_socket_keepalive(&stream, true);
         let number = shared.next.fetch_add(1, Ordering::Relaxed);
         let stream = Arc::new(stream);
-        let entry = Entry { stream: Arc::clone(&stream), peer: peer.ip(), pid: None, waited: 0 };
+        let entry = Entry {
+            stream: Arc::clone(&stream),
+            peer: peer.ip(),
+            pid: None,
+            waited: 0,
+            ending: 0,
+            gone: 0,
+        };
         {
             let mut open = shared.open.lock();
             let waiting = open
@@ -272,6 +314,7 @@ fn accept<H: Host>(listener: &TcpListener, shared: &Arc<Shared<H>>) {
                 .filter(|entry| entry.pid.is_none() && entry.peer == peer.ip())
                 .count();
             if waiting >= UNAUTHENTICATED_MAX {
+                refuse(stream);
                 continue;
             }
             open.insert(number, entry);
@@ -298,44 +341,82 @@ impl<H> Drop for Ended<H> {
         if let Some(entry) = self.shared.open.lock().remove(&self.number) {
             let _ = entry.stream.shutdown(Shutdown::Both);
         }
-        self.shared.changed.notify_all();
+        self.shared.ended.notify_all();
     }
 }
 
-/// Cuts off who is late or terminated, and at the end of the server everyone.
+/// Tells a client that there are too many, and closes.
+fn refuse(stream: Arc<TcpStream>) {
+    let mut wire = Wire::new(Box::new(Socket(stream)), STARTUP_BYTES_MAX);
+    let error = Error::new(
+        SqlState::TOO_MANY_CONNECTIONS,
+        "too many connections from this address wait to be authenticated",
+    );
+    wire.out.report(Severity::Fatal, &error, None);
+    // Whoever floods a server with connections may miss why they are refused.
+    let _ = wire.flush();
+}
+
+/// Cuts off who is late, terminated or gone, and at the end of the server everyone.
 fn watch<H: Host>(shared: &Shared<H>) {
     let mut open = shared.open.lock();
     while !shared.stopping.load(Ordering::Acquire) {
-        let timed_out = shared.changed.wait_for(&mut open, Duration::from_secs(1)).timed_out();
-        if !timed_out {
-            continue;
-        }
-        for entry in open.values_mut() {
-            match entry.pid {
-                None => {
-                    entry.waited += 1;
-                    if entry.waited > AUTHENTICATION_SECONDS_MAX {
-                        let _ = entry.stream.shutdown(Shutdown::Both);
-                    }
-                }
-                Some(pid) if shared.host.is_terminated(pid) => {
-                    let _ = entry.stream.shutdown(Shutdown::Read);
-                }
-                Some(_) => {}
-            }
+        if shared.stop_asked.wait_for(&mut open, TICK).timed_out() {
+            tick(shared, &mut open);
         }
     }
     for entry in open.values() {
+        if let Some(pid) = entry.pid {
+            shared.host.terminate(pid);
+        }
         let _ = entry.stream.shutdown(Shutdown::Read);
     }
     let mut left = STOP_TIMEOUT;
     let step = Duration::from_millis(100);
     while !open.is_empty() && left > Duration::ZERO {
-        shared.changed.wait_for(&mut open, step);
+        shared.ended.wait_for(&mut open, step);
         left = left.saturating_sub(step);
     }
     for entry in open.values() {
         let _ = entry.stream.shutdown(Shutdown::Both);
+    }
+}
+
+fn tick<H: Host>(shared: &Shared<H>, open: &mut HashMap<u64, Entry>) {
+    for entry in open.values_mut() {
+        match entry.pid {
+            None => {
+                entry.waited += 1;
+                if entry.waited > AUTHENTICATION_TICKS_MAX {
+                    let _ = entry.stream.shutdown(Shutdown::Both);
+                }
+            }
+            Some(pid) if shared.host.is_terminated(pid) => {
+                entry.ending += 1;
+                // A client that does not read what it is told does not keep its connection.
+                let late = entry.ending > ENDING_TICKS_MAX;
+                let _ = entry.stream.shutdown(if late { Shutdown::Both } else { Shutdown::Read });
+            }
+            Some(_) => {}
+        }
+    }
+    // A client that has sent all and waits for the answer looks like one that is gone: give it some time.
+    let streams: Vec<(Arc<TcpStream>, u64)> = open
+        .iter()
+        .filter(|(_, entry)| entry.pid.is_some() && entry.ending == 0)
+        .map(|(&number, entry)| (Arc::clone(&entry.stream), number))
+        .collect();
+    let mut polled: Vec<PollFd<'_>> =
+        streams.iter().map(|(stream, _)| PollFd::new(stream, PollFlags::RDHUP)).collect();
+    // When this fails, the next read or write finds out.
+    let _ = poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+    let is_gone = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+    for (polled, (_, number)) in polled.iter().zip(&streams) {
+        let Some(entry) = open.get_mut(number) else { continue };
+        entry.gone = if polled.revents().intersects(is_gone) { entry.gone + 1 } else { 0 };
+        if let (GONE_TICKS.., Some(pid)) = (entry.gone, entry.pid) {
+            shared.host.client_gone(pid);
+        }
     }
 }
 
@@ -352,7 +433,7 @@ fn serve<H: Host>(
         Ok(None) => return Ok(()),
         Err(error) => {
             wire.out.report(Severity::Fatal, &error, None);
-            return wire.flush();
+            return wire.end();
         }
     };
     Connection::new(wire, session).run()
@@ -378,6 +459,12 @@ fn begin<H: Host>(
         return Err(Error::new(SqlState::TOO_MANY_CONNECTIONS, "sorry, too many clients already"));
     }
     let mut session = shared.host.open(&parameters, peer)?;
+    if shared.stopping.load(Ordering::Acquire) {
+        return Err(Error::new(
+            SqlState::CANNOT_CONNECT_NOW,
+            "the database system is shutting down",
+        ));
+    }
     let (pid, secret) = session.key();
     if let Some(entry) = shared.open.lock().get_mut(&number) {
         entry.pid = Some(pid);

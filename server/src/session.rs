@@ -7,6 +7,7 @@ use crate::protocol::{Column, Status};
 use crate::wire::Replies;
 use damask_types::{Error, Oid, Result};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a portal's execution ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub trait Session {
     fn notices(&mut self, replies: &mut Replies<'_>);
     /// Sends the settings that clients are told about and that have changed since the last call.
     fn changes(&mut self, replies: &mut Replies<'_>);
-    /// The session is to end, perhaps from another one.
-    fn is_terminated(&self) -> bool;
+    /// Why the session is to end, if it is: another session, the server, or an error of its own wants it.
+    fn end_reason(&self) -> Option<Error>;
+    /// How long the client may be silent now, and what it is told when that is over.
+    fn idle_limit(&self) -> Option<(Duration, Error)>;
 }

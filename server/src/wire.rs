@@ -9,15 +9,34 @@ use crate::protocol::{Column, Inbound, Outbound, Severity, violation};
 use damask_types::format::FormatSettings;
 use damask_types::{Batch, Error, Result, SqlState};
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 /// Output beyond this is written at once.
 const FLUSH_BYTES: usize = 64 * 1024;
 /// An output buffer that grew beyond this is given back once it is empty.
 const KEEP_BYTES: usize = 256 * 1024;
 
+/// How many reads the end of a connection waits for its client to stop writing.
+const LINGER_READS_MAX: usize = 16 * 1024;
+
 /// A socket, or what stands for one.
-pub(crate) trait Stream: Read + Write + Send {}
-impl<T: Read + Write + Send> Stream for T {}
+pub(crate) trait Stream: Read + Write + Send {
+    /// How long a read waits at most, before it fails with `WouldBlock` or `TimedOut`; `None` is for ever.
+    fn limit_wait(&mut self, limit: Option<Duration>) -> io::Result<()>;
+    /// Nothing more will be written; reads wait only briefly from now on.
+    fn finish(&mut self) -> io::Result<()>;
+}
+
+/// What came of waiting for the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// Bytes arrived.
+    Bytes,
+    /// The client writes no more, or is gone.
+    End,
+    /// It took too long.
+    TooLong,
+}
 
 /// A connection's stream with its buffers.
 pub(crate) struct Wire {
@@ -48,6 +67,41 @@ impl Wire {
     pub(crate) fn exchange(&mut self) -> io::Result<bool> {
         self.flush()?;
         self.inbound.fill(&mut self.stream)
+    }
+
+    /// As [`Wire::exchange`], waiting at most so long.
+    pub(crate) fn exchange_within(&mut self, limit: Option<Duration>) -> io::Result<Waited> {
+        let Some(limit) = limit else {
+            return Ok(if self.exchange()? { Waited::Bytes } else { Waited::End });
+        };
+        self.flush()?;
+        self.stream.limit_wait(Some(limit))?;
+        let filled = self.inbound.fill(&mut self.stream);
+        self.stream.limit_wait(None)?;
+        match filled {
+            Ok(true) => Ok(Waited::Bytes),
+            Ok(false) => Ok(Waited::End),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
+            {
+                Ok(Waited::TooLong)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes what is left, and ends the stream so that the client gets all of it: a socket closed while bytes from the
+    /// client are unread is reset, and what was on its way to the client may be lost. So the rest is read and dropped.
+    pub(crate) fn end(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.stream.finish()?;
+        let mut dropped = [0; 4096];
+        for _ in 0..LINGER_READS_MAX {
+            if self.stream.read(&mut dropped)? == 0 {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The stream of bytes itself, for a single byte before the first frame.

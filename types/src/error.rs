@@ -77,6 +77,17 @@ impl Error {
         Self::new(SqlState::INTERNAL_ERROR, message)
     }
 
+    /// XX000 for a panic that was caught, with what it said.
+    #[must_use]
+    pub fn panicked(payload: &(dyn std::any::Any + Send)) -> Self {
+        let text = payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("of unknown cause");
+        Self::internal(format!("internal error: {text}"))
+    }
+
     /// XX001: bytes on disk are not what was written; `message` names file, page and expectation.
     pub fn corrupted(message: impl Into<String>) -> Self {
         Self::new(SqlState::DATA_CORRUPTED, message)

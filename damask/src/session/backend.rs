@@ -16,8 +16,10 @@ enum Stop {
     None = 0,
     /// A cancel request.
     Cancel = 1,
+    /// The client is gone: the session ends.
+    ClientGone = 2,
     /// The session is to end.
-    Terminate = 2,
+    Terminate = 3,
 }
 
 /// What others may see of a session and do to it.
@@ -75,6 +77,7 @@ impl Backend {
                     "canceling statement due to user request",
                 ));
             }
+            stop if stop == Stop::ClientGone as u8 => return Err(client_gone()),
             _ => return Err(terminated()),
         }
         let deadline = self.statement_deadline.load(Ordering::Acquire);
@@ -103,9 +106,18 @@ impl Backend {
         self.clock.now()
     }
 
+    /// Why the session is to end, if it is.
+    pub(crate) fn end_reason(&self) -> Option<Error> {
+        match self.stop.load(Ordering::Acquire) {
+            stop if stop == Stop::ClientGone as u8 => Some(client_gone()),
+            stop if stop == Stop::Terminate as u8 => Some(terminated()),
+            _ => None,
+        }
+    }
+
     /// Whether the session is to end.
     pub(crate) fn is_terminated(&self) -> bool {
-        self.stop.load(Ordering::Acquire) == Stop::Terminate as u8
+        self.stop.load(Ordering::Acquire) >= Stop::ClientGone as u8
     }
 
     /// Changes what `pg_stat_activity` shows.
@@ -117,6 +129,11 @@ impl Backend {
 /// 57P01.
 pub(crate) fn terminated() -> Error {
     Error::new(SqlState::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
+}
+
+/// 08006.
+fn client_gone() -> Error {
+    Error::new(SqlState::CONNECTION_FAILURE, "connection to client lost")
 }
 
 impl damask_txn::Interrupt for Backend {
@@ -208,6 +225,11 @@ impl Backends {
     /// Ends a session at its next check.
     pub(crate) fn terminate(&self, pid: i32) -> bool {
         self.stop(pid, Stop::Terminate)
+    }
+
+    /// Ends a session whose client is gone.
+    pub(crate) fn client_gone(&self, pid: i32) -> bool {
+        self.stop(pid, Stop::ClientGone)
     }
 
     /// Cancels what a session runs, if the secret is its.

@@ -128,7 +128,9 @@ impl Session {
             Some(binary) => binary.feed(data),
             None => copy.decoder.feed(data),
         }
-        let result = self.drain(&mut copy, false).map_err(|error| located(error, &copy));
+        let result = self
+            .guarded(|session| session.drain(&mut copy, false))
+            .map_err(|error| located(error, &copy));
         match result {
             Ok(()) => {
                 self.copy = Some(copy);
@@ -154,8 +156,10 @@ impl Session {
             ));
         };
         let result = self
-            .drain(&mut copy, true)
-            .and_then(|()| self.insert_batch(&mut copy))
+            .guarded(|session| {
+                session.drain(&mut copy, true)?;
+                session.insert_batch(&mut copy)
+            })
             .map_err(|error| located(error, &copy));
         let result = result.map(|()| Completion::Tag(format!("COPY {}", copy.rows)));
         match self.settle(result)? {

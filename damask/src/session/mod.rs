@@ -16,6 +16,7 @@ pub(crate) mod copy;
 mod copy_run;
 pub(crate) mod ddl;
 mod env;
+mod guard;
 mod password;
 pub(crate) mod plan;
 mod portal;
@@ -44,6 +45,7 @@ use plan::Prepared;
 use portal::Portal;
 use settings::Settings;
 use std::sync::Arc;
+use std::time::Duration;
 use transaction::Block;
 
 /// What a client says of itself when it connects.
@@ -125,6 +127,8 @@ pub struct Session {
     reported_generation: Option<u64>,
     transaction_timestamp: i64,
     temporary: Temporary,
+    /// A panic came while the session cleared up after another one.
+    is_broken: bool,
 }
 
 impl std::fmt::Debug for Session {
@@ -201,6 +205,7 @@ impl Session {
             reported_generation: None,
             transaction_timestamp: 0,
             temporary: Temporary::default(),
+            is_broken: false,
         })
     }
 
@@ -214,9 +219,31 @@ impl Session {
         self.state.backend.secret
     }
 
-    /// Whether it is to end.
-    pub fn is_terminated(&self) -> bool {
-        self.state.backend.is_terminated()
+    /// Why it is to end, if it is: 57P01 when another session or the server wants it, 08006 when its client is gone, XX000
+    /// when a panic left it in a state that cannot be trusted.
+    pub fn end_reason(&self) -> Option<Error> {
+        if self.is_broken {
+            return Some(guard::broken());
+        }
+        self.state.backend.end_reason()
+    }
+
+    /// How long its client may be silent now, and why the session ends after that: `idle_in_transaction_session_timeout`
+    /// inside a block, `idle_session_timeout` outside one.
+    pub fn idle_limit(&self) -> Option<(Duration, Error)> {
+        let settings = self.state.settings.lock();
+        let effective = settings.effective();
+        if self.block.is_open() {
+            let limit = effective.idle_in_transaction_timeout?;
+            let message = "terminating connection due to idle-in-transaction timeout";
+            return Some((
+                limit,
+                Error::new(SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT, message),
+            ));
+        }
+        let limit = effective.idle_session_timeout?;
+        let message = "terminating connection due to idle-session timeout";
+        Some((limit, Error::new(SqlState::IDLE_SESSION_TIMEOUT, message)))
     }
 
     /// Notices since the last call that the client wants to see.
@@ -292,8 +319,9 @@ impl Session {
         if let Some(known) = self.database.shared.plans.find(text, &[]) {
             return Ok(vec![known]);
         }
-        let parsed =
-            damask_sql::parse(text).map_err(|error| damask_planner::parse_error(&error))?;
+        let parsed = self.guarded(|_| {
+            damask_sql::parse(text).map_err(|error| damask_planner::parse_error(&error))
+        })?;
         let is_single = parsed.len() == 1;
         let text: Arc<str> = text.into();
         let statements: Vec<Arc<Prepared>> = parsed
@@ -311,8 +339,7 @@ impl Session {
     /// # Errors
     /// What the statement raises; the transaction is rolled back or its block failed.
     pub fn run(&mut self, prepared: &Arc<Prepared>, sink: &mut dyn Sink) -> Result<Completion> {
-        let result = self.run_statement(prepared, &[], sink);
-        self.settle(result)
+        self.run_with(prepared, &[], sink)
     }
 
     /// As [`Session::run`], with parameters.
@@ -325,8 +352,10 @@ impl Session {
         params: &[Value],
         sink: &mut dyn Sink,
     ) -> Result<Completion> {
-        let result = self.run_statement(prepared, params, sink);
-        self.settle(result)
+        self.guarded(|session| {
+            let result = session.run_statement(prepared, params, sink);
+            session.settle(result)
+        })
     }
 
     /// Ends a message (Query, or Sync): what was done outside a block is committed.
@@ -342,8 +371,10 @@ impl Session {
         if self.txn.is_none() {
             return Ok(());
         }
-        let result = self.commit_transaction();
-        self.settle(result.map(|()| Completion::Empty)).map(|_| ())
+        self.guarded(|session| {
+            let result = session.commit_transaction();
+            session.settle(result.map(|()| Completion::Empty)).map(|_| ())
+        })
     }
 
     /// A message failed before it reached a statement: rolls back what was done outside a block, or fails the block.
@@ -401,8 +432,9 @@ impl Session {
         if let Some(known) = self.database.shared.plans.find(text, &types) {
             return Ok(known);
         }
-        let parsed =
-            damask_sql::parse_one(text).map_err(|error| damask_planner::parse_error(&error))?;
+        let parsed = self.guarded(|_| {
+            damask_sql::parse_one(text).map_err(|error| damask_planner::parse_error(&error))
+        })?;
         let prepared = Arc::new(Prepared::new(text.into(), parsed, types));
         self.database.shared.plans.keep(&prepared);
         Ok(prepared)
@@ -432,7 +464,7 @@ impl Session {
         name: &str,
     ) -> Result<(Vec<SqlType>, Option<Vec<OutputColumn>>)> {
         let prepared = Arc::clone(self.statement(name)?);
-        let result = self.describe(&prepared);
+        let result = self.guarded(|session| session.describe(&prepared));
         if result.is_err() {
             self.fail_transaction();
         }
@@ -458,7 +490,7 @@ impl Session {
     /// The result columns of a portal.
     pub fn describe_portal(&mut self, name: &str) -> Result<Option<Vec<OutputColumn>>> {
         let prepared = Arc::clone(&self.portal(name)?.prepared);
-        let result = self.describe(&prepared);
+        let result = self.guarded(|session| session.describe(&prepared));
         if result.is_err() {
             self.fail_transaction();
         }
@@ -482,8 +514,10 @@ impl Session {
     /// What the statement raises.
     pub fn execute(&mut self, name: &str, limit: u64, sink: &mut dyn Sink) -> Result<Completion> {
         self.portal(name)?;
-        let result = self.run_portal(name, limit, sink);
-        self.settle(result)
+        self.guarded(|session| {
+            let result = session.run_portal(name, limit, sink);
+            session.settle(result)
+        })
     }
 
     /// Drops a prepared statement, if it is there.

@@ -20,6 +20,7 @@ pub(crate) struct Effective {
     pub(crate) statement_timeout: Option<Duration>,
     pub(crate) lock_timeout: Option<Duration>,
     pub(crate) idle_in_transaction_timeout: Option<Duration>,
+    pub(crate) idle_session_timeout: Option<Duration>,
     /// Bytes.
     pub(crate) work_mem: usize,
     pub(crate) jit: Jit,
@@ -515,6 +516,7 @@ fn effective(raw: &dyn Fn(&str) -> String) -> Result<Effective> {
         statement_timeout: millis("statement_timeout"),
         lock_timeout: millis("lock_timeout"),
         idle_in_transaction_timeout: millis("idle_in_transaction_session_timeout"),
+        idle_session_timeout: millis("idle_session_timeout"),
         work_mem: raw("work_mem").parse::<usize>().unwrap_or(4096) * 1024,
         jit: match raw("jit").as_str() {
             "off" => Jit::Off,

@@ -4,6 +4,7 @@ mod definitions;
 mod embedded;
 mod errors;
 mod locking;
+mod panics;
 mod support;
 mod temporary;
 mod transactions;

@@ -55,6 +55,21 @@ impl Outbound {
         self.bytes[start..start + 4].copy_from_slice(&length.to_be_bytes());
     }
 
+    /// Drops a message that was begun and not finished: what a panic leaves.
+    pub(crate) fn drop_unfinished(&mut self) {
+        let mut at = 0;
+        while let Some(&length) = self.bytes.get(at + 1..).and_then(|rest| rest.first_chunk::<4>())
+        {
+            // The length is written last.
+            let length = u32::from_be_bytes(length) as usize;
+            if length < 4 || self.bytes.len() - at - 1 < length {
+                break;
+            }
+            at += 1 + length;
+        }
+        self.bytes.truncate(at);
+    }
+
     fn i16(&mut self, value: i16) {
         self.bytes.extend_from_slice(&value.to_be_bytes());
     }

@@ -4,7 +4,7 @@ use crate::client::{block_on, connect};
 use damask_server::{Server, ServerOptions, serve};
 use tokio_postgres::SimpleQueryMessage;
 
-fn server() -> Server {
+pub(crate) fn server() -> Server {
     let database = damask::Database::open_in_memory().unwrap();
     let options = ServerOptions { listen: "127.0.0.1:0".into(), ..ServerOptions::default() };
     serve(database, options).unwrap()

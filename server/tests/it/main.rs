@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod client;
+mod ends;
 mod engine;
 mod noise;
 mod scripted;

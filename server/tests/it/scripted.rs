@@ -3,6 +3,7 @@
 //! - `rows N`: N rows of one `int4` column, from 0.
 //! - `echo TYPE`: its parameter, of that type.
 //! - `fail`: an error at byte 3. `notice`: a notice. `begin`, `commit`: a block. `set`: a changed setting.
+//! - `panic`: a panic, which a session should have caught.
 //! - `copyin`: takes a copy and answers its length. `copyout N`: sends N rows.
 
 use damask_server::{
@@ -67,6 +68,10 @@ impl Host for Scripted {
     fn is_terminated(&self, _pid: i32) -> bool {
         false
     }
+
+    fn terminate(&self, _pid: i32) {}
+
+    fn client_gone(&self, _pid: i32) {}
 }
 
 #[derive(Default)]
@@ -153,6 +158,7 @@ impl Puppet {
             "set" => self.changed = true,
             "begin" => self.status = Some(Status::Active),
             "commit" => self.status = None,
+            "panic" => panic!("as told"),
             "wait" => {
                 while !self.cancelled.lock().unwrap().contains(&(self.pid, 42)) {
                     std::thread::yield_now();
@@ -306,8 +312,12 @@ impl Session for Puppet {
         }
     }
 
-    fn is_terminated(&self) -> bool {
-        false
+    fn end_reason(&self) -> Option<Error> {
+        None
+    }
+
+    fn idle_limit(&self) -> Option<(std::time::Duration, Error)> {
+        None
     }
 }
 

@@ -7,36 +7,36 @@ use std::net::TcpStream;
 pub(crate) struct Raw(TcpStream);
 
 /// A message with a letter.
-fn message(letter: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn message(letter: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![letter];
     bytes.extend_from_slice(&(body.len() as u32 + 4).to_be_bytes());
     bytes.extend_from_slice(body);
     bytes
 }
 
-fn startup(pairs: &[u8]) -> Vec<u8> {
+pub(crate) fn startup(pairs: &[u8]) -> Vec<u8> {
     let body = [&[0, 3, 0, 0], pairs].concat();
     [&(body.len() as u32 + 4).to_be_bytes()[..], &body].concat()
 }
 
 impl Raw {
-    fn connect(server: &damask_server::Server) -> Self {
+    pub(crate) fn connect(server: &damask_server::Server) -> Self {
         Self(TcpStream::connect(server.local_addr()).unwrap())
     }
 
     /// Connected, with the greeting read.
-    fn ready(server: &damask_server::Server) -> Self {
+    pub(crate) fn ready(server: &damask_server::Server) -> Self {
         let mut raw = Self::connect(server);
         raw.send(&startup(b"user\0me\0\0"));
         assert_eq!(raw.until_ready(), "R S S K ZI");
         raw
     }
 
-    fn send(&mut self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).unwrap();
     }
 
-    fn read(&mut self) -> Option<(u8, Vec<u8>)> {
+    pub(crate) fn read(&mut self) -> Option<(u8, Vec<u8>)> {
         let mut head = [0; 5];
         self.0.read_exact(&mut head).ok()?;
         let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
@@ -45,8 +45,37 @@ impl Raw {
         Some((head[0], body))
     }
 
+    /// Connected to the engine, with the greeting read.
+    pub(crate) fn engine(server: &damask_server::Server) -> Self {
+        let mut raw = Self::connect(server);
+        raw.send(&startup(b"user\0postgres\0\0"));
+        assert!(raw.until_ready().ends_with(" ZI"));
+        raw
+    }
+
+    /// Sends a simple query and shows the answer.
+    pub(crate) fn query(&mut self, text: &str) -> String {
+        self.send(&message(b'Q', format!("{text}\0").as_bytes()));
+        self.until_ready()
+    }
+
+    /// The severity, SQLSTATE and text of the last message before the server closes.
+    pub(crate) fn last_words(&mut self) -> String {
+        let mut last = String::from("nothing");
+        while let Some((letter, body)) = self.read() {
+            let fields: Vec<&[u8]> = body.split(|&byte| byte == 0).collect();
+            let field = |letter| fields.iter().find(|field| field.first() == Some(&letter));
+            let text = |letter| field(letter).map_or("", |f| str::from_utf8(&f[1..]).unwrap());
+            last = match letter {
+                b'E' => format!("{} {} {}", text(b'S'), text(b'C'), text(b'M')),
+                other => char::from(other).to_string(),
+            };
+        }
+        last
+    }
+
     /// The letters of the messages up to the next ready, with what matters of their bodies.
-    fn until_ready(&mut self) -> String {
+    pub(crate) fn until_ready(&mut self) -> String {
         let mut words = Vec::new();
         while let Some((letter, body)) = self.read() {
             let letter = char::from(letter);
@@ -71,19 +100,19 @@ impl Raw {
     }
 }
 
-fn parse(text: &str) -> Vec<u8> {
+pub(crate) fn parse(text: &str) -> Vec<u8> {
     message(b'P', format!("\0{text}\0\0\0").as_bytes())
 }
 
-fn bind() -> Vec<u8> {
+pub(crate) fn bind() -> Vec<u8> {
     message(b'B', b"\0\0\0\0\0\0\0\0")
 }
 
-fn execute(limit: u32) -> Vec<u8> {
+pub(crate) fn execute(limit: u32) -> Vec<u8> {
     message(b'E', &[&[0][..], &limit.to_be_bytes()].concat())
 }
 
-fn sync() -> Vec<u8> {
+pub(crate) fn sync() -> Vec<u8> {
     message(b'S', b"")
 }
 
