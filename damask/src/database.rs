@@ -4,6 +4,7 @@ use crate::connection::Connection;
 use crate::session::backend::Backends;
 use crate::session::plan::PlanCache;
 use crate::session::{Session, SessionOptions};
+use crate::statistics::Samples;
 use damask_catalog::Catalog;
 use damask_storage::env::Env;
 use damask_txn::{Engine, EngineOptions, Location, VerifyReport};
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) backends: Arc<Backends>,
     pub(crate) plans: PlanCache,
+    pub(crate) samples: Samples,
     pub(crate) options: DatabaseOptions,
 }
 
@@ -86,7 +88,8 @@ impl Database {
         let catalog = Arc::new(Catalog::open(engine, options.creator.as_deref())?);
         crate::session::ddl::temporary::drop_leftovers(&catalog)?;
         let backends = Arc::new(Backends::new(Arc::clone(&env.clock)));
-        let shared = Shared { env, catalog, backends, plans: PlanCache::default(), options };
+        let plans = PlanCache::default();
+        let shared = Shared { env, catalog, backends, plans, samples: Samples::default(), options };
         Ok(Self { shared: Arc::new(shared) })
     }
 

@@ -21,6 +21,7 @@ pub mod database;
 mod parameter;
 pub mod rows;
 pub mod session;
+mod statistics;
 
 pub use arrow_array::RecordBatch;
 pub use connection::{Connection, Statement, Transaction};

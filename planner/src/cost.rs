@@ -1,41 +1,19 @@
 //! How many rows, how much work.
 //!
-//! Row counts come from [`Statistics`], selectivities from distinct counts and bounds where they are known and from PostgreSQL's
-//! defaults where not. Costs are in PostgreSQL's units (a sequential page is 1, a row 0.01, an operator 0.0025).
+//! Row counts come from [`Statistics`]. Conditions on one table are run on its sample; where the sample shows too few rows, and where
+//! there is none, selectivities come from distinct counts and PostgreSQL's defaults. Equal columns form classes over the whole
+//! statement, so that what `a = b` and `b = c` say of `a` and `c` is not counted again. Costs are in PostgreSQL's units (a sequential page is 1, a row 0.01, an operator 0.0025).
 
 use crate::expr::{ColumnId, Expr, ExprKind};
 use crate::logical::{Join, Logical};
 use crate::physical::JoinKind;
+use crate::sample::SampleEval;
+use crate::statistics::{Statistics, TableSample};
 use damask_catalog::object::{ConstraintKind, Relation, RelationKind};
+use damask_functions::Session;
 use damask_types::{ColumnIndex, Value};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use std::sync::Arc;
-
-/// What is known of the sizes of tables. Every answer may be stale; plans stay correct.
-pub trait Statistics {
-    /// Rows of a table; `None` if nothing is known.
-    fn rows(&self, relation: &Relation) -> Option<f64>;
-    /// Distinct values of a column.
-    fn distinct(&self, relation: &Relation, column: ColumnIndex) -> Option<f64> {
-        let _ = (relation, column);
-        None
-    }
-    /// Least and greatest value of a column.
-    fn range(&self, relation: &Relation, column: ColumnIndex) -> Option<(Value, Value)> {
-        let _ = (relation, column);
-        None
-    }
-}
-
-/// Nothing is known.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoStatistics;
-
-impl Statistics for NoStatistics {
-    fn rows(&self, _: &Relation) -> Option<f64> {
-        None
-    }
-}
 
 /// Rows of a table of which nothing is known.
 const DEFAULT_ROWS: f64 = 1000.0;
@@ -48,30 +26,85 @@ const PATTERN: f64 = 0.05;
 /// Part of the rows that pass any other condition.
 const OTHER: f64 = 0.5;
 
+/// Rows of a sample that must pass a condition before their share is believed.
+const HITS_MIN: usize = 5;
+
+/// Where a stored column comes from.
+struct Origin {
+    table: Arc<Relation>,
+    column: ColumnIndex,
+    /// Which reference to the table.
+    instance: u32,
+}
+
 /// Estimates over the columns of one statement.
 pub(crate) struct Estimator<'a> {
     statistics: &'a dyn Statistics,
-    /// Where stored columns come from.
-    origins: HashMap<ColumnId, (Arc<Relation>, ColumnIndex)>,
+    session: &'a dyn Session,
+    origins: HashMap<ColumnId, Origin>,
+    /// References to tables seen so far.
+    instances: u32,
+    /// Columns that conditions make equal: towards the representative of each class.
+    equal: HashMap<ColumnId, ColumnId>,
     /// Expected rows of each common table expression.
     pub(crate) cte_rows: Vec<f64>,
 }
 
 impl<'a> Estimator<'a> {
-    pub(crate) fn new(statistics: &'a dyn Statistics) -> Self {
-        Self { statistics, origins: HashMap::new(), cte_rows: vec![] }
+    pub(crate) fn new(statistics: &'a dyn Statistics, session: &'a dyn Session) -> Self {
+        Self {
+            statistics,
+            session,
+            origins: HashMap::new(),
+            instances: 0,
+            equal: HashMap::new(),
+            cte_rows: vec![],
+        }
     }
 
-    /// Takes note of the tables that a plan reads.
+    /// Takes note of the tables that a plan reads, and of the columns it makes equal.
     pub(crate) fn learn(&mut self, plan: &Logical) {
-        if let Logical::Get(get) = plan {
-            for (index, id) in &get.columns {
-                self.origins.insert(*id, (Arc::clone(&get.table), *index));
+        match plan {
+            Logical::Get(get) => {
+                self.instances += 1;
+                for (index, id) in &get.columns {
+                    let origin = Origin {
+                        table: Arc::clone(&get.table),
+                        column: *index,
+                        instance: self.instances,
+                    };
+                    self.origins.insert(*id, origin);
+                }
             }
+            Logical::Filter { predicates, .. } => self.learn_equal(predicates),
+            Logical::Join(join) if join.kind == JoinKind::Inner => {
+                self.learn_equal(&join.predicates);
+            }
+            _ => {}
         }
         for input in plan.inputs() {
             self.learn(input);
         }
+    }
+
+    fn learn_equal(&mut self, predicates: &[Expr]) {
+        for predicate in predicates {
+            if let Some((a, b)) = column_equality(predicate) {
+                let (a, b) = (self.class(a), self.class(b));
+                if a != b {
+                    self.equal.insert(a, b);
+                }
+            }
+        }
+    }
+
+    /// The representative of the columns that are equal to this one.
+    fn class(&self, mut id: ColumnId) -> ColumnId {
+        // No cycle: only representatives are pointed elsewhere, and at a different class.
+        while let Some(next) = self.equal.get(&id) {
+            id = *next;
+        }
+        id
     }
 
     /// Rows of a whole table.
@@ -82,7 +115,7 @@ impl<'a> Estimator<'a> {
 
     /// Distinct values of a column in its whole table.
     pub(crate) fn distinct(&self, id: ColumnId) -> Option<f64> {
-        let (relation, column) = self.origins.get(&id)?;
+        let Origin { table: relation, column, .. } = self.origins.get(&id)?;
         let rows = self.table_rows(relation);
         let is_key = |columns: &[damask_catalog::object::IndexKey]| matches!(columns, [key] if key.column == *column);
         if relation.alias == Some(*column)
@@ -108,11 +141,148 @@ impl<'a> Estimator<'a> {
             };
             (rows * part).max(rows.min(200.0))
         };
-        Some(self.statistics.distinct(relation, *column).unwrap_or_else(guess).max(1.0))
+        let sampled = || {
+            let sample = self.statistics.sample(relation)?;
+            Some(sample.columns.get(usize::from(column.0))?.distinct.min(rows))
+        };
+        Some(sampled().unwrap_or_else(guess).max(1.0))
+    }
+
+    /// The one reference to a table whose columns are all that an expression reads.
+    fn instance(&self, expr: &Expr) -> Option<&Origin> {
+        let mut found: Option<&Origin> = None;
+        for id in expr.columns().iter() {
+            let origin = self.origins.get(&id)?;
+            if found.is_some_and(|other| other.instance != origin.instance) {
+                return None;
+            }
+            found = Some(origin);
+        }
+        found
+    }
+
+    /// Calls `f` with the sample of the table of `origin`, if there is one with rows.
+    fn with_sample<R>(
+        &self,
+        origin: &Origin,
+        f: impl FnOnce(&SampleEval<'_>, &TableSample) -> Option<R>,
+    ) -> Option<R> {
+        let sample = self.statistics.sample(&origin.table).filter(|sample| sample.rows > 0)?;
+        let column = |id| self.origins.get(&id).map(|origin| origin.column);
+        f(&SampleEval { sample: &sample, column: &column, session: self.session }, &sample)
+    }
+
+    /// Part of a sample's rows that pass all of the conditions, which read one table; `None` if it shows too few.
+    fn sampled(&self, parts: &[&Expr]) -> Option<f64> {
+        let origin = self.instance(parts.first()?)?;
+        self.with_sample(origin, |eval, sample| {
+            let mut rows = eval.true_rows(parts[0])?;
+            for part in &parts[1..] {
+                rows = rows.and(&eval.true_rows(part)?);
+            }
+            let hits = rows.count();
+            (hits >= HITS_MIN || sample.is_whole()).then(|| hits as f64 / sample.rows as f64)
+        })
+    }
+
+    /// The most that a condition can let pass if the sample shows hardly a row for it.
+    fn rare(&self, expr: &Expr) -> f64 {
+        let bound = self.instance(expr).and_then(|origin| {
+            self.with_sample(origin, |eval, sample| {
+                eval.true_rows(expr).map(|_| HITS_MIN as f64 / sample.rows as f64)
+            })
+        });
+        bound.unwrap_or(1.0).min(1.0)
+    }
+
+    /// Whether columns of one reference to a table hold a unique key of it.
+    fn holds_key(&self, columns: &[ColumnId]) -> Option<&Arc<Relation>> {
+        let origins: Vec<&Origin> =
+            columns.iter().map(|id| self.origins.get(id)).collect::<Option<_>>()?;
+        let first = origins.first()?;
+        let has = |column: ColumnIndex| origins.iter().any(|origin| origin.column == column);
+        let is_key = first.table.alias.is_some_and(has)
+            || first
+                .table
+                .indexes
+                .iter()
+                .any(|index| index.unique && index.keys.iter().all(|key| has(key.column)));
+        is_key.then_some(&first.table)
+    }
+
+    /// Part of the pairs of rows that join conditions let pass.
+    ///
+    /// Of conditions that make the same columns equal one counts, and equalities that hold a unique key of one side
+    /// find one row of it. Other equalities between the same two tables depend on each other in part.
+    pub(crate) fn join_part<'e>(&self, predicates: impl Iterator<Item = &'e Expr>) -> f64 {
+        struct Between {
+            sides: (u32, u32),
+            /// Columns of the lesser and of the greater reference, class, part.
+            keys: Vec<(ColumnId, ColumnId, ColumnId, f64)>,
+        }
+        let mut groups: Vec<Between> = vec![];
+        let mut others: Vec<Expr> = vec![];
+        for predicate in predicates {
+            let pair = column_equality(predicate).and_then(|(a, b)| {
+                Some((a, self.origins.get(&a)?.instance, b, self.origins.get(&b)?.instance))
+            });
+            let Some((mut a, mut first, mut b, mut second)) = pair.filter(|pair| pair.1 != pair.3)
+            else {
+                others.push(predicate.clone());
+                continue;
+            };
+            if first > second {
+                (a, first, b, second) = (b, second, a, first);
+            }
+            let key = (a, b, self.class(a), self.selectivity(predicate));
+            match groups.iter_mut().find(|group| group.sides == (first, second)) {
+                Some(group) => group.keys.push(key),
+                None => groups.push(Between { sides: (first, second), keys: vec![key] }),
+            }
+        }
+        let mut product = self.conjunction(&others);
+        let mut counted: HashSet<ColumnId> = HashSet::new();
+        groups.retain(|group| {
+            let first: Vec<ColumnId> = group.keys.iter().map(|key| key.0).collect();
+            let second: Vec<ColumnId> = group.keys.iter().map(|key| key.1).collect();
+            let key = self.holds_key(&first).or_else(|| self.holds_key(&second));
+            let Some(table) = key.filter(|_| group.keys.len() > 1) else {
+                return true;
+            };
+            product /= self.table_rows(table);
+            counted.extend(group.keys.iter().map(|key| key.2));
+            false
+        });
+        // The most selective equality of a class is the one that counts.
+        for group in &mut groups {
+            group.keys.sort_by(|a, b| a.3.total_cmp(&b.3));
+        }
+        groups.sort_by(|a, b| a.keys[0].3.total_cmp(&b.keys[0].3));
+        for group in groups {
+            let mut is_first = true;
+            for (_, _, class, part) in group.keys {
+                if counted.insert(class) {
+                    product *= if is_first { part } else { part.sqrt() };
+                    is_first = false;
+                }
+            }
+        }
+        product
     }
 
     /// Distinct values of an expression among `rows` rows.
     pub(crate) fn distinct_of(&self, expr: &Expr, rows: f64) -> f64 {
+        // A function of few values, such as the year of a date.
+        if expr.as_column().is_none()
+            && let Some(origin) = self.instance(expr)
+            && let Some(found) = self.with_sample(origin, |eval, sample| {
+                let vector = eval.eval(expr)?;
+                let values: Vec<Value> = (0..sample.rows).map(|row| vector.value(row)).collect();
+                Some(crate::statistics::distinct(values.iter(), sample.table_rows))
+            })
+        {
+            return found.min(rows).max(1.0);
+        }
         let mut columns = vec![];
         expr.walk(&mut |expr| columns.extend(expr.as_column()));
         let mut product = 1.0;
@@ -124,12 +294,17 @@ impl<'a> Estimator<'a> {
 
     /// Part of the rows for which a condition is true.
     pub(crate) fn selectivity(&self, expr: &Expr) -> f64 {
+        if let Some(part) = self.sampled(&[expr]) {
+            return part;
+        }
         let part = match &expr.kind {
             ExprKind::Literal(Value::Bool(true)) => 1.0,
             ExprKind::Literal(_) => 0.0,
             ExprKind::And(parts) => self.conjunction(parts),
             ExprKind::Or(parts) => {
-                1.0 - parts.iter().map(|part| 1.0 - self.selectivity(part)).product::<f64>()
+                let whole =
+                    1.0 - parts.iter().map(|part| 1.0 - self.selectivity(part)).product::<f64>();
+                whole / self.implied_part(expr)
             }
             ExprKind::Not(arg) => 1.0 - self.selectivity(arg),
             ExprKind::IsNull { negated, .. } => {
@@ -153,7 +328,7 @@ impl<'a> Estimator<'a> {
             }
             ExprKind::Call { function, args } => match (function.name, &args[..]) {
                 (name, [lhs, rhs]) if is_equality(name) => self.equality(lhs, rhs),
-                (name, [lhs, rhs]) if is_inequality(name) => self.inequality(name, lhs, rhs),
+                (name, [_, _]) if is_inequality(name) => INEQUALITY,
                 (name, [lhs, rhs])
                     if name.ends_with("ne") && function.result == damask_types::TypeId::Bool =>
                 {
@@ -169,14 +344,53 @@ impl<'a> Estimator<'a> {
             },
             _ => OTHER,
         };
-        part.clamp(0.0, 1.0)
+        part.clamp(0.0, 1.0).min(self.rare(expr))
+    }
+
+    /// Part of the rows that pass what an OR over several tables implies for each: that was tested below already.
+    fn implied_part(&self, or: &Expr) -> f64 {
+        let mut instances: Vec<u32> =
+            or.columns().iter().filter_map(|id| Some(self.origins.get(&id)?.instance)).collect();
+        instances.sort_unstable();
+        instances.dedup();
+        if instances.len() < 2 {
+            return 1.0;
+        }
+        let part: f64 = instances
+            .iter()
+            .filter_map(|instance| {
+                let within = |id: ColumnId| {
+                    self.origins.get(&id).is_some_and(|origin| origin.instance == *instance)
+                };
+                Some(self.selectivity(&crate::rewrite::implied(or, &within)?))
+            })
+            .product();
+        part.max(1e-9)
     }
 
     /// Part of the rows for which all are true; two bounds on one column are a range.
     pub(crate) fn conjunction(&self, parts: &[Expr]) -> f64 {
         let mut product = 1.0;
-        let mut bounded: Vec<(ColumnId, f64, usize)> = vec![];
+        let mut rest: Vec<&Expr> = vec![];
+        let mut together: Vec<(u32, Vec<&Expr>)> = vec![];
         for part in parts {
+            match self.instance(part).map(|origin| origin.instance) {
+                Some(instance) => match together.iter_mut().find(|(own, _)| *own == instance) {
+                    Some((_, list)) => list.push(part),
+                    None => together.push((instance, vec![part])),
+                },
+                None => rest.push(part),
+            }
+        }
+        // What the sample shows of conditions together counts their dependence on each other in.
+        for (_, list) in together {
+            match if list.len() > 1 { self.sampled(&list) } else { None } {
+                Some(part) => product *= part,
+                None => rest.extend(list),
+            }
+        }
+        let mut bounded: Vec<(ColumnId, f64, usize)> = vec![];
+        for part in rest {
             let own = self.selectivity(part);
             if let ExprKind::Call { function, args } = &part.kind
                 && is_inequality(function.name)
@@ -210,31 +424,6 @@ impl<'a> Estimator<'a> {
             (true, false) => 1.0 / self.distinct_of(rhs, f64::INFINITY),
             (true, true) => OTHER,
         }
-    }
-
-    fn inequality(&self, name: &str, lhs: &Expr, rhs: &Expr) -> f64 {
-        let (column, constant, flipped) =
-            match (lhs.as_column(), rhs.as_literal(), rhs.as_column(), lhs.as_literal()) {
-                (Some(column), Some(constant), ..) => (column, constant, false),
-                (_, _, Some(column), Some(constant)) => (column, constant, true),
-                _ => return INEQUALITY,
-            };
-        let less = (name.ends_with("lt") || name.ends_with("le")) != flipped;
-        let Some((relation, index)) = self.origins.get(&column) else {
-            return INEQUALITY;
-        };
-        let Some((low, high)) = self.statistics.range(relation, *index) else {
-            return INEQUALITY;
-        };
-        let (Some(low), Some(high), Some(at)) = (number(&low), number(&high), number(constant))
-        else {
-            return INEQUALITY;
-        };
-        if high <= low {
-            return OTHER;
-        }
-        let below = ((at - low) / (high - low)).clamp(0.0, 1.0);
-        if less { below } else { 1.0 - below }
     }
 
     /// Expected rows of a plan.
@@ -293,7 +482,28 @@ impl<'a> Estimator<'a> {
 
     /// Distinct combinations of expressions among `rows` rows.
     pub(crate) fn groups<'e>(&self, exprs: impl Iterator<Item = &'e Expr>, rows: f64) -> f64 {
-        let mut counts: Vec<f64> = exprs.map(|expr| self.distinct_of(expr, rows)).collect();
+        let mut counts: Vec<f64> = vec![];
+        let mut tables: Vec<(u32, Vec<ColumnId>)> = vec![];
+        for expr in exprs {
+            let origin = expr.as_column().and_then(|id| Some((id, self.origins.get(&id)?)));
+            match origin {
+                Some((id, Origin { instance, .. })) => {
+                    match tables.iter_mut().find(|(own, _)| own == instance) {
+                        Some((_, columns)) => columns.push(id),
+                        None => tables.push((*instance, vec![id])),
+                    }
+                }
+                None => counts.push(self.distinct_of(expr, rows)),
+            }
+        }
+        for (_, columns) in tables {
+            // A key decides its row's other columns.
+            match self.holds_key(&columns) {
+                Some(table) => counts.push(self.table_rows(table)),
+                None => counts
+                    .extend(columns.iter().map(|&id| self.distinct(id).unwrap_or(200.0).min(rows))),
+            }
+        }
         counts.sort_by(|a, b| b.total_cmp(a));
         // Beyond the second, columns are taken to depend on each other in part.
         let product: f64 = counts
@@ -306,7 +516,7 @@ impl<'a> Estimator<'a> {
 
     /// Expected rows of a join of inputs with so many rows.
     pub(crate) fn join_rows(&self, join: &Join, left: f64, right: f64) -> f64 {
-        let part = self.conjunction(&join.predicates);
+        let part = self.join_part(join.predicates.iter());
         let pairs = left * right * part;
         match join.kind {
             JoinKind::Inner => pairs,
@@ -365,16 +575,16 @@ pub(crate) fn is_inequality(name: &str) -> bool {
     ["lt", "le", "gt", "ge"].iter().any(|end| name.ends_with(end))
 }
 
-/// A value on a line, if its type has one.
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Float4(v) => Some(f64::from(*v)),
-        Value::Float8(v) => Some(*v),
-        Value::Date(v) => Some(f64::from(*v)),
-        Value::Time(v) | Value::Timestamp(v) | Value::TimestampTz(v) => Some(*v as f64),
-        Value::Numeric(damask_types::Numeric::Decimal { mantissa, scale }) => {
-            Some(*mantissa as f64 / 10f64.powi(i32::from(*scale)))
-        }
-        other => other.as_i64().map(|v| v as f64),
+/// The two columns that a condition makes equal.
+pub(crate) fn column_equality(predicate: &Expr) -> Option<(ColumnId, ColumnId)> {
+    let ExprKind::Call { function, args } = &predicate.kind else {
+        return None;
+    };
+    let [a, b] = &args[..] else {
+        return None;
+    };
+    if !is_equality(function.name) {
+        return None;
     }
+    Some((a.as_column()?, b.as_column()?))
 }

@@ -307,7 +307,7 @@ impl Search<'_, '_> {
             if satellite.requires & !left != 0 {
                 return None;
             }
-            let part = self.estimator.conjunction(&satellite.predicates);
+            let part = self.estimator.join_part(satellite.predicates.iter());
             let matches = right_rows * part;
             let rows = match satellite.kind {
                 JoinKind::Left => left_rows * matches.max(1.0),
@@ -341,27 +341,13 @@ impl Search<'_, '_> {
     /// Part of the pairs that the conjuncts which become testable let pass.
     fn selectivity(&self, left: u64, right: u64) -> f64 {
         let both = left | right;
-        let mut parts: Vec<f64> = vec![];
-        let mut pairs: Vec<f64> = vec![];
-        for (index, (predicate, &mask)) in self.graph.predicates.iter().zip(&self.masks).enumerate()
-        {
-            if mask == 0 || mask & !both != 0 || mask & !left == 0 || mask & !right == 0 {
-                continue;
-            }
-            let own = self.estimator.selectivity(predicate);
-            if index >= self.graph.derived {
-                pairs.push(own);
-            } else {
-                parts.push(own);
-            }
-        }
-        // A derived equality says nothing new where a written one connects the two.
-        if parts.is_empty() {
-            return pairs.into_iter().fold(1.0, f64::min);
-        }
-        // Several keys between two sets depend on each other in part.
-        parts.sort_by(f64::total_cmp);
-        parts.iter().enumerate().map(|(i, part)| if i == 0 { *part } else { part.sqrt() }).product()
+        let testable = self
+            .graph
+            .predicates
+            .iter()
+            .zip(&self.masks)
+            .filter(|(_, mask)| *mask & left != 0 && *mask & right != 0 && *mask & !both == 0);
+        self.estimator.join_part(testable.map(|(predicate, _)| predicate))
     }
 
     fn cost(left: &Entry, right: &Entry, rows: f64, connected: bool, is_satellite: bool) -> f64 {

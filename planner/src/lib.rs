@@ -1,7 +1,7 @@
 //! From syntax to plan: bind, rewrite, choose, lower, explain.
 //!
 //! [`bind_and_plan`] is the way through: names are resolved and types agreed on ([`mod@bind`]) in an algebra of operators over
-//! global columns (`logical`), equivalences improve the tree (`rewrite`), estimates from [`Statistics`] order its joins and choose
+//! global columns (`logical`), equivalences improve the tree (`rewrite`), estimates from [`Statistics`] (row counts and samples) order its joins and choose
 //! access paths (`cost`, `join_order`), and `lower` makes the [`physical::Plan`] that the executor runs.
 //!
 //! Invariants
@@ -23,9 +23,11 @@ mod logical;
 mod lower;
 pub mod physical;
 mod rewrite;
+mod sample;
+mod statistics;
 
 pub use bind::{parse_error, resolve_type, serial_type};
-pub use cost::{NoStatistics, Statistics};
+pub use statistics::{ColumnSample, NoStatistics, Statistics, TableSample};
 
 use bind::Binder;
 use damask_catalog::object::Relation;

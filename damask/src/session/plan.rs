@@ -1,16 +1,17 @@
 //! Prepared statements and the plans they keep.
 //!
-//! A plan is good for one version of the catalog and one search path. The cache is keyed by the statement's text and the types the
+//! A plan is good for one version of the catalog and one search path, until ANALYZE runs or a table that it reads is of another size
+//! than when it was made (looked at now and then). The cache is keyed by the statement's text and the types the
 //! client gave its parameters, and is shared by all sessions; the least recently used half goes when it is full.
 
 use super::Session;
 use super::env::StatementEnv;
+use crate::statistics::{TableStatistics, is_stale};
 use damask_catalog::SearchPath;
-use damask_catalog::object::{Relation, RelationKind};
+use damask_catalog::object::RelationKind;
+use damask_planner::PlanContext;
 use damask_planner::physical::{OutputColumn, Plan};
-use damask_planner::{PlanContext, Statistics};
 use damask_sql::{Parsed, ast};
-use damask_txn::Engine;
 use damask_types::format::{DateOrder, FormatSettings, IntervalStyle};
 use damask_types::{Result, SqlType, TypeId};
 use hashbrown::HashMap;
@@ -20,6 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Most statements the cache holds.
 const CACHE_STATEMENTS_MAX: usize = 2048;
+/// A plan's tables are looked at for a change of size every so many uses.
+const USES_PER_LOOK: u32 = 32;
 /// Longest text it holds.
 const CACHE_TEXT_BYTES_MAX: usize = 64 << 10;
 
@@ -40,6 +43,12 @@ pub(crate) struct Planned {
     pub(crate) plan: Arc<Plan>,
     version: u64,
     path: Arc<SearchPath>,
+    /// How often ANALYZE had run.
+    epoch: u64,
+    /// Rows of the tables it reads, in the order of the plan's relations.
+    sizes: Arc<[f64]>,
+    /// Times it was handed out.
+    uses: u32,
     /// Literals are read when the plan is made, as these settings say.
     reading: Reading,
 }
@@ -153,19 +162,18 @@ pub(crate) fn has_into(query: &ast::Query) -> bool {
     matches!(&query.body, ast::QueryBody::Select(select) if select.into.is_some())
 }
 
-/// Sizes of tables, for the planner.
-struct TableSizes<'a>(&'a Arc<Engine>);
-
-impl Statistics for TableSizes<'_> {
-    fn rows(&self, relation: &Relation) -> Option<f64> {
-        if relation.kind != RelationKind::Table {
-            return None;
-        }
-        self.0.table(relation.rel).ok().map(|table| table.row_count_estimate() as f64)
-    }
-}
-
 impl Session {
+    /// What is known of tables' sizes and contents.
+    pub(crate) fn table_statistics(&self) -> TableStatistics<'_> {
+        let shared = &self.database.shared;
+        TableStatistics {
+            samples: &shared.samples,
+            engine: shared.catalog.engine(),
+            clock: &*shared.env.clock,
+            view: self.txn.as_ref().and_then(|txn| txn.view().ok()),
+        }
+    }
+
     /// Calls `f` with what planning may look at.
     pub(crate) fn with_plan_context<R>(
         &self,
@@ -174,7 +182,7 @@ impl Session {
         types: &[Option<TypeId>],
         f: impl FnOnce(&PlanContext<'_>) -> R,
     ) -> R {
-        let statistics = TableSizes(self.database.shared.catalog.engine());
+        let statistics = self.table_statistics();
         f(&PlanContext {
             catalog: &env.catalog,
             path: &env.path,
@@ -188,15 +196,22 @@ impl Session {
     /// The plan of a statement, made now if what is kept does not fit.
     pub(crate) fn plan(&self, prepared: &Prepared, env: &StatementEnv) -> Result<Arc<Plan>> {
         let version = env.catalog.version;
+        let epoch = self.database.shared.samples.epoch();
         {
-            let kept = prepared.plan.lock();
-            if let Some(planned) = &*kept
+            let mut kept = prepared.plan.lock();
+            if let Some(planned) = &mut *kept
                 && planned.version == version
+                && planned.epoch == epoch
                 && version != u64::MAX
                 && (Arc::ptr_eq(&planned.path, &env.path) || planned.path == env.path)
                 && planned.reading.is_of(damask_functions::Session::format(env))
             {
-                return Ok(Arc::clone(&planned.plan));
+                planned.uses = planned.uses.wrapping_add(1);
+                if !planned.uses.is_multiple_of(USES_PER_LOOK)
+                    || !self.sizes_changed(&planned.plan, &planned.sizes)
+                {
+                    return Ok(Arc::clone(&planned.plan));
+                }
             }
         }
         let statement = prepared.statement().expect("a statement that is planned is there");
@@ -207,10 +222,30 @@ impl Session {
         if version != u64::MAX {
             let reading = Reading::of(damask_functions::Session::format(env));
             let path = Arc::clone(&env.path);
-            let planned = Planned { plan: Arc::clone(&plan), version, path, reading };
+            let sizes = self.table_sizes(&plan).collect();
+            let plan = Arc::clone(&plan);
+            let planned = Planned { plan, version, path, epoch, sizes, uses: 0, reading };
             *prepared.plan.lock() = Some(planned);
         }
         Ok(plan)
+    }
+
+    /// Rows of the tables that a plan reads or writes.
+    fn table_sizes(&self, plan: &Plan) -> impl Iterator<Item = f64> {
+        let engine = self.database.shared.catalog.engine();
+        plan.relations.iter().map(|used| match used.relation.kind {
+            RelationKind::Table => engine
+                .table(used.relation.rel)
+                .map_or(0.0, |table| table.row_count_estimate() as f64),
+            _ => 0.0,
+        })
+    }
+
+    /// Whether some table has grown or shrunk so much that another plan may be better.
+    fn sizes_changed(&self, plan: &Plan, then: &[f64]) -> bool {
+        self.table_sizes(plan)
+            .zip(then)
+            .any(|(now, then)| is_stale(*then, now) && (now > 2.0 * then || now < 0.5 * then))
     }
 
     /// Parameter types and result columns of a statement.

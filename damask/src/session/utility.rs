@@ -91,10 +91,7 @@ impl Session {
                     ));
                 }
                 self.begin_statement()?;
-                for (name, _) in &vacuum.tables {
-                    self.resolve(name)?;
-                }
-                // There is nothing to vacuum, and sizes are always known.
+                self.vacuum(vacuum)?;
                 if vacuum.analyze_only { "ANALYZE" } else { "VACUUM" }.to_owned()
             }
             Statement::Checkpoint => {
@@ -120,6 +117,32 @@ impl Session {
             other => return self.define(prepared, other, sink),
         };
         Ok(Completion::Tag(tag))
+    }
+
+    /// VACUUM and ANALYZE. There is nothing to vacuum; ANALYZE draws tables' samples.
+    fn vacuum(&mut self, vacuum: &ast::Vacuum) -> Result<()> {
+        let mut relations = vec![];
+        for (name, _) in &vacuum.tables {
+            relations.push(self.resolve(name)?);
+        }
+        let analyzes = vacuum.analyze_only
+            || vacuum
+                .options
+                .iter()
+                .any(|option| option.name.as_str() == "analyze" && option.as_bool() != Some(false));
+        if !analyzes {
+            return Ok(());
+        }
+        if vacuum.tables.is_empty() {
+            relations =
+                self.statement_env()?.catalog.user_relations().into_iter().cloned().collect();
+        }
+        let statistics = self.table_statistics();
+        for relation in &relations {
+            statistics.analyze(relation)?;
+        }
+        self.database.shared.samples.advance();
+        Ok(())
     }
 
     /// Result columns of a statement that is not planned.

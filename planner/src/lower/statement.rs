@@ -37,7 +37,7 @@ pub(crate) fn plan(mut binder: Binder<'_>, mut statement: Statement) -> Result<P
         rewrite::rewrite(&mut binder, &mut plan);
         binder.ctes[index].plan = plan;
     }
-    let mut estimator = Estimator::new(binder.ctx.statistics);
+    let mut estimator = Estimator::new(binder.ctx.statistics, binder.ctx.session);
     for cte in &mut binder.ctes {
         estimator.learn(&cte.plan);
         join_order::order(&mut cte.plan, &estimator);

@@ -1,8 +1,9 @@
 //! What every arm of an OR has in common moves out of it: `(a AND b) OR (a AND c)` is `a AND (b OR c)`.
 //!
-//! Also true under three-valued logic. It turns the join condition that TPC-H's Q19 repeats in each arm into one that a hash join can use.
+//! Also true under three-valued logic. It turns the join condition that TPC-H's Q19 repeats in each arm into one that a hash join can use. What each arm says of one table alone
+//! ([`implied`]) holds for the whole OR, and can be tested before the join.
 
-use crate::expr::{Expr, ExprKind};
+use crate::expr::{ColumnId, Expr, ExprKind};
 
 /// Factors every OR in an expression.
 pub(super) fn factor(expr: &mut Expr) {
@@ -45,4 +46,31 @@ fn factor_one(expr: &mut Expr) {
     }
     let position = expr.position;
     *expr = Expr { position, ..Expr::and(whole) };
+}
+
+/// The OR of what each arm of `or` says of columns that are `within` alone; `None` if an arm says nothing of them.
+pub(crate) fn implied(or: &Expr, within: &dyn Fn(ColumnId) -> bool) -> Option<Expr> {
+    let ExprKind::Or(arms) = &or.kind else {
+        return None;
+    };
+    let mut implied = vec![];
+    for arm in arms {
+        let parts = match &arm.kind {
+            ExprKind::And(parts) => &parts[..],
+            _ => std::slice::from_ref(arm),
+        };
+        let own: Vec<Expr> = parts
+            .iter()
+            .filter(|part| {
+                let columns = part.columns();
+                !columns.is_empty() && columns.iter().all(within)
+            })
+            .cloned()
+            .collect();
+        if own.is_empty() {
+            return None;
+        }
+        implied.push(Expr::and(own));
+    }
+    Some(Expr::or(implied))
 }

@@ -13,6 +13,7 @@ use crate::logical::Logical;
 use crate::physical::JoinKind;
 
 pub(crate) use ctes::{cte_copy, inline_ctes};
+pub(crate) use factor::implied;
 pub(crate) use fold::fold;
 
 /// Rewrites a plan.

@@ -145,6 +145,12 @@ fn push_join(mut join: Join, mut predicates: Vec<Expr>) -> Logical {
                 } else if !columns.intersects(&left_columns) && is_safe(&predicate) {
                     right.push(predicate);
                 } else {
+                    for (columns, side) in
+                        [(&left_columns, &mut left), (&right_columns, &mut right)]
+                    {
+                        let implied = super::implied(&predicate, &|id| columns.contains(id));
+                        side.extend(implied.filter(is_safe));
+                    }
                     join.predicates.push(predicate);
                 }
             }
