@@ -136,13 +136,7 @@ fn push_attribute(rows: &mut Rows<'_>, relation: Oid, attnum: i16, column: &Colu
 pub(super) fn pg_attribute(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     for relation in ctx.snapshot.all_relations() {
         if relation.kind == RelationKind::Sequence {
-            let columns = [
-                ("last_value", TypeId::Int8),
-                ("log_cnt", TypeId::Int8),
-                ("is_called", TypeId::Bool),
-            ];
-            for (i, (name, ty)) in columns.into_iter().enumerate() {
-                let column = Column { not_null: true, ..Column::new(name, ty.into()) };
+            for (i, column) in super::sequence_columns().into_iter().enumerate() {
                 push_attribute(rows, relation.oid, i as i16 + 1, &column);
             }
         }
@@ -335,7 +329,8 @@ pub(super) fn pg_sequence(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
 pub(super) fn pg_sequences(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     for relation in ctx.snapshot.user_relations() {
         let Some(sequence) = &relation.sequence else { continue };
-        let last = ctx.session.sequence_last_value(relation);
+        let state = ctx.session.sequence_state(relation);
+        let last = state.filter(|(_, is_called)| *is_called).map(|(last, _)| last);
         rows.push(&[
             ("schemaname", text(ctx.snapshot.schema_name(relation.schema))),
             ("sequencename", text(&relation.name)),

@@ -14,7 +14,7 @@ pub use session::{Activity, LockRow, SettingRow};
 
 use crate::object::{Column, Relation, RelationKind};
 use crate::snapshot::{CatalogSnapshot, INFORMATION_SCHEMA, PG_CATALOG, SearchPath};
-use damask_types::{Oid, SqlType, Value};
+use damask_types::{Oid, SqlType, TypeId, Value};
 use hashbrown::HashMap;
 use row::Rows;
 use std::sync::{Arc, LazyLock};
@@ -88,8 +88,8 @@ pub trait SystemSession {
     fn page_bytes(&self) -> i64;
     /// Bytes of the data file.
     fn database_bytes(&self) -> i64;
-    /// The last value a sequence gave; `None` if it gave none.
-    fn sequence_last_value(&self, relation: &Relation) -> Option<i64>;
+    /// A sequence's last value, and whether `nextval` or `setval` gave it.
+    fn sequence_state(&self, relation: &Relation) -> Option<(i64, bool)>;
     /// Every setting.
     fn settings(&self) -> Vec<SettingRow>;
     /// Every session.
@@ -104,8 +104,32 @@ impl SystemContext<'_> {
     }
 }
 
-/// The rows of a system relation. Those that PostgreSQL fills with what Damask does not have are empty.
+/// A sequence as the relation of one row that a query may read.
+pub fn shown_sequence(relation: &Relation) -> Relation {
+    Relation { columns: sequence_columns().into(), ..relation.clone() }
+}
+
+/// The columns of every sequence.
+fn sequence_columns() -> Vec<Column> {
+    let columns =
+        [("last_value", TypeId::Int8), ("log_cnt", TypeId::Int8), ("is_called", TypeId::Bool)];
+    columns
+        .into_iter()
+        .map(|(name, ty)| Column { not_null: true, ..Column::new(name, ty.into()) })
+        .collect()
+}
+
+/// The row of [`shown_sequence`]. No value is fetched ahead in the log, so `log_cnt` is always 0.
+fn sequence_row(ctx: &SystemContext<'_>, relation: &Relation) -> Vec<Value> {
+    let (last_value, is_called) = ctx.session.sequence_state(relation).unwrap_or_default();
+    vec![Value::Int8(last_value), Value::Int8(0), Value::Bool(is_called)]
+}
+
+/// The rows of a system relation or a sequence. Those that PostgreSQL fills with what Damask does not have are empty.
 pub fn rows(ctx: &SystemContext<'_>, relation: &Relation) -> Vec<Vec<Value>> {
+    if relation.kind == RelationKind::Sequence {
+        return vec![sequence_row(ctx, relation)];
+    }
     let mut rows = Rows::new(relation);
     let out = &mut rows;
     if relation.schema == INFORMATION_SCHEMA {

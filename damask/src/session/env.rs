@@ -348,9 +348,9 @@ impl SystemSession for StatementEnv {
         pages * self.page_bytes()
     }
 
-    fn sequence_last_value(&self, relation: &Relation) -> Option<i64> {
+    fn sequence_state(&self, relation: &Relation) -> Option<(i64, bool)> {
         let state = self.state.catalog.engine().sequence_get(relation.rel).ok()?;
-        state.is_called.then_some(state.last_value)
+        Some((state.last_value, state.is_called))
     }
 
     fn settings(&self) -> Vec<SettingRow> {

@@ -1,6 +1,6 @@
 //! Statements: queries at the top, INSERT, UPDATE and DELETE, and expressions of table definitions.
 
-use super::expr::Env;
+use super::expr::{DEFAULT_CLAUSE, Env};
 use super::query::{output_name, project};
 use super::scope::{Scope, ScopeColumn, ScopeTable};
 use super::{Binder, BoundColumn, Origin, at, parse_error};
@@ -387,7 +387,7 @@ impl Binder<'_> {
         };
         let parsed = damask_sql::parse_expression(text).map_err(|error| parse_error(&error))?;
         let scope = Scope::root();
-        let mut env = Env::plain(&scope, "DEFAULT expressions");
+        let mut env = Env::plain(&scope, DEFAULT_CLAUSE);
         let bound = self
             .bind_expr(&parsed, &mut env)
             .and_then(|bound| self.assign(bound, &column.name, column.ty));
@@ -402,7 +402,7 @@ impl Binder<'_> {
         (input, columns): (Logical, Vec<ColumnId>),
         insert: &ast::Insert,
     ) -> Result<Statement> {
-        let alias = insert.alias.as_ref().map_or(relation.name.as_str(), |alias| alias.as_str());
+        let alias = insert.alias.as_ref().map(ast::Ident::as_str);
         let (checks, table) = self.new_row(relation, alias)?;
         let scope = Scope { tables: vec![table], ..Scope::root() };
         let (returning, shown) = self.bind_returning(&insert.returning, &scope)?;
@@ -422,7 +422,7 @@ impl Binder<'_> {
     fn new_row(
         &mut self,
         relation: &Arc<Relation>,
-        alias: &str,
+        alias: Option<&str>,
     ) -> Result<(RowChecks, ScopeTable)> {
         let mut columns = vec![];
         let mut scope = vec![];
@@ -433,9 +433,10 @@ impl Binder<'_> {
             scope.push(ScopeColumn { name: column.name.clone(), id, is_merged: false });
         }
         let table = ScopeTable {
-            alias: alias.to_owned(),
+            alias: alias.unwrap_or(&relation.name).to_owned(),
             columns: scope,
             relation: Some(Arc::clone(relation)),
+            named: alias.is_none().then_some(relation.oid),
             row_id: None,
             table_oid: None,
         };
@@ -475,16 +476,7 @@ impl Binder<'_> {
                     continue;
                 }
                 ast::ExprKind::Wildcard(Some(name)) => {
-                    let Some(table) = scope.table(name.base().as_str()) else {
-                        return Err(Error::new(
-                            SqlState::UNDEFINED_TABLE,
-                            format!(
-                                "missing FROM-clause entry for table \"{}\"",
-                                name.base().as_str()
-                            ),
-                        )
-                        .at(at(name.span())));
-                    };
+                    let table = self.known_table(&name.0, scope)?;
                     for column in &table.columns {
                         exprs.push((column.name.clone(), self.column_expr(column.id)));
                     }
@@ -575,7 +567,7 @@ impl Binder<'_> {
             self.bind_with(with, &mut scope)?;
         }
         let relation = self.target(&update.table)?;
-        let alias = update.alias.as_ref().map_or(relation.name.as_str(), |alias| alias.as_str());
+        let alias = update.alias.as_ref().map(ast::Ident::as_str);
         let (get, table) = self.get(&relation, alias);
         let row_id = get.row_id.ok_or_else(|| Error::internal("a table without row ids"))?;
         let old = get.columns.clone();
@@ -708,7 +700,7 @@ impl Binder<'_> {
             self.bind_with(with, &mut scope)?;
         }
         let relation = self.target(&delete.table)?;
-        let alias = delete.alias.as_ref().map_or(relation.name.as_str(), |alias| alias.as_str());
+        let alias = delete.alias.as_ref().map(ast::Ident::as_str);
         let (get, table) = self.get(&relation, alias);
         let row_id = get.row_id.ok_or_else(|| Error::internal("a table without row ids"))?;
         let old = get.columns.clone();
@@ -753,7 +745,7 @@ impl Binder<'_> {
             .map(|expr| (expr.as_column().unwrap_or_else(|| self.new_column(expr.ty)), expr))
             .collect();
         let columns = exprs.iter().map(|(id, _)| *id).collect();
-        let (checks, _) = self.new_row(relation, &relation.name)?;
+        let (checks, _) = self.new_row(relation, None)?;
         let input = project(Logical::Input { columns: input }, exprs);
         let kind = StatementKind::Insert {
             table: Arc::clone(relation),
@@ -786,11 +778,12 @@ impl Binder<'_> {
             alias: table.to_owned(),
             columns: scope_columns,
             relation: None,
+            named: None,
             row_id: None,
             table_oid: None,
         });
         let clause = match purpose {
-            ColumnUse::Default(..) => "DEFAULT expressions",
+            ColumnUse::Default(..) => DEFAULT_CLAUSE,
             ColumnUse::Check => "check constraints",
             ColumnUse::Using(..) => "transform expressions",
         };

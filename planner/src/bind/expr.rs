@@ -22,6 +22,9 @@ pub(crate) struct Env<'s> {
     pub(crate) in_aggregate: bool,
 }
 
+/// The clause of a column's default.
+pub(crate) const DEFAULT_CLAUSE: &str = "DEFAULT expressions";
+
 impl<'s> Env<'s> {
     /// A clause that holds neither aggregates nor set-returning functions.
     pub(crate) fn plain(scope: &'s Scope<'s>, clause: &'static str) -> Self {
@@ -65,6 +68,10 @@ impl Binder<'_> {
         use ast::ExprKind as Ast;
         match &expr.kind {
             Ast::Literal(literal) => self.bind_literal(literal),
+            Ast::Column(_) if env.clause == DEFAULT_CLAUSE => Err(Error::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "cannot use column reference in DEFAULT expression",
+            )),
             Ast::Column(name) => self.resolve_column(name, env.scope),
             Ast::Wildcard(_) => Err(Error::new(
                 SqlState::SYNTAX_ERROR,
@@ -797,7 +804,7 @@ impl Binder<'_> {
         // `(t).a` and `(ROW(...)).f1`.
         if let ast::ExprKind::Column(name) = &arg.kind
             && let [table] = &name.0[..]
-            && env.scope.table(table.as_str()).is_some()
+            && env.scope.has_table(table.as_str())
         {
             let qualified = ast::Name(vec![table.clone(), field.clone()]);
             return self.resolve_column(&qualified, env.scope);

@@ -122,8 +122,8 @@ impl Binder<'_> {
         outer: &Scope<'_>,
     ) -> Result<(Logical, ScopeTable)> {
         let base = name.base().as_str();
-        let alias =
-            alias.and_then(|alias| alias.name.as_ref()).map_or(base, |alias| alias.as_str());
+        let given = alias.and_then(|alias| alias.name.as_ref()).map(ast::Ident::as_str);
+        let alias = given.unwrap_or(base);
         if name.0.len() == 1
             && let Some(entry) = outer.cte(base)
         {
@@ -135,12 +135,17 @@ impl Binder<'_> {
             let mut bound = self.bind_view(&relation)?;
             keep_declared(&mut bound.columns, &relation);
             let mut table = Self::table_of(&bound, alias);
+            table.named = given.is_none().then_some(relation.oid);
             for (column, (_, declared)) in table.columns.iter_mut().zip(relation.live_columns()) {
                 column.name.clone_from(&declared.name);
             }
             return Ok((bound.plan, table));
         }
-        let (get, table) = self.get(&relation, alias);
+        let relation = match relation.kind {
+            RelationKind::Sequence => Arc::new(damask_catalog::system::shown_sequence(&relation)),
+            _ => relation,
+        };
+        let (get, table) = self.get(&relation, given);
         Ok((Logical::Get(get), table))
     }
 
@@ -188,7 +193,13 @@ impl Binder<'_> {
     }
 
     /// A scan of a stored or computed relation, with new columns for all of it.
-    pub(crate) fn get(&mut self, relation: &Arc<Relation>, alias: &str) -> (Get, ScopeTable) {
+    pub(crate) fn get(
+        &mut self,
+        relation: &Arc<Relation>,
+        alias: Option<&str>,
+    ) -> (Get, ScopeTable) {
+        let named = alias.is_none().then_some(relation.oid);
+        let alias = alias.unwrap_or(&relation.name);
         let mut columns = vec![];
         let mut scope = vec![];
         for (index, column) in relation.live_columns() {
@@ -212,6 +223,7 @@ impl Binder<'_> {
             alias: alias.to_owned(),
             columns: scope,
             relation: Some(Arc::clone(relation)),
+            named,
             row_id,
             table_oid,
         };
@@ -228,6 +240,7 @@ impl Binder<'_> {
             alias: alias.to_owned(),
             columns: columns.collect(),
             relation: None,
+            named: None,
             row_id: None,
             table_oid: None,
         }
@@ -246,6 +259,7 @@ impl Binder<'_> {
                 .map(|(column, &id)| ScopeColumn { name: column.name, id, is_merged: false })
                 .collect(),
             relation: None,
+            named: None,
             row_id: None,
             table_oid: None,
         };
@@ -556,6 +570,7 @@ impl Binder<'_> {
                 alias: alias.as_str().to_owned(),
                 columns: columns.collect(),
                 relation: None,
+                named: None,
                 row_id: None,
                 table_oid: None,
             });
@@ -582,6 +597,7 @@ impl Binder<'_> {
             alias: alias.map_or("", |alias| alias.as_str()).to_owned(),
             columns,
             relation: None,
+            named: None,
             row_id: None,
             table_oid: None,
         };
@@ -613,6 +629,7 @@ fn function_table(alias: &str, names: Vec<(String, SqlType)>, columns: &[ColumnI
             .map(|((name, _), &id)| ScopeColumn { name, id, is_merged: false })
             .collect(),
         relation: None,
+        named: None,
         row_id: None,
         table_oid: None,
     }
@@ -629,7 +646,7 @@ fn depends(right: &Logical, left: &Logical) -> bool {
 
 fn check_aliases(left: &[ScopeTable], right: &[ScopeTable], item: &TableRef) -> Result<()> {
     for table in right {
-        if !table.alias.is_empty() && left.iter().any(|other| other.alias == table.alias) {
+        if left.iter().any(|other| other.conflicts(table)) {
             return Err(Error::new(
                 SqlState::DUPLICATE_ALIAS,
                 format!("table name \"{}\" specified more than once", table.alias),

@@ -152,12 +152,10 @@ impl Binder<'_> {
         for arg in &call.args {
             // `f(t.*)` and `count(t.*)` take the row.
             args.push(match &arg.value.kind {
-                ast::ExprKind::Wildcard(Some(table)) => {
-                    match env.scope.table(table.base().as_str()) {
-                        Some(found) => self.whole_row(found),
-                        None => self.bind_expr(&arg.value, env)?,
-                    }
-                }
+                ast::ExprKind::Wildcard(Some(table)) => match self.table(&table.0, env.scope)? {
+                    Some(found) => self.whole_row(found),
+                    None => self.bind_expr(&arg.value, env)?,
+                },
                 _ => self.bind_expr(&arg.value, env)?,
             });
         }

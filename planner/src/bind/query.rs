@@ -613,13 +613,7 @@ impl Binder<'_> {
                 return Ok(());
             }
             ast::ExprKind::Wildcard(Some(name)) => {
-                let Some(table) = env.scope.table(name.base().as_str()) else {
-                    return Err(Error::new(
-                        SqlState::UNDEFINED_TABLE,
-                        format!("missing FROM-clause entry for table \"{}\"", name.base().as_str()),
-                    )
-                    .at(at(name.span())));
-                };
+                let table = self.known_table(&name.0, env.scope)?;
                 let position = Some(at(item.expr.span));
                 for column in table.columns.clone() {
                     let expr = Expr { position, ..self.column_expr(column.id) };
@@ -629,7 +623,7 @@ impl Binder<'_> {
             }
             ast::ExprKind::FieldAll(inner) => {
                 if let ast::ExprKind::Column(name) = &inner.kind
-                    && let Some(table) = env.scope.table(name.base().as_str())
+                    && let Some(table) = self.table(&name.0, env.scope)?
                 {
                     for column in table.columns.clone() {
                         outputs

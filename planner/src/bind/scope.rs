@@ -5,9 +5,10 @@ use super::{Binder, CteEntry};
 use crate::column_set::ColumnSet;
 use crate::expr::{ColumnId, Expr};
 use crate::logical::Call;
+use damask_catalog::ObjectName;
 use damask_catalog::object::{Relation, RelationKind};
 use damask_sql::ast::{Ident, Name};
-use damask_types::{Error, Position, Result, SqlState, TypeId};
+use damask_types::{Error, Oid, Position, Result, SqlState, TypeId, Value};
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -65,12 +66,21 @@ pub(crate) struct ScopeTable {
     pub(crate) columns: Vec<ScopeColumn>,
     /// The stored table, for system columns.
     pub(crate) relation: Option<Arc<Relation>>,
+    /// The table or view that stands here under its own name, which `schema.table` means too.
+    pub(crate) named: Option<Oid>,
     /// Ids of the system columns that a scan of it can give.
     pub(crate) row_id: Option<ColumnId>,
     pub(crate) table_oid: Option<ColumnId>,
 }
 
 impl ScopeTable {
+    /// Whether the two may not stand in one FROM: one alias for both, unless they are different tables under their own names.
+    pub(crate) fn conflicts(&self, other: &Self) -> bool {
+        self.alias == other.alias
+            && !self.alias.is_empty()
+            && (self.named.is_none() || other.named.is_none() || self.named == other.named)
+    }
+
     /// Columns that tell its rows apart: the row id of a stored table, else all there are.
     pub(crate) fn identity(&self) -> Vec<ColumnId> {
         match (&self.relation, self.row_id) {
@@ -175,18 +185,38 @@ impl<'s> Scope<'s> {
             .or_else(|| self.parent.and_then(|parent| parent.cte(name)))
     }
 
-    /// The table under this alias, innermost first, with the number of queries gone out.
-    pub(crate) fn table(&self, alias: &str) -> Option<&ScopeTable> {
-        self.tables
-            .iter()
-            .find(|table| table.alias == alias)
-            .or_else(|| self.parent.and_then(|parent| parent.table(alias)))
+    /// The table that `is_meant` holds for, of the innermost query that has one; the error for several.
+    fn find(
+        &self,
+        name: &str,
+        is_meant: &dyn Fn(&ScopeTable) -> bool,
+    ) -> Result<Option<&ScopeTable>> {
+        let mut level = Some(self);
+        while let Some(scope) = level {
+            let mut found = scope.tables.iter().filter(|table| is_meant(table));
+            if let Some(table) = found.next() {
+                return match found.next() {
+                    None => Ok(Some(table)),
+                    Some(_) => Err(Error::new(
+                        SqlState::AMBIGUOUS_ALIAS,
+                        format!("table reference \"{name}\" is ambiguous"),
+                    )),
+                };
+            }
+            level = scope.parent;
+        }
+        Ok(None)
+    }
+
+    /// Whether some table has this alias.
+    pub(crate) fn has_table(&self, alias: &str) -> bool {
+        self.find(alias, &|table| table.alias == alias).is_ok_and(|found| found.is_some())
     }
 
     /// # Errors
     /// 42712 if the alias is taken.
     pub(crate) fn add(&mut self, table: ScopeTable, position: Position) -> Result<()> {
-        if self.tables.iter().any(|other| other.alias == table.alias && !table.alias.is_empty()) {
+        if self.tables.iter().any(|other| other.conflicts(&table)) {
             return Err(Error::new(
                 SqlState::DUPLICATE_ALIAS,
                 format!("table name \"{}\" specified more than once", table.alias),
@@ -207,24 +237,8 @@ impl Binder<'_> {
         let at = Position(name.span().start);
         let mut expr = match &name.0[..] {
             [column] => self.resolve_bare(column, scope)?,
-            [table, column] => self.resolve_qualified(table, column, scope)?,
-            [schema, table, column] => {
-                let found = scope.table(table.as_str());
-                let in_schema = found.is_some_and(|found| {
-                    found.relation.as_ref().is_some_and(|relation| {
-                        self.ctx.catalog.schema_name(relation.schema) == schema.as_str()
-                    })
-                });
-                if !in_schema {
-                    return Err(missing_from(table).at(at));
-                }
-                self.resolve_qualified(table, column, scope)?
-            }
-            _ => {
-                return Err(
-                    Error::unsupported(format!("cross-database reference \"{name}\"")).at(at)
-                );
-            }
+            [table @ .., column] => self.resolve_qualified(table, column, scope)?,
+            [] => return Err(Error::internal("a name without parts")),
         };
         expr.position = Some(at);
         Ok(expr)
@@ -273,7 +287,7 @@ impl Binder<'_> {
             level = scope.parent;
         }
         // A table's name stands for its row.
-        if let Some(table) = scope.table(name) {
+        if let Some(table) = self.table(std::slice::from_ref(column), scope)? {
             return Ok(self.whole_row(table));
         }
         let mut error =
@@ -286,11 +300,67 @@ impl Binder<'_> {
         Err(error)
     }
 
-    fn resolve_qualified(&self, table: &Ident, column: &Ident, scope: &Scope<'_>) -> Result<Expr> {
-        let at = Position(table.span.start);
-        let Some(found) = scope.table(table.as_str()) else {
-            return Err(missing_from(table).at(at));
+    /// The table that a name means: an alias, or `schema.table` for one that stands under its own name.
+    ///
+    /// # Errors
+    /// 42P09 when it could be several, 0A000 for another database.
+    pub(crate) fn table<'t>(
+        &self,
+        name: &[Ident],
+        scope: &'t Scope<'_>,
+    ) -> Result<Option<&'t ScopeTable>> {
+        let Some((table, qualifiers)) = name.split_last() else {
+            return Ok(None);
         };
+        let at = Position(name[0].span.start);
+        let table = table.as_str();
+        let schema = match qualifiers {
+            [] => {
+                return scope
+                    .find(table, &|found| found.alias == table)
+                    .map_err(|error| error.at(at));
+            }
+            [schema] => schema.as_str(),
+            _ => {
+                let name = name.iter().map(Ident::as_str).collect::<Vec<_>>().join(".");
+                return Err(Error::new(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    format!("cross-database references are not implemented: {name}"),
+                )
+                .at(at));
+            }
+        };
+        let object = ObjectName { schema: Some(schema.to_owned()), name: table.to_owned() };
+        let Ok(Some(relation)) = self.ctx.catalog.find(&object, self.ctx.path) else {
+            return Ok(None);
+        };
+        scope.find(table, &|found| found.named == Some(relation.oid)).map_err(|error| error.at(at))
+    }
+
+    /// As [`Binder::table`].
+    ///
+    /// # Errors
+    /// 42P01 when there is none.
+    pub(crate) fn known_table<'t>(
+        &self,
+        name: &[Ident],
+        scope: &'t Scope<'_>,
+    ) -> Result<&'t ScopeTable> {
+        match self.table(name, scope)? {
+            Some(table) => Ok(table),
+            None => Err(missing_from(name, scope)),
+        }
+    }
+
+    fn resolve_qualified(
+        &self,
+        table: &[Ident],
+        column: &Ident,
+        scope: &Scope<'_>,
+    ) -> Result<Expr> {
+        let at = Position(table[0].span.start);
+        let found = self.known_table(table, scope)?;
+        let table = table.last().expect("a qualified name has a qualifier");
         let name = column.as_str();
         let mut candidates = found.columns.iter().filter(|candidate| candidate.name == name);
         if let Some(first) = candidates.next() {
@@ -335,12 +405,10 @@ impl Binder<'_> {
             }
             // Versions live in memory alone; a row on a page is settled.
             "xmin" | "xmax" => Some(Expr::literal(
-                damask_types::Value::Oid(damask_types::Oid(if name == "xmin" { 2 } else { 0 })),
+                Value::Oid(Oid(if name == "xmin" { 2 } else { 0 })),
                 TypeId::Xid,
             )),
-            "cmin" | "cmax" => {
-                Some(Expr::literal(damask_types::Value::Oid(damask_types::Oid(0)), TypeId::Cid))
-            }
+            "cmin" | "cmax" => Some(Expr::literal(Value::Oid(Oid(0)), TypeId::Cid)),
             _ => None,
         }
     }
@@ -352,11 +420,31 @@ impl Binder<'_> {
     }
 }
 
-fn missing_from(table: &Ident) -> Error {
+fn missing_from(name: &[Ident], scope: &Scope<'_>) -> Error {
+    let wanted = name.last().map_or("", Ident::as_str);
+    let at = Position(name.first().map_or(0, |first| first.span.start));
+    // The table may be there under another name.
+    let mut level = Some(scope);
+    while let Some(scope) = level {
+        let hidden = scope.tables.iter().find(|table| {
+            table.alias != wanted
+                && table.relation.as_ref().is_some_and(|relation| relation.name == wanted)
+        });
+        if let Some(table) = hidden {
+            return Error::new(
+                SqlState::UNDEFINED_TABLE,
+                format!("invalid reference to FROM-clause entry for table \"{wanted}\""),
+            )
+            .hint(format!("Perhaps you meant to reference the table alias \"{}\".", table.alias))
+            .at(at);
+        }
+        level = scope.parent;
+    }
     Error::new(
         SqlState::UNDEFINED_TABLE,
-        format!("missing FROM-clause entry for table \"{}\"", table.as_str()),
+        format!("missing FROM-clause entry for table \"{wanted}\""),
     )
+    .at(at)
 }
 
 /// The nearest column name, if it is near: at most a third of the name's letters apart.

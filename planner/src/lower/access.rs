@@ -111,7 +111,7 @@ impl Lower<'_> {
         };
         let Some((cost, path)) = best else {
             let operator = match scan.table.kind {
-                RelationKind::System => Operator::SystemScan(scan),
+                RelationKind::System | RelationKind::Sequence => Operator::SystemScan(scan),
                 _ => Operator::SeqScan(scan),
             };
             return Ok(self.node(operator, output, rows, (0.0, sequential)));
