@@ -123,13 +123,12 @@ impl TableStatistics<'_> {
     fn draw(&self, relation: &Relation, table: &Table) -> Result<Arc<TableSample>> {
         let rows = table.row_count_estimate() as f64;
         let at = self.clock.now();
-        let view = match &self.view {
-            Some(view) => view.clone(),
-            None => {
-                let mut txn = self.engine.begin(IsolationLevel::ReadCommitted, true)?;
-                txn.begin_statement()?;
-                txn.view()?
-            }
+        let view = if let Some(view) = &self.view {
+            view.clone()
+        } else {
+            let mut txn = self.engine.begin(IsolationLevel::ReadCommitted, true)?;
+            txn.begin_statement()?;
+            txn.view()?
         };
         let columns: Vec<ColumnIndex> = relation.live_columns().map(|(index, _)| index).collect();
         let drawn = if rows <= DRAWN_ROWS as f64 {

@@ -106,7 +106,7 @@ impl SystemContext<'_> {
 
 /// A sequence as the relation of one row that a query may read.
 pub fn shown_sequence(relation: &Relation) -> Relation {
-    Relation { columns: sequence_columns().into(), ..relation.clone() }
+    Relation { columns: sequence_columns(), ..relation.clone() }
 }
 
 /// The columns of every sequence.

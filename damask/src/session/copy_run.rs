@@ -29,8 +29,10 @@ pub(crate) struct CopyIn {
     plan: Arc<Plan>,
     env: Arc<super::env::StatementEnv>,
     header_is_due: bool,
-    /// Per column: the null text is data; the quoted null text is null.
+    /// Per column: the null text is data.
     not_null: Vec<bool>,
+    /// Per column: the null text is null even in quotes.
+    null_text: Vec<bool>,
     rows: u64,
 }
 
@@ -86,12 +88,8 @@ impl Session {
         let plan = self.with_plan_context(&env, "", &[], |ctx| {
             damask_planner::plan_copy_from(&relation, &columns, ctx)
         })?;
-        let not_null = columns
-            .iter()
-            .map(|column| {
-                options.force_not_null.contains(&relation.columns[usize::from(column.0)].name)
-            })
-            .collect();
+        let not_null = forced("FORCE_NOT_NULL", &options.force_not_null, &relation, &columns)?;
+        let null_text = forced("FORCE_NULL", &options.force_null, &relation, &columns)?;
         let count = columns.len();
         let is_binary = options.format == CopyFormat::Binary;
         let mut copy = CopyIn {
@@ -106,6 +104,7 @@ impl Session {
             plan: Arc::new(plan),
             env,
             not_null,
+            null_text,
             rows: 0,
         };
         copy.reset_builders();
@@ -322,6 +321,40 @@ impl Session {
     }
 }
 
+/// Which of a copy's columns an option names.
+///
+/// # Errors
+/// 42703 for a name that the table has not, 42P10 for one that is not copied.
+fn forced(
+    option: &str,
+    names: &[String],
+    relation: &Relation,
+    columns: &[ColumnIndex],
+) -> Result<Vec<bool>> {
+    let mut flags = vec![false; columns.len()];
+    for name in names {
+        let place =
+            columns.iter().position(|column| relation.columns[usize::from(column.0)].name == *name);
+        if let Some(place) = place {
+            flags[place] = true;
+            continue;
+        }
+        let is_there = relation.live_columns().any(|(_, column)| column.name == *name);
+        return Err(if is_there {
+            Error::new(
+                SqlState::INVALID_COLUMN_REFERENCE,
+                format!("{option} column \"{name}\" not referenced by COPY"),
+            )
+        } else {
+            Error::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!("column \"{name}\" of relation \"{}\" does not exist", relation.name),
+            )
+        });
+    }
+    Ok(flags)
+}
+
 impl CopyIn {
     fn reset_builders(&mut self) {
         let relation = &self.relation;
@@ -351,6 +384,7 @@ impl CopyIn {
             let definition = &self.relation.columns[usize::from(self.columns[i].0)];
             let field = match fields.get(i) {
                 None if self.not_null[i] => Some(&self.options.null[..]),
+                Some(bytes) if self.null_text[i] && bytes == self.options.null => None,
                 other => other,
             };
             let Some(bytes) = field else {

@@ -21,12 +21,9 @@ pub(crate) struct Effective {
     pub(crate) lock_timeout: Option<Duration>,
     pub(crate) idle_in_transaction_timeout: Option<Duration>,
     pub(crate) idle_session_timeout: Option<Duration>,
-    /// Bytes.
-    pub(crate) work_mem: usize,
     pub(crate) jit: Jit,
     /// Smallest level of notices the client is sent.
     pub(crate) client_min_messages: Level,
-    pub(crate) synchronous_commit: bool,
 }
 
 /// `jit`.
@@ -517,7 +514,6 @@ fn effective(raw: &dyn Fn(&str) -> String) -> Result<Effective> {
         lock_timeout: millis("lock_timeout"),
         idle_in_transaction_timeout: millis("idle_in_transaction_session_timeout"),
         idle_session_timeout: millis("idle_session_timeout"),
-        work_mem: raw("work_mem").parse::<usize>().unwrap_or(4096) * 1024,
         jit: match raw("jit").as_str() {
             "off" => Jit::Off,
             "force" => Jit::Force,
@@ -531,7 +527,6 @@ fn effective(raw: &dyn Fn(&str) -> String) -> Result<Effective> {
             "log" => Level::Log,
             _ => Level::Debug,
         },
-        synchronous_commit: raw("synchronous_commit") != "off",
     })
 }
 

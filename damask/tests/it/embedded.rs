@@ -79,3 +79,22 @@ fn results_are_record_batches_of_one_schema() {
     let none = connection.query_arrow("SELECT * FROM t WHERE id = $1", &params![0]).expect("none");
     assert_eq!((none.len(), none[0].num_rows(), none[0].num_columns()), (1, 0, 3));
 }
+
+#[test]
+fn copy_reads_nulls_as_its_options_say() {
+    let (_database, mut connection) = connect();
+    run(&mut connection, &["CREATE TABLE t (a text, b text, c text)"]);
+    let options = "(FORMAT csv, NULL 'x', FORCE_NULL (b), FORCE_NOT_NULL (c))";
+    let copied =
+        connection.copy_in(&format!("COPY t FROM STDIN WITH {options}"), b"\"x\",\"x\",x\n");
+    assert_eq!(copied.expect("the data is good"), 1);
+    let rows = connection.query("SELECT a, b, c FROM t", &[]).expect("it is there");
+    let text = |column: &str| rows.get::<Option<String>>(0, column).expect("text or null");
+    assert_eq!((text("a"), text("b"), text("c")), (Some("x".into()), None, Some("x".into())));
+    let mut state = |names: &str, column: &str| {
+        let copy = format!("COPY t ({names}) FROM STDIN WITH (FORMAT csv, FORCE_NULL ({column}))");
+        connection.copy_in(&copy, b"").expect_err("no such column").sqlstate()
+    };
+    assert_eq!(state("a", "d"), SqlState::UNDEFINED_COLUMN);
+    assert_eq!(state("a", "b"), SqlState::INVALID_COLUMN_REFERENCE);
+}

@@ -17,7 +17,7 @@ fn fold_one(ctx: &PlanContext<'_>, expr: &mut Expr) {
     match &mut expr.kind {
         ExprKind::Call { function, args } => {
             // The other arguments are not evaluated then, whatever they might raise; what already raised, does.
-            if function.strict && args.iter().any(|arg| is_null(arg)) && !args.iter().any(raised) {
+            if function.strict && args.iter().any(is_null) && !args.iter().any(raised) {
                 expr.kind = ExprKind::Literal(Value::Null);
                 return;
             }
@@ -104,10 +104,8 @@ fn fold_one(ctx: &PlanContext<'_>, expr: &mut Expr) {
                 _ => {}
             }
         }
-        ExprKind::NullIf { lhs, rhs, .. } => {
-            if is_null(lhs) && !raised(rhs) || is_null(rhs) {
-                *expr = std::mem::replace(&mut **lhs, Expr::bool(true));
-            }
+        ExprKind::NullIf { lhs, rhs, .. } if is_null(lhs) && !raised(rhs) || is_null(rhs) => {
+            *expr = std::mem::replace(&mut **lhs, Expr::bool(true));
         }
         ExprKind::Array(items) => {
             let values: Option<Vec<Value>> =

@@ -94,13 +94,6 @@ impl Decoder {
         self.line
     }
 
-    /// The record last found, as text for an error's context.
-    pub(crate) fn excerpt(record: &[u8]) -> String {
-        const EXCERPT_BYTES_MAX: usize = 100;
-        let text = String::from_utf8_lossy(&record[..record.len().min(EXCERPT_BYTES_MAX)]);
-        if record.len() > EXCERPT_BYTES_MAX { format!("{text}...") } else { text.into_owned() }
-    }
-
     /// The next record's bytes without its line end, as a range of the buffer; `None` if more bytes are needed (or, when `is_last`,
     /// if there is none).
     ///
@@ -202,11 +195,6 @@ impl Decoder {
             return Ok(None);
         }
         Ok(Some(record))
-    }
-
-    /// The bytes of a record.
-    pub(crate) fn bytes(&self, record: std::ops::Range<usize>) -> &[u8] {
-        &self.buffer[record]
     }
 
     /// Splits a record into fields.
