@@ -303,7 +303,7 @@ impl Binder<'_> {
     /// The table that a name means: an alias, or `schema.table` for one that stands under its own name.
     ///
     /// # Errors
-    /// 42P09 when it could be several, 0A000 for another database.
+    /// 42P09 when it could be several, 0A000 for a name that starts with a database.
     pub(crate) fn table<'t>(
         &self,
         name: &[Ident],
@@ -330,11 +330,53 @@ impl Binder<'_> {
                 .at(at));
             }
         };
-        let object = ObjectName { schema: Some(schema.to_owned()), name: table.to_owned() };
-        let Ok(Some(relation)) = self.ctx.catalog.find(&object, self.ctx.path) else {
+        let Some(oid) = self.stored(Some(schema), table) else {
             return Ok(None);
         };
-        scope.find(table, &|found| found.named == Some(relation.oid)).map_err(|error| error.at(at))
+        scope.find(table, &|found| found.named == Some(oid)).map_err(|error| error.at(at))
+    }
+
+    /// The stored relation of this name.
+    fn stored(&self, schema: Option<&str>, name: &str) -> Option<Oid> {
+        let object = ObjectName { schema: schema.map(str::to_owned), name: name.to_owned() };
+        let found = self.ctx.catalog.find(&object, self.ctx.path).ok()?;
+        found.map(|relation| relation.oid)
+    }
+
+    /// 42P01 for a table that is not in sight, with what may have been meant.
+    fn missing_from(&self, name: &[Ident], scope: &Scope<'_>) -> Error {
+        let wanted = name.last().map_or("", Ident::as_str);
+        let at = Position(name.first().map_or(0, |first| first.span.start));
+        let schema = name.iter().rev().nth(1).map(Ident::as_str);
+        let oid = self.stored(schema, wanted);
+        let mut level = Some(scope);
+        while let Some(scope) = level {
+            let is_meant = |table: &&ScopeTable| {
+                let own = table.relation.as_ref().map(|relation| relation.oid);
+                table.alias == wanted || own.is_some() && own == oid
+            };
+            if let Some(table) = scope.tables.iter().find(is_meant) {
+                let hint = if table.alias == wanted {
+                    format!(
+                        "There is an entry for table \"{wanted}\", but it cannot be referenced from this part of the query."
+                    )
+                } else {
+                    format!("Perhaps you meant to reference the table alias \"{}\".", table.alias)
+                };
+                return Error::new(
+                    SqlState::UNDEFINED_TABLE,
+                    format!("invalid reference to FROM-clause entry for table \"{wanted}\""),
+                )
+                .hint(hint)
+                .at(at);
+            }
+            level = scope.parent;
+        }
+        Error::new(
+            SqlState::UNDEFINED_TABLE,
+            format!("missing FROM-clause entry for table \"{wanted}\""),
+        )
+        .at(at)
     }
 
     /// As [`Binder::table`].
@@ -348,7 +390,7 @@ impl Binder<'_> {
     ) -> Result<&'t ScopeTable> {
         match self.table(name, scope)? {
             Some(table) => Ok(table),
-            None => Err(missing_from(name, scope)),
+            None => Err(self.missing_from(name, scope)),
         }
     }
 
@@ -418,33 +460,6 @@ impl Binder<'_> {
         let fields = table.columns.iter().map(|column| self.column_expr(column.id)).collect();
         Expr::new(crate::expr::ExprKind::Row(fields), TypeId::Record)
     }
-}
-
-fn missing_from(name: &[Ident], scope: &Scope<'_>) -> Error {
-    let wanted = name.last().map_or("", Ident::as_str);
-    let at = Position(name.first().map_or(0, |first| first.span.start));
-    // The table may be there under another name.
-    let mut level = Some(scope);
-    while let Some(scope) = level {
-        let hidden = scope.tables.iter().find(|table| {
-            table.alias != wanted
-                && table.relation.as_ref().is_some_and(|relation| relation.name == wanted)
-        });
-        if let Some(table) = hidden {
-            return Error::new(
-                SqlState::UNDEFINED_TABLE,
-                format!("invalid reference to FROM-clause entry for table \"{wanted}\""),
-            )
-            .hint(format!("Perhaps you meant to reference the table alias \"{}\".", table.alias))
-            .at(at);
-        }
-        level = scope.parent;
-    }
-    Error::new(
-        SqlState::UNDEFINED_TABLE,
-        format!("missing FROM-clause entry for table \"{wanted}\""),
-    )
-    .at(at)
 }
 
 /// The nearest column name, if it is near: at most a third of the name's letters apart.
