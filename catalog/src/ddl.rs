@@ -4,20 +4,23 @@
 //! drops storage, and notes the [`Change`] that the shared snapshot will take at commit. The session names expressions as text it
 //! has already bound; this module knows nothing of syntax.
 //!
-//! Names of constraints and indexes that the user does not give are chosen as PostgreSQL chooses them: `t_pkey`, `t_a_key`,
-//! `t_a_check`, `t_a_fkey`, `t_a_idx`, cut to 63 bytes, with a number when taken.
+//! Here are the transaction, relations, columns and indexes; schemas, constraints and names have files of their own.
+
+mod constraint;
+mod name;
+mod schema;
+
+pub use name::{kind_name, quote_identifier};
 
 use crate::object::{
-    Column, Constraint, ConstraintKind, ForeignKeyAction, Identity, Index, IndexKey, Relation,
-    RelationKind, Role, Schema, Sequence,
+    Column, ConstraintKind, ForeignKeyAction, Identity, Index, IndexKey, Relation, RelationKind,
+    Role, Sequence,
 };
-use crate::snapshot::{CatalogSnapshot, PG_CATALOG, PUBLIC, TEMP_PREFIX};
-use crate::store::{
-    self, Catalog, Change, Record, comment_record, relation_records, role_record, schema_record,
-};
-use damask_functions::resolve::resolve_operator;
+use crate::snapshot::{CatalogSnapshot, PG_CATALOG, PUBLIC};
+use crate::store::{self, Catalog, Change, Record, comment_record, relation_records, role_record};
 use damask_txn::{AliasKey, IndexDesc, KeyColumn, RelationDesc, SequenceSpec, Txn};
 use damask_types::{ColumnIndex, Error, Oid, RelId, Result, SqlState, SqlType, TypeId, Value};
+use name::{check_column_name, choose, duplicate_column};
 use std::sync::Arc;
 
 /// Longest name, in bytes.
@@ -201,110 +204,6 @@ impl CatalogTxn {
     }
 
     // Schemas.
-
-    /// Makes a schema.
-    ///
-    /// # Errors
-    /// 42P06 if the name is taken, 42939 for `pg_` names.
-    pub fn create_schema(&mut self, txn: &mut Txn, name: &str, owner: Oid) -> Result<Oid> {
-        if self.current.schema_by_name(name).is_some() {
-            return Err(Error::new(
-                SqlState::DUPLICATE_SCHEMA,
-                format!("schema \"{name}\" already exists"),
-            ));
-        }
-        if name.starts_with("pg_") {
-            return Err(Error::new(
-                SqlState::RESERVED_NAME,
-                format!("unacceptable schema name \"{name}\""),
-            )
-            .detail("The prefix \"pg_\" is reserved for system schemas."));
-        }
-        self.put_new_schema(txn, name, owner)
-    }
-
-    /// The schema of a session's temporary relations, made when there is none.
-    pub fn create_temp_schema(&mut self, txn: &mut Txn, number: i32, owner: Oid) -> Result<Oid> {
-        let name = format!("{TEMP_PREFIX}{number}");
-        match self.current.schema_by_name(&name) {
-            Some(schema) => Ok(schema.oid),
-            None => self.put_new_schema(txn, &name, owner),
-        }
-    }
-
-    /// Drops the relations of a schema whatever depends on them, and the schema itself if `with_schema`.
-    pub fn drop_whole_schema(&mut self, txn: &mut Txn, oid: Oid, with_schema: bool) -> Result<()> {
-        let inside: Vec<Oid> = self
-            .current
-            .user_relations()
-            .into_iter()
-            .filter(|relation| relation.schema == oid)
-            .map(|relation| relation.oid)
-            .collect();
-        for relation in inside {
-            // Dropping one may have dropped others.
-            self.drop_relation(txn, relation)?;
-        }
-        if with_schema && self.current.schema(oid).is_some() {
-            self.drop_schema(txn, oid)?;
-        }
-        Ok(())
-    }
-
-    /// Schemas of temporary relations: those that no session has are what a crash left.
-    pub fn temp_schemas(&self) -> Vec<Oid> {
-        let schemas = self.current.schemas().into_iter();
-        schemas.filter(|schema| self.current.is_temp(schema.oid)).map(|schema| schema.oid).collect()
-    }
-
-    fn put_new_schema(&mut self, txn: &mut Txn, name: &str, owner: Oid) -> Result<Oid> {
-        let schema = Schema { oid: self.new_oid()?, name: name.to_owned(), owner };
-        store::replace(self.catalog.engine(), txn, &[], &[schema_record(&schema)])?;
-        let oid = schema.oid;
-        self.note(Change::PutSchema(Arc::new(schema)));
-        Ok(oid)
-    }
-
-    /// Renames a schema or gives it another owner.
-    pub fn alter_schema(&mut self, txn: &mut Txn, new: Schema) -> Result<()> {
-        let old = self.current.schema(new.oid).expect("the caller resolved the schema");
-        store::replace(self.catalog.engine(), txn, &[schema_record(old)], &[schema_record(&new)])?;
-        self.note(Change::PutSchema(Arc::new(new)));
-        Ok(())
-    }
-
-    /// Drops an empty schema.
-    ///
-    /// # Errors
-    /// 2BP01 if relations live in it (the session drops them first for CASCADE), 42501 for system schemas.
-    pub fn drop_schema(&mut self, txn: &mut Txn, oid: Oid) -> Result<()> {
-        let schema = Arc::clone(self.current.schema(oid).expect("the caller resolved the schema"));
-        if schema.oid < Oid::FIRST_USER && schema.oid != PUBLIC {
-            return Err(Error::new(
-                SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
-                format!(
-                    "cannot drop schema {} because it is required by the database system",
-                    schema.name
-                ),
-            ));
-        }
-        if let Some(relation) =
-            self.current.user_relations().into_iter().find(|relation| relation.schema == oid)
-        {
-            return Err(dependents_error(
-                &format!("schema {}", schema.name),
-                &[format!(
-                    "{} {} depends on schema {}",
-                    kind_name(relation.kind),
-                    self.qualified(relation),
-                    schema.name
-                )],
-            ));
-        }
-        store::replace(self.catalog.engine(), txn, &[schema_record(&schema)], &[])?;
-        self.note(Change::RemoveSchema(oid));
-        Ok(())
-    }
 
     // Relations.
 
@@ -703,266 +602,6 @@ impl CatalogTxn {
         Ok(())
     }
 
-    /// Adds a constraint. Existing rows are checked by the index for keys; for CHECK and FOREIGN KEY the session checks them.
-    ///
-    /// # Errors
-    /// 42710 if the name is taken on the table, 42P16 for a second primary key, 42830 and 42804 for foreign keys that do not fit.
-    pub fn add_constraint(
-        &mut self,
-        txn: &mut Txn,
-        table: Oid,
-        new: NewConstraint,
-    ) -> Result<Arc<Constraint>> {
-        let relation =
-            Arc::clone(self.current.relation(table).expect("the caller resolved the table"));
-        if let Some(name) = &new.name
-            && relation.constraints.iter().any(|constraint| constraint.name == *name)
-        {
-            return Err(Error::new(
-                SqlState::DUPLICATE_OBJECT,
-                format!("constraint \"{name}\" for relation \"{}\" already exists", relation.name),
-            ));
-        }
-        let column_name =
-            |column: &ColumnIndex| relation.columns[usize::from(column.0)].name.as_str();
-        let suffix = match &new.kind {
-            NewConstraintKind::Check { .. } => "check",
-            NewConstraintKind::PrimaryKey { .. } => "pkey",
-            NewConstraintKind::Unique { .. } => "key",
-            NewConstraintKind::ForeignKey { .. } => "fkey",
-        };
-        let name = new.name.unwrap_or_else(|| {
-            let mut parts = vec![relation.name.as_str()];
-            match &new.kind {
-                NewConstraintKind::PrimaryKey { .. } => {}
-                NewConstraintKind::Check { columns, .. } => {
-                    if let [column] = &columns[..] {
-                        parts.push(column_name(column));
-                    }
-                }
-                NewConstraintKind::Unique { columns, .. }
-                | NewConstraintKind::ForeignKey { columns, .. } => {
-                    parts.extend(columns.iter().map(column_name));
-                }
-            }
-            self.choose_constraint_name(&relation, &parts, suffix)
-        });
-        let kind = match new.kind {
-            NewConstraintKind::Check { expr, columns } => ConstraintKind::Check { expr, columns },
-            NewConstraintKind::PrimaryKey { columns } => {
-                let index = self.key_index(txn, table, &name, &columns, false, true)?;
-                ConstraintKind::PrimaryKey { index, columns }
-            }
-            NewConstraintKind::Unique { columns, nulls_not_distinct } => {
-                let index =
-                    self.key_index(txn, table, &name, &columns, nulls_not_distinct, false)?;
-                ConstraintKind::Unique { index, columns }
-            }
-            NewConstraintKind::ForeignKey {
-                columns,
-                target,
-                target_columns,
-                on_update,
-                on_delete,
-                match_full,
-            } => {
-                let target = target.unwrap_or(table);
-                self.check_same_persistence(&relation, target)?;
-                let (target_columns, target_index) =
-                    self.referenced_key(&relation, &name, &columns, target, &target_columns)?;
-                ConstraintKind::ForeignKey {
-                    columns,
-                    target,
-                    target_columns,
-                    target_index,
-                    on_update,
-                    on_delete,
-                    match_full,
-                }
-            }
-        };
-        let constraint = Arc::new(Constraint { oid: self.new_oid()?, name, table, kind });
-        let mut relation = self.owned(table);
-        if let ConstraintKind::PrimaryKey { columns, .. } = &constraint.kind {
-            for column in columns {
-                relation.columns[usize::from(column.0)].not_null = true;
-            }
-        }
-        relation.constraints.push(Arc::clone(&constraint));
-        self.put_relation(txn, relation)?;
-        if let ConstraintKind::ForeignKey { target, .. } = &constraint.kind {
-            let mut target = self.owned(*target);
-            target.referenced_by.push(Arc::clone(&constraint));
-            self.put_relation(txn, target)?;
-        }
-        Ok(constraint)
-    }
-
-    fn key_index(
-        &mut self,
-        txn: &mut Txn,
-        table: Oid,
-        name: &str,
-        columns: &[ColumnIndex],
-        nulls_not_distinct: bool,
-        primary: bool,
-    ) -> Result<Oid> {
-        let relation = self.current.relation(table).expect("the caller resolved the table");
-        if primary && relation.primary_key().is_some() {
-            return Err(multiple_primary_keys(&relation.name));
-        }
-        let keys = columns.iter().map(|&column| IndexKey {
-            column,
-            descending: false,
-            nulls_first: false,
-        });
-        let index = self.build_index(
-            txn,
-            table,
-            name.to_owned(),
-            keys.collect(),
-            (true, nulls_not_distinct, primary),
-        )?;
-        Ok(index.oid)
-    }
-
-    /// # Errors
-    /// 42P16 for a foreign key between a temporary table and one that is not of the same session's.
-    fn check_same_persistence(&self, table: &Relation, target: Oid) -> Result<()> {
-        let target = self.current.relation(target).expect("the caller resolved the target");
-        let message =
-            match (self.current.is_temp(table.schema), self.current.is_temp(target.schema)) {
-                (false, true) => {
-                    "constraints on permanent tables may reference only permanent tables"
-                }
-                (true, false) => {
-                    "constraints on temporary tables may reference only temporary tables"
-                }
-                (true, true) if table.schema != target.schema => {
-                    "constraints on temporary tables must involve temporary tables of this session"
-                }
-                (true, true) | (false, false) => return Ok(()),
-            };
-        Err(Error::new(SqlState::INVALID_TABLE_DEFINITION, message))
-    }
-
-    /// The referenced columns of a foreign key and the unique index on them.
-    fn referenced_key(
-        &self,
-        table: &Relation,
-        name: &str,
-        columns: &[ColumnIndex],
-        target: Oid,
-        names: &[String],
-    ) -> Result<(Vec<ColumnIndex>, Oid)> {
-        let target = self.current.relation(target).expect("the caller resolved the target");
-        let (target_columns, index) = if names.is_empty() {
-            let key = target.primary_key().ok_or_else(|| {
-                Error::new(
-                    SqlState::UNDEFINED_OBJECT,
-                    format!("there is no primary key for referenced table \"{}\"", target.name),
-                )
-            })?;
-            (key.keys.iter().map(|key| key.column).collect::<Vec<_>>(), key)
-        } else {
-            let wanted = names
-                .iter()
-                .map(|name| {
-                    target.column(name).map(|(column, _)| column).ok_or_else(|| {
-                        Error::new(
-                            SqlState::UNDEFINED_COLUMN,
-                            format!("column \"{name}\" referenced in foreign key constraint does not exist"),
-                        )
-                    })
-                })
-                .collect::<Result<Vec<_>>>()?;
-            let fits = |index: &&Arc<Index>| {
-                index.unique
-                    && index.keys.len() == wanted.len()
-                    && index.keys.iter().all(|key| wanted.contains(&key.column))
-            };
-            let index = target.indexes.iter().find(fits).ok_or_else(|| {
-                Error::new(
-                    SqlState::INVALID_FOREIGN_KEY,
-                    format!(
-                        "there is no unique constraint matching given keys for referenced table \"{}\"",
-                        target.name
-                    ),
-                )
-            })?;
-            (wanted, index)
-        };
-        if target_columns.len() != columns.len() {
-            return Err(Error::new(
-                SqlState::INVALID_FOREIGN_KEY,
-                "number of referencing and referenced columns for foreign key disagree",
-            ));
-        }
-        for (&from, &to) in columns.iter().zip(&target_columns) {
-            let (from, to) =
-                (&table.columns[usize::from(from.0)], &target.columns[usize::from(to.0)]);
-            if resolve_operator("=", Some(from.ty.id), to.ty.id).is_err() {
-                return Err(Error::new(
-                    SqlState::DATATYPE_MISMATCH,
-                    format!("foreign key constraint \"{name}\" cannot be implemented"),
-                )
-                .detail(format!(
-                    "Key columns \"{}\" and \"{}\" are of incompatible types: {} and {}.",
-                    from.name,
-                    to.name,
-                    damask_types::format::format_type(from.ty),
-                    damask_types::format::format_type(to.ty)
-                )));
-            }
-        }
-        Ok((target_columns, index.oid))
-    }
-
-    /// Drops a constraint with its index; foreign keys that rest on that index go with it.
-    pub fn drop_constraint(&mut self, txn: &mut Txn, table: Oid, oid: Oid) -> Result<()> {
-        let mut relation = self.owned(table);
-        let Some(at) = relation.constraints.iter().position(|constraint| constraint.oid == oid)
-        else {
-            return Ok(());
-        };
-        let constraint = relation.constraints.remove(at);
-        self.put_relation(txn, relation)?;
-        match &constraint.kind {
-            ConstraintKind::Check { .. } => {}
-            ConstraintKind::ForeignKey { target, .. } => {
-                self.forget_reference(txn, *target, oid)?;
-            }
-            ConstraintKind::PrimaryKey { index, .. } | ConstraintKind::Unique { index, .. } => {
-                let resting = self.references_on_index(table, *index);
-                for reference in resting {
-                    self.drop_constraint(txn, reference.table, reference.oid)?;
-                }
-                self.drop_index(txn, *index)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Foreign keys that rest on a unique index.
-    pub fn references_on_index(&self, table: Oid, index: Oid) -> Vec<Arc<Constraint>> {
-        let Some(relation) = self.current.relation(table) else {
-            return vec![];
-        };
-        let rests = |constraint: &&Arc<Constraint>| matches!(constraint.kind, ConstraintKind::ForeignKey { target_index, .. } if target_index == index);
-        relation.referenced_by.iter().filter(rests).cloned().collect()
-    }
-
-    /// Takes a foreign key off its target's list.
-    fn forget_reference(&mut self, txn: &mut Txn, target: Oid, constraint: Oid) -> Result<()> {
-        if self.current.relation(target).is_none() {
-            return Ok(());
-        }
-        let mut target = self.owned(target);
-        target.referenced_by.retain(|reference| reference.oid != constraint);
-        self.put_relation(txn, target)?;
-        Ok(())
-    }
-
     // Roles and comments.
 
     /// Stores a new or changed role.
@@ -1006,39 +645,6 @@ impl CatalogTxn {
     /// A copy of a relation to change.
     pub fn owned(&self, oid: Oid) -> Relation {
         Relation::clone(self.current.relation(oid).expect("the caller resolved the relation"))
-    }
-
-    /// # Errors
-    /// 42P07 if a relation or index of the schema has the name (C3); 42501 for the system schemas.
-    pub fn check_name_free(&self, schema: Oid, name: &str) -> Result<()> {
-        if schema == PG_CATALOG {
-            return Err(Error::new(
-                SqlState::INSUFFICIENT_PRIVILEGE,
-                format!("permission denied to create \"pg_catalog.{name}\""),
-            )
-            .detail("System catalog modifications are currently disallowed."));
-        }
-        if self.current.name_in(schema, name).is_some()
-            || self.current.relation_in(schema, name).is_some()
-        {
-            return Err(Error::new(
-                SqlState::DUPLICATE_TABLE,
-                format!("relation \"{name}\" already exists"),
-            ));
-        }
-        Ok(())
-    }
-
-    /// A free name for a relation or index: parts and suffix joined by underscores.
-    pub fn choose_name(&self, schema: Oid, parts: &[&str], suffix: &str) -> String {
-        free_name(parts, suffix, |name| self.current.name_in(schema, name).is_some())
-    }
-
-    fn choose_constraint_name(&self, relation: &Relation, parts: &[&str], suffix: &str) -> String {
-        free_name(parts, suffix, |name| {
-            relation.constraints.iter().any(|constraint| constraint.name == name)
-                || self.current.name_in(relation.schema, name).is_some()
-        })
     }
 }
 
@@ -1089,22 +695,6 @@ fn multiple_primary_keys(table: &str) -> Error {
     )
 }
 
-fn duplicate_column(name: &str) -> Error {
-    Error::new(SqlState::DUPLICATE_COLUMN, format!("column \"{name}\" specified more than once"))
-}
-
-/// # Errors
-/// 42701 for the names of system columns.
-fn check_column_name(name: &str) -> Result<()> {
-    if ["tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"].contains(&name) {
-        return Err(Error::new(
-            SqlState::DUPLICATE_COLUMN,
-            format!("column name \"{name}\" conflicts with a system column name"),
-        ));
-    }
-    Ok(())
-}
-
 /// 2BP01 with what still depends.
 pub fn dependents_error(what: &str, lines: &[String]) -> Error {
     Error::new(
@@ -1113,69 +703,4 @@ pub fn dependents_error(what: &str, lines: &[String]) -> Error {
     )
     .detail(lines.join("\n"))
     .hint("Use DROP ... CASCADE to drop the dependent objects too.")
-}
-
-/// What messages call a kind of relation.
-pub fn kind_name(kind: RelationKind) -> &'static str {
-    match kind {
-        RelationKind::Table | RelationKind::System => "table",
-        RelationKind::Index => "index",
-        RelationKind::Sequence => "sequence",
-        RelationKind::View => "view",
-    }
-}
-
-/// An identifier as SQL text: quoted unless it is plain lower case.
-pub fn quote_identifier(name: &str) -> String {
-    let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
-}
-
-fn free_name(parts: &[&str], suffix: &str, is_taken: impl Fn(&str) -> bool) -> String {
-    let mut name = choose(parts, suffix);
-    let mut number = 0;
-    while is_taken(&name) {
-        number += 1;
-        name = choose(parts, &format!("{suffix}{number}"));
-    }
-    name
-}
-
-/// `table_columns_suffix`, with the longer of table and columns cut until the whole fits.
-fn choose(parts: &[&str], suffix: &str) -> String {
-    let mut first = parts[0].to_owned();
-    let mut second = parts[1..].join("_");
-    let fixed = suffix.len() + 1 + usize::from(!second.is_empty());
-    while first.len() + second.len() + fixed > NAME_BYTES_MAX {
-        let longer = if first.len() > second.len() { &mut first } else { &mut second };
-        longer.pop();
-    }
-    if second.is_empty() {
-        format!("{first}_{suffix}")
-    } else {
-        format!("{first}_{second}_{suffix}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_chosen_and_cut_like_postgresql() {
-        assert_eq!(choose(&["t", "a", "b"], "key"), "t_a_b_key");
-        assert_eq!(choose(&["t"], "pkey"), "t_pkey");
-        let long = "x".repeat(63);
-        let name = choose(&[&long, "col"], "idx");
-        assert_eq!(name.len(), NAME_BYTES_MAX);
-        assert!(name.ends_with("_col_idx"));
-        assert_eq!(free_name(&["t", "a"], "idx", |name| name == "t_a_idx"), "t_a_idx1");
-    }
-
-    #[test]
-    fn identifiers_are_quoted_when_they_must_be() {
-        assert_eq!(quote_identifier("plain_1"), "plain_1");
-        assert_eq!(quote_identifier("Mixed\"x"), "\"Mixed\"\"x\"");
-    }
 }

@@ -8,12 +8,17 @@
 
 mod aggregate;
 mod coerce;
+mod column_expression;
+mod comparison;
 pub(crate) mod dml;
 mod expr;
 mod from;
 mod function;
+mod insert;
 mod query;
+mod row_lock;
 pub(crate) mod scope;
+mod set_operation;
 mod subquery;
 mod types;
 

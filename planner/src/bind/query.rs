@@ -1,18 +1,14 @@
-//! Queries: WITH, SELECT, VALUES, set operations, ORDER BY and LIMIT.
+//! Queries: WITH, SELECT, ORDER BY and LIMIT.
 
 use super::expr::Env;
+use super::row_lock::lock_word;
 use super::scope::{Aggregates, Scope, ScopeTable};
 use super::{Binder, Bound, BoundColumn, CteEntry, CtePlan, at};
 use crate::column_set::ColumnSet;
 use crate::expr::{ColumnId, Expr, ExprKind};
 use crate::logical::{Logical, SortKey};
-use crate::physical::{LockStrength, LockWait, SetKind};
-use damask_catalog::object::RelationKind;
 use damask_functions::registry::{CastContext, TableFunction};
-use damask_functions::resolve::CommonContext;
-use damask_sql::ast::{
-    self, Distinct, Query, QueryBody, Select, SelectItem, SetOperation, SetOperationKind,
-};
+use damask_sql::ast::{self, Distinct, Query, QueryBody, Select, SelectItem};
 use damask_types::{Error, Position, Result, SqlState, SqlType, TypeId, Value};
 
 /// What ORDER BY may refer to besides the query's own columns.
@@ -164,174 +160,6 @@ impl Binder<'_> {
             scope.ctes.push(CteEntry { name: name.to_owned(), id: self.ctes.len() - 1 });
         }
         Ok(())
-    }
-
-    fn bind_values(&mut self, rows: &[Vec<ast::Expr>], scope: &Scope<'_>) -> Result<Bound> {
-        let width = rows.first().map_or(0, Vec::len);
-        let mut bound: Vec<Vec<Expr>> = vec![vec![]; width];
-        let mut env = Env::plain(scope, "VALUES");
-        for row in rows {
-            if row.len() != width {
-                let position = row.first().or(rows[0].first()).map_or(0, |expr| expr.span.start);
-                return Err(Error::new(
-                    SqlState::SYNTAX_ERROR,
-                    "VALUES lists must all be the same length",
-                )
-                .at(Position(position)));
-            }
-            for (column, expr) in bound.iter_mut().zip(row) {
-                column.push(self.bind_expr(expr, &mut env)?);
-            }
-        }
-        let mut columns = vec![];
-        let mut by_column = vec![];
-        for (index, values) in bound.into_iter().enumerate() {
-            // A single row may keep literals of unknown type, for INSERT.
-            let (values, ty) =
-                if values.len() == 1 || values.iter().all(|value| value.ty.id == TypeId::Unknown) {
-                    let ty = values[0].ty;
-                    (values, ty)
-                } else {
-                    self.common(values, CommonContext::Values)?
-                };
-            let id = self.new_column(ty);
-            columns.push(BoundColumn { name: format!("column{}", index + 1), id, ty });
-            by_column.push(values.into_iter());
-        }
-        let rows: Vec<Vec<Expr>> = (0..rows.len())
-            .map(|_| {
-                by_column
-                    .iter_mut()
-                    .map(|values| values.next().unwrap_or_else(|| Expr::bool(false)))
-                    .collect()
-            })
-            .collect();
-        let ids: Vec<ColumnId> = columns.iter().map(|column| column.id).collect();
-        if !env.pending.is_empty() {
-            // One row at a time over the joins that its subqueries wait for.
-            let [row] = <[Vec<Expr>; 1]>::try_from(rows).map_err(|_| {
-                Error::unsupported("correlated subquery in VALUES with several rows")
-            })?;
-            let plan = Self::attach(Logical::one_row(), env.pending, &mut vec![]);
-            let exprs = ids.into_iter().zip(row).collect();
-            return Ok(Bound { plan: project(plan, exprs), columns });
-        }
-        let plan = if rows.len() == 1 {
-            let exprs = ids.into_iter().zip(rows.into_iter().flatten()).collect();
-            project(Logical::one_row(), exprs)
-        } else {
-            Logical::Values { columns: ids, rows }
-        };
-        Ok(Bound { plan, columns })
-    }
-
-    fn bind_set_operation(&mut self, operation: &SetOperation, scope: &Scope<'_>) -> Result<Bound> {
-        // The left arms of a chain of one operation are walked in a loop: chains may be long.
-        let mut arms = vec![&operation.right];
-        let mut left = &operation.left;
-        let is_union = operation.kind == SetOperationKind::Union;
-        if is_union {
-            while let QueryBody::SetOperation(inner) = &left.body {
-                let is_plain = left.with.is_none()
-                    && left.order_by.is_empty()
-                    && left.limit.is_none()
-                    && left.offset.is_none()
-                    && left.locking.is_empty();
-                if !is_plain || inner.kind != SetOperationKind::Union || inner.all != operation.all
-                {
-                    break;
-                }
-                arms.push(&inner.right);
-                left = &inner.left;
-            }
-        }
-        arms.push(left);
-        arms.reverse();
-        let (context, word) = match operation.kind {
-            SetOperationKind::Union => (CommonContext::Union, "UNION"),
-            SetOperationKind::Intersect => (CommonContext::Intersect, "INTERSECT"),
-            SetOperationKind::Except => (CommonContext::Except, "EXCEPT"),
-        };
-        let mut bound = vec![];
-        for arm in &arms {
-            bound.push(self.bind_query_raw(arm, scope)?);
-        }
-        let width = bound[0].columns.len();
-        for (arm, query) in bound.iter().zip(&arms) {
-            if arm.columns.len() != width {
-                return Err(Error::new(
-                    SqlState::SYNTAX_ERROR,
-                    format!("each {word} query must have the same number of columns"),
-                )
-                .at(at(query.span)));
-            }
-        }
-        let mut targets: Vec<SqlType> = vec![];
-        for index in 0..width {
-            let samples = bound
-                .iter()
-                .zip(&arms)
-                .map(|(arm, query)| {
-                    let column = &arm.columns[index];
-                    let mut sample = Expr::column(column.id, column.ty);
-                    sample.position = Some(item_position(query, index));
-                    sample
-                })
-                .collect();
-            targets.push(self.common(samples, context)?.1);
-        }
-        let columns: Vec<BoundColumn> = bound[0]
-            .columns
-            .iter()
-            .zip(&targets)
-            .map(|(column, &ty)| BoundColumn { name: column.name.clone(), id: ColumnId(0), ty })
-            .collect();
-        let columns: Vec<BoundColumn> = columns
-            .into_iter()
-            .map(|column| BoundColumn { id: self.new_column(column.ty), ..column })
-            .collect();
-        let ids: Vec<ColumnId> = columns.iter().map(|column| column.id).collect();
-        if !(is_union && operation.all) {
-            for target in &targets {
-                self.comparison("=", target.id)?;
-            }
-        }
-        let mut inputs = vec![];
-        let mut sources = vec![];
-        for arm in bound {
-            let arm = self.convert_columns(arm, &targets)?;
-            sources.push(arm.columns.iter().map(|column| column.id).collect::<Vec<_>>());
-            inputs.push(arm.plan);
-        }
-        let plan = if is_union {
-            let append = Logical::Append { inputs, sources, columns: ids.clone() };
-            if operation.all {
-                append
-            } else {
-                Logical::Distinct { input: Box::new(append), keys: ids }
-            }
-        } else {
-            let right =
-                inputs.pop().ok_or_else(|| Error::internal("a set operation without arms"))?;
-            let left =
-                inputs.pop().ok_or_else(|| Error::internal("a set operation without arms"))?;
-            let right_columns = sources.pop().unwrap_or_default();
-            let left_columns = sources.pop().unwrap_or_default();
-            Logical::SetOperation {
-                kind: if operation.kind == SetOperationKind::Intersect {
-                    SetKind::Intersect
-                } else {
-                    SetKind::Except
-                },
-                all: operation.all,
-                left: Box::new(left),
-                right: Box::new(right),
-                left_columns,
-                right_columns,
-                columns: ids,
-            }
-        };
-        Ok(Bound { plan, columns })
     }
 
     /// ORDER BY over a query's columns alone (VALUES, set operations).
@@ -686,79 +514,6 @@ impl Binder<'_> {
             None => self.bind_expr(expr, env),
         }
     }
-
-    fn bind_locks(
-        query: &Query,
-        select: &Select,
-        scope: &Scope<'_>,
-        is_aggregated: bool,
-    ) -> Result<
-        Vec<(std::sync::Arc<damask_catalog::object::Relation>, ColumnId, LockStrength, LockWait)>,
-    > {
-        let mut locks: Vec<(
-            std::sync::Arc<damask_catalog::object::Relation>,
-            ColumnId,
-            LockStrength,
-            LockWait,
-        )> = vec![];
-        for locking in &query.locking {
-            let word = lock_word(locking.strength);
-            let forbidden = |what: &str| {
-                Error::new(
-                    SqlState::FEATURE_NOT_SUPPORTED,
-                    format!("{word} is not allowed with {what}"),
-                )
-            };
-            if !select.group_by.is_empty() {
-                return Err(forbidden("GROUP BY clause"));
-            }
-            if select.having.is_some() {
-                return Err(forbidden("HAVING clause"));
-            }
-            if is_aggregated {
-                return Err(forbidden("aggregate functions"));
-            }
-            if !matches!(select.distinct, Distinct::No) {
-                return Err(forbidden("DISTINCT clause"));
-            }
-            let strength = match locking.strength {
-                ast::LockStrength::KeyShare => LockStrength::KeyShare,
-                ast::LockStrength::Share => LockStrength::Share,
-                ast::LockStrength::NoKeyUpdate => LockStrength::NoKeyUpdate,
-                ast::LockStrength::Update => LockStrength::Update,
-            };
-            let wait = match locking.wait {
-                ast::LockWait::Block => LockWait::Wait,
-                ast::LockWait::NoWait => LockWait::NoWait,
-                ast::LockWait::SkipLocked => LockWait::Skip,
-            };
-            for name in &locking.tables {
-                if !scope.tables.iter().any(|table| table.alias == name.base().as_str()) {
-                    return Err(Error::new(
-                        SqlState::UNDEFINED_TABLE,
-                        format!(
-                            "relation \"{}\" in {word} clause not found in FROM clause",
-                            name.base().as_str()
-                        ),
-                    )
-                    .at(at(name.span())));
-                }
-            }
-            let chosen = |table: &ScopeTable| {
-                locking.tables.is_empty()
-                    || locking.tables.iter().any(|name| name.base().as_str() == table.alias)
-            };
-            for table in scope.tables.iter().filter(|table| chosen(table)) {
-                if let (Some(relation), Some(row_id)) = (&table.relation, table.row_id)
-                    && relation.kind == RelationKind::Table
-                    && !locks.iter().any(|(_, id, ..)| *id == row_id)
-                {
-                    locks.push((std::sync::Arc::clone(relation), row_id, strength, wait));
-                }
-            }
-        }
-        Ok(locks)
-    }
 }
 
 /// A projection.
@@ -865,7 +620,7 @@ pub(crate) fn output_name(expr: &ast::Expr) -> String {
     name_of(expr).0.unwrap_or_else(|| "?column?".to_owned())
 }
 
-fn item_position(query: &Query, index: usize) -> Position {
+pub(super) fn item_position(query: &Query, index: usize) -> Position {
     match &query.body {
         QueryBody::Select(select) => {
             Position(select.items.get(index).map_or(query.span.start, |item| item.expr.span.start))
@@ -876,15 +631,6 @@ fn item_position(query: &Query, index: usize) -> Position {
                 .map_or(query.span.start, |expr| expr.span.start),
         ),
         QueryBody::SetOperation(_) => Position(query.span.start),
-    }
-}
-
-fn lock_word(strength: ast::LockStrength) -> &'static str {
-    match strength {
-        ast::LockStrength::KeyShare => "FOR KEY SHARE",
-        ast::LockStrength::Share => "FOR SHARE",
-        ast::LockStrength::NoKeyUpdate => "FOR NO KEY UPDATE",
-        ast::LockStrength::Update => "FOR UPDATE",
     }
 }
 

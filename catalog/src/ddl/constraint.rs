@@ -1,0 +1,275 @@
+//! Constraints, and the links between a foreign key and what it references.
+
+use super::{CatalogTxn, NewConstraint, NewConstraintKind, multiple_primary_keys};
+use crate::object::{Constraint, ConstraintKind, Index, IndexKey, Relation};
+use damask_functions::resolve::resolve_operator;
+use damask_txn::Txn;
+use damask_types::{ColumnIndex, Error, Oid, Result, SqlState};
+use std::sync::Arc;
+
+impl CatalogTxn {
+    /// Adds a constraint. Existing rows are checked by the index for keys; for CHECK and FOREIGN KEY the session checks them.
+    ///
+    /// # Errors
+    /// 42710 if the name is taken on the table, 42P16 for a second primary key, 42830 and 42804 for foreign keys that do not fit.
+    pub fn add_constraint(
+        &mut self,
+        txn: &mut Txn,
+        table: Oid,
+        new: NewConstraint,
+    ) -> Result<Arc<Constraint>> {
+        let relation =
+            Arc::clone(self.current.relation(table).expect("the caller resolved the table"));
+        if let Some(name) = &new.name
+            && relation.constraints.iter().any(|constraint| constraint.name == *name)
+        {
+            return Err(Error::new(
+                SqlState::DUPLICATE_OBJECT,
+                format!("constraint \"{name}\" for relation \"{}\" already exists", relation.name),
+            ));
+        }
+        let column_name =
+            |column: &ColumnIndex| relation.columns[usize::from(column.0)].name.as_str();
+        let suffix = match &new.kind {
+            NewConstraintKind::Check { .. } => "check",
+            NewConstraintKind::PrimaryKey { .. } => "pkey",
+            NewConstraintKind::Unique { .. } => "key",
+            NewConstraintKind::ForeignKey { .. } => "fkey",
+        };
+        let name = new.name.unwrap_or_else(|| {
+            let mut parts = vec![relation.name.as_str()];
+            match &new.kind {
+                NewConstraintKind::PrimaryKey { .. } => {}
+                NewConstraintKind::Check { columns, .. } => {
+                    if let [column] = &columns[..] {
+                        parts.push(column_name(column));
+                    }
+                }
+                NewConstraintKind::Unique { columns, .. }
+                | NewConstraintKind::ForeignKey { columns, .. } => {
+                    parts.extend(columns.iter().map(column_name));
+                }
+            }
+            self.choose_constraint_name(&relation, &parts, suffix)
+        });
+        let kind = match new.kind {
+            NewConstraintKind::Check { expr, columns } => ConstraintKind::Check { expr, columns },
+            NewConstraintKind::PrimaryKey { columns } => {
+                let index = self.key_index(txn, table, &name, &columns, false, true)?;
+                ConstraintKind::PrimaryKey { index, columns }
+            }
+            NewConstraintKind::Unique { columns, nulls_not_distinct } => {
+                let index =
+                    self.key_index(txn, table, &name, &columns, nulls_not_distinct, false)?;
+                ConstraintKind::Unique { index, columns }
+            }
+            NewConstraintKind::ForeignKey {
+                columns,
+                target,
+                target_columns,
+                on_update,
+                on_delete,
+                match_full,
+            } => {
+                let target = target.unwrap_or(table);
+                self.check_same_persistence(&relation, target)?;
+                let (target_columns, target_index) =
+                    self.referenced_key(&relation, &name, &columns, target, &target_columns)?;
+                ConstraintKind::ForeignKey {
+                    columns,
+                    target,
+                    target_columns,
+                    target_index,
+                    on_update,
+                    on_delete,
+                    match_full,
+                }
+            }
+        };
+        let constraint = Arc::new(Constraint { oid: self.new_oid()?, name, table, kind });
+        let mut relation = self.owned(table);
+        if let ConstraintKind::PrimaryKey { columns, .. } = &constraint.kind {
+            for column in columns {
+                relation.columns[usize::from(column.0)].not_null = true;
+            }
+        }
+        relation.constraints.push(Arc::clone(&constraint));
+        self.put_relation(txn, relation)?;
+        if let ConstraintKind::ForeignKey { target, .. } = &constraint.kind {
+            let mut target = self.owned(*target);
+            target.referenced_by.push(Arc::clone(&constraint));
+            self.put_relation(txn, target)?;
+        }
+        Ok(constraint)
+    }
+
+    fn key_index(
+        &mut self,
+        txn: &mut Txn,
+        table: Oid,
+        name: &str,
+        columns: &[ColumnIndex],
+        nulls_not_distinct: bool,
+        primary: bool,
+    ) -> Result<Oid> {
+        let relation = self.current.relation(table).expect("the caller resolved the table");
+        if primary && relation.primary_key().is_some() {
+            return Err(multiple_primary_keys(&relation.name));
+        }
+        let keys = columns.iter().map(|&column| IndexKey {
+            column,
+            descending: false,
+            nulls_first: false,
+        });
+        let index = self.build_index(
+            txn,
+            table,
+            name.to_owned(),
+            keys.collect(),
+            (true, nulls_not_distinct, primary),
+        )?;
+        Ok(index.oid)
+    }
+
+    /// # Errors
+    /// 42P16 for a foreign key between a temporary table and one that is not of the same session's.
+    fn check_same_persistence(&self, table: &Relation, target: Oid) -> Result<()> {
+        let target = self.current.relation(target).expect("the caller resolved the target");
+        let message =
+            match (self.current.is_temp(table.schema), self.current.is_temp(target.schema)) {
+                (false, true) => {
+                    "constraints on permanent tables may reference only permanent tables"
+                }
+                (true, false) => {
+                    "constraints on temporary tables may reference only temporary tables"
+                }
+                (true, true) if table.schema != target.schema => {
+                    "constraints on temporary tables must involve temporary tables of this session"
+                }
+                (true, true) | (false, false) => return Ok(()),
+            };
+        Err(Error::new(SqlState::INVALID_TABLE_DEFINITION, message))
+    }
+
+    /// The referenced columns of a foreign key and the unique index on them.
+    fn referenced_key(
+        &self,
+        table: &Relation,
+        name: &str,
+        columns: &[ColumnIndex],
+        target: Oid,
+        names: &[String],
+    ) -> Result<(Vec<ColumnIndex>, Oid)> {
+        let target = self.current.relation(target).expect("the caller resolved the target");
+        let (target_columns, index) = if names.is_empty() {
+            let key = target.primary_key().ok_or_else(|| {
+                Error::new(
+                    SqlState::UNDEFINED_OBJECT,
+                    format!("there is no primary key for referenced table \"{}\"", target.name),
+                )
+            })?;
+            (key.keys.iter().map(|key| key.column).collect::<Vec<_>>(), key)
+        } else {
+            let wanted = names
+                .iter()
+                .map(|name| {
+                    target.column(name).map(|(column, _)| column).ok_or_else(|| {
+                        Error::new(
+                            SqlState::UNDEFINED_COLUMN,
+                            format!("column \"{name}\" referenced in foreign key constraint does not exist"),
+                        )
+                    })
+                })
+                .collect::<Result<Vec<_>>>()?;
+            let fits = |index: &&Arc<Index>| {
+                index.unique
+                    && index.keys.len() == wanted.len()
+                    && index.keys.iter().all(|key| wanted.contains(&key.column))
+            };
+            let index = target.indexes.iter().find(fits).ok_or_else(|| {
+                Error::new(
+                    SqlState::INVALID_FOREIGN_KEY,
+                    format!(
+                        "there is no unique constraint matching given keys for referenced table \"{}\"",
+                        target.name
+                    ),
+                )
+            })?;
+            (wanted, index)
+        };
+        if target_columns.len() != columns.len() {
+            return Err(Error::new(
+                SqlState::INVALID_FOREIGN_KEY,
+                "number of referencing and referenced columns for foreign key disagree",
+            ));
+        }
+        for (&from, &to) in columns.iter().zip(&target_columns) {
+            let (from, to) =
+                (&table.columns[usize::from(from.0)], &target.columns[usize::from(to.0)]);
+            if resolve_operator("=", Some(from.ty.id), to.ty.id).is_err() {
+                return Err(Error::new(
+                    SqlState::DATATYPE_MISMATCH,
+                    format!("foreign key constraint \"{name}\" cannot be implemented"),
+                )
+                .detail(format!(
+                    "Key columns \"{}\" and \"{}\" are of incompatible types: {} and {}.",
+                    from.name,
+                    to.name,
+                    damask_types::format::format_type(from.ty),
+                    damask_types::format::format_type(to.ty)
+                )));
+            }
+        }
+        Ok((target_columns, index.oid))
+    }
+
+    /// Drops a constraint with its index; foreign keys that rest on that index go with it.
+    pub fn drop_constraint(&mut self, txn: &mut Txn, table: Oid, oid: Oid) -> Result<()> {
+        let mut relation = self.owned(table);
+        let Some(at) = relation.constraints.iter().position(|constraint| constraint.oid == oid)
+        else {
+            return Ok(());
+        };
+        let constraint = relation.constraints.remove(at);
+        self.put_relation(txn, relation)?;
+        match &constraint.kind {
+            ConstraintKind::Check { .. } => {}
+            ConstraintKind::ForeignKey { target, .. } => {
+                self.forget_reference(txn, *target, oid)?;
+            }
+            ConstraintKind::PrimaryKey { index, .. } | ConstraintKind::Unique { index, .. } => {
+                let resting = self.references_on_index(table, *index);
+                for reference in resting {
+                    self.drop_constraint(txn, reference.table, reference.oid)?;
+                }
+                self.drop_index(txn, *index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Foreign keys that rest on a unique index.
+    pub fn references_on_index(&self, table: Oid, index: Oid) -> Vec<Arc<Constraint>> {
+        let Some(relation) = self.current.relation(table) else {
+            return vec![];
+        };
+        let rests = |constraint: &&Arc<Constraint>| matches!(constraint.kind, ConstraintKind::ForeignKey { target_index, .. } if target_index == index);
+        relation.referenced_by.iter().filter(rests).cloned().collect()
+    }
+
+    /// Takes a foreign key off its target's list.
+    pub(super) fn forget_reference(
+        &mut self,
+        txn: &mut Txn,
+        target: Oid,
+        constraint: Oid,
+    ) -> Result<()> {
+        if self.current.relation(target).is_none() {
+            return Ok(());
+        }
+        let mut target = self.owned(target);
+        target.referenced_by.retain(|reference| reference.oid != constraint);
+        self.put_relation(txn, target)?;
+        Ok(())
+    }
+}
