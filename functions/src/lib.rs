@@ -23,6 +23,7 @@ pub mod resolve;
 pub(crate) mod rows;
 pub(crate) mod scalar;
 pub(crate) mod table;
+pub mod testing;
 pub mod text_io;
 
 pub use kernel::{Kernel, KernelContext, Session};

@@ -3,6 +3,7 @@
 mod definitions;
 mod embedded;
 mod errors;
+mod estimates;
 mod locking;
 mod panics;
 mod support;

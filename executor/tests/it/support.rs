@@ -5,13 +5,13 @@ use damask_catalog::object::Relation;
 use damask_executor::context::Jit;
 use damask_executor::{ExecContext, Execution, NoControl, SystemRows};
 use damask_functions::registry::{aggregates, operator};
+use damask_functions::testing::FixedSession;
 use damask_planner::expr::{ColumnId, Expr};
 use damask_planner::physical::{
     AggregateCall, JoinKey, JoinKind, Node, Operator, OutputColumn, Plan, PlanId,
 };
 use damask_txn::{Engine, EngineOptions, Env, IsolationLevel, Location};
-use damask_types::format::{FormatSettings, TimeZone};
-use damask_types::{Error, Oid, Result, SqlType, TypeId, Value};
+use damask_types::{Result, SqlType, TypeId, Value};
 use std::sync::Arc;
 
 /// Sizes at which something begins or ends.
@@ -246,7 +246,7 @@ pub(crate) fn memory() -> Arc<Engine> {
 pub(crate) fn context(engine: &Arc<Engine>) -> ExecContext {
     ExecContext {
         params: vec![],
-        session: Arc::new(Still::default()),
+        session: Arc::new(FixedSession::default()),
         engine: Arc::clone(engine),
         catalog: Arc::new(CatalogSnapshot::default()),
         system: Arc::new(NoRows),
@@ -263,48 +263,5 @@ struct NoRows;
 impl SystemRows for NoRows {
     fn rows(&self, _: &Relation) -> Result<Vec<Vec<Value>>> {
         Ok(vec![])
-    }
-}
-
-/// A session in which nothing moves.
-#[derive(Default)]
-struct Still {
-    format: FormatSettings,
-}
-
-impl damask_functions::Session for Still {
-    fn transaction_timestamp(&self) -> i64 {
-        0
-    }
-    fn statement_timestamp(&self) -> i64 {
-        0
-    }
-    fn clock_timestamp(&self) -> i64 {
-        0
-    }
-    fn time_zone(&self) -> &TimeZone {
-        &self.format.time_zone
-    }
-    fn format(&self) -> &FormatSettings {
-        &self.format
-    }
-    fn random(&self) -> f64 {
-        0.5
-    }
-    fn set_seed(&self, _: f64) {}
-    fn setting(&self, _: &str) -> Option<String> {
-        None
-    }
-    fn set_setting(&self, name: &str, _: Option<&str>, _: bool) -> Result<String> {
-        Err(Error::unsupported(name))
-    }
-    fn catalog_function(&self, function: &str, _: &[Value]) -> Result<Value> {
-        Err(Error::unsupported(function))
-    }
-    fn reg_from_name(&self, _: TypeId, name: &str) -> Result<Oid> {
-        Err(Error::unsupported(name))
-    }
-    fn reg_to_name(&self, _: TypeId, oid: Oid) -> String {
-        oid.to_string()
     }
 }

@@ -1,13 +1,13 @@
 //! Aggregates: grouped, ungrouped and merged folds agree with each other and with PostgreSQL 15.
 
-use crate::session::Fixed;
+use crate::session;
 use damask_functions::registry;
 use damask_functions::text_io::{input, output};
 use damask_types::{Mask, TypeId, Value, Vector};
 
 /// `name` over texts of `ty`, `-` being null: in one go, by groups, and merged from two halves.
 fn aggregate(name: &str, ty: TypeId, texts: &[&str]) -> String {
-    let session = Fixed::new();
+    let session = session();
     let function = *registry::aggregates(name)
         .iter()
         .find(|aggregate| {

@@ -6,8 +6,9 @@
 //! Each call is made with const vectors, with flat vectors in which it stands among nulls, and with its row inactive: the
 //! results must agree, and an inactive row must not raise (F1).
 
-use crate::session::Fixed;
+use crate::session;
 use damask_functions::resolve::{ResolvedFunction, resolve_function};
+use damask_functions::testing::FixedSession;
 use damask_functions::{KernelContext, ScalarFunction, registry, text_io};
 use damask_types::{Mask, SqlType, TypeId, Value, Vector};
 
@@ -38,7 +39,7 @@ fn type_of(name: &str) -> TypeId {
 }
 
 /// The text of a result, or its error's SQLSTATE.
-fn show(session: &Fixed, result: Result<Value, damask_types::Error>, ty: TypeId) -> String {
+fn show(session: &FixedSession, result: Result<Value, damask_types::Error>, ty: TypeId) -> String {
     match result {
         // As a cast to text shows it.
         Ok(Value::Bool(value)) => value.to_string(),
@@ -49,7 +50,7 @@ fn show(session: &Fixed, result: Result<Value, damask_types::Error>, ty: TypeId)
 }
 
 struct Call<'a> {
-    session: &'a Fixed,
+    session: &'a FixedSession,
     function: &'static ScalarFunction,
     result: SqlType,
     args: Vec<(TypeId, Value)>,
@@ -104,7 +105,7 @@ fn resolve(name: &str, types: &[TypeId]) -> Option<(&'static ScalarFunction, Sql
 }
 
 /// One line of a file; `Err` says how it differs.
-fn check(session: &Fixed, line: &str) -> Result<(), String> {
+fn check(session: &FixedSession, line: &str) -> Result<(), String> {
     let fields: Vec<&str> = line.split('\t').collect();
     let [name, middle @ .., "=", expected] = fields.as_slice() else {
         return Err("malformed".to_owned());
@@ -157,7 +158,7 @@ fn check(session: &Fixed, line: &str) -> Result<(), String> {
 
 #[test]
 fn functions_answer_as_postgresql() {
-    let session = Fixed::new();
+    let session = session();
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
     let file = std::env::var("DAMASK_GOLDEN").map_or(folder.join("functions.txt"), Into::into);
     let text = std::fs::read_to_string(file).expect("recorded results");

@@ -1,9 +1,9 @@
 //! The naive interpreter.
 
-use damask_functions::{KernelContext, ScalarFunction, Session};
+use damask_functions::testing::FixedSession;
+use damask_functions::{KernelContext, ScalarFunction};
 use damask_planner::expr::{ColumnId, Expr, ExprKind};
-use damask_types::format::{FormatSettings, TimeZone};
-use damask_types::{Error, Mask, Oid, Result, SqlType, TypeId, Value, Vector};
+use damask_types::{Mask, Result, SqlType, TypeId, Value, Vector};
 
 /// A small generator of numbers (xorshift64*).
 pub(crate) struct Random(pub(crate) u64);
@@ -17,52 +17,14 @@ impl Random {
     }
 }
 
-struct NoSession;
-
-impl Session for NoSession {
-    fn transaction_timestamp(&self) -> i64 {
-        0
-    }
-    fn statement_timestamp(&self) -> i64 {
-        0
-    }
-    fn clock_timestamp(&self) -> i64 {
-        0
-    }
-    fn time_zone(&self) -> &TimeZone {
-        panic!("no kernel here asks for the time zone")
-    }
-    fn format(&self) -> &FormatSettings {
-        panic!("no kernel here asks for formats")
-    }
-    fn random(&self) -> f64 {
-        0.5
-    }
-    fn set_seed(&self, _: f64) {}
-    fn setting(&self, _: &str) -> Option<String> {
-        None
-    }
-    fn set_setting(&self, _: &str, _: Option<&str>, _: bool) -> Result<String> {
-        Err(Error::unsupported("settings"))
-    }
-    fn catalog_function(&self, _: &str, _: &[Value]) -> Result<Value> {
-        Err(Error::unsupported("the catalog"))
-    }
-    fn reg_from_name(&self, _: TypeId, _: &str) -> Result<Oid> {
-        Err(Error::unsupported("the catalog"))
-    }
-    fn reg_to_name(&self, _: TypeId, oid: Oid) -> String {
-        oid.0.to_string()
-    }
-}
-
 fn call(function: &ScalarFunction, args: &[(Value, TypeId)], result: SqlType) -> Result<Value> {
     if function.strict && args.iter().any(|arg| arg.0.is_null()) {
         return Ok(Value::Null);
     }
     let args: Vec<Vector> =
         args.iter().map(|(value, ty)| Vector::from_values(*ty, [value])).collect();
-    let ctx = KernelContext { rows: 1, active: &Mask::first(1), result, session: &NoSession };
+    let session = FixedSession::default();
+    let ctx = KernelContext { rows: 1, active: &Mask::first(1), result, session: &session };
     Ok((function.kernel)(&ctx, &args)?.value(0))
 }
 

@@ -4,10 +4,10 @@ use damask_catalog::CatalogSnapshot;
 use damask_catalog::object::{
     Column, Constraint, ConstraintKind, Index, IndexKey, Relation, RelationKind, Schema,
 };
+use damask_functions::testing::FixedSession;
 use damask_planner::{PlanContext, Statistics};
 use damask_sql::ast::{ColumnConstraintKind, Statement, TableConstraintKind, TableElement};
-use damask_types::format::{FormatSettings, TimeZone};
-use damask_types::{ColumnIndex, Error, Oid, RelId, Result, SqlType, TypeId, Value};
+use damask_types::{ColumnIndex, Oid, RelId, Result, SqlType, TypeId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -175,7 +175,7 @@ impl World {
         let ctx = PlanContext {
             catalog: &catalog,
             path: &path,
-            session: &Still::default(),
+            session: &FixedSession::default(),
             text,
             parameters: &[],
             statistics: &Sizes(&self.rows),
@@ -220,47 +220,4 @@ fn add_index(
         primary,
         nulls_not_distinct: false,
     }));
-}
-
-/// A session in which nothing moves.
-#[derive(Default)]
-struct Still {
-    format: FormatSettings,
-}
-
-impl damask_functions::Session for Still {
-    fn transaction_timestamp(&self) -> i64 {
-        0
-    }
-    fn statement_timestamp(&self) -> i64 {
-        0
-    }
-    fn clock_timestamp(&self) -> i64 {
-        0
-    }
-    fn time_zone(&self) -> &TimeZone {
-        &self.format.time_zone
-    }
-    fn format(&self) -> &FormatSettings {
-        &self.format
-    }
-    fn random(&self) -> f64 {
-        0.5
-    }
-    fn set_seed(&self, _: f64) {}
-    fn setting(&self, _: &str) -> Option<String> {
-        None
-    }
-    fn set_setting(&self, name: &str, _: Option<&str>, _: bool) -> Result<String> {
-        Err(Error::unsupported(name))
-    }
-    fn catalog_function(&self, function: &str, _: &[Value]) -> Result<Value> {
-        Err(Error::unsupported(function))
-    }
-    fn reg_from_name(&self, _: TypeId, name: &str) -> Result<Oid> {
-        Err(Error::unsupported(name))
-    }
-    fn reg_to_name(&self, _: TypeId, oid: Oid) -> String {
-        oid.to_string()
-    }
 }

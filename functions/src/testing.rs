@@ -1,22 +1,18 @@
-//! A session that stands still: fixed clock, no catalog.
+//! For tests, of this crate and of those above: a session that stands still.
 
-use damask_functions::Session;
+use crate::kernel::Session;
+use crate::resolve::type_text;
 use damask_types::format::{FormatSettings, TimeZone};
 use damask_types::{Error, Oid, Result, TypeId, Value};
 
-/// The session of every test here.
-pub(crate) struct Fixed {
-    format: FormatSettings,
+/// A session whose clock and chance do not move, with no catalog.
+#[derive(Debug, Default)]
+pub struct FixedSession {
+    /// How values are written and read.
+    pub format: FormatSettings,
 }
 
-impl Fixed {
-    pub(crate) fn new() -> Self {
-        let time_zone = TimeZone::parse("Europe/Berlin").expect("a zone of the database");
-        Self { format: FormatSettings { time_zone, ..FormatSettings::default() } }
-    }
-}
-
-impl Session for Fixed {
+impl Session for FixedSession {
     fn transaction_timestamp(&self) -> i64 {
         0
     }
@@ -51,9 +47,7 @@ impl Session for Fixed {
     fn reg_to_name(&self, ty: TypeId, oid: Oid) -> String {
         // Types are known without a catalog.
         match TypeId::from_oid(oid) {
-            Some(named) if ty == TypeId::RegType => {
-                damask_functions::resolve::type_text(named).to_owned()
-            }
+            Some(named) if ty == TypeId::RegType => type_text(named).to_owned(),
             _ => oid.to_string(),
         }
     }
