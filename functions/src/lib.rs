@@ -29,4 +29,3 @@ pub mod text_io;
 pub use kernel::{Kernel, KernelContext, Session};
 pub use registry::{Cast, CastContext, Operator, ScalarFunction, Volatility};
 pub use resolve::{CommonContext, Resolved, ResolvedFunction};
-pub use scalar::digest::sha256;

@@ -435,7 +435,7 @@ impl Session {
                         Some(password) => Some(super::super::password::verifier(
                             password,
                             &*self.database.shared.env.random,
-                        )?),
+                        )),
                     };
                 }
                 // Superusers can do all of it.
