@@ -8,11 +8,10 @@ runs `--count` statements, some in blocks with savepoints. After each the rows o
 statement violates several constraints, which is met first may differ: unless `--strict`, the kind of error must be the same then. The exit
 status is 1 if anything differed; a seed ends where the tables do. One run at a time: runs share the schema.
 """
-import argparse
-import random
 import re
-import subprocess
 import sys
+
+import servers
 
 PSQL = ["-X", "-A", "-t", "-F", "|", "-P", "null=NULL", "-v", "VERBOSITY=default"]
 ROWS = (
@@ -21,16 +20,12 @@ ROWS = (
 )
 
 
-class Generator:
+class Generator(servers.Chooser):
+    """Makes tables and changes of them from a seed."""
+
     def __init__(self, seed):
-        self.random = random.Random(seed)
+        super().__init__(seed)
         self.key_type = self.pick("int", "bigint", "text", "int")
-
-    def pick(self, *choices):
-        return self.random.choice(choices)
-
-    def chance(self, part):
-        return self.random.random() < part
 
     def number(self, nulls=0.0):
         return "null" if self.chance(nulls) else str(self.random.randint(0, 9))
@@ -128,17 +123,14 @@ class Generator:
 
 def run(url, setup, statements):
     """What each statement prints, sorted, and the rows after it."""
-    steps = ["\\echo @@%d\n%s;\n\\echo %%%%%%\n%s;" % (at, statement, ROWS) for at, statement in enumerate(statements)]
-    script = "\n".join(setup + steps)
-    done = subprocess.run(["psql", url] + PSQL, input=script, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    answers, current = {}, None
-    for line in done.stdout.split("\n"):
-        if line.startswith("@@"):
-            current = answers.setdefault(int(line[2:]), [])
-        elif current is not None and not line.startswith(("CONTEXT", "LINE ", "    ", "SQL statement")) and "HINT" not in line:
-            current.append(line)
-    split = lambda lines: lines.index("%%%") if "%%%" in lines else len(lines)
-    return {at: (sorted(lines[: split(lines)]), lines[split(lines) :]) for at, lines in answers.items()}
+    answers = servers.answers(url, PSQL, setup, ["%s;\n\\echo %%%%%%\n%s;" % (statement, ROWS) for statement in statements])
+    is_place = lambda line: line.startswith(("CONTEXT", "LINE ", "    ", "SQL statement")) or "HINT" in line
+    out = {}
+    for at, lines in answers.items():
+        lines = [line for line in lines if not is_place(line)]
+        end = lines.index("%%%") if "%%%" in lines else len(lines)
+        out[at] = (sorted(lines[:end]), lines[end:])
+    return out
 
 
 def kinds(lines):
@@ -147,12 +139,7 @@ def kinds(lines):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("damask")
-    parser.add_argument("postgres")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--count", type=int, default=80)
+    parser = servers.arguments(__doc__, 80)
     parser.add_argument("--strict", action="store_true")
     options = parser.parse_args()
     different = errors = total = 0

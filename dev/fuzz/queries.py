@@ -9,11 +9,10 @@ counted and left out. The exit status is 1 if anything differed. One run at a ti
 
 Known noise: a query whose evaluation order decides whether it raises may raise on one side alone.
 """
-import argparse
-import random
 import re
-import subprocess
 import sys
+
+import servers
 
 COLUMNS = [("a", "int"), ("b", "int"), ("s", "text"), ("n", "numeric"), ("f", "float8")]
 TABLES = "tuv"
@@ -29,18 +28,12 @@ OUTPUT = "\0"
 PSQL = ["-X", "-q", "-A", "-t", "-F", "|", "-P", "null=NULL", "-v", "VERBOSITY=sqlstate"]
 
 
-class Generator:
+class Generator(servers.Chooser):
     """Makes tables and queries from a seed. A scope is a list of aliases; every table has the same columns."""
 
     def __init__(self, seed):
-        self.random = random.Random(seed)
+        super().__init__(seed)
         self.aliases = 0
-
-    def chance(self, part):
-        return self.random.random() < part
-
-    def pick(self, *choices):
-        return self.random.choice(choices)
 
     def value(self, ty):
         if self.chance(0.2):
@@ -184,24 +177,12 @@ def number(match):
 
 def run(url, setup, queries, first):
     """The sorted lines that each query prints."""
-    script = "\n".join(first + setup + ["\\echo @@%d\n%s;" % pair for pair in enumerate(queries)])
-    done = subprocess.run(["psql", url] + PSQL, input=script, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    answers, current = {}, None
-    for line in done.stdout.split("\n"):
-        if line.startswith("@@"):
-            current = answers.setdefault(int(line[2:]), [])
-        elif current is not None:
-            current.append(re.sub(r"-?\d+(\.\d+)?", number, line))
-    return {at: sorted(lines) for at, lines in answers.items()}
+    answers = servers.answers(url, PSQL, first + setup, [query + ";" for query in queries])
+    return {at: sorted(re.sub(r"-?\d+(\.\d+)?", number, line) for line in lines) for at, lines in answers.items()}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("damask")
-    parser.add_argument("postgres")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--count", type=int, default=60)
+    parser = servers.arguments(__doc__, 60)
     parser.add_argument("--jit")
     options = parser.parse_args()
     different = unsupported = errors = total = 0
