@@ -7,6 +7,7 @@ use crate::aggregate::AggregateFunction;
 use crate::cast::table::{CASTS, Method};
 use crate::kernel::Kernel;
 use crate::operator::table::OPERATORS;
+pub use crate::scalar::array_assign::{ARRAY_SET, ARRAY_SET_SLICE};
 use damask_types::{Oid, PhysicalType, TypeId};
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -117,7 +117,7 @@ fn replace(ctx: &KernelContext<'_>, args: &[Vector]) -> Result<Vector> {
 }
 
 /// Most elements of an array.
-const ELEMENTS_MAX: i64 = 0x7ff_ffff;
+pub(super) const ELEMENTS_MAX: i64 = 0x7ff_ffff;
 
 fn fill(ctx: &KernelContext<'_>, args: &[Vector]) -> Result<Vector> {
     let element = ctx.result.id.element().unwrap_or(TypeId::Text);

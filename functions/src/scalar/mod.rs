@@ -1,6 +1,7 @@
 //! Functions called by name, one family a file.
 
 pub(crate) mod array;
+pub(crate) mod array_assign;
 pub(crate) mod bytea;
 pub(crate) mod case;
 pub(crate) mod catalog;
@@ -18,6 +19,7 @@ use crate::ScalarFunction;
 /// Every family of scalar functions.
 pub(crate) static FAMILIES: &[&[ScalarFunction]] = &[
     array::FUNCTIONS,
+    array_assign::FUNCTIONS,
     bytea::FUNCTIONS,
     case::FUNCTIONS,
     catalog::FUNCTIONS,

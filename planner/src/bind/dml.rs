@@ -4,12 +4,13 @@ use super::column_expression::without_position;
 use super::expr::Env;
 use super::query::output_name;
 use super::scope::{Scope, ScopeColumn, ScopeTable};
+use super::target::check_default;
 use super::{Binder, BoundColumn, Origin, at, parse_error};
 use crate::expr::{ColumnId, Expr};
 use crate::logical::{Join, Logical};
 use crate::physical::{JoinKind, OutputColumn, RowChecks};
-use damask_catalog::object::{Column, ConstraintKind, Identity, Relation, RelationKind};
-use damask_sql::ast::{self, ColumnTarget, Query, SelectItem};
+use damask_catalog::object::{ConstraintKind, Identity, Relation, RelationKind};
+use damask_sql::ast::{self, Query, SelectItem};
 use damask_types::{ColumnIndex, Error, Result, SqlState, SqlType, TypeId};
 use std::sync::Arc;
 
@@ -127,26 +128,6 @@ impl Binder<'_> {
             }
         };
         Err(Error::new(SqlState::WRONG_OBJECT_TYPE, what).at(at(name.span())))
-    }
-
-    /// A column that is assigned to.
-    pub(super) fn target_column<'r>(
-        relation: &'r Relation,
-        target: &ColumnTarget,
-    ) -> Result<(ColumnIndex, &'r Column)> {
-        if !target.path.is_empty() {
-            return Err(
-                Error::unsupported("assignment to a part of a column").at(at(target.name.span))
-            );
-        }
-        let name = target.name.as_str();
-        relation.column(name).ok_or_else(|| {
-            Error::new(
-                SqlState::UNDEFINED_COLUMN,
-                format!("column \"{name}\" of relation \"{}\" does not exist", relation.name),
-            )
-            .at(at(target.name.span))
-        })
     }
 
     /// Ids for a new row, and its CHECK constraints.
@@ -308,36 +289,50 @@ impl Binder<'_> {
             self.bind_filter(plan, update.filter.as_ref(), &scope)?;
         let mut env = Env::plain(&scope, "UPDATE");
         let mut assignments: Vec<(ColumnIndex, Expr)> = vec![];
+        let mut is_partial: Vec<ColumnIndex> = vec![];
         for assignment in &update.assignments {
             let values = self.bind_assignment(assignment, &relation, &mut env)?;
             for (target, value) in assignment.columns.iter().zip(values) {
                 let (index, column) = Self::target_column(&relation, target)?;
-                if assignments.iter().any(|(other, _)| *other == index) {
-                    return Err(Error::new(
-                        SqlState::SYNTAX_ERROR,
-                        format!("multiple assignments to same column \"{}\"", column.name),
-                    )
-                    .at(at(target.name.span)));
-                }
-                let value = match value {
-                    Some(value) => {
-                        if column.identity == Some(Identity::Always) {
-                            return Err(Error::new(
-                                SqlState::GENERATED_ALWAYS,
-                                format!(
-                                    "column \"{}\" can only be updated to DEFAULT",
-                                    column.name
-                                ),
-                            )
-                            .detail(format!(
-                                "Column \"{}\" is an identity column defined as GENERATED ALWAYS.",
-                                column.name
-                            )));
-                        }
-                        self.assign(value, &column.name, column.ty)?
+                // Parts of one column add up; a whole column is assigned once.
+                let earlier = match assignments.iter().position(|(other, _)| *other == index) {
+                    Some(found) if !target.path.is_empty() && is_partial.contains(&index) => {
+                        Some(found)
                     }
-                    None => self.default(column)?,
+                    Some(_) => {
+                        return Err(Error::new(
+                            SqlState::SYNTAX_ERROR,
+                            format!("multiple assignments to same column \"{}\"", column.name),
+                        ));
+                    }
+                    None => None,
                 };
+                let Some(value) = value else {
+                    check_default(target)?;
+                    assignments.push((index, self.default(column)?));
+                    continue;
+                };
+                if column.identity == Some(Identity::Always) {
+                    return Err(Error::new(
+                        SqlState::GENERATED_ALWAYS,
+                        format!("column \"{}\" can only be updated to DEFAULT", column.name),
+                    )
+                    .detail(format!(
+                        "Column \"{}\" is an identity column defined as GENERATED ALWAYS.",
+                        column.name
+                    )));
+                }
+                let whole = match earlier {
+                    Some(found) => assignments.remove(found).1,
+                    None => match old.iter().find(|(other, _)| *other == index) {
+                        Some((_, id)) => self.column_expr(*id),
+                        None => Expr::null(column.ty),
+                    },
+                };
+                let value = self.assign_target(target, column, whole, value, &mut env)?;
+                if !target.path.is_empty() {
+                    is_partial.push(index);
+                }
                 assignments.push((index, value));
             }
         }

@@ -443,26 +443,18 @@ impl Binder<'_> {
                 ),
             ));
         };
-        let mut index = |binder: &mut Self, expr: &ast::Expr| -> Result<Expr> {
-            let bound = binder.bind_expr(expr, env)?;
-            if !can_coerce(bound.ty.id, TypeId::Int4, CastContext::Assignment) {
-                return Err(Error::new(
-                    SqlState::DATATYPE_MISMATCH,
-                    "array subscript must have type integer",
-                ));
-            }
-            binder.coerce(bound, TypeId::Int4.into(), CastContext::Assignment)
-        };
         if let [ast::Subscript::Slice(lower, upper)] = subscripts {
-            let lower = lower.as_ref().map(|expr| index(self, expr)).transpose()?.map(Box::new);
-            let upper = upper.as_ref().map(|expr| index(self, expr)).transpose()?.map(Box::new);
+            let lower =
+                lower.as_ref().map(|expr| self.array_index(expr, env)).transpose()?.map(Box::new);
+            let upper =
+                upper.as_ref().map(|expr| self.array_index(expr, env)).transpose()?.map(Box::new);
             let ty = array.ty;
             return Ok(Expr::new(ExprKind::Slice { array: Box::new(array), lower, upper }, ty));
         }
         let mut bound = vec![];
         for subscript in subscripts {
             match subscript {
-                ast::Subscript::Index(expr) => bound.push(index(self, expr)?),
+                ast::Subscript::Index(expr) => bound.push(self.array_index(expr, env)?),
                 ast::Subscript::Slice(..) => {
                     return Err(Error::unsupported("slice of several dimensions"));
                 }

@@ -5,14 +5,31 @@ use super::dml::{Statement, StatementKind};
 use super::expr::{DEFAULT_CLAUSE, Env};
 use super::query::project;
 use super::scope::Scope;
+use super::target::check_default;
 use super::{Binder, at, parse_error};
 use crate::expr::{ColumnId, Expr, ExprKind};
 use crate::logical::Logical;
 use damask_catalog::object::{Column, Identity, Relation};
 use damask_functions::registry::CastContext;
-use damask_sql::ast::{self, Query, QueryBody};
+use damask_sql::ast::{self, ColumnTarget, Query, QueryBody};
 use damask_types::{ColumnIndex, Error, Position, Result, SqlState, TypeId, Value};
 use std::sync::Arc;
+
+/// A target of the values, in their order.
+struct Target {
+    index: ColumnIndex,
+    column: Column,
+    /// The column as named, perhaps a part of it.
+    name: ColumnTarget,
+}
+
+impl Target {
+    /// A column that is not named.
+    fn whole((index, column): (ColumnIndex, &Column)) -> Self {
+        let name = ast::Ident::new(column.name.as_str(), ast::Span::default());
+        Self { index, column: column.clone(), name: ColumnTarget { name, path: vec![] } }
+    }
+}
 
 impl Binder<'_> {
     pub(super) fn bind_insert(&mut self, insert: &ast::Insert) -> Result<Statement> {
@@ -24,22 +41,26 @@ impl Binder<'_> {
         if let Some(conflict) = &insert.on_conflict {
             return Err(Error::unsupported("ON CONFLICT").at(at(conflict.span)));
         }
-        let mut targets: Vec<(ColumnIndex, Column)> = vec![];
+        let mut targets: Vec<Target> = vec![];
         for target in &insert.columns {
             let (index, column) = Self::target_column(&relation, target)?;
-            if targets.iter().any(|(other, _)| *other == index) {
+            // Parts of one column add up.
+            let is_part = !target.path.is_empty();
+            if targets
+                .iter()
+                .any(|other| other.index == index && !(is_part && !other.name.path.is_empty()))
+            {
                 return Err(Error::new(
                     SqlState::DUPLICATE_COLUMN,
                     format!("column \"{}\" specified more than once", column.name),
                 )
                 .at(at(target.name.span)));
             }
-            targets.push((index, column.clone()));
+            targets.push(Target { index, column: column.clone(), name: target.clone() });
         }
         let is_listed = !insert.columns.is_empty();
         if !is_listed {
-            targets =
-                relation.live_columns().map(|(index, column)| (index, column.clone())).collect();
+            targets = relation.live_columns().map(Target::whole).collect();
         }
         // Values for the first so many target columns.
         let mut values: Vec<(ColumnIndex, Expr)> = vec![];
@@ -92,7 +113,7 @@ impl Binder<'_> {
     fn bind_insert_source(
         &mut self,
         query: &Query,
-        targets: &[(ColumnIndex, Column)],
+        targets: &[Target],
         is_listed: bool,
         scope: &Scope<'_>,
         insert: &ast::Insert,
@@ -141,16 +162,16 @@ impl Binder<'_> {
                 }
                 check_width(row.len(), row.get(targets.len()).map(|expr| at(expr.span)))?;
                 let mut bound = vec![];
-                for (expr, (index, column)) in row.iter().zip(targets) {
+                for (expr, target) in row.iter().zip(targets) {
                     if matches!(expr.kind, ast::ExprKind::Default) {
+                        check_default(&target.name)?;
                         continue;
                     }
                     let value = self.bind_expr(expr, &mut env)?;
-                    if user && column.identity.is_some() {
+                    if user && target.column.identity.is_some() {
                         continue;
                     }
-                    let value = self.assign(value, &column.name, column.ty)?;
-                    bound.push((*index, value));
+                    self.store(&mut bound, target, value)?;
                 }
                 Self::check_identity(&relation, &bound, insert, |_| false)?;
                 if rows.len() == 1 {
@@ -180,9 +201,7 @@ impl Binder<'_> {
         };
         check_width(bound.columns.len(), position)?;
         let mut plan = bound.plan;
-        for (index, (column, (target, description))) in
-            bound.columns.iter().zip(targets).enumerate()
-        {
+        for (index, (column, target)) in bound.columns.iter().zip(targets).enumerate() {
             // A literal of the select list is converted itself, so that its text is checked now.
             let literal = match &mut plan {
                 Logical::Project { exprs, .. } if column.ty.id == TypeId::Unknown => exprs
@@ -198,11 +217,32 @@ impl Binder<'_> {
             if let QueryBody::Select(select) = &query.body {
                 expr.position = select.items.get(index).map(|item| at(item.expr.span));
             }
-            let expr = self.assign(expr, &description.name, description.ty)?;
-            values.push((*target, expr));
+            self.store(values, target, expr)?;
         }
         // What stays unknown is text inside; nothing reads it.
         Ok((plan, None))
+    }
+
+    /// Adds the value of a target: a part goes into what is there for its column.
+    fn store(
+        &mut self,
+        values: &mut Vec<(ColumnIndex, Expr)>,
+        target: &Target,
+        value: Expr,
+    ) -> Result<()> {
+        let earlier = values.iter().position(|(index, _)| *index == target.index);
+        let whole = match earlier {
+            Some(found) => values.remove(found).1,
+            None => Expr::null(target.column.ty),
+        };
+        let scope = Scope::root();
+        let mut env = Env::plain(&scope, "INSERT");
+        let value = self.assign_target(&target.name, &target.column, whole, value, &mut env)?;
+        if !env.pending.is_empty() {
+            return Err(Error::unsupported("subquery in an array subscript of INSERT"));
+        }
+        values.push((target.index, value));
+        Ok(())
     }
 
     /// One expression for each live column, defaults filled in.

@@ -20,6 +20,7 @@ mod row_lock;
 pub(crate) mod scope;
 mod set_operation;
 mod subquery;
+mod target;
 mod types;
 
 pub use types::{resolve_type, serial_type};
