@@ -13,13 +13,13 @@
 
 use crate::engine::Planted;
 use crate::{
-    AliasKey, Engine, EngineOptions, IndexDesc, IsolationLevel, KeyColumn, Location, RelationDesc,
-    ScanSpec, SequenceSpec, Txn,
+    AliasKey, CommitTicket, Durability, Engine, EngineOptions, IndexDesc, IsolationLevel,
+    KeyColumn, Location, ReadView, RelationDesc, ScanSpec, SequenceSpec, Txn, WriteOutcome,
 };
 use damask_storage::Env;
 use damask_storage::env::SeededRandom;
 use damask_storage::vfs::{Fault, SimVfs};
-use damask_types::{ColumnIndex, RelId, Result, RowId, SqlType, TypeId, Value};
+use damask_types::{ColumnIndex, RelId, Result, RowId, SqlType, TxnId, TypeId, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -44,11 +44,14 @@ fn open(vfs: &SimVfs, seed: u64, planted: Planted) -> Result<Arc<Engine>> {
     Ok(engine)
 }
 
-/// Every row of every table, as text.
+/// Every row of every table that is shown, as text.
 fn dump(engine: &Arc<Engine>) -> Result<String> {
     let mut txn = engine.begin(IsolationLevel::ReadCommitted, true)?;
     txn.begin_statement()?;
-    let view = txn.view()?;
+    dump_view(engine, &txn.view()?)
+}
+
+fn dump_view(engine: &Arc<Engine>, view: &ReadView) -> Result<String> {
     let mut out = String::new();
     for rel in 1..RELATIONS_MAX {
         let Ok(table) = engine.table(RelId(rel)) else {
@@ -56,7 +59,7 @@ fn dump(engine: &Arc<Engine>) -> Result<String> {
         };
         let columns: Vec<_> = (0..table.columns().len() as u16).map(ColumnIndex).collect();
         writeln!(out, "relation {rel}").unwrap();
-        let mut scan = table.scan(&view, ScanSpec::new(columns).with_row_ids())?;
+        let mut scan = table.scan(view, ScanSpec::new(columns).with_row_ids())?;
         while let Some((batch, ids)) = scan.next()? {
             for (i, id) in ids.iter().enumerate() {
                 let row: Vec<_> = batch.columns.iter().map(|column| column.value(i)).collect();
@@ -342,6 +345,99 @@ fn savepoints(run: &mut Run) {
     other.rollback().unwrap();
 }
 
+/// A commit of [`mixed_durability`], by its number.
+struct Pending {
+    number: usize,
+    ticket: CommitTicket,
+}
+
+/// Commits that wait for their flush and commits that do not, with readers in between.
+///
+/// Commit `i` inserts key `i`. What is promised: an acknowledged commit that waited, a commit that was flushed in time,
+/// and a commit that waits for its flush and that a reader was shown.
+fn mixed_durability(run: &mut Run) {
+    let mut txn = run.begin();
+    let rel = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
+    run.commit(txn);
+    let table = run.engine.table(rel).unwrap();
+    let mut waits = BTreeSet::new();
+    let mut pending: Vec<Pending> = Vec::new();
+    let mut last_relaxed = 0;
+    for number in run.states.len()..80 {
+        // A row that a shown commit made: if one that waits has changed it since, this flushes for it.
+        let shown = shown_keys(run, rel);
+        let durability = match run.random.below(2) {
+            0 => Durability::Flushed,
+            _ => Durability::Relaxed,
+        };
+        let mut txn = run.begin();
+        let key = number as i32;
+        table.insert(&mut txn, &[int(key), Value::text(format!("{key}"))]).unwrap();
+        if let Some(other) = shown.last() {
+            let row = crate::Table::alias_row((*other).into());
+            let changes = [(ColumnIndex(1), Value::text(format!("by {key}")))];
+            if table.update(&mut txn, row, &changes).unwrap() == WriteOutcome::Changed {
+                let outcome = table.update_latest(&mut txn, row, &changes).unwrap();
+                assert_eq!(outcome, WriteOutcome::Done);
+            }
+        }
+        let ticket = txn.commit_with(durability).unwrap();
+        // The log has it, whoever is shown it.
+        run.states.push(dump_view(&run.engine, &ReadView::newest(TxnId(0))).unwrap());
+        run.values.push(0);
+        match durability {
+            Durability::Flushed => {
+                waits.insert(key);
+                pending.push(Pending { number, ticket });
+            }
+            Durability::Relaxed => {
+                last_relaxed = number;
+                ticket.wait().unwrap();
+                assert!(shown_keys(run, rel).contains(&key), "it is shown at once");
+            }
+        }
+        if let Some(seen) = shown_keys(run, rel).intersection(&waits).last() {
+            run.vfs.mark(*seen as u64);
+        }
+        if run.random.below(3) == 0 && !pending.is_empty() {
+            let at = run.random.below(pending.len() as u64) as usize;
+            let Pending { number, ticket } = pending.swap_remove(at);
+            ticket.wait().unwrap();
+            run.vfs.mark(number as u64);
+        }
+        if run.random.below(4) == 0 {
+            // The background step has had its time: all is flushed.
+            let env = run.engine.store.env();
+            while !run.engine.is_durable(run.engine.unflushed.last_relaxed()) {
+                env.clock.sleep(run.engine.options.flush_delay);
+                assert!(env.spawn.run_due() > 0, "a flush is due");
+            }
+            run.vfs.mark(last_relaxed as u64);
+        }
+        if number % 30 == 29 {
+            run.engine.checkpoint().unwrap();
+            run.vfs.mark(number as u64);
+        }
+    }
+    for Pending { number, ticket } in pending {
+        ticket.wait().unwrap();
+        run.vfs.mark(number as u64);
+    }
+}
+
+/// The keys that a new reader is shown.
+fn shown_keys(run: &Run, rel: RelId) -> BTreeSet<i32> {
+    let txn = run.begin();
+    let table = run.engine.table(rel).unwrap();
+    let spec = ScanSpec::new(vec![ColumnIndex(0)]);
+    let mut scan = table.scan(&txn.view().unwrap(), spec).unwrap();
+    let mut keys = BTreeSet::new();
+    while let Some((batch, _)) = scan.next().unwrap() {
+        keys.extend((0..batch.rows()).map(|i| batch.columns[0].value(i).as_i64().unwrap() as i32));
+    }
+    keys
+}
+
 /// Compares a crashed disk with the run; the engine on it and which commit it stands at.
 fn check(
     vfs: &SimVfs,
@@ -490,10 +586,17 @@ fn crashes_with_open_transactions_over_checkpoints() {
 }
 
 #[test]
+fn crashes_among_commits_that_do_not_wait() {
+    survives(mixed_durability, 7);
+}
+
+#[test]
 fn planted_defects_are_found() {
     let lying = || Some(Fault::LyingSync(".wal"));
-    let cases: [(&str, fn(&mut Run), Planted, Option<Fault>); 3] = [
+    let cases: [(&str, fn(&mut Run), Planted, Option<Fault>); 5] = [
         ("a commit acknowledged before its flush", single_changes, Planted::NoFlush, None),
+        ("an acknowledgement among others", mixed_durability, Planted::NoFlush, None),
+        ("a commit shown before its flush", mixed_durability, Planted::ShownEarly, None),
         ("a checkpoint without undo", savepoints, Planted::NoUndo, None),
         ("a disk that lies about syncs", single_changes, Planted::Nothing, lying()),
     ];
@@ -535,7 +638,7 @@ fn work_on(engine: &Arc<Engine>) -> Result<(BTreeMap<i32, Option<i32>>, BTreeSet
             let _ = txn.rollback();
             continue;
         }
-        match txn.commit().and_then(crate::CommitTicket::wait) {
+        match txn.commit().and_then(CommitTicket::wait) {
             Ok(()) => {
                 sure.insert(key, outcome);
             }

@@ -11,12 +11,13 @@ use crate::clock::Snapshots;
 use crate::ddl::DdlUndo;
 use crate::directory::{Directory, Heap};
 use crate::gc::Garbage;
+use crate::horizon::{Horizon, Unflushed};
 use crate::interrupt::{Interrupt, NoInterrupt};
 use crate::lock::RelationLocks;
 use crate::sequence::Sequences;
 use crate::version::{HeapId, VersionTable, stripe};
 use crate::wait::WaitGraph;
-use crate::{IsolationLevel, SequenceSpec, SequenceState, Table, Txn};
+use crate::{Durability, IsolationLevel, SequenceSpec, SequenceState, Table, Txn};
 use damask_storage::{Env, Store, StoreOptions, TreeId};
 use damask_types::{Error, Lsn, RelId, Result, RowId, SqlState, Timestamp, TxnId};
 use hashbrown::HashMap;
@@ -24,6 +25,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Rows share this many mutexes between writers.
 const STRIPES: usize = 1024;
@@ -48,6 +50,8 @@ pub struct EngineOptions {
     pub create: bool,
     /// Page size of a new database: 4096, 8192 or 16384.
     pub page_bytes: usize,
+    /// A commit that does not wait for the log is durable after about this time at the latest.
+    pub flush_delay: Duration,
     /// Bytes of a log segment of a new database.
     pub log_segment_bytes: u64,
 }
@@ -60,6 +64,7 @@ impl Default for EngineOptions {
             checkpoint_log_bytes: 256 << 20,
             create: true,
             page_bytes: store.page_bytes,
+            flush_delay: Duration::from_millis(200),
             log_segment_bytes: store.log_segment_bytes,
         }
     }
@@ -93,6 +98,12 @@ pub struct Metrics {
     pub versions: u64,
     /// Checkpoints made.
     pub checkpoints: u64,
+    /// Frames of the log: a commit is one, unless it is large.
+    pub log_frames: u64,
+    /// Their bytes.
+    pub log_bytes: u64,
+    /// Syncs of the log that made commits durable.
+    pub log_flushes: u64,
 }
 
 /// Counters that change.
@@ -117,6 +128,7 @@ pub struct Engine {
     pub(crate) commit: Mutex<Timestamp>,
     /// The last commit whose cell is flipped.
     pub(crate) visible: AtomicU64,
+    pub(crate) unflushed: Unflushed,
     /// The last transaction id given out.
     next_txn: AtomicU64,
     /// The last relation number given out.
@@ -137,6 +149,8 @@ pub struct Engine {
     pub(crate) broken: AtomicBool,
     /// Set while a committer makes an automatic checkpoint.
     checkpointing: AtomicBool,
+    /// Set while a flush of what nobody waits for is due; see [`crate::flusher`].
+    pub(crate) flush_is_due: AtomicBool,
     /// A defect that a test plants, to see that it is found.
     #[cfg(test)]
     pub(crate) planted: std::sync::atomic::AtomicU8,
@@ -152,6 +166,8 @@ pub(crate) enum Planted {
     NoFlush,
     /// Checkpoints do not keep what undoes open transactions.
     NoUndo,
+    /// A commit that does not wait for its flush shows those before it that do (breaks M2).
+    ShownEarly,
 }
 
 impl std::fmt::Debug for Engine {
@@ -198,6 +214,7 @@ impl Engine {
             stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
             commit: Mutex::new(recovered.checkpoint_ts),
             visible: AtomicU64::new(recovered.checkpoint_ts.0),
+            unflushed: Unflushed::default(),
             next_txn: AtomicU64::new(1),
             last_rel: AtomicU32::new(0),
             snapshots: Arc::default(),
@@ -212,6 +229,7 @@ impl Engine {
             closed: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             checkpointing: AtomicBool::new(false),
+            flush_is_due: AtomicBool::new(false),
             #[cfg(test)]
             planted: std::sync::atomic::AtomicU8::new(0),
         };
@@ -313,6 +331,7 @@ impl Engine {
     /// Counters.
     pub fn metrics(&self) -> Metrics {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (log_frames, log_bytes) = self.store.log().appended_since_open();
         Metrics {
             commits: load(&self.counters.commits),
             rollbacks: load(&self.counters.rollbacks),
@@ -320,17 +339,47 @@ impl Engine {
             lock_waits: load(&self.graph.waits),
             versions: load(&self.counters.versions),
             checkpoints: load(&self.counters.checkpoints),
+            log_frames,
+            log_bytes,
+            log_flushes: self.store.log().flush_count(),
         }
     }
 
-    /// The newest commit that a snapshot may see: its cell is flipped and its frame is durable.
-    pub(crate) fn horizon(&self) -> Timestamp {
+    /// The commits that a snapshot may see: their cells are flipped, and they are durable or do not wait for it.
+    pub(crate) fn horizon(&self) -> Horizon {
         // The order matters: a commit that becomes durable between the two loads is not taken before its cell flips.
         let visible = Timestamp(self.visible.load(Ordering::Acquire));
-        if self.in_memory { visible } else { visible.min(self.store.log().durable_ts()) }
+        if self.in_memory {
+            return Horizon::up_to(visible);
+        }
+        self.unflushed.horizon(visible, self.store.log().durable_ts())
     }
 
-    /// Returns when the commit at `timestamp` may be seen.
+    /// Whether a snapshot taken now sees the commit at `timestamp`.
+    pub(crate) fn is_shown(&self, timestamp: Timestamp) -> bool {
+        let visible = Timestamp(self.visible.load(Ordering::Acquire));
+        if self.in_memory {
+            return timestamp <= visible;
+        }
+        self.unflushed.shows(timestamp, visible, self.store.log().durable_ts())
+    }
+
+    /// Whether the commit at `timestamp` survives a crash.
+    pub(crate) fn is_durable(&self, timestamp: Timestamp) -> bool {
+        self.in_memory || timestamp <= self.store.log().durable_ts()
+    }
+
+    /// Returns when the commit at `timestamp` is shown.
+    fn wait_shown(&self, timestamp: Timestamp) -> Result<()> {
+        if self.is_shown(timestamp) {
+            return Ok(());
+        }
+        // One that does not wait for its flush may be a few instructions before the end of the commit section.
+        drop(self.commit.lock());
+        if self.is_shown(timestamp) { Ok(()) } else { self.wait_durable(timestamp) }
+    }
+
+    /// Returns when the commit at `timestamp` is durable, and shown.
     pub(crate) fn wait_durable(&self, timestamp: Timestamp) -> Result<()> {
         while Timestamp(self.visible.load(Ordering::Acquire)) < timestamp {
             // Its committer is inside the commit section, a few instructions from the end.
@@ -354,7 +403,7 @@ impl Engine {
             Outcome::Active(_) => {
                 self.graph.wait_for(me, &[(blocker.cell, blocker.seen)], interrupt)
             }
-            Outcome::Committed(timestamp) => self.wait_durable(timestamp),
+            Outcome::Committed(timestamp) => self.wait_shown(timestamp),
             Outcome::Aborted => Ok(()),
         }
     }
@@ -374,6 +423,7 @@ impl Engine {
     pub(crate) fn log_commit(
         &self,
         ops: &[u8],
+        durability: Durability,
         flip: impl FnOnce(Timestamp),
     ) -> Result<(Timestamp, Lsn)> {
         use crate::redo::{FRAGMENT_BYTES, kind};
@@ -394,7 +444,13 @@ impl Engine {
             lsn = self.append(&mut last, &mut frame, kind, rest)?;
         }
         flip(*last);
+        if durability == Durability::Flushed && !self.in_memory && !self.shows_too_early() {
+            self.unflushed.add_waiting(*last, self.store.log().durable_ts());
+        }
         self.visible.store(last.0, Ordering::Release);
+        if durability == Durability::Relaxed {
+            self.unflushed.add_relaxed(*last);
+        }
         Ok((*last, lsn))
     }
 
@@ -433,6 +489,28 @@ impl Engine {
         heap.tree.destroy()?;
         self.store.remove_tree(TreeId(heap.id.0));
         Ok(())
+    }
+
+    #[cfg(not(test))]
+    fn shows_too_early(&self) -> bool {
+        let _ = self;
+        false
+    }
+
+    #[cfg(not(test))]
+    pub(crate) fn skips_flush(&self) -> bool {
+        let _ = self;
+        false
+    }
+
+    #[cfg(test)]
+    pub(crate) fn skips_flush(&self) -> bool {
+        self.is_planted(Planted::NoFlush)
+    }
+
+    #[cfg(test)]
+    fn shows_too_early(&self) -> bool {
+        self.is_planted(Planted::ShownEarly)
     }
 
     #[cfg(test)]

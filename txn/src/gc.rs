@@ -105,7 +105,7 @@ impl Garbage {
 impl Engine {
     /// The time up to which every snapshot, also of the next reader, sees.
     pub(crate) fn watermark(&self) -> Timestamp {
-        self.snapshots.watermark(|| self.horizon())
+        self.snapshots.watermark(|| self.horizon().settled())
     }
 
     /// Collects about `budget` rows' garbage; leaves it to another who is at it, unless everything is wanted.
@@ -234,7 +234,7 @@ impl Engine {
         let _gate = self.enter();
         let _stripe = self.stripe(heap.id, row);
         // The horizon first: a snapshot registered later starts at it or above.
-        let horizon = self.horizon();
+        let horizon = self.horizon().settled();
         let snapshots = self.snapshots.active();
         let mut images = Vec::new();
         let pruned = self.versions.change(heap.id, row, |state| {

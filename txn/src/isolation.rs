@@ -1,7 +1,8 @@
 //! Isolation levels and what a statement may see.
 
 use crate::clock::SnapshotPin;
-use damask_types::{CommandId, Timestamp, TxnId};
+use crate::horizon::Horizon;
+use damask_types::{CommandId, TxnId};
 use std::sync::Arc;
 
 /// PostgreSQL's levels (READ UNCOMMITTED is READ COMMITTED).
@@ -16,13 +17,13 @@ pub enum IsolationLevel {
     Serializable,
 }
 
-/// What a statement sees: commits up to `timestamp`, and its own transaction's changes by earlier commands.
+/// What a statement sees: the commits of a horizon, and its own transaction's changes by earlier commands.
 ///
 /// While a view or a clone of it lives, the versions it may need are kept.
 #[derive(Clone, Debug)]
 pub struct ReadView {
-    /// Commits at or before it are seen.
-    pub timestamp: Timestamp,
+    /// The commits that are seen.
+    pub(crate) horizon: Horizon,
     /// The transaction's own id.
     pub own: TxnId,
     /// Own changes of smaller command ids are seen.
@@ -34,6 +35,6 @@ pub struct ReadView {
 impl ReadView {
     /// Sees whatever is committed, and everything of its own: for looking at newest versions.
     pub(crate) fn newest(own: TxnId) -> Self {
-        Self { timestamp: Timestamp(u64::MAX >> 1), own, command: CommandId(u32::MAX), pin: None }
+        Self { horizon: Horizon::ALL, own, command: CommandId(u32::MAX), pin: None }
     }
 }

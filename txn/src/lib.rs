@@ -5,8 +5,8 @@
 //! needs it. `docs/mvcc.md` tells the whole story; the modules below are in reading order.
 //!
 //! Invariants
-//! - M1: commit order in the log and visibility order are one order, made in one critical section ([`engine`]).
-//! - M2: no row that is not durable is shown to a snapshot; a writer that meets one waits until it is durable.
+//! - M1: commit order in the log and the order of timestamps are one order, made in one critical section ([`engine`]).
+//! - M2: no commit that waits for its flush is shown before it is durable; a writer that meets one waits until it is.
 //! - M3: a change of a page is made inside the gate (see [`engine`]), so that a checkpoint sees no half-made change.
 //! - M4: no gate, latch or stripe is held while waiting for a transaction or for the disk to flush the log.
 //! - M5: indexes are a function of rows: they are never logged, and `verify` recomputes them.
@@ -20,6 +20,7 @@ pub mod schema;
 mod bytes;
 mod cell;
 mod clock;
+mod horizon;
 mod version;
 mod wait;
 
@@ -28,6 +29,8 @@ pub mod sequence;
 
 mod directory;
 mod redo;
+
+mod flusher;
 
 pub mod engine;
 pub mod txn;
@@ -52,4 +55,4 @@ pub use scan::{IndexScan, Scan};
 pub use schema::{AliasKey, Direction, IndexDesc, KeyColumn, KeyRange, RelationDesc};
 pub use sequence::{SequenceSpec, SequenceState};
 pub use table::{LockOutcome, RowLock, ScanSpec, Table, Wait, WriteOutcome};
-pub use txn::{CommitTicket, LockTag, Savepoint, TableLock, Txn};
+pub use txn::{CommitTicket, Durability, LockTag, Savepoint, TableLock, Txn};

@@ -1,15 +1,13 @@
 //! Tables: rows by id, by scan and by index, and their changes.
 
 use crate::directory::Relation;
+use crate::horizon::Horizon;
 use crate::scan;
 use crate::{Direction, Engine, IndexScan, KeyRange, ReadView, Scan, Txn};
-use damask_types::{Batch, ColumnIndex, Error, RelId, Result, RowId, SqlType, Timestamp, Value};
+use damask_types::{Batch, ColumnIndex, Error, RelId, Result, RowId, SqlType, Value};
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-/// After every commit: who looks from here finds no row changed meanwhile.
-const LATEST: Timestamp = Timestamp(u64::MAX);
 
 /// A handle on a table's storage; cheap to get and to share.
 #[derive(Debug)]
@@ -249,8 +247,8 @@ impl Table {
         row: RowId,
         changes: &[(ColumnIndex, Value)],
     ) -> Result<WriteOutcome> {
-        let seen = txn.view_ref()?.timestamp;
-        self.engine.update_row(txn, &self.relation, row, changes, seen)
+        let seen = txn.view_ref()?.horizon.clone();
+        self.engine.update_row(txn, &self.relation, row, changes, &seen)
     }
 
     /// Sets columns of the newest version of a row, after `Changed` has given us its lock.
@@ -263,7 +261,7 @@ impl Table {
         row: RowId,
         changes: &[(ColumnIndex, Value)],
     ) -> Result<WriteOutcome> {
-        self.engine.update_row(txn, &self.relation, row, changes, LATEST)
+        self.engine.update_row(txn, &self.relation, row, changes, &Horizon::ALL)
     }
 
     /// Deletes a row that the statement's view sees.
@@ -271,8 +269,8 @@ impl Table {
     /// # Errors
     /// As for `update`.
     pub fn delete(&self, txn: &mut Txn, row: RowId) -> Result<WriteOutcome> {
-        let seen = txn.view_ref()?.timestamp;
-        self.engine.delete_row(txn, &self.relation, row, seen)
+        let seen = txn.view_ref()?.horizon.clone();
+        self.engine.delete_row(txn, &self.relation, row, &seen)
     }
 
     /// Deletes the newest version of a row, after `Changed` has given us its lock.
@@ -280,7 +278,7 @@ impl Table {
     /// # Errors
     /// As for `update`.
     pub fn delete_latest(&self, txn: &mut Txn, row: RowId) -> Result<WriteOutcome> {
-        self.engine.delete_row(txn, &self.relation, row, LATEST)
+        self.engine.delete_row(txn, &self.relation, row, &Horizon::ALL)
     }
 
     /// Locks a row until the transaction ends.
@@ -294,8 +292,8 @@ impl Table {
         lock: RowLock,
         wait: Wait,
     ) -> Result<LockOutcome> {
-        let seen = txn.view_ref()?.timestamp;
-        self.engine.lock_row(txn, &self.relation, row, lock, wait, seen)
+        let seen = txn.view_ref()?.horizon.clone();
+        self.engine.lock_row(txn, &self.relation, row, lock, wait, &seen)
     }
 
     /// Locks a row that `view` shows, which need not be the statement's: `Changed`, `Gone` and 40001 are then about what
@@ -311,6 +309,6 @@ impl Table {
         lock: RowLock,
         wait: Wait,
     ) -> Result<LockOutcome> {
-        self.engine.lock_row(txn, &self.relation, row, lock, wait, view.timestamp)
+        self.engine.lock_row(txn, &self.relation, row, lock, wait, &view.horizon)
     }
 }

@@ -179,7 +179,7 @@ impl Txn {
             let engine = &self.engine;
             let pin = engine.snapshots.pin(|| engine.horizon());
             self.view = Some(ReadView {
-                timestamp: pin.timestamp,
+                horizon: pin.horizon.clone(),
                 own: self.cell.id(),
                 command: self.command,
                 pin: Some(Arc::new(pin)),
@@ -226,7 +226,7 @@ impl Txn {
         // A kept snapshot's pin is not needed for the new one, which has its own.
         let engine = &self.engine;
         let pin = engine.snapshots.pin(|| engine.horizon());
-        view.timestamp = pin.timestamp;
+        view.horizon = pin.horizon.clone();
         view.pin = Some(Arc::new(pin));
         Ok(view)
     }
@@ -261,15 +261,30 @@ impl Txn {
     ///
     /// # Errors
     /// 58030 when the log cannot be written; the transaction is then rolled back in memory.
-    pub fn commit(mut self) -> Result<CommitTicket> {
+    pub fn commit(self) -> Result<CommitTicket> {
+        self.commit_with(Durability::Flushed)
+    }
+
+    /// The same, with the choice whether to wait for the log. A transaction that changed relations waits in any case: its
+    /// end lets go of files' space, which must not come back.
+    ///
+    /// # Errors
+    /// As for [`Txn::commit`].
+    pub fn commit_with(mut self, mut durability: Durability) -> Result<CommitTicket> {
         self.view = None;
         if self.redo.is_empty() {
-            return self.commit_reader();
+            return self.commit_reader(durability);
+        }
+        if durability == Durability::Relaxed
+            && self.undo.iter().any(|undo| matches!(undo, Undo::Ddl))
+        {
+            durability = Durability::Flushed;
         }
         let committed = {
             let _gate = self.engine.enter();
             self.engine.check_open().and_then(|()| {
-                self.engine.log_commit(&self.redo.bytes, |timestamp| self.cell.commit(timestamp))
+                let flip = |timestamp| self.cell.commit(timestamp);
+                self.engine.log_commit(&self.redo.bytes, durability, flip)
             })
         };
         let (timestamp, lsn) = match committed {
@@ -299,11 +314,11 @@ impl Txn {
             engine.finish_ddl(self.cell.id(), timestamp);
         }
         let garbage = made.saturating_mul(2).max(GARBAGE_MIN);
-        Ok(CommitTicket { engine, timestamp, lsn, locks, garbage, is_settled: false })
+        Ok(CommitTicket { engine, timestamp, lsn, durability, locks, garbage, is_settled: false })
     }
 
     /// Nothing was changed: there may be locks, and sequence values that are not durable yet.
-    fn commit_reader(mut self) -> Result<CommitTicket> {
+    fn commit_reader(mut self, durability: Durability) -> Result<CommitTicket> {
         self.finished = true;
         self.cell.abort();
         self.engine.counters.commits.fetch_add(1, Ordering::Relaxed);
@@ -312,7 +327,15 @@ impl Txn {
         locks.undo = std::mem::take(&mut self.undo);
         let timestamp = engine.sequences.unflushed();
         let garbage = GARBAGE_MIN;
-        Ok(CommitTicket { timestamp, lsn: Lsn(0), locks, engine, garbage, is_settled: false })
+        Ok(CommitTicket {
+            timestamp,
+            lsn: Lsn(0),
+            durability,
+            locks,
+            engine,
+            garbage,
+            is_settled: false,
+        })
     }
 
     /// Undoes the changes.
@@ -392,7 +415,7 @@ impl Drop for Txn {
     }
 }
 
-/// Locks that outlive the commit section: they are given back when the commit is durable, so that whoever gets them
+/// Locks that outlive the commit section: they are given back when the commit is shown, so that whoever gets them
 /// next takes a snapshot that has it.
 #[derive(Debug)]
 struct Locks {
@@ -418,6 +441,17 @@ impl Locks {
     }
 }
 
+/// What a commit waits for (`synchronous_commit`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// Its flush: what is acknowledged survives a crash.
+    #[default]
+    Flushed,
+    /// Nothing: a crash may take it back within about [`EngineOptions::flush_delay`](crate::EngineOptions), with all that
+    /// committed after it, and never anything else.
+    Relaxed,
+}
+
 /// A commit that is decided and perhaps not yet durable. Dropping it waits, too.
 #[derive(Debug)]
 #[must_use = "a commit may be acknowledged only after `wait`"]
@@ -425,6 +459,7 @@ pub struct CommitTicket {
     engine: Arc<Engine>,
     timestamp: Timestamp,
     lsn: Lsn,
+    durability: Durability,
     locks: Locks,
     /// Rows whose garbage is to be collected once the commit is durable.
     garbage: usize,
@@ -432,7 +467,7 @@ pub struct CommitTicket {
 }
 
 impl CommitTicket {
-    /// Waits until the commit is durable.
+    /// Waits until the commit may be acknowledged: it is durable, unless it was not to wait for that.
     ///
     /// # Errors
     /// 58030 if the log could not be written: whether the commit survives is then unknown, and the database has stopped.
@@ -440,9 +475,9 @@ impl CommitTicket {
         self.settle()
     }
 
-    /// Whether `wait` would return at once.
+    /// Whether the commit survives a crash already.
     pub fn is_durable(&self) -> bool {
-        self.timestamp <= self.engine.horizon()
+        self.engine.is_durable(self.timestamp)
     }
 
     /// The commit's place in the order of commits.
@@ -451,12 +486,12 @@ impl CommitTicket {
     }
 
     fn settle(&mut self) -> Result<()> {
-        #[cfg(test)]
-        if self.engine.is_planted(crate::engine::Planted::NoFlush) {
-            return Ok(());
-        }
         let result = if self.is_durable() {
             Ok(())
+        } else if self.durability == Durability::Relaxed {
+            self.engine.flush_soon()
+        } else if self.engine.skips_flush() {
+            return Ok(());
         } else if self.lsn > Lsn(0) {
             self.engine.store.log().flush(self.lsn)
         } else {

@@ -51,7 +51,7 @@ impl Version {
     #[inline]
     pub(crate) fn seen_by(&self, view: &ReadView) -> bool {
         match self.cell.outcome() {
-            Outcome::Committed(timestamp) => timestamp <= view.timestamp,
+            Outcome::Committed(timestamp) => view.horizon.sees(timestamp),
             Outcome::Active(id) => id == view.own && self.command < view.command,
             Outcome::Aborted => true,
         }

@@ -11,6 +11,7 @@
 use crate::cell::{Outcome, TxnCell};
 use crate::directory::{Heap, Index, Relation};
 use crate::engine::{Blocker, Engine};
+use crate::horizon::Horizon;
 use crate::isolation::ReadView;
 use crate::table::{RowLock, Wait, WriteOutcome};
 use crate::txn::{Txn, Undo};
@@ -18,7 +19,7 @@ use crate::version::{Found, RowLockHolder, RowState, Version};
 use crate::{IsolationLevel, LockOutcome};
 use damask_storage::row::RowLayout;
 use damask_storage::tree::{EntryFlags, RowFlags};
-use damask_types::{ColumnIndex, Error, Result, RowId, SqlState, Timestamp, Value};
+use damask_types::{ColumnIndex, Error, Result, RowId, SqlState, Value};
 use parking_lot::{MutexGuard, RwLockReadGuard};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -71,25 +72,25 @@ enum Conflict {
 }
 
 impl Engine {
-    /// Whether `cell`'s transaction stands in the way of `me`: it is open, or its commit is not durable.
+    /// Whether `cell`'s transaction stands in the way of `txn`: it is open, or its commit is not shown yet.
     fn blocks(&self, cell: &Arc<TxnCell>, txn: &Txn) -> bool {
         if Arc::ptr_eq(cell, &txn.cell) {
             return false;
         }
         match cell.outcome() {
             Outcome::Active(_) => true,
-            Outcome::Committed(timestamp) => timestamp > self.horizon(),
+            Outcome::Committed(timestamp) => !self.is_shown(timestamp),
             Outcome::Aborted => false,
         }
     }
 
     /// Looks at a row's versions and locks for a writer that wants `lock` on the row as a view at `seen` shows it.
-    fn judge(&self, txn: &Txn, state: &RowState, lock: RowLock, seen: Timestamp) -> Verdict {
+    fn judge(&self, txn: &Txn, state: &RowState, lock: RowLock, seen: &Horizon) -> Verdict {
         let is_own = |holder: &RowLockHolder| Arc::ptr_eq(&holder.cell, &txn.cell);
         // What FOR KEY SHARE wants stays as it is through changes of other columns.
         let is_lost = |version: &Version| {
             version.lock.conflicts_with(lock)
-                && matches!(version.cell.outcome(), Outcome::Committed(at) if at > seen)
+                && matches!(version.cell.outcome(), Outcome::Committed(at) if !seen.sees(at))
         };
         let is_lost = || state.versions.iter().any(is_lost);
         // A snapshot that is kept has lost already if there is a commit after it, whoever changed or locked the row since.
@@ -112,7 +113,7 @@ impl Engine {
             Outcome::Active(_) if newest.lock.conflicts_with(lock) => {
                 Verdict::Blocked(Blocker::new(&newest.cell))
             }
-            Outcome::Committed(at) if at > self.horizon() => {
+            Outcome::Committed(at) if !self.is_shown(at) => {
                 Verdict::Blocked(Blocker::new(&newest.cell))
             }
             Outcome::Active(_) | Outcome::Committed(_) if is_lost() => Verdict::Changed,
@@ -128,7 +129,7 @@ impl Engine {
         row: RowId,
         lock: RowLock,
         wait: Wait,
-        seen: Timestamp,
+        seen: &Horizon,
     ) -> Result<Reached<'e>> {
         let mut has_changed = false;
         loop {
@@ -382,7 +383,7 @@ impl Engine {
         relation: &Arc<Relation>,
         row: RowId,
         changes: &[(ColumnIndex, Value)],
-        seen: Timestamp,
+        seen: &Horizon,
     ) -> Result<WriteOutcome> {
         txn.check_writable()?;
         if let Some(alias) = &relation.alias
@@ -453,7 +454,7 @@ impl Engine {
         relation: &Arc<Relation>,
         row: RowId,
         changes: &[(ColumnIndex, Value)],
-        seen: Timestamp,
+        seen: &Horizon,
     ) -> Result<WriteOutcome> {
         Self::atomically(txn, |txn| {
             let mut moved = None;
@@ -476,7 +477,7 @@ impl Engine {
         txn: &mut Txn,
         relation: &Arc<Relation>,
         row: RowId,
-        seen: Timestamp,
+        seen: &Horizon,
     ) -> Result<WriteOutcome> {
         self.delete_row_with(txn, relation, row, seen, |_| {})
     }
@@ -486,7 +487,7 @@ impl Engine {
         txn: &mut Txn,
         relation: &Arc<Relation>,
         row: RowId,
-        seen: Timestamp,
+        seen: &Horizon,
         deleted: impl FnOnce(&[u8]),
     ) -> Result<WriteOutcome> {
         txn.check_writable()?;
@@ -534,7 +535,7 @@ impl Engine {
         row: RowId,
         lock: RowLock,
         wait: Wait,
-        seen: Timestamp,
+        seen: &Horizon,
     ) -> Result<LockOutcome> {
         let heap = relation.heap.load_full();
         // PostgreSQL's words are the same here for a row that was deleted.

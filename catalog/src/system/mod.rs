@@ -10,7 +10,7 @@ mod row;
 mod session;
 mod types;
 
-pub use session::{Activity, LockRow, SettingRow};
+pub use session::{Activity, LockRow, LogCounts, SettingRow};
 
 use crate::object::{Column, Relation, RelationKind};
 use crate::snapshot::{CatalogSnapshot, INFORMATION_SCHEMA, PG_CATALOG, SearchPath};
@@ -96,6 +96,8 @@ pub trait SystemSession {
     fn activity(&self) -> Vec<Activity>;
     /// Every relation lock.
     fn locks(&self) -> Vec<LockRow>;
+    /// Counters of the log since the database was opened.
+    fn log_counts(&self) -> LogCounts;
 }
 
 impl SystemContext<'_> {
@@ -177,6 +179,7 @@ pub fn rows(ctx: &SystemContext<'_>, relation: &Relation) -> Vec<Vec<Value>> {
         "pg_settings" => session::pg_settings(ctx, out),
         "pg_stat_activity" => session::pg_stat_activity(ctx, out),
         "pg_stat_all_tables" | "pg_stat_user_tables" => classes::pg_stat_tables(ctx, out),
+        "pg_stat_wal" => session::pg_stat_wal(ctx, out),
         "pg_tables" => classes::pg_tables(ctx, out),
         "pg_tablespace" => types::pg_tablespace(out),
         "pg_type" => types::pg_type(out),

@@ -3,7 +3,7 @@
 use super::SystemContext;
 use super::row::{Rows, letter, text, text_or_null};
 use crate::snapshot::{BOOTSTRAP_ROLE, DATABASE};
-use damask_types::{Oid, Value};
+use damask_types::{Numeric, Oid, Value};
 
 /// What another session is doing, for `pg_stat_activity`.
 #[derive(Clone, Debug)]
@@ -68,6 +68,33 @@ pub struct LockRow {
     pub mode: String,
     /// Whether it is held.
     pub granted: bool,
+}
+
+/// What was logged, for `pg_stat_wal`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogCounts {
+    /// Records.
+    pub records: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Writes, each followed by a sync.
+    pub syncs: u64,
+}
+
+pub(super) fn pg_stat_wal(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    let counts = ctx.session.log_counts();
+    let count = |count: u64| Value::Int8(i64::try_from(count).unwrap_or(i64::MAX));
+    let bytes = Numeric::Decimal { mantissa: counts.bytes.into(), scale: 0 };
+    rows.push(&[
+        ("wal_records", count(counts.records)),
+        ("wal_fpi", Value::Int8(0)),
+        ("wal_bytes", Value::Numeric(bytes)),
+        ("wal_buffers_full", Value::Int8(0)),
+        ("wal_write", count(counts.syncs)),
+        ("wal_sync", count(counts.syncs)),
+        ("wal_write_time", Value::Float8(0.0)),
+        ("wal_sync_time", Value::Float8(0.0)),
+    ]);
 }
 
 pub(super) fn roles(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {

@@ -4,7 +4,9 @@ use super::backend::{Backend, Backends};
 use super::setting_list::{Context, Kind};
 use super::settings::{Effective, Settings, unknown_setting};
 use damask_catalog::object::{Relation, RelationKind};
-use damask_catalog::system::{self, Activity, LockRow, SettingRow, SystemContext, SystemSession};
+use damask_catalog::system::{
+    self, Activity, LockRow, LogCounts, SettingRow, SystemContext, SystemSession,
+};
 use damask_catalog::{Catalog, CatalogSnapshot, SearchPath};
 use damask_storage::env::{Clock, Random};
 use damask_txn::SequenceState;
@@ -380,6 +382,7 @@ impl SystemSession for StatementEnv {
                     context: match definition.context {
                         Context::Internal => "internal",
                         Context::Postmaster => "postmaster",
+                        Context::Sighup => "sighup",
                         Context::User => "user",
                     },
                     kind,
@@ -393,6 +396,15 @@ impl SystemSession for StatementEnv {
 
     fn activity(&self) -> Vec<Activity> {
         self.state.backends.activity()
+    }
+
+    fn log_counts(&self) -> LogCounts {
+        let metrics = self.state.catalog.engine().metrics();
+        LogCounts {
+            records: metrics.log_frames,
+            bytes: metrics.log_bytes,
+            syncs: metrics.log_flushes,
+        }
     }
 
     fn locks(&self) -> Vec<LockRow> {

@@ -9,7 +9,7 @@
 //! Invariants
 //! - S1: an error inside a block leaves the block failed; nothing runs there until it is rolled back.
 //! - S2: settings, the catalog and rows go back together, to the same savepoint.
-//! - S3: a commit is acknowledged only when it is durable.
+//! - S3: a commit is acknowledged only when it is durable, unless `synchronous_commit` is off.
 
 pub(crate) mod backend;
 pub(crate) mod copy;

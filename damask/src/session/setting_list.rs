@@ -9,6 +9,8 @@ pub enum Context {
     Internal,
     /// At start alone.
     Postmaster,
+    /// By the server's configuration, which is fixed here.
+    Sighup,
     /// By any session.
     User,
 }
@@ -190,6 +192,7 @@ pub(super) static DEFINITIONS: &[Definition] = &[
     Definition { name: "wal_buffers", kind: Kind::Integer { min: -1, max: 262_143, unit: "8kB" }, default: "-1", context: Context::Postmaster, category: "Write-Ahead Log / Settings", description: "Sets the number of disk-page buffers in shared memory for WAL." },
     Definition { name: "wal_level", kind: Kind::Enum(&["minimal", "replica", "logical"]), default: "replica", context: Context::Postmaster, category: "Write-Ahead Log / Settings", description: "Sets the level of information written to the WAL." },
     Definition { name: "wal_segment_size", kind: Kind::Integer { min: 1_048_576, max: 1_073_741_824, unit: "B" }, default: "16777216", context: Context::Internal, category: "Preset Options", description: "Shows the size of write ahead log segments." },
+    Definition { name: "wal_writer_delay", kind: Kind::Integer { min: 1, max: 10_000, unit: "ms" }, default: "200", context: Context::Sighup, category: "Write-Ahead Log / Settings", description: "Time between WAL flushes performed in the WAL writer." },
     Definition { name: "work_mem", kind: Kind::Integer { min: 64, max: 2_147_483_647, unit: "kB" }, default: "4096", context: Context::User, category: "Resource Usage / Memory", description: "Sets the maximum memory to be used for query workspaces." },
     Definition { name: "xmlbinary", kind: Kind::Enum(&["base64", "hex"]), default: "base64", context: Context::User, category: "Client Connection Defaults / Statement Behavior", description: "Sets how binary values are to be encoded in XML." },
     Definition { name: "xmloption", kind: Kind::Enum(&["content", "document"]), default: "content", context: Context::User, category: "Client Connection Defaults / Statement Behavior", description: "Sets whether XML data in implicit parsing and serialization operations is to be considered as documents or content fragments." },

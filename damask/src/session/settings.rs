@@ -5,6 +5,7 @@
 //! unit conversion; the few that shape execution are parsed once into [`Effective`].
 
 use super::setting_list::{Context, DEFINITIONS, Definition, Kind};
+use damask_txn::Durability;
 use damask_types::format::{DateOrder, DateStyle, FormatSettings, IntervalStyle, TimeZone};
 use damask_types::{Error, Result, SqlState};
 use hashbrown::HashMap;
@@ -24,6 +25,8 @@ pub(crate) struct Effective {
     pub(crate) jit: Jit,
     /// Smallest level of notices the client is sent.
     pub(crate) client_min_messages: Level,
+    /// `synchronous_commit`: there are no standbys, so every value but `off` waits for the flush here.
+    pub(crate) durability: Durability,
 }
 
 /// `jit`.
@@ -251,6 +254,10 @@ fn check_context(definition: &Definition) -> Result<()> {
         Context::Internal => Err(Error::new(
             SqlState::CANT_CHANGE_RUNTIME_PARAM,
             format!("parameter \"{}\" cannot be changed", definition.name),
+        )),
+        Context::Sighup => Err(Error::new(
+            SqlState::CANT_CHANGE_RUNTIME_PARAM,
+            format!("parameter \"{}\" cannot be changed now", definition.name),
         )),
         Context::Postmaster => Err(Error::new(
             SqlState::CANT_CHANGE_RUNTIME_PARAM,
@@ -526,6 +533,10 @@ fn effective(raw: &dyn Fn(&str) -> String) -> Result<Effective> {
             "notice" => Level::Notice,
             "log" => Level::Log,
             _ => Level::Debug,
+        },
+        durability: match raw("synchronous_commit").as_str() {
+            "off" => Durability::Relaxed,
+            _ => Durability::Flushed,
         },
     })
 }

@@ -101,7 +101,7 @@ impl Session {
         Ok(())
     }
 
-    /// Commits the open transaction and waits until it is durable (S3).
+    /// Commits the open transaction and waits until it may be acknowledged (S3).
     pub(crate) fn commit_transaction(&mut self) -> Result<()> {
         self.portals.retain(|_, portal| portal.is_held);
         if let Err(error) = self.run_on_commit() {
@@ -112,7 +112,8 @@ impl Session {
         let Some(txn) = self.txn.take() else {
             return Ok(());
         };
-        let committed = txn.commit().and_then(damask_txn::CommitTicket::wait);
+        let durability = self.state.settings.lock().effective().durability;
+        let committed = txn.commit_with(durability).and_then(damask_txn::CommitTicket::wait);
         match committed {
             Ok(()) => {
                 self.catalog.committed();

@@ -1,6 +1,7 @@
 //! The library as its users see it.
 
 mod definitions;
+mod durability;
 mod embedded;
 mod errors;
 mod estimates;

@@ -81,6 +81,8 @@ struct State {
     flushing: bool,
     /// Timestamp of the last frame appended.
     appended_ts: Timestamp,
+    /// Frames and bytes appended since the log was opened.
+    appended_since: (u64, u64),
 }
 
 /// What the writer of a batch owns.
@@ -172,6 +174,7 @@ impl Log {
             turn: 0,
             flushing: false,
             appended_ts: ts,
+            appended_since: (0, 0),
         };
         Self {
             uuid,
@@ -203,7 +206,10 @@ impl Log {
         let mut state = self.state.lock();
         assert!(ts >= state.appended_ts, "frames are appended in the order of their timestamps");
         state.appended_ts = ts;
-        state.appended += (FRAME_HEAD_BYTES + frame.len()) as u64;
+        let bytes = (FRAME_HEAD_BYTES + frame.len()) as u64;
+        state.appended += bytes;
+        state.appended_since.0 += 1;
+        state.appended_since.1 += bytes;
         let end = state.appended;
         if self.writer.is_none() {
             self.durable.store(end, Ordering::Release);
@@ -278,6 +284,11 @@ impl Log {
         self.flush(self.appended_lsn())
     }
 
+    /// Bytes appended and not durable.
+    pub fn unflushed_bytes(&self) -> u64 {
+        self.appended_lsn().0.saturating_sub(self.durable_lsn().0)
+    }
+
     /// Where the next frame would begin.
     pub fn appended_lsn(&self) -> Lsn {
         Lsn(self.state.lock().appended)
@@ -297,6 +308,11 @@ impl Log {
     pub fn bytes_since_checkpoint(&self) -> u64 {
         let written = self.written_offset.load(Ordering::Relaxed);
         written.saturating_sub(self.checkpoint_offset.load(Ordering::Relaxed))
+    }
+
+    /// Frames appended since the log was opened, and their bytes.
+    pub fn appended_since_open(&self) -> (u64, u64) {
+        self.state.lock().appended_since
     }
 
     /// How many syncs made frames durable so far.

@@ -5,8 +5,12 @@
 //! snapshot reads by id, by scan and by index, and whether a change is done, sees a newer version, or is refused.
 
 use crate::support::*;
+use damask_storage::Env;
 use damask_storage::env::SeededRandom;
-use damask_txn::{Engine, IsolationLevel, KeyRange, Savepoint, Table, Txn, WriteOutcome};
+use damask_txn::{
+    Durability, Engine, EngineOptions, IsolationLevel, KeyRange, Location, Savepoint, Table, Txn,
+    WriteOutcome,
+};
 use damask_types::{RelId, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -225,19 +229,29 @@ fn sessions_agree_with_a_list_of_versions() {
     }
 }
 
-/// Transfers between accounts from several threads, in a circle of waits and deadlocks: the sum stays.
 #[test]
 fn threads_keep_the_books() {
-    let engine = memory();
-    let rel = alias_table(&engine);
-    let mut txn = read_committed(&engine);
+    keep_the_books(&memory(), &[Durability::Flushed]);
+}
+
+/// With a log: some commits wait for it, some are shown before others that were logged earlier.
+#[test]
+fn threads_keep_the_books_while_some_do_not_wait() {
+    let options = EngineOptions { pool_bytes: 16 << 20, page_bytes: 4096, ..Default::default() };
+    let open = Engine::open(Env::in_memory(1), Location::File("d".into()), options);
+    keep_the_books(&open.unwrap(), &[Durability::Flushed, Durability::Relaxed]);
+}
+
+/// Transfers between accounts from several threads, in a circle of waits and deadlocks: the sum stays.
+fn keep_the_books(engine: &Arc<Engine>, durabilities: &[Durability]) {
+    let rel = alias_table(engine);
+    let mut txn = read_committed(engine);
     for a in 0..8 {
         insert(&mut txn, rel, a, "100").unwrap();
     }
     commit(txn);
     std::thread::scope(|scope| {
         for thread in 0..4 {
-            let engine = &engine;
             scope.spawn(move || {
                 let random = SeededRandom::new(thread);
                 for _ in 0..60 {
@@ -247,7 +261,10 @@ fn threads_keep_the_books() {
                     };
                     let mut txn = begin(engine, level);
                     match transfer(&mut txn, rel, &random) {
-                        Ok(()) => commit(txn),
+                        Ok(()) => {
+                            let durability = random.below(durabilities.len() as u64) as usize;
+                            txn.commit_with(durabilities[durability]).unwrap().wait().unwrap();
+                        }
                         Err(error) => {
                             let code = error.sqlstate();
                             assert!(["40001", "40P01"].contains(&code.as_str()), "{error}");
@@ -260,7 +277,7 @@ fn threads_keep_the_books() {
             });
         }
     });
-    verify(&engine);
+    verify(engine);
 }
 
 fn total(txn: &mut Txn, rel: RelId) -> i64 {

@@ -1,0 +1,115 @@
+//! `synchronous_commit`: what waits for the log, what does not, and that neither is lost when nothing crashes.
+
+use crate::support::{error, rows, run};
+use damask::{Connection, Database};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// A folder that goes when the test has passed.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("damask-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).expect("a folder is made");
+        Self(folder)
+    }
+
+    fn open(&self) -> Database {
+        Database::open(self.0.join("d.damask")).expect("the database opens")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn syncs(connection: &mut Connection) -> i64 {
+    let query = "SELECT wal_sync FROM pg_stat_wal";
+    rows(connection, query).parse().expect("a number of syncs")
+}
+
+/// How many syncs statements took before they were answered.
+fn cost(connection: &mut Connection, statements: &[&str]) -> i64 {
+    let before = syncs(connection);
+    run(connection, statements);
+    syncs(connection) - before
+}
+
+fn wait_for_sync(connection: &mut Connection, since: i64) {
+    let start = Instant::now();
+    while syncs(connection) == since {
+        assert!(start.elapsed() < Duration::from_secs(20), "nothing was flushed");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_commit_waits_for_the_log_unless_told_otherwise() {
+    let folder = Folder::new("durability");
+    let database = folder.open();
+    let (mut a, mut b) =
+        (database.connect().expect("it opens"), database.connect().expect("it opens"));
+    run(&mut a, &["CREATE TABLE t (a int)"]);
+    for value in ["on", "local", "remote_write", "remote_apply"] {
+        run(&mut a, &[&format!("SET synchronous_commit = {value}")]);
+        assert_eq!(cost(&mut a, &["INSERT INTO t VALUES (1)"]), 1, "{value}");
+    }
+    // The background flush may come in between, once in its delay.
+    run(&mut b, &["SET synchronous_commit = off"]);
+    let before = syncs(&mut b);
+    for i in 0..20 {
+        run(&mut b, &["INSERT INTO t VALUES (2)"]);
+        assert_eq!(rows(&mut a, "SELECT count(*) FROM t WHERE a = 2"), format!("{}", i + 1));
+    }
+    assert!(syncs(&mut b) < before + 15, "commits did not wait");
+    let before = syncs(&mut b);
+    run(&mut b, &["INSERT INTO t VALUES (3)"]);
+    wait_for_sync(&mut b, before);
+    // Relations change with a flush always.
+    assert_eq!(cost(&mut b, &["CREATE TABLE u (a int)"]), 1);
+    assert_eq!(cost(&mut b, &["TRUNCATE u"]), 1);
+
+    // For one transaction.
+    run(&mut b, &["SET synchronous_commit = on"]);
+    let block =
+        ["BEGIN", "SET LOCAL synchronous_commit = off", "INSERT INTO t VALUES (4)", "COMMIT"];
+    let before = syncs(&mut b);
+    for _ in 0..10 {
+        run(&mut b, &block);
+    }
+    assert!(syncs(&mut b) < before + 8, "commits did not wait");
+    assert_eq!(rows(&mut b, "SHOW synchronous_commit"), "on");
+    assert!(cost(&mut b, &["INSERT INTO t VALUES (5)"]) >= 1);
+    assert_eq!(
+        error(&mut b, "SET wal_writer_delay = 10"),
+        "55P02 parameter \"wal_writer_delay\" cannot be changed now"
+    );
+    assert_eq!(rows(&mut b, "SHOW wal_writer_delay"), "200ms");
+}
+
+#[test]
+fn what_did_not_wait_is_there_after_a_close_or_without_one() {
+    let folder = Folder::new("durability-end");
+    for closes in [true, false] {
+        let database = folder.open();
+        let mut connection = database.connect().expect("it opens");
+        run(
+            &mut connection,
+            &[
+                "CREATE TABLE IF NOT EXISTS t (a int)",
+                "SET synchronous_commit = off",
+                "INSERT INTO t VALUES (1)",
+            ],
+        );
+        if closes {
+            database.close().expect("it closes");
+        }
+    }
+    let database = folder.open();
+    let mut connection = database.connect().expect("it opens");
+    assert_eq!(rows(&mut connection, "SELECT count(*) FROM t"), "2");
+}
