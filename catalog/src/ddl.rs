@@ -13,8 +13,8 @@ mod schema;
 pub use name::{kind_name, quote_identifier};
 
 use crate::object::{
-    Column, ConstraintKind, ForeignKeyAction, Identity, Index, IndexKey, Relation, RelationKind,
-    Role, Sequence,
+    Column, ConstraintKind, ForeignKeyAction, Identity, Index, IndexKey, Read, Relation,
+    RelationKind, Role, Sequence,
 };
 use crate::snapshot::{CatalogSnapshot, PG_CATALOG, PUBLIC};
 use crate::store::{self, Catalog, Change, Record, comment_record, relation_records, role_record};
@@ -402,7 +402,7 @@ impl CatalogTxn {
         owner: Oid,
         columns: Vec<Column>,
         definition: String,
-        reads: Vec<Oid>,
+        reads: Vec<Read>,
     ) -> Result<Arc<Relation>> {
         self.check_name_free(schema, name)?;
         let mut relation = Relation::new(self.new_oid()?, schema, name, RelationKind::View);
@@ -483,19 +483,56 @@ impl CatalogTxn {
                 ));
             }
         }
-        let mut frontier = vec![oid];
-        while let Some(target) = frontier.pop() {
-            let Some(read) = self.current.relation(target) else { continue };
-            let read_name = format!("{} {}", kind_name(read.kind), self.qualified(read));
+        self.reading_views(oid, None, &itself, &mut lines, &mut views);
+        (lines, views)
+    }
+
+    /// As [`CatalogTxn::dependents`], of one column of a table. The column's own indexes and constraints are none.
+    pub fn column_dependents(&self, table: Oid, column: ColumnIndex) -> (Vec<String>, Vec<Oid>) {
+        let mut lines = vec![];
+        let mut views = vec![];
+        let Some(relation) = self.current.relation(table) else {
+            return (lines, views);
+        };
+        let definition = &relation.columns[usize::from(column.0)];
+        let itself = format!("column {} of table {}", definition.name, self.qualified(relation));
+        for reference in &relation.referenced_by {
+            if let ConstraintKind::ForeignKey { target_columns, .. } = &reference.kind
+                && target_columns.contains(&column)
+                && reference.table != table
+                && let Some(from) = self.current.relation(reference.table)
+            {
+                lines.push(format!(
+                    "constraint {} on table {} depends on {itself}",
+                    reference.name,
+                    self.qualified(from)
+                ));
+            }
+        }
+        self.reading_views(table, Some(column), &itself, &mut lines, &mut views);
+        (lines, views)
+    }
+
+    /// The views that read a relation (or one column of it, called `itself`), and those that read these.
+    fn reading_views(
+        &self,
+        oid: Oid,
+        column: Option<ColumnIndex>,
+        itself: &str,
+        lines: &mut Vec<String>,
+        views: &mut Vec<Oid>,
+    ) {
+        let mut frontier = vec![(oid, column, itself.to_owned())];
+        while let Some((target, column, shown)) = frontier.pop() {
             for view in self.current.user_relations() {
-                if view.reads.contains(&target) && !views.contains(&view.oid) {
-                    lines.push(format!("view {} depends on {read_name}", self.qualified(view)));
+                if view.reads(target, column) && !views.contains(&view.oid) {
+                    let name = self.qualified(view);
+                    lines.push(format!("view {name} depends on {shown}"));
                     views.push(view.oid);
-                    frontier.push(view.oid);
+                    frontier.push((view.oid, None, format!("view {name}")));
                 }
             }
         }
-        (lines, views)
     }
 
     /// The name of a relation as messages show it: qualified unless it is in `public`.

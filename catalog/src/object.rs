@@ -54,12 +54,21 @@ pub struct Relation {
     pub referenced_by: Vec<Arc<Constraint>>,
     /// The SELECT of a view, as `pg_get_viewdef` shows it.
     pub view: Option<String>,
-    /// The relations that a view reads.
-    pub reads: Vec<Oid>,
+    /// What a view reads.
+    pub reads: Vec<Read>,
     /// The definition of a sequence.
     pub sequence: Option<Sequence>,
     /// The integer primary-key column whose value is the row id, if there is one.
     pub alias: Option<ColumnIndex>,
+}
+
+/// A relation that a view's text names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// The relation.
+    pub relation: Oid,
+    /// Columns of it that the view's text reads; of a relation that is a view itself, none.
+    pub columns: Vec<ColumnIndex>,
 }
 
 /// A column (`pg_attribute`).
@@ -305,6 +314,13 @@ impl Relation {
             .enumerate()
             .filter(|(_, column)| !column.dropped)
             .map(|(i, column)| (ColumnIndex(i as u16), column))
+    }
+
+    /// Whether this is a view that reads a relation: one column of it, or any.
+    pub fn reads(&self, relation: Oid, column: Option<ColumnIndex>) -> bool {
+        self.reads.iter().any(|read| {
+            read.relation == relation && column.is_none_or(|column| read.columns.contains(&column))
+        })
     }
 
     /// The primary key's index.

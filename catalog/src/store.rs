@@ -1,4 +1,4 @@
-//! The catalog's own tables: ordinary tables that hold one row for each object.
+//! The catalog's own tables: ordinary tables that hold one row for each object; [`record`] has their rows.
 //!
 //! Every table's first column is an int8 key, which is its row id, so a change is one descent. A relation is stored as
 //! [`Record`]s: one for itself and one for each column, index and constraint; storing a new state of it writes the difference.
@@ -13,19 +13,23 @@
 //! | roles | oid | name, superuser, login, password |
 //! | comments | class << 48 + object << 16 + sub | text |
 
-use crate::object::{
-    Column, Constraint, ConstraintKind, ForeignKeyAction, Identity, Index, IndexKey, Relation,
-    RelationKind, Role, Schema, Sequence,
-};
+mod record;
+
+pub(crate) use record::{comment_record, relation_records, role_record, schema_record};
+
+use crate::object::{ConstraintKind, Relation, Role, Schema};
 use crate::snapshot::{BOOTSTRAP_ROLE, CatalogSnapshot, INFORMATION_SCHEMA, PG_CATALOG, PUBLIC};
 use arc_swap::ArcSwap;
 use damask_txn::{
     AliasKey, Engine, IndexDesc, IsolationLevel, KeyColumn, RelationDesc, ScanSpec, SequenceSpec,
     Txn, WriteOutcome,
 };
-use damask_types::format::{FormatSettings, parse_text, write_text};
 use damask_types::{ColumnIndex, Error, Oid, RelId, Result, RowId, SqlType, TypeId, Value};
 use hashbrown::HashMap;
+use record::{
+    damaged, read_column, read_comment, read_constraint, read_index, read_relation, read_role,
+    read_schema,
+};
 use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 
@@ -54,10 +58,10 @@ impl CatalogTable {
 
     /// Types of the columns after the key.
     fn types(self) -> &'static [TypeId] {
-        use TypeId::{Bool, Int2Array, Int4, Int8Array, Oid, OidArray, Text};
+        use TypeId::{Bool, Int2Array, Int4, Int8Array, Oid, Text};
         match self {
             Self::Schemas => &[Text, Oid],
-            Self::Relations => &[Oid, Text, Text, Oid, Int4, Int4, Text, OidArray, Int8Array],
+            Self::Relations => &[Oid, Text, Text, Oid, Int4, Int4, Text, Int8Array, Int8Array],
             Self::Columns => &[Text, Oid, Int4, Bool, Text, Text, Bool, Text, Oid],
             Self::Indexes => &[Oid, Oid, Text, Int4, Bool, Bool, Bool, Int2Array],
             Self::Constraints => {
@@ -353,7 +357,7 @@ fn load(engine: &Arc<Engine>) -> Result<CatalogSnapshot> {
     }
     for (key, values) in take(CatalogTable::Comments) {
         let parts = (Oid((key >> 48) as u32), Oid((key >> 16) as u32), (key & 0xffff) as i32);
-        let text = Reader::new(CatalogTable::Comments, values).text()?;
+        let text = read_comment(values)?;
         snapshot.put_comment(parts, Some(text));
     }
     let mut relations: HashMap<Oid, Relation> = HashMap::new();
@@ -387,424 +391,4 @@ fn load(engine: &Arc<Engine>) -> Result<CatalogSnapshot> {
         snapshot.put_relation(Arc::new(relation));
     }
     Ok(snapshot)
-}
-
-fn damaged(table: CatalogTable) -> Error {
-    Error::corrupted(format!("a row of the catalog's table {table:?} does not decode"))
-}
-
-/// Reads the values of one record in order.
-struct Reader<'a> {
-    table: CatalogTable,
-    values: std::slice::Iter<'a, Value>,
-}
-
-impl<'a> Reader<'a> {
-    fn new(table: CatalogTable, values: &'a [Value]) -> Self {
-        Self { table, values: values.iter() }
-    }
-
-    fn next(&mut self) -> Result<&'a Value> {
-        self.values.next().ok_or_else(|| damaged(self.table))
-    }
-
-    fn text(&mut self) -> Result<Arc<str>> {
-        self.optional_text()?.ok_or_else(|| damaged(self.table))
-    }
-
-    fn optional_text(&mut self) -> Result<Option<Arc<str>>> {
-        match self.next()? {
-            Value::Null => Ok(None),
-            Value::Text(text) => Ok(Some(Arc::clone(text))),
-            _ => Err(damaged(self.table)),
-        }
-    }
-
-    fn bool(&mut self) -> Result<bool> {
-        match self.next()? {
-            Value::Bool(value) => Ok(*value),
-            _ => Err(damaged(self.table)),
-        }
-    }
-
-    fn int(&mut self) -> Result<i64> {
-        self.optional_int()?.ok_or_else(|| damaged(self.table))
-    }
-
-    fn optional_int(&mut self) -> Result<Option<i64>> {
-        match self.next()? {
-            Value::Null => Ok(None),
-            value => Ok(Some(value.as_i64().ok_or_else(|| damaged(self.table))?)),
-        }
-    }
-
-    fn oid(&mut self) -> Result<Oid> {
-        Ok(Oid(self.int()? as u32))
-    }
-
-    fn ints(&mut self) -> Result<Vec<i64>> {
-        match self.next()? {
-            Value::Null => Ok(vec![]),
-            Value::Array(array) => array
-                .values
-                .iter()
-                .map(|value| value.as_i64().ok_or_else(|| damaged(self.table)))
-                .collect(),
-            _ => Err(damaged(self.table)),
-        }
-    }
-
-    fn columns(&mut self) -> Result<Vec<ColumnIndex>> {
-        Ok(self.ints()?.into_iter().map(|i| ColumnIndex(i as u16)).collect())
-    }
-}
-
-fn optional_text(text: Option<&str>) -> Value {
-    text.map_or(Value::Null, Value::text)
-}
-
-fn column_array(columns: &[ColumnIndex]) -> Value {
-    Value::array(TypeId::Int2, columns.iter().map(|column| Value::Int2(column.0 as i16)).collect())
-}
-
-pub(crate) fn schema_record(schema: &Schema) -> Record {
-    Record {
-        table: CatalogTable::Schemas,
-        key: schema.oid.0.into(),
-        values: vec![Value::text(schema.name.as_str()), Value::Oid(schema.owner)],
-    }
-}
-
-fn read_schema(key: i64, values: &[Value]) -> Result<Schema> {
-    let mut reader = Reader::new(CatalogTable::Schemas, values);
-    Ok(Schema {
-        oid: Oid(key as u32),
-        name: reader.text()?.as_ref().to_owned(),
-        owner: reader.oid()?,
-    })
-}
-
-pub(crate) fn role_record(role: &Role) -> Record {
-    Record {
-        table: CatalogTable::Roles,
-        key: role.oid.0.into(),
-        values: vec![
-            Value::text(role.name.as_str()),
-            Value::Bool(role.superuser),
-            Value::Bool(role.login),
-            optional_text(role.password.as_deref()),
-        ],
-    }
-}
-
-fn read_role(key: i64, values: &[Value]) -> Result<Role> {
-    let mut reader = Reader::new(CatalogTable::Roles, values);
-    Ok(Role {
-        oid: Oid(key as u32),
-        name: reader.text()?.as_ref().to_owned(),
-        superuser: reader.bool()?,
-        login: reader.bool()?,
-        password: reader.optional_text()?.map(|text| text.as_ref().to_owned()),
-    })
-}
-
-pub(crate) fn comment_record((class, object, sub): (Oid, Oid, i32), text: &str) -> Record {
-    let key = i64::from(class.0) << 48 | i64::from(object.0) << 16 | i64::from(sub);
-    Record { table: CatalogTable::Comments, key, values: vec![Value::text(text)] }
-}
-
-/// The records of a relation with its columns, indexes and constraints.
-pub(crate) fn relation_records(relation: &Relation) -> Result<Vec<Record>> {
-    let mut records = vec![Record {
-        table: CatalogTable::Relations,
-        key: relation.oid.0.into(),
-        values: vec![
-            Value::Oid(relation.schema),
-            Value::text(relation.name.as_str()),
-            Value::text(kind_letter(relation.kind)),
-            Value::Oid(relation.owner),
-            Value::Int4(relation.rel.0 as i32),
-            relation.alias.map_or(Value::Null, |column| Value::Int4(column.0.into())),
-            optional_text(relation.view.as_deref()),
-            Value::array(TypeId::Oid, relation.reads.iter().map(|&oid| Value::Oid(oid)).collect()),
-            relation.sequence.as_ref().map_or(Value::Null, sequence_value),
-        ],
-    }];
-    for (i, column) in relation.columns.iter().enumerate() {
-        records.push(column_record(relation.oid, i, column));
-    }
-    for index in &relation.indexes {
-        records.push(index_record(relation.schema, index));
-    }
-    records.extend(relation.constraints.iter().map(|constraint| constraint_record(constraint)));
-    Ok(records)
-}
-
-fn kind_letter(kind: RelationKind) -> &'static str {
-    match kind {
-        RelationKind::Table => "r",
-        RelationKind::Index => "i",
-        RelationKind::Sequence => "S",
-        RelationKind::View => "v",
-        RelationKind::System => unreachable!("system relations are not stored"),
-    }
-}
-
-fn sequence_value(sequence: &Sequence) -> Value {
-    let owner = sequence
-        .owned_by
-        .map_or(-1, |(table, column)| i64::from(table.0) << 16 | i64::from(column.0));
-    let numbers = [
-        i64::from(sequence.ty.id.oid().0),
-        sequence.start,
-        sequence.increment,
-        sequence.min,
-        sequence.max,
-        sequence.cache,
-        sequence.cycle.into(),
-        owner,
-    ];
-    Value::array(TypeId::Int8, numbers.into_iter().map(Value::Int8).collect())
-}
-
-fn read_relation(key: i64, values: &[Value]) -> Result<Relation> {
-    let table = CatalogTable::Relations;
-    let mut reader = Reader::new(table, values);
-    let schema = reader.oid()?;
-    let name = reader.text()?;
-    let kind = match &*reader.text()? {
-        "r" => RelationKind::Table,
-        "S" => RelationKind::Sequence,
-        "v" => RelationKind::View,
-        _ => return Err(damaged(table)),
-    };
-    let mut relation = Relation::new(Oid(key as u32), schema, &*name, kind);
-    relation.owner = reader.oid()?;
-    relation.rel = RelId(reader.int()? as u32);
-    relation.alias = reader.optional_int()?.map(|column| ColumnIndex(column as u16));
-    relation.view = reader.optional_text()?.map(|text| text.as_ref().to_owned());
-    relation.reads = reader.ints()?.into_iter().map(|oid| Oid(oid as u32)).collect();
-    let numbers = reader.ints()?;
-    if let [ty, start, increment, min, max, cache, cycle, owner] = numbers[..] {
-        let ty = TypeId::from_oid(Oid(ty as u32)).ok_or_else(|| damaged(table))?;
-        relation.sequence = Some(Sequence {
-            ty: SqlType::plain(ty),
-            start,
-            increment,
-            min,
-            max,
-            cache,
-            cycle: cycle != 0,
-            owned_by: (owner >= 0)
-                .then_some((Oid((owner >> 16) as u32), ColumnIndex(owner as u16))),
-        });
-    }
-    Ok(relation)
-}
-
-fn column_record(table: Oid, number: usize, column: &Column) -> Record {
-    let missing = match &column.missing {
-        Value::Null => Value::Null,
-        value => {
-            let mut text = Vec::new();
-            write_text(column.ty.id, value, &FormatSettings::default(), &mut text);
-            Value::text(String::from_utf8(text).expect("text forms are UTF-8"))
-        }
-    };
-    Record {
-        table: CatalogTable::Columns,
-        key: i64::from(table.0) << 16 | number as i64,
-        values: vec![
-            Value::text(column.name.as_str()),
-            Value::Oid(column.ty.id.oid()),
-            Value::Int4(column.ty.typmod),
-            Value::Bool(column.not_null),
-            optional_text(column.default.as_deref()),
-            Value::text(match column.identity {
-                None => "",
-                Some(Identity::Always) => "a",
-                Some(Identity::ByDefault) => "d",
-            }),
-            Value::Bool(column.dropped),
-            missing,
-            column.sequence.map_or(Value::Null, Value::Oid),
-        ],
-    }
-}
-
-fn read_column(values: &[Value]) -> Result<Column> {
-    let table = CatalogTable::Columns;
-    let mut reader = Reader::new(table, values);
-    let name = reader.text()?;
-    let id = TypeId::from_oid(reader.oid()?).ok_or_else(|| damaged(table))?;
-    let ty = SqlType { id, typmod: reader.int()? as i32 };
-    let mut column = Column::new(&*name, ty);
-    column.not_null = reader.bool()?;
-    column.default = reader.optional_text()?.map(|text| text.as_ref().to_owned());
-    column.identity = match &*reader.text()? {
-        "" => None,
-        "a" => Some(Identity::Always),
-        "d" => Some(Identity::ByDefault),
-        _ => return Err(damaged(table)),
-    };
-    column.dropped = reader.bool()?;
-    if let Some(text) = reader.optional_text()? {
-        column.missing = parse_text(ty, &text, &FormatSettings::default(), 0)?;
-    }
-    column.sequence = reader.optional_int()?.map(|oid| Oid(oid as u32));
-    Ok(column)
-}
-
-fn index_record(schema: Oid, index: &Index) -> Record {
-    let keys = index.keys.iter().flat_map(|key| {
-        let flags = i16::from(key.descending) | i16::from(key.nulls_first) << 1;
-        [Value::Int2(key.column.0 as i16), Value::Int2(flags)]
-    });
-    Record {
-        table: CatalogTable::Indexes,
-        key: index.oid.0.into(),
-        values: vec![
-            Value::Oid(index.table),
-            Value::Oid(schema),
-            Value::text(index.name.as_str()),
-            Value::Int4(index.rel.0 as i32),
-            Value::Bool(index.unique),
-            Value::Bool(index.primary),
-            Value::Bool(index.nulls_not_distinct),
-            Value::array(TypeId::Int2, keys.collect()),
-        ],
-    }
-}
-
-fn read_index(key: i64, values: &[Value]) -> Result<Index> {
-    let mut reader = Reader::new(CatalogTable::Indexes, values);
-    let table = reader.oid()?;
-    let _schema = reader.oid()?;
-    Ok(Index {
-        oid: Oid(key as u32),
-        table,
-        name: reader.text()?.as_ref().to_owned(),
-        rel: RelId(reader.int()? as u32),
-        unique: reader.bool()?,
-        primary: reader.bool()?,
-        nulls_not_distinct: reader.bool()?,
-        keys: reader
-            .ints()?
-            .chunks_exact(2)
-            .map(|pair| IndexKey {
-                column: ColumnIndex(pair[0] as u16),
-                descending: pair[1] & 1 != 0,
-                nulls_first: pair[1] & 2 != 0,
-            })
-            .collect(),
-    })
-}
-
-fn constraint_record(constraint: &Constraint) -> Record {
-    let none = Value::Oid(Oid::NONE);
-    let (kind, text, index, columns, target, target_columns, target_index, actions) =
-        match &constraint.kind {
-            ConstraintKind::Check { expr, columns } => (
-                "c",
-                Value::text(expr.as_str()),
-                none.clone(),
-                columns,
-                none.clone(),
-                &vec![],
-                none,
-                String::new(),
-            ),
-            ConstraintKind::PrimaryKey { index, columns } => (
-                "p",
-                Value::Null,
-                Value::Oid(*index),
-                columns,
-                none.clone(),
-                &vec![],
-                none,
-                String::new(),
-            ),
-            ConstraintKind::Unique { index, columns } => (
-                "u",
-                Value::Null,
-                Value::Oid(*index),
-                columns,
-                none.clone(),
-                &vec![],
-                none,
-                String::new(),
-            ),
-            ConstraintKind::ForeignKey {
-                columns,
-                target,
-                target_columns,
-                target_index,
-                on_update,
-                on_delete,
-                match_full,
-            } => (
-                "f",
-                Value::Null,
-                none,
-                columns,
-                Value::Oid(*target),
-                target_columns,
-                Value::Oid(*target_index),
-                [on_update.letter(), on_delete.letter(), if *match_full { 'f' } else { 's' }]
-                    .iter()
-                    .collect(),
-            ),
-        };
-    Record {
-        table: CatalogTable::Constraints,
-        key: constraint.oid.0.into(),
-        values: vec![
-            Value::Oid(constraint.table),
-            Value::text(constraint.name.as_str()),
-            Value::text(kind),
-            text,
-            index,
-            column_array(columns),
-            target,
-            column_array(target_columns),
-            target_index,
-            Value::text(actions),
-        ],
-    }
-}
-
-fn read_constraint(key: i64, values: &[Value]) -> Result<Constraint> {
-    let table = CatalogTable::Constraints;
-    let mut reader = Reader::new(table, values);
-    let (owner, name, kind) = (reader.oid()?, reader.text()?, reader.text()?);
-    let (text, index, columns) = (reader.optional_text()?, reader.oid()?, reader.columns()?);
-    let (target, target_columns, target_index) = (reader.oid()?, reader.columns()?, reader.oid()?);
-    let actions = reader.text()?;
-    let kind = match &*kind {
-        "c" => ConstraintKind::Check {
-            expr: text.ok_or_else(|| damaged(table))?.as_ref().to_owned(),
-            columns,
-        },
-        "p" => ConstraintKind::PrimaryKey { index, columns },
-        "u" => ConstraintKind::Unique { index, columns },
-        "f" => {
-            let letters: Vec<char> = actions.chars().collect();
-            let [update, delete, matching] = letters[..] else {
-                return Err(damaged(table));
-            };
-            let action =
-                |letter| ForeignKeyAction::from_letter(letter).ok_or_else(|| damaged(table));
-            ConstraintKind::ForeignKey {
-                columns,
-                target,
-                target_columns,
-                target_index,
-                on_update: action(update)?,
-                on_delete: action(delete)?,
-                match_full: matching == 'f',
-            }
-        }
-        _ => return Err(damaged(table)),
-    };
-    Ok(Constraint { oid: Oid(key as u32), name: name.as_ref().to_owned(), table: owner, kind })
 }

@@ -157,6 +157,17 @@ impl Expr {
         self.for_each_child(&mut |child| child.walk(f));
     }
 
+    /// Whether this is a literal, or one whose text is read when the statement runs.
+    pub fn is_constant_text(&self) -> bool {
+        match &self.kind {
+            ExprKind::Literal(_) => true,
+            ExprKind::InOut(arg) | ExprKind::Retype(arg) => {
+                matches!(arg.kind, ExprKind::Literal(_))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether `f` holds here or anywhere below.
     pub fn any(&self, f: &dyn Fn(&Self) -> bool) -> bool {
         let mut found = f(self);

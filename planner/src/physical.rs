@@ -49,6 +49,10 @@ pub struct RelationUse {
     pub relation: Arc<Relation>,
     /// Whether it is written.
     pub written: bool,
+    /// Whether the statement's own text names it; else only that of a view does.
+    pub is_direct: bool,
+    /// The columns that the statement's own text reads, by number.
+    pub columns: Vec<ColumnIndex>,
 }
 
 /// An operator with what it gives and what that should cost.

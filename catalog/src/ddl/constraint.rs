@@ -203,24 +203,33 @@ impl CatalogTxn {
                 "number of referencing and referenced columns for foreign key disagree",
             ));
         }
-        for (&from, &to) in columns.iter().zip(&target_columns) {
-            let (from, to) =
-                (&table.columns[usize::from(from.0)], &target.columns[usize::from(to.0)]);
-            if resolve_operator("=", Some(from.ty.id), to.ty.id).is_err() {
-                return Err(Error::new(
-                    SqlState::DATATYPE_MISMATCH,
-                    format!("foreign key constraint \"{name}\" cannot be implemented"),
-                )
-                .detail(format!(
-                    "Key columns \"{}\" and \"{}\" are of incompatible types: {} and {}.",
-                    from.name,
-                    to.name,
-                    damask_types::format::format_type(from.ty),
-                    damask_types::format::format_type(to.ty)
-                )));
+        check_comparable(name, (table, columns), (target, &target_columns))?;
+        Ok((target_columns, index.oid))
+    }
+
+    /// Checks that the foreign keys of a table and those on it still compare when its columns are those of `changed`.
+    ///
+    /// # Errors
+    /// 42804.
+    pub fn check_foreign_keys(&self, changed: &Relation) -> Result<()> {
+        for constraint in changed.constraints.iter().chain(&changed.referenced_by) {
+            if let ConstraintKind::ForeignKey { columns, target, target_columns, .. } =
+                &constraint.kind
+            {
+                let relation = |oid: Oid| {
+                    if oid == changed.oid {
+                        Some(changed)
+                    } else {
+                        self.current.relation(oid).map(AsRef::as_ref)
+                    }
+                };
+                if let (Some(table), Some(target)) = (relation(constraint.table), relation(*target))
+                {
+                    check_comparable(&constraint.name, (table, columns), (target, target_columns))?;
+                }
             }
         }
-        Ok((target_columns, index.oid))
+        Ok(())
     }
 
     /// Drops a constraint with its index; foreign keys that rest on that index go with it.
@@ -272,4 +281,30 @@ impl CatalogTxn {
         self.put_relation(txn, target)?;
         Ok(())
     }
+}
+
+/// # Errors
+/// 42804 for columns of a foreign key that have no `=` with those they refer to.
+fn check_comparable(
+    name: &str,
+    (table, columns): (&Relation, &[ColumnIndex]),
+    (target, target_columns): (&Relation, &[ColumnIndex]),
+) -> Result<()> {
+    for (&from, &to) in columns.iter().zip(target_columns) {
+        let (from, to) = (&table.columns[usize::from(from.0)], &target.columns[usize::from(to.0)]);
+        if resolve_operator("=", Some(from.ty.id), to.ty.id).is_err() {
+            return Err(Error::new(
+                SqlState::DATATYPE_MISMATCH,
+                format!("foreign key constraint \"{name}\" cannot be implemented"),
+            )
+            .detail(format!(
+                "Key columns \"{}\" and \"{}\" are of incompatible types: {} and {}.",
+                from.name,
+                to.name,
+                damask_types::format::format_type(from.ty),
+                damask_types::format::format_type(to.ty)
+            )));
+        }
+    }
+    Ok(())
 }

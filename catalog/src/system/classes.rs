@@ -422,8 +422,13 @@ pub(super) fn pg_depend(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         if relation.kind == RelationKind::View {
             let rule = (REWRITE, rule_oid(relation.oid), 0);
             push(rule, itself, 'i');
-            for &read in &relation.reads {
-                push(rule, (CLASS, read, 0), 'n');
+            for read in &relation.reads {
+                if read.columns.is_empty() {
+                    push(rule, (CLASS, read.relation, 0), 'n');
+                }
+                for &column in &read.columns {
+                    push(rule, (CLASS, read.relation, number(column)), 'n');
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ use super::expr::Env;
 use super::query::output_name;
 use super::scope::{Scope, ScopeColumn, ScopeTable};
 use super::target::check_default;
-use super::{Binder, BoundColumn, Origin, at, parse_error};
+use super::{Binder, BoundColumn, at, parse_error};
 use crate::expr::{ColumnId, Expr};
 use crate::logical::{Join, Logical};
 use crate::physical::{JoinKind, OutputColumn, RowChecks};
@@ -54,6 +54,33 @@ pub(crate) enum StatementKind {
         rerun: Option<Vec<ColumnId>>,
         returning: Vec<Expr>,
     },
+}
+
+/// How a statement changes its target's rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Change {
+    Insert,
+    Update,
+    Delete,
+}
+
+impl Change {
+    /// 55000 for a view that cannot be changed.
+    fn on_view(self, name: &str) -> Error {
+        let (verb, gerund, command) = match self {
+            Self::Insert => ("insert into", "inserting into", "INSERT"),
+            Self::Update => ("update", "updating", "UPDATE"),
+            Self::Delete => ("delete from", "deleting from", "DELETE"),
+        };
+        Error::new(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("cannot {verb} view \"{name}\""),
+        )
+        .detail("Views that do not select from a single table or view are not automatically updatable.")
+        .hint(format!(
+            "To enable {gerund} the view, provide an INSTEAD OF {command} trigger or an unconditional ON {command} DO INSTEAD rule."
+        ))
+    }
 }
 
 impl Binder<'_> {
@@ -105,7 +132,11 @@ impl Binder<'_> {
     }
 
     /// The table of a DML statement.
-    pub(super) fn target(&mut self, name: &ast::Name) -> Result<Arc<Relation>> {
+    ///
+    /// # Errors
+    /// 42809 for what is no table, 55000 for a system view, 42501 for a system catalog (PostgreSQL lets its superusers change
+    /// those; here their rows are computed), 0A000 for other views.
+    pub(super) fn target(&mut self, name: &ast::Name, change: Change) -> Result<Arc<Relation>> {
         let relation = self.relation(name)?;
         let what = match relation.kind {
             RelationKind::Table => {
@@ -120,6 +151,9 @@ impl Binder<'_> {
             }
             RelationKind::Sequence => format!("cannot change sequence \"{}\"", relation.name),
             RelationKind::Index => format!("cannot change index \"{}\"", relation.name),
+            RelationKind::System if damask_catalog::system::is_system_view(relation.oid) => {
+                return Err(change.on_view(&relation.name));
+            }
             RelationKind::System => {
                 return Err(Error::new(
                     SqlState::INSUFFICIENT_PRIVILEGE,
@@ -139,8 +173,7 @@ impl Binder<'_> {
         let mut columns = vec![];
         let mut scope = vec![];
         for (index, column) in relation.live_columns() {
-            let id = self.new_column(column.ty);
-            self.origins[id.0 as usize] = Some(Origin { table: Some((relation.oid, index.0 + 1)) });
+            let id = self.new_stored_column(relation.oid, index, column.ty);
             columns.push((index, id));
             scope.push(ScopeColumn { name: column.name.clone(), id, is_merged: false });
         }
@@ -278,7 +311,7 @@ impl Binder<'_> {
         if let Some(with) = &update.with {
             self.bind_with(with, &mut scope)?;
         }
-        let relation = self.target(&update.table)?;
+        let relation = self.target(&update.table, Change::Update)?;
         let alias = update.alias.as_ref().map(ast::Ident::as_str);
         let (get, table) = self.get(&relation, alias);
         let row_id = get.row_id.ok_or_else(|| Error::internal("a table without row ids"))?;
@@ -425,7 +458,7 @@ impl Binder<'_> {
         if let Some(with) = &delete.with {
             self.bind_with(with, &mut scope)?;
         }
-        let relation = self.target(&delete.table)?;
+        let relation = self.target(&delete.table, Change::Delete)?;
         let alias = delete.alias.as_ref().map(ast::Ident::as_str);
         let (get, table) = self.get(&relation, alias);
         let row_id = get.row_id.ok_or_else(|| Error::internal("a table without row ids"))?;

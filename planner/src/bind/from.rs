@@ -2,7 +2,7 @@
 
 use super::expr::Env;
 use super::scope::{Scope, ScopeColumn, ScopeTable};
-use super::{Binder, Bound, BoundColumn, Origin, at, resolve_type};
+use super::{Binder, Bound, BoundColumn, at, resolve_type};
 use crate::expr::{ColumnId, Expr, ExprKind};
 use crate::logical::{Get, Join, Logical};
 use crate::physical::JoinKind;
@@ -203,8 +203,7 @@ impl Binder<'_> {
         let mut columns = vec![];
         let mut scope = vec![];
         for (index, column) in relation.live_columns() {
-            let id = self.new_column(column.ty);
-            self.origins[id.0 as usize] = Some(Origin { table: Some((relation.oid, index.0 + 1)) });
+            let id = self.new_stored_column(relation.oid, index, column.ty);
             columns.push((index, id));
             scope.push(ScopeColumn { name: column.name.clone(), id, is_merged: false });
         }
@@ -463,6 +462,8 @@ impl Binder<'_> {
                 }
             };
             let (lhs, rhs) = (find(&left.star, "left")?, find(&right.star, "right")?);
+            self.note_read(&lhs);
+            self.note_read(&rhs);
             let (both, ty) =
                 self.common(vec![lhs.clone(), rhs.clone()], CommonContext::JoinUsing)?;
             predicates.push(self.operator(

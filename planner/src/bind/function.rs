@@ -153,7 +153,11 @@ impl Binder<'_> {
             // `f(t.*)` and `count(t.*)` take the row.
             args.push(match &arg.value.kind {
                 ast::ExprKind::Wildcard(Some(table)) => match self.table(&table.0, env.scope)? {
-                    Some(found) => self.whole_row(found),
+                    Some(found) => {
+                        let row = self.whole_row(found);
+                        self.note_read(&row);
+                        row
+                    }
                     None => self.bind_expr(&arg.value, env)?,
                 },
                 _ => self.bind_expr(&arg.value, env)?,

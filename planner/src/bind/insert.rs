@@ -1,7 +1,7 @@
 //! INSERT, and the rows of COPY: sources, columns left out, identity, defaults.
 
 use super::column_expression::{forget_positions, without_position};
-use super::dml::{Statement, StatementKind};
+use super::dml::{Change, Statement, StatementKind};
 use super::expr::{DEFAULT_CLAUSE, Env};
 use super::query::project;
 use super::scope::Scope;
@@ -37,7 +37,7 @@ impl Binder<'_> {
         if let Some(with) = &insert.with {
             self.bind_with(with, &mut scope)?;
         }
-        let relation = self.target(&insert.table)?;
+        let relation = self.target(&insert.table, Change::Insert)?;
         if let Some(conflict) = &insert.on_conflict {
             return Err(Error::unsupported("ON CONFLICT").at(at(conflict.span)));
         }

@@ -31,8 +31,9 @@ use crate::logical::Logical;
 use crate::physical::RelationUse;
 use damask_catalog::object::Relation;
 use damask_sql::ast;
-use damask_types::{Error, Position, Result, SqlState, SqlType, TypeId};
+use damask_types::{ColumnIndex, Error, Oid, Position, Result, SqlState, SqlType, TypeId};
 use scope::Scope;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// Views within views.
@@ -84,16 +85,20 @@ pub(crate) struct Binder<'a> {
     pub(crate) subplans: Vec<Logical>,
     pub(crate) ctes: Vec<CtePlan>,
     pub(crate) relations: Vec<RelationUse>,
+    /// Stored columns that the statement's text reads, views' texts left out.
+    read: RefCell<Vec<(Oid, ColumnIndex)>>,
     view_depth: usize,
     /// What the view that is being bound reads: its names mean these, whatever the search path has come to be.
-    pub(crate) view_reads: Vec<damask_types::Oid>,
+    pub(crate) view_reads: Vec<Oid>,
 }
 
 /// Where a column comes from.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     /// Table OID and attribute number, for stored columns.
-    pub(crate) table: Option<(damask_types::Oid, u16)>,
+    pub(crate) table: Option<(Oid, u16)>,
+    /// Whether the statement's own text has the table, not that of a view.
+    is_direct: bool,
 }
 
 impl<'a> Binder<'a> {
@@ -106,6 +111,7 @@ impl<'a> Binder<'a> {
             subplans: vec![],
             ctes: vec![],
             relations: vec![],
+            read: RefCell::new(vec![]),
             view_depth: 0,
             view_reads: vec![],
         }
@@ -144,10 +150,59 @@ impl<'a> Binder<'a> {
 
     /// Notes that the statement uses a relation.
     pub(crate) fn uses(&mut self, relation: &Arc<Relation>, written: bool) {
+        let is_direct = self.view_depth == 0;
         match self.relations.iter_mut().find(|used| used.relation.oid == relation.oid) {
-            Some(used) => used.written |= written,
-            None => self.relations.push(RelationUse { relation: Arc::clone(relation), written }),
+            Some(used) => {
+                (used.written, used.is_direct) =
+                    (used.written | written, used.is_direct | is_direct)
+            }
+            None => self.relations.push(RelationUse {
+                relation: Arc::clone(relation),
+                written,
+                is_direct,
+                columns: vec![],
+            }),
         }
+    }
+
+    /// A column of a stored relation.
+    pub(crate) fn new_stored_column(
+        &mut self,
+        table: Oid,
+        number: ColumnIndex,
+        ty: SqlType,
+    ) -> ColumnId {
+        let id = self.new_column(ty);
+        let is_direct = self.view_depth == 0;
+        self.origins[id.0 as usize] =
+            Some(Origin { table: Some((table, number.0 + 1)), is_direct });
+        id
+    }
+
+    /// Notes the stored columns that an expression of the statement's own text reads.
+    pub(crate) fn note_read(&self, expr: &Expr) {
+        let mut read = self.read.borrow_mut();
+        expr.walk(&mut |expr| {
+            if let Some(id) = expr.as_column()
+                && let Some(Origin { table: Some((table, number)), is_direct: true }) =
+                    self.origins[id.0 as usize]
+            {
+                read.push((table, ColumnIndex(number - 1)));
+            }
+        });
+    }
+
+    /// What the statement uses, once it is bound.
+    pub(crate) fn take_relations(&mut self) -> Vec<RelationUse> {
+        let mut relations = std::mem::take(&mut self.relations);
+        for (table, column) in self.read.take() {
+            if let Some(used) = relations.iter_mut().find(|used| used.relation.oid == table)
+                && !used.columns.contains(&column)
+            {
+                used.columns.push(column);
+            }
+        }
+        relations
     }
 
     /// Binds a view's text in a scope of its own.
@@ -164,7 +219,8 @@ impl<'a> Binder<'a> {
             return Err(Error::internal(format!("view \"{}\" is not a query", relation.name)));
         };
         self.view_depth += 1;
-        let outer = std::mem::replace(&mut self.view_reads, relation.reads.clone());
+        let reads = relation.reads.iter().map(|read| read.relation).collect();
+        let outer = std::mem::replace(&mut self.view_reads, reads);
         let bound = self.bind_query(&query, &Scope::root());
         self.view_reads = outer;
         self.view_depth -= 1;

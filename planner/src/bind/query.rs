@@ -434,6 +434,7 @@ impl Binder<'_> {
                     .at(at(item.expr.span)));
                 }
                 let position = Some(at(item.expr.span));
+                star.iter().for_each(|(_, expr)| self.note_read(expr));
                 outputs.extend(star.iter().map(|(name, expr)| Output {
                     name: name.clone(),
                     expr: Expr { position, ..expr.clone() },
@@ -445,6 +446,7 @@ impl Binder<'_> {
                 let position = Some(at(item.expr.span));
                 for column in table.columns.clone() {
                     let expr = Expr { position, ..self.column_expr(column.id) };
+                    self.note_read(&expr);
                     outputs.push(Output { name: column.name, expr });
                 }
                 return Ok(());

@@ -241,6 +241,7 @@ impl Binder<'_> {
             [] => return Err(Error::internal("a name without parts")),
         };
         expr.position = Some(at);
+        self.note_read(&expr);
         Ok(expr)
     }
 

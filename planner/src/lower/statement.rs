@@ -15,7 +15,7 @@ use damask_types::{ColumnIndex, Result};
 pub(crate) fn plan(mut binder: Binder<'_>, mut statement: Statement) -> Result<Plan> {
     let columns = binder.output_columns(&statement);
     let parameters = binder.parameter_types();
-    let relations = std::mem::take(&mut binder.relations);
+    let relations = binder.take_relations();
     {
         let root = match &mut statement.kind {
             StatementKind::Query(plan) => plan,

@@ -53,7 +53,7 @@ impl Session {
         Ok(tag)
     }
 
-    fn present(&self, oid: Oid) -> Arc<Relation> {
+    pub(super) fn present(&self, oid: Oid) -> Arc<Relation> {
         self.catalog.snapshot().relation(oid).cloned().expect("the relation is locked")
     }
 
@@ -219,7 +219,7 @@ impl Session {
         }
     }
 
-    fn change_column(
+    pub(super) fn change_column(
         &mut self,
         oid: Oid,
         column: ColumnIndex,
@@ -343,35 +343,29 @@ impl Session {
             }
             return Err(missing_column(name, relation));
         };
-        if relation.alias == Some(column) {
-            return Err(Error::unsupported("dropping the integer primary key column of a table"));
-        }
-        let what = format!("column {} of table {}", name.as_str(), relation.name);
-        let mut lines = vec![];
-        for reference in &relation.referenced_by {
-            if let ConstraintKind::ForeignKey { target_columns, .. } = &reference.kind
-                && target_columns.contains(&column)
-                && let Some(table) = self.catalog.snapshot().relation(reference.table)
-            {
-                lines.push(format!(
-                    "constraint {} on table {} depends on {what}",
-                    reference.name, table.name
-                ));
-            }
-        }
-        let views = self.catalog.dependents(relation.oid).1;
-        for view in &views {
-            if let Some(view) = self.catalog.snapshot().relation(*view) {
-                lines.push(format!("view {} depends on {what}", view.name));
-            }
-        }
+        let (lines, views) = self.catalog.column_dependents(relation.oid, column);
         if !lines.is_empty() && !cascade {
-            return Err(dependents_error(&what, &lines));
+            let table = self.catalog.qualified(relation);
+            return Err(dependents_error(
+                &format!("column {} of table {table}", name.as_str()),
+                &lines,
+            ));
         }
         self.notice_cascade(&lines);
         for view in views {
             self.lock(view, TableLock::AccessExclusive)?;
             self.change(|catalog, txn| catalog.drop_relation(txn, view))?;
+        }
+        for reference in &relation.referenced_by {
+            self.lock(reference.table, TableLock::AccessExclusive)?;
+        }
+        let key = relation
+            .constraints
+            .iter()
+            .find(|constraint| matches!(constraint.kind, ConstraintKind::PrimaryKey { .. }));
+        if let Some(key) = key.filter(|_| relation.alias == Some(column)) {
+            self.change(|catalog, txn| catalog.drop_constraint(txn, relation.oid, key.oid))?;
+            self.number_rows(relation.oid)?;
         }
         self.change(|catalog, txn| catalog.drop_column(txn, relation.oid, column))
     }
@@ -486,21 +480,17 @@ impl Session {
         if let ConstraintKind::PrimaryKey { index, .. } | ConstraintKind::Unique { index, .. } =
             &constraint.kind
         {
-            if relation.alias.is_some()
-                && matches!(constraint.kind, ConstraintKind::PrimaryKey { .. })
-            {
-                return Err(Error::unsupported(
-                    "dropping the primary key of a table whose key is one integer column",
-                ));
-            }
             let resting = self.catalog.references_on_index(relation.oid, *index);
             if !resting.is_empty() && !cascade {
                 let lines: Vec<String> = resting
                     .iter()
                     .map(|reference| {
+                        let table = self.present(reference.table);
                         format!(
-                            "constraint {} depends on index {}",
-                            reference.name, constraint.name
+                            "constraint {} on table {} depends on index {}",
+                            reference.name,
+                            self.catalog.qualified(&table),
+                            constraint.name
                         )
                     })
                     .collect();
@@ -509,11 +499,28 @@ impl Session {
                     &lines,
                 ));
             }
+            let shown: Vec<String> = resting
+                .iter()
+                .map(|reference| {
+                    let table = self.present(reference.table);
+                    format!(
+                        "constraint {} on table {}",
+                        reference.name,
+                        self.catalog.qualified(&table)
+                    )
+                })
+                .collect();
+            self.notice_cascade(&shown);
             for reference in &resting {
                 self.lock(reference.table, TableLock::AccessExclusive)?;
             }
         }
-        self.change(|catalog, txn| catalog.drop_constraint(txn, relation.oid, constraint.oid))
+        self.change(|catalog, txn| catalog.drop_constraint(txn, relation.oid, constraint.oid))?;
+        let is_key = matches!(constraint.kind, ConstraintKind::PrimaryKey { .. });
+        if is_key && relation.alias.is_some() {
+            self.number_rows(relation.oid)?;
+        }
+        Ok(())
     }
 
     /// ALTER COLUMN TYPE: where the representation stays the catalog changes, else the table is written anew.
@@ -530,6 +537,7 @@ impl Session {
         if definition.ty == ty {
             return Ok(());
         }
+        self.check_type_change(prepared, relation, column, ty, using)?;
         let widens = using.is_none() && is_widening(definition.ty, ty);
         if !widens {
             return self.rewrite_type(prepared, relation, column, ty, using);

@@ -1,13 +1,15 @@
 //! DROP and TRUNCATE.
 
 use super::super::Session;
+use super::super::env::StatementEnv;
 use super::super::settings::Level;
 use super::object_name;
 use damask_catalog::ddl::{dependents_error, kind_name};
-use damask_catalog::object::{ConstraintKind, Relation, RelationKind};
+use damask_catalog::object::{Column, ConstraintKind, Relation, RelationKind};
+use damask_planner::ColumnUse;
 use damask_sql::ast::{self, ObjectKind};
 use damask_txn::TableLock;
-use damask_types::{Error, Oid, Position, Result, SqlState};
+use damask_types::{ColumnIndex, Error, Oid, Position, Result, SqlState, TypeId, Value};
 use std::sync::Arc;
 
 impl Session {
@@ -100,7 +102,16 @@ impl Session {
                 );
                 return Err(dependents_error(&format!("sequence {}", target.name), &[line]));
             }
-            let (lines, views) = self.catalog.dependents(target.oid);
+            let (mut lines, views) = self.catalog.dependents(target.oid);
+            let defaults = self.defaults_on(target)?;
+            for (table, column) in &defaults {
+                let shown = &table.columns[usize::from(column.0)].name;
+                let table = self.catalog.qualified(table);
+                let name = self.catalog.qualified(target);
+                lines.push(format!(
+                    "default value for column {shown} of table {table} depends on sequence {name}"
+                ));
+            }
             // What is dropped by the same statement does not stand in the way.
             let outside: Vec<String> = lines
                 .into_iter()
@@ -116,6 +127,13 @@ impl Session {
                     self.lock(view.oid, TableLock::AccessExclusive)?;
                     self.change(|catalog, txn| catalog.drop_relation(txn, view.oid))?;
                 }
+            }
+            for (table, column) in defaults {
+                if ids.contains(&table.oid) {
+                    continue;
+                }
+                self.lock(table.oid, TableLock::AccessExclusive)?;
+                self.change_column(table.oid, column, |column| column.default = None)?;
             }
             for reference in &target.referenced_by {
                 self.lock(reference.table, TableLock::AccessExclusive)?;
@@ -139,6 +157,55 @@ impl Session {
             self.change(|catalog, txn| catalog.drop_relation(txn, target.oid))?;
         }
         Ok(())
+    }
+
+    /// The columns whose defaults name a sequence, but for the one that owns it.
+    fn defaults_on(&mut self, sequence: &Relation) -> Result<Vec<(Arc<Relation>, ColumnIndex)>> {
+        let mut found = vec![];
+        if sequence.kind != RelationKind::Sequence {
+            return Ok(found);
+        }
+        let env = self.statement_env()?;
+        for table in
+            self.catalog.snapshot().user_relations().into_iter().cloned().collect::<Vec<_>>()
+        {
+            for (number, column) in table.live_columns() {
+                let Some(default) = &column.default else { continue };
+                if column.sequence.is_none() && self.names(&env, (column, default), sequence.oid)? {
+                    found.push((Arc::clone(&table), number));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a constant of a column's default names a relation. A default that no longer binds names none.
+    fn names(
+        &mut self,
+        env: &Arc<StatementEnv>,
+        (column, default): (&Column, &str),
+        relation: Oid,
+    ) -> Result<bool> {
+        let Ok(parsed) = damask_sql::parse_expression(default) else { return Ok(false) };
+        let purpose = ColumnUse::Default(&column.name, column.ty);
+        let bound = self.with_plan_context(env, default, &[], |ctx| {
+            damask_planner::bind_column_expression(&parsed, "", &[], purpose, ctx)
+        });
+        let mut constants = vec![];
+        if let Ok(bound) = bound {
+            bound.walk(&mut |expr| {
+                if expr.ty.id == TypeId::RegClass && expr.is_constant_text() {
+                    constants.push(expr.clone());
+                }
+            });
+        }
+        for constant in constants {
+            // A name that means nothing any more is no reference.
+            if matches!(self.value_of(constant, env), Ok(Value::Oid(oid)) if oid == relation) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn is_index(&mut self, name: &ast::Name) -> Result<bool> {

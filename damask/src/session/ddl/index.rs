@@ -3,7 +3,7 @@
 use super::super::Session;
 use super::super::plan::Prepared;
 use super::super::settings::Level;
-use damask_catalog::object::{Column, IndexKey, RelationKind};
+use damask_catalog::object::{Column, IndexKey, Read, RelationKind};
 use damask_sql::ast::{self, ExprKind, OrderDirection};
 use damask_txn::TableLock;
 use damask_types::{Error, Position, Result, SqlState};
@@ -119,7 +119,12 @@ impl Session {
             persistence = ast::Persistence::Temporary;
         }
         let schema = self.creation_schema(&create.name, persistence)?;
-        let reads = plan.relations.iter().map(|used| used.relation.oid).collect();
+        let reads = plan
+            .relations
+            .iter()
+            .filter(|used| used.is_direct)
+            .map(|used| Read { relation: used.relation.oid, columns: used.columns.clone() })
+            .collect();
         let existing = self.catalog.snapshot().relation_in(schema, name).cloned();
         if let Some(old) = existing.filter(|_| create.or_replace) {
             if old.kind != RelationKind::View {

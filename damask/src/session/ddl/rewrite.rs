@@ -1,4 +1,5 @@
-//! ALTER COLUMN TYPE where values change: the table's rows go into new storage.
+//! Tables written anew: ALTER COLUMN TYPE where values change, and an integer primary key that is dropped, whose values were
+//! the row ids. The rows go into new storage.
 //!
 //! The old storage is dropped, with its indexes, when the transaction commits. Every row is held in memory between reading and
 //! writing.
@@ -27,23 +28,6 @@ impl Session {
         using: Option<&ast::Expr>,
     ) -> Result<()> {
         let name = relation.columns[usize::from(column.0)].name.clone();
-        let (_, views) = self.catalog.dependents(relation.oid);
-        if let Some(view) = views.first().and_then(|view| self.catalog.snapshot().relation(*view)) {
-            return Err(Error::new(
-                SqlState::FEATURE_NOT_SUPPORTED,
-                "cannot alter type of a column used by a view or rule",
-            )
-            .detail(format!(
-                "rule _RETURN on view {} depends on column \"{name}\"",
-                self.catalog.qualified(view)
-            )));
-        }
-        let is_integer = matches!(ty.id, TypeId::Int2 | TypeId::Int4 | TypeId::Int8);
-        if relation.alias == Some(column) && !is_integer {
-            return Err(Error::unsupported(
-                "changing an integer primary key column to another kind of type",
-            ));
-        }
         let quoted = quote_identifier(&name);
         let value = match using {
             Some(expr) => {
@@ -52,25 +36,6 @@ impl Session {
             }
             None => quoted.clone(),
         };
-        let plain = damask_sql::parse_expression(&quoted)
-            .map_err(|error| damask_planner::parse_error(&error))?;
-        let columns: Vec<(String, SqlType)> =
-            relation.columns.iter().map(|column| (column.name.clone(), column.ty)).collect();
-        let env = self.statement_env()?;
-        let purpose = ColumnUse::Using(&name, ty);
-        let expr = using.unwrap_or(&plain);
-        let bound = self.bind_definition(&env, prepared, expr, &relation.name, &columns, purpose);
-        bound.map_err(|error| match using {
-            None if error.sqlstate() == SqlState::DATATYPE_MISMATCH => {
-                let target = format_type(ty);
-                Error::new(
-                    SqlState::DATATYPE_MISMATCH,
-                    format!("column \"{name}\" cannot be cast automatically to type {target}"),
-                )
-                .hint(format!("You might need to specify \"USING {quoted}::{target}\"."))
-            }
-            _ => error,
-        })?;
         let exprs: Vec<String> = relation
             .live_columns()
             .map(|(number, other)| {
@@ -83,16 +48,107 @@ impl Session {
             .collect();
         let mut columns = relation.columns.clone();
         columns[usize::from(column.0)].ty = ty;
-        self.rewrite_table(relation.oid, columns, &exprs)
+        let is_integer = matches!(ty.id, TypeId::Int2 | TypeId::Int4 | TypeId::Int8);
+        let alias = relation.alias.filter(|&alias| alias != column || is_integer);
+        self.rewrite_table(relation.oid, columns, alias, &exprs)
     }
 
-    /// Replaces the columns and rows of a table. `exprs` has the text of each new live column over the old row.
-    fn rewrite_table(&mut self, oid: Oid, columns: Vec<Column>, exprs: &[String]) -> Result<()> {
+    /// # Errors
+    /// 42804 for a value, a default or a foreign key that does not fit a column's new type; 0A000 if a view reads the column.
+    pub(super) fn check_type_change(
+        &mut self,
+        prepared: &Prepared,
+        relation: &Arc<Relation>,
+        column: ColumnIndex,
+        ty: SqlType,
+        using: Option<&ast::Expr>,
+    ) -> Result<()> {
+        let definition = &relation.columns[usize::from(column.0)];
+        let name = &definition.name;
+        let quoted = quote_identifier(name);
+        let parse = |text: &str| {
+            damask_sql::parse_expression(text).map_err(|error| damask_planner::parse_error(&error))
+        };
+        let plain = parse(&quoted)?;
+        let columns: Vec<(String, SqlType)> =
+            relation.columns.iter().map(|column| (column.name.clone(), column.ty)).collect();
+        let env = self.statement_env()?;
+        let purpose = ColumnUse::Using(name, ty);
+        let expr = using.unwrap_or(&plain);
+        let bound = self.bind_definition(&env, prepared, expr, &relation.name, &columns, purpose);
+        let cannot_cast = |what: &str| {
+            Error::new(
+                SqlState::DATATYPE_MISMATCH,
+                format!(
+                    "{what} \"{name}\" cannot be cast automatically to type {}",
+                    format_type(ty)
+                ),
+            )
+        };
+        bound.map_err(|error| match using {
+            None if error.sqlstate() == SqlState::DATATYPE_MISMATCH => cannot_cast("column").hint(
+                format!("You might need to specify \"USING {quoted}::{}\".", format_type(ty)),
+            ),
+            _ => error,
+        })?;
+        if let Some(view) = self
+            .catalog
+            .snapshot()
+            .user_relations()
+            .into_iter()
+            .find(|view| view.reads(relation.oid, Some(column)))
+        {
+            return Err(Error::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "cannot alter type of a column used by a view or rule",
+            )
+            .detail(format!(
+                "rule _RETURN on view {} depends on column \"{name}\"",
+                self.catalog.qualified(view)
+            )));
+        }
+        if let Some(default) =
+            definition.default.as_deref().filter(|_| definition.identity.is_none())
+        {
+            let default = parse(default)?;
+            let purpose = ColumnUse::Default(name, ty);
+            self.bind_definition(&env, prepared, &default, &relation.name, &[], purpose).map_err(
+                |error| {
+                    if error.sqlstate() == SqlState::DATATYPE_MISMATCH {
+                        return cannot_cast("default for column");
+                    }
+                    error
+                },
+            )?;
+        }
+        let mut changed = Relation::clone(relation);
+        changed.columns[usize::from(column.0)].ty = ty;
+        self.catalog.check_foreign_keys(&changed)
+    }
+
+    /// Takes the row ids of a table from its integer primary key, which is no more: rows are numbered like those of tables
+    /// without one.
+    pub(super) fn number_rows(&mut self, oid: Oid) -> Result<()> {
+        let relation = self.present(oid);
+        let exprs: Vec<String> =
+            relation.live_columns().map(|(_, column)| quote_identifier(&column.name)).collect();
+        self.rewrite_table(oid, relation.columns.clone(), None, &exprs)
+    }
+
+    /// Replaces the columns and rows of a table. `exprs` has the text of each new live column over the old row, `alias` the
+    /// column whose values are the row ids.
+    fn rewrite_table(
+        &mut self,
+        oid: Oid,
+        columns: Vec<Column>,
+        alias: Option<ColumnIndex>,
+        exprs: &[String],
+    ) -> Result<()> {
         let old = self.catalog.owned(oid);
         let query = format!("SELECT {} FROM {}", exprs.join(", "), self.sql_name(&old));
         let batches = self.collect_internal(&query)?;
         let mut new = old.clone();
-        new.columns = columns;
+        (new.columns, new.alias) = (columns, alias);
         for column in &mut new.columns {
             column.missing = Value::Null;
         }
@@ -113,7 +169,7 @@ impl Session {
             let mut indexes = vec![];
             for index in &new.indexes {
                 let rel = match index.rel {
-                    RelId(0) => RelId(0),
+                    RelId(0) if new.alias.is_some() => RelId(0),
                     _ => txn.add_index(new.rel, index_desc(&new, index))?,
                 };
                 indexes.push(Arc::new(Index { rel, ..Index::clone(index) }));
