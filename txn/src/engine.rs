@@ -1,8 +1,6 @@
 //! The engine: everything sessions share.
 //!
-//! The *gate* is a reader-writer latch around the engine's operations: whatever changes pages or appends to the log
-//! holds it shared for the time of one row or one commit; a checkpoint takes it exclusively, so it sees no half-made
-//! change and no commit between its log record and its visibility.
+//! Whatever changes pages or appends to the log is inside the [`gate`](crate::gate) for the time of one row or one commit.
 //!
 //! Latch order: gate, stripe of a row, commit section or index tree, row tree, shard of the version table.
 
@@ -10,6 +8,7 @@ use crate::cell::{Outcome, TxnCell};
 use crate::clock::Snapshots;
 use crate::ddl::DdlUndo;
 use crate::directory::{Directory, Heap};
+use crate::gate::{Gate, Inside, Stop};
 use crate::gc::Garbage;
 use crate::horizon::{Horizon, Unflushed};
 use crate::interrupt::{Interrupt, NoInterrupt};
@@ -21,7 +20,7 @@ use crate::{Durability, IsolationLevel, SequenceSpec, SequenceState, Table, Txn}
 use damask_storage::{Env, Store, StoreOptions, TreeId};
 use damask_types::{Error, Lsn, RelId, Result, RowId, SqlState, Timestamp, TxnId};
 use hashbrown::HashMap;
-use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
+use parking_lot::{Mutex, MutexGuard};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -121,8 +120,9 @@ pub struct Engine {
     pub(crate) options: EngineOptions,
     pub(crate) in_memory: bool,
     is_new: bool,
-    /// See the head of the file.
-    pub(crate) gate: RwLock<()>,
+    pub(crate) gate: Gate,
+    /// Raised when nobody knows any more what the pages hold.
+    pub(crate) stop: Arc<Stop>,
     stripes: Box<[Mutex<()>]>,
     /// The commit section; holds the last timestamp given out.
     pub(crate) commit: Mutex<Timestamp>,
@@ -144,9 +144,6 @@ pub struct Engine {
     pub(crate) ddl: Mutex<HashMap<TxnId, Vec<DdlUndo>>>,
     pub(crate) counters: Counters,
     closed: AtomicBool,
-    /// Set when something could not be undone (a disk that is full, say): pages then hold changes that nobody made. Nothing
-    /// more is committed or kept by a checkpoint; the next opening recovers.
-    pub(crate) broken: AtomicBool,
     /// Set while a committer makes an automatic checkpoint.
     checkpointing: AtomicBool,
     /// Set while a flush of what nobody waits for is due; see [`crate::flusher`].
@@ -168,6 +165,17 @@ pub(crate) enum Planted {
     NoUndo,
     /// A commit that does not wait for its flush shows those before it that do (breaks M2).
     ShownEarly,
+    /// Undoing a row panics half-way.
+    PanicInUndo,
+}
+
+/// Lowers a flag when it is dropped.
+struct Lowered<'f>(&'f AtomicBool);
+
+impl Drop for Lowered<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 impl std::fmt::Debug for Engine {
@@ -205,12 +213,13 @@ impl Engine {
         };
         let (store, recovered) = Store::open(env, path, store_options)?;
         let in_memory = matches!(location, Location::Memory);
+        let stop = Arc::<Stop>::default();
         let mut engine = Self {
             store,
             options,
             in_memory,
             is_new: false,
-            gate: RwLock::default(),
+            gate: Gate::new(Arc::clone(&stop)),
             stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
             commit: Mutex::new(recovered.checkpoint_ts),
             visible: AtomicU64::new(recovered.checkpoint_ts.0),
@@ -223,11 +232,11 @@ impl Engine {
             sequences: Sequences::default(),
             garbage: Garbage::default(),
             relation_locks: RelationLocks::new(),
-            graph: WaitGraph::default(),
+            graph: WaitGraph::new(Arc::clone(&stop)),
+            stop,
             ddl: Mutex::default(),
             counters: Counters::default(),
             closed: AtomicBool::new(false),
-            broken: AtomicBool::new(false),
             checkpointing: AtomicBool::new(false),
             flush_is_due: AtomicBool::new(false),
             #[cfg(test)]
@@ -268,7 +277,8 @@ impl Engine {
     pub fn checkpoint(&self) -> Result<()> {
         self.check_open()?;
         self.collect_garbage(usize::MAX)?;
-        let gate = self.gate.write();
+        let gate = self.gate.close();
+        self.stop.check()?;
         self.checkpoint_under(&gate)
     }
 
@@ -280,28 +290,27 @@ impl Engine {
         {
             return Ok(());
         }
-        let result = self.checkpoint();
-        self.checkpointing.store(false, Ordering::Release);
-        result
+        // Also after a panic, which stops the engine if it matters.
+        let _lowered = Lowered(&self.checkpointing);
+        self.checkpoint()
     }
 
     /// Writes a checkpoint and lets go of the files; every later call fails. Open transactions should have ended; one that
     /// has not is undone by the next opening.
     pub fn close(&self) -> Result<()> {
-        if self.closed.swap(true, Ordering::AcqRel) || self.broken.load(Ordering::Acquire) {
+        if self.closed.swap(true, Ordering::AcqRel) || self.stop.is_stopped() {
             return Ok(());
         }
         self.collect_garbage(usize::MAX)?;
-        let gate = self.gate.write();
+        let gate = self.gate.close();
+        if self.stop.is_stopped() {
+            return Ok(());
+        }
         self.close_under(&gate)
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {
-        if self.broken.load(Ordering::Acquire) {
-            return Err(Error::new(SqlState::IO_ERROR, "the database has stopped")
-                .detail("A transaction could not be rolled back.")
-                .hint("Open the database again; it recovers then."));
-        }
+        self.stop.check()?;
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(SqlState::ADMIN_SHUTDOWN, "the database has been closed"));
         }
@@ -313,13 +322,15 @@ impl Engine {
     /// # Errors
     /// 2200H when it has come to its end and does not cycle.
     pub fn sequence_next(&self, rel: RelId, spec: &SequenceSpec) -> Result<i64> {
-        let _gate = self.gate.read();
+        let _gate = self.enter();
+        self.check_open()?;
         self.sequences.next(self, rel, spec)
     }
 
     /// Sets a sequence (`setval`); not undone by a rollback.
     pub fn sequence_set(&self, rel: RelId, state: SequenceState) -> Result<()> {
-        let _gate = self.gate.read();
+        let _gate = self.enter();
+        self.check_open()?;
         self.sequences.set(self, rel, state)
     }
 
@@ -413,8 +424,8 @@ impl Engine {
         self.stripes[stripe(heap, row) & (STRIPES - 1)].lock()
     }
 
-    pub(crate) fn enter(&self) -> RwLockReadGuard<'_, ()> {
-        self.gate.read()
+    pub(crate) fn enter(&self) -> Inside<'_> {
+        self.gate.enter()
     }
 
     /// Logs a frame and gives it a timestamp; `flip` runs before anybody can see that timestamp.

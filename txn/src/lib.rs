@@ -20,6 +20,7 @@ pub mod schema;
 mod bytes;
 mod cell;
 mod clock;
+mod gate;
 mod horizon;
 mod version;
 mod wait;
@@ -43,6 +44,8 @@ mod write;
 
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod panic_tests;
 mod scan;
 pub mod table;
 

@@ -83,6 +83,28 @@ struct Shard {
     changed: Condvar,
 }
 
+/// A place in a queue, given up however the wait ends.
+struct Queued<'s> {
+    shard: &'s Shard,
+    txn: TxnId,
+    tag: LockTag,
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        let mut entries = self.shard.entries.lock();
+        if let Some(entry) = entries.get_mut(&self.tag) {
+            entry.waiting.retain(|(waiter, _)| *waiter != self.txn);
+            if entry.granted.is_empty() && entry.waiting.is_empty() {
+                entries.remove(&self.tag);
+            }
+        }
+        drop(entries);
+        // Whoever queued behind us may go on, whether we got the lock or gave up.
+        self.shard.changed.notify_all();
+    }
+}
+
 /// All relation locks.
 pub(crate) struct RelationLocks {
     shards: Box<[Shard]>,
@@ -125,18 +147,8 @@ impl RelationLocks {
         }
         entry.waiting.push_back((txn, lock));
         drop(entries);
-        let result = Self::wait(shard, txn, tag, lock, graph, interrupt);
-        let mut entries = shard.entries.lock();
-        if let Some(entry) = entries.get_mut(&tag) {
-            entry.waiting.retain(|(waiter, _)| *waiter != txn);
-            if entry.granted.is_empty() && entry.waiting.is_empty() {
-                entries.remove(&tag);
-            }
-        }
-        drop(entries);
-        // Whoever queued behind us may go on, whether we got the lock or gave up.
-        shard.changed.notify_all();
-        result.map(|()| true)
+        let _queued = Queued { shard, txn, tag };
+        Self::wait(shard, txn, tag, lock, graph, interrupt).map(|()| true)
     }
 
     fn wait(

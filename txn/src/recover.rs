@@ -31,6 +31,7 @@ use crate::directory::{
     read_columns, read_index_desc, read_relation_desc,
 };
 use crate::engine::Engine;
+use crate::gate::Alone;
 use crate::redo::{Op, Ops, kind, splice, tag};
 use crate::sequence::{put_state, read_state};
 use crate::version::HeapId;
@@ -40,7 +41,6 @@ use damask_storage::tree::{EntryFlags, IndexTree, RowFlags, RowTree};
 use damask_storage::{PageId, PageKind, Recovered, TreeId};
 use damask_types::{Error, RelId, Result, RowId};
 use hashbrown::HashMap;
-use parking_lot::RwLockWriteGuard;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -118,7 +118,7 @@ fn put_change(out: &mut Vec<u8>, undo: &DdlUndo) -> Result<()> {
 
 impl Engine {
     /// Writes a checkpoint; the world stands still.
-    pub(crate) fn checkpoint_under(&self, _gate: &RwLockWriteGuard<'_, ()>) -> Result<()> {
+    pub(crate) fn checkpoint_under(&self, _gate: &Alone<'_>) -> Result<()> {
         let timestamp = *self.commit.lock();
         if !self.in_memory {
             self.store.log().flush(self.store.log().appended_lsn())?;
@@ -129,7 +129,7 @@ impl Engine {
     }
 
     /// Writes the last checkpoint and lets go of the files.
-    pub(crate) fn close_under(&self, _gate: &RwLockWriteGuard<'_, ()>) -> Result<()> {
+    pub(crate) fn close_under(&self, _gate: &Alone<'_>) -> Result<()> {
         let timestamp = *self.commit.lock();
         self.store.close(timestamp, &self.meta()?)
     }
@@ -214,7 +214,7 @@ impl Engine {
             is_new = false;
         }
         if !is_clean {
-            let gate = self.gate.write();
+            let gate = self.gate.close();
             self.checkpoint_under(&gate)?;
         }
         Ok(is_new)

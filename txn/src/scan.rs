@@ -102,6 +102,7 @@ impl Scan {
                 Ok(found.len())
             })?;
         }
+        engine.stop.check()?;
         let count = gatherer.len();
         if count == 0 {
             return Ok(None);
@@ -198,6 +199,7 @@ impl IndexScan {
             self.read_entries()?;
             self.visit_rows(&mut rows)?;
         }
+        self.engine.stop.check()?;
         if rows.is_empty() {
             return Ok(None);
         }
@@ -300,6 +302,7 @@ pub(crate) fn index_get(
         }
     }
     let mut found = Vec::new();
+    table.engine.stop.check()?;
     for row in candidates {
         let values = table.engine.with_visible(view, &heap, row, |bytes| {
             index.key_of(&layout, bytes, &mut found)?;

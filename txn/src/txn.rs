@@ -297,6 +297,8 @@ impl Txn {
         self.finished = true;
         self.engine.counters.commits.fetch_add(1, Ordering::Relaxed);
         let engine = Arc::clone(&self.engine);
+        // What is between here and the ticket is the commit's: relations that are dropped, locks that are given back.
+        let stop = engine.stop.on_panic();
         let mut rows = Vec::new();
         let mut locks = Locks::new(&engine, &self.cell);
         let mut has_ddl = false;
@@ -314,6 +316,7 @@ impl Txn {
             engine.finish_ddl(self.cell.id(), timestamp);
         }
         let garbage = made.saturating_mul(2).max(GARBAGE_MIN);
+        drop(stop);
         Ok(CommitTicket { engine, timestamp, lsn, durability, locks, garbage, is_settled: false })
     }
 
@@ -356,6 +359,7 @@ impl Txn {
             return Ok(());
         }
         self.view = None;
+        let _stop = self.engine.stop.on_panic();
         let mut result = Ok(());
         while let Some(undo) = self.undo.pop() {
             let undone = self.engine.undo(&self.cell, undo);
@@ -363,8 +367,12 @@ impl Txn {
                 result = undone;
             }
         }
-        // Also when something could not be undone: the engine has stopped then, and nobody shall wait for ever.
-        self.cell.abort();
+        if result.is_ok() {
+            self.cell.abort();
+        } else {
+            // What could not be undone is not shown (G2 of the gate); who waits finds the engine stopped.
+            self.cell.notify();
+        }
         self.engine.counters.rollbacks.fetch_add(1, Ordering::Relaxed);
         result
     }

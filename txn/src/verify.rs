@@ -25,7 +25,7 @@ impl Engine {
     /// Only what stops the check; what is wrong with the data is in the report.
     pub fn verify(&self) -> Result<VerifyReport> {
         self.collect_garbage(usize::MAX)?;
-        let _gate = self.gate.write();
+        let _gate = self.gate.close();
         let store = self.store.verify()?;
         let mut report = VerifyReport { errors: store.problems, ..VerifyReport::default() };
         for relation in self.directory.all() {

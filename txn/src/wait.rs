@@ -5,6 +5,7 @@
 //! transactions in a circle at least the last to enter sees it, and a victim's edge is gone before the next looks.
 
 use crate::cell::{Outcome, TxnCell};
+use crate::gate::Stop;
 use crate::interrupt::Interrupt;
 use damask_types::{Error, Result, SqlState, TxnId};
 use hashbrown::{HashMap, HashSet};
@@ -23,14 +24,23 @@ pub(crate) const POLL: Duration = Duration::from_millis(10);
 type Edges = SmallVec<[TxnId; 2]>;
 
 /// Who waits for whom.
-#[derive(Default)]
 pub(crate) struct WaitGraph {
+    stop: Arc<Stop>,
     edges: Mutex<HashMap<TxnId, Edges>>,
     pub(crate) waits: AtomicU64,
     pub(crate) deadlocks: AtomicU64,
 }
 
 impl WaitGraph {
+    pub(crate) fn new(stop: Arc<Stop>) -> Self {
+        Self {
+            stop,
+            edges: Mutex::default(),
+            waits: AtomicU64::new(0),
+            deadlocks: AtomicU64::new(0),
+        }
+    }
+
     /// Waits until something happens to one of `holders`' transactions, or it has ended already.
     ///
     /// `seen` are the event counts taken before the caller found itself blocked.
@@ -62,13 +72,15 @@ impl WaitGraph {
         let _entered = Entered { graph: self, me, interrupt };
         interrupt.waiting(true);
         if wait(DEADLOCK_WAIT) {
-            return Ok(());
+            return self.stop.check();
         }
         self.check_deadlock(me)?;
         loop {
             interrupt.check()?;
+            // Whoever is waited for may never end if the engine has stopped.
+            self.stop.check()?;
             if wait(POLL) {
-                return Ok(());
+                return self.stop.check();
             }
         }
     }

@@ -11,6 +11,7 @@
 use crate::cell::{Outcome, TxnCell};
 use crate::directory::{Heap, Index, Relation};
 use crate::engine::{Blocker, Engine};
+use crate::gate::Inside;
 use crate::horizon::Horizon;
 use crate::isolation::ReadView;
 use crate::table::{RowLock, Wait, WriteOutcome};
@@ -20,7 +21,7 @@ use crate::{IsolationLevel, LockOutcome};
 use damask_storage::row::RowLayout;
 use damask_storage::tree::{EntryFlags, RowFlags};
 use damask_types::{ColumnIndex, Error, Result, RowId, SqlState, Value};
-use parking_lot::{MutexGuard, RwLockReadGuard};
+use parking_lot::MutexGuard;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -38,7 +39,7 @@ impl RowLock {
 
 /// The latches of a writer of one row.
 struct Held<'e> {
-    _gate: RwLockReadGuard<'e, ()>,
+    _gate: Inside<'e>,
     _stripe: MutexGuard<'e, ()>,
 }
 
@@ -577,9 +578,11 @@ impl Engine {
         row: RowId,
         columns: &[ColumnIndex],
     ) -> Result<Option<Vec<Value>>> {
-        self.with_visible(view, heap, row, |bytes| {
+        let values = self.with_visible(view, heap, row, |bytes| {
             columns.iter().map(|column| layout.column(bytes, *column)).collect()
-        })
+        })?;
+        self.stop.check()?;
+        Ok(values)
     }
 
     /// Runs `look` on a row's bytes as `view` sees them, under the leaf's latch.
@@ -635,7 +638,10 @@ impl Engine {
     /// Takes back one change of `cell`'s transaction, whose newest it is.
     pub(crate) fn undo(&self, cell: &Arc<TxnCell>, undo: Undo) -> Result<()> {
         match undo {
-            Undo::Row { relation, heap, row } => self.or_stop(self.undo_row(&relation, &heap, row)),
+            Undo::Row { relation, heap, row } => {
+                self.stop.check()?;
+                self.or_stop(self.undo_row(&relation, &heap, row))
+            }
             Undo::RowLock { heap, row, lock } => {
                 self.versions.change(heap.id, row, |state| {
                     let ours = |holder: &RowLockHolder| {
@@ -651,14 +657,17 @@ impl Engine {
                 self.relation_locks.release(cell.id(), tag, lock);
                 Ok(())
             }
-            Undo::Ddl => self.or_stop(self.undo_ddl(cell.id())),
+            Undo::Ddl => {
+                self.stop.check()?;
+                self.or_stop(self.undo_ddl(cell.id()))
+            }
         }
     }
 
     /// Stops the engine if something could not be undone.
     fn or_stop(&self, undone: Result<()>) -> Result<()> {
         if undone.is_err() {
-            self.broken.store(true, Ordering::Release);
+            self.stop.stop();
         }
         undone
     }
@@ -679,6 +688,8 @@ impl Engine {
         for index in heap.indexes.load().iter() {
             Self::undo_entry(&layout, index, row, current.as_deref(), before.as_deref(), &older)?;
         }
+        #[cfg(test)]
+        assert!(!self.is_planted(crate::engine::Planted::PanicInUndo), "planted");
         let flags = if has_older { RowFlags::VERSIONED } else { RowFlags::NONE };
         heap.tree.modify(row, |slot| {
             match &before {

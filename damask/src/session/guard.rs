@@ -8,8 +8,8 @@
 //! - G1: after a panic nothing of the statement is left but its error.
 //! - G2: a session whose rollback panics too runs nothing more: it is broken, and ends.
 //!
-//! Left out: pages. A panic while a page is being changed leaves it as it is in memory; what is durable is the log's, which
-//! the statement has not reached.
+//! A panic while pages or versions are being changed leaves them in a state that nobody knows: `txn` then stops the engine, and
+//! everything after it answers 58030 until the database is opened again and recovers.
 
 use super::Session;
 use damask_types::{Error, Result};

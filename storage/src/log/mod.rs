@@ -245,7 +245,7 @@ impl Log {
             self.wake[mine].wait(&mut state);
         }
         let spare = std::mem::take(&mut state.spare);
-        let mut batch = std::mem::replace(&mut state.batch, spare);
+        let batch = std::mem::replace(&mut state.batch, spare);
         let (end, ts) = (state.appended, state.appended_ts);
         let written_turn = state.turn;
         state.flushing = true;
@@ -253,26 +253,15 @@ impl Log {
         state.turn = 1 - written_turn;
         drop(state);
 
-        let result = self.write_batch(&batch);
+        let mut leader = Leader { log: self, batch, turn: written_turn, is_written: false };
+        let result = self.write_batch(&leader.batch);
         if result.is_ok() {
             self.durable_ts.store(ts.0, Ordering::Release);
             self.durable.store(end, Ordering::Release);
             self.flush_count.fetch_add(1, Ordering::Relaxed);
+            leader.is_written = true;
         }
-        batch.bytes.clear();
-        batch.bytes.shrink_to(BATCH_BYTES_KEPT);
-        batch.frames.clear();
-        batch.frames.shrink_to(BATCH_BYTES_KEPT / 64);
-
-        let mut state = self.state.lock();
-        state.spare = batch;
-        state.flushing = false;
-        self.wake[written_turn].notify_all();
-        if result.is_ok() {
-            self.wake[1 - written_turn].notify_one();
-        } else {
-            self.wake[1 - written_turn].notify_all();
-        }
+        drop(leader);
         result
     }
 
@@ -361,6 +350,40 @@ impl Log {
     /// The log after a failed write is trusted no more (W3).
     fn written<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|error| self.health.poison(error))
+    }
+}
+
+/// Who writes a batch. However its turn ends, by a panic too, whoever waits for it wakes up.
+struct Leader<'l> {
+    log: &'l Log,
+    batch: Batch,
+    /// Which of `Log::wake` waits for the batch.
+    turn: usize,
+    is_written: bool,
+}
+
+impl Drop for Leader<'_> {
+    fn drop(&mut self) {
+        if !self.is_written {
+            // An error is noted already; a panic is not.
+            self.log.health.poison(Error::internal("the log could not be written"));
+        }
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.bytes.clear();
+        batch.bytes.shrink_to(BATCH_BYTES_KEPT);
+        batch.frames.clear();
+        batch.frames.shrink_to(BATCH_BYTES_KEPT / 64);
+
+        let mut state = self.log.state.lock();
+        state.spare = batch;
+        state.flushing = false;
+        self.log.wake[self.turn].notify_all();
+        let next = &self.log.wake[1 - self.turn];
+        if self.is_written {
+            next.notify_one();
+        } else {
+            next.notify_all();
+        }
     }
 }
 

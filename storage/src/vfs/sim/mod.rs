@@ -28,6 +28,8 @@ use std::sync::Arc;
 pub enum Fault {
     /// The `nth` call of any kind fails with 58030; a failing sync loses what it should have made durable.
     FailCall(u64),
+    /// The `nth` call of any kind panics before it does anything.
+    PanicCall(u64),
     /// The `nth` read fails.
     FailRead(u64),
     /// The `nth` write or change of length fails; nothing of it arrives.
@@ -57,6 +59,7 @@ pub struct FaultCounts {
     pub dropped_writes: u64,
     pub misdirected_writes: u64,
     pub flipped_bits: u64,
+    pub panics: u64,
 }
 
 /// A simulated disk. Clones are the same disk.
@@ -252,11 +255,11 @@ impl State {
     fn strike(&mut self, call: Call, operation: Operation, path: &Path) -> Result<Verdict> {
         self.call_count += 1;
         let mut verdict = Verdict::Proceed;
-        let mut fails = false;
+        let (mut fails, mut panics) = (false, false);
         let counts = &mut self.counts;
         self.faults.retain_mut(|fault| {
             let (counted, left) = match fault {
-                Fault::FailCall(left) => (true, left),
+                Fault::FailCall(left) | Fault::PanicCall(left) => (true, left),
                 Fault::FailRead(left) => (call == Call::Read, left),
                 Fault::FailWrite(left)
                 | Fault::DropWrite(left)
@@ -272,6 +275,7 @@ impl State {
                 return true;
             }
             match fault {
+                Fault::PanicCall(_) => panics = true,
                 Fault::DropWrite(_) => {
                     counts.dropped_writes += 1;
                     verdict = Verdict::Pretend;
@@ -284,6 +288,10 @@ impl State {
             }
             false
         });
+        if panics {
+            counts.panics += 1;
+            panic!("planted");
+        }
         if !fails {
             return Ok(verdict);
         }
