@@ -4,19 +4,23 @@
 //! over whole vectors; parts that are reached by some rows only (the later operands of AND, OR, CASE, COALESCE) run under a narrower
 //! mask, so that they raise for no other row (E4).
 
+mod array;
+mod compiled;
+
 use crate::build::Layout;
-use crate::context::{Jit, State, SubplanResult};
+use crate::context::{State, SubplanResult};
+use array::{any_all, array_cast, make_array, slice, subscript};
+use compiled::{Compiled, is_large};
 use damask_functions::{KernelContext, ScalarFunction};
-use damask_jit::{Group, OPERATIONS_MIN, Outcome, ROWS_MIN};
+use damask_jit::{Group, OPERATIONS_MIN};
 use damask_planner::expr::{ColumnId, Expr, ExprKind};
 use damask_planner::physical::PlanId;
-use damask_types::array::ArrayValue;
 use damask_types::format::{parse_text, to_text};
 use damask_types::{
     Batch, Error, Mask, Result, SqlState, SqlType, TypeId, Value, Vector, VectorBuilder,
 };
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 /// An expression ready to run.
 #[derive(Debug)]
@@ -70,16 +74,6 @@ enum Node {
     Raise(Arc<Error>),
     /// A part that is worth machine code once many rows have come.
     Compiled(Box<Compiled>),
-}
-
-/// The two forms of a compiled part.
-#[derive(Debug)]
-struct Compiled {
-    group: Group,
-    inputs: Vec<Eval>,
-    interpreted: Eval,
-    /// Whether it has been counted among the statement's functions.
-    is_counted: AtomicBool,
 }
 
 impl Eval {
@@ -425,109 +419,6 @@ impl Eval {
     }
 }
 
-/// Whether an expression may have enough operations to be compiled: a cheap look that short statements can afford.
-fn is_large(expr: &Expr) -> bool {
-    fn weigh(expr: &Expr, left: &mut usize, depth: usize) {
-        let mut down = |exprs: &[Expr]| {
-            for expr in exprs {
-                if *left > 0 && depth < OPERATIONS_MIN {
-                    weigh(expr, left, depth + 1);
-                }
-            }
-        };
-        match &expr.kind {
-            ExprKind::Call { args, .. } | ExprKind::MinMax { args, .. } => down(args),
-            ExprKind::And(parts) | ExprKind::Or(parts) | ExprKind::Coalesce(parts) => down(parts),
-            ExprKind::Not(arg)
-            | ExprKind::Retype(arg)
-            | ExprKind::IsNull { arg, .. }
-            | ExprKind::IsBool { arg, .. } => down(std::slice::from_ref(arg)),
-            ExprKind::IsDistinct { lhs, rhs, .. } | ExprKind::NullIf { lhs, rhs, .. } => {
-                down(std::slice::from_ref(lhs));
-                down(std::slice::from_ref(rhs));
-            }
-            // Several operations in one; the group counts them.
-            ExprKind::Case { .. } | ExprKind::AnyAll { .. } => *left = 0,
-            _ => return,
-        }
-        *left = left.saturating_sub(1);
-    }
-    let mut left = OPERATIONS_MIN;
-    weigh(expr, &mut left, 0);
-    left == 0
-}
-
-impl Compiled {
-    fn eval(&self, input: &Input<'_>, active: &Mask, state: &mut State<'_>) -> Result<Vector> {
-        let rows_min = match state.ctx.jit {
-            Jit::Off => u64::MAX,
-            Jit::On => ROWS_MIN,
-            Jit::Force | Jit::Verify => 0,
-        };
-        let rows = input.rows();
-        if state.ctx.jit == Jit::Off || !self.group.is_due(rows, rows_min) {
-            return self.interpreted.eval(input, active, state);
-        }
-        let inputs = self
-            .inputs
-            .iter()
-            .map(|part| part.eval(input, active, state))
-            .collect::<Result<Vec<_>>>()?;
-        match self.group.run(&inputs, rows, active, rows_min) {
-            Outcome::Interpret => {
-                state.run.jit.tiles_interpreted += 1;
-                self.interpreted.eval(input, active, state)
-            }
-            Outcome::Done(vector) => {
-                state.run.jit.tiles += 1;
-                if !self.is_counted.swap(true, Ordering::Relaxed) {
-                    state.run.jit.functions += 1;
-                }
-                if state.ctx.jit == Jit::Verify {
-                    self.verify(&vector, input, active, state)?;
-                }
-                Ok(vector)
-            }
-        }
-    }
-
-    /// Compares with the interpreter.
-    fn verify(
-        &self,
-        compiled: &Vector,
-        input: &Input<'_>,
-        active: &Mask,
-        state: &mut State<'_>,
-    ) -> Result<()> {
-        let report = |what: String| {
-            Err(Error::new(SqlState::INTERNAL_ERROR, "compiled code differs from the interpreter")
-                .detail(what))
-        };
-        let interpreted = match self.interpreted.eval(input, active, state) {
-            Ok(vector) => vector,
-            Err(error) => return report(format!("The interpreter raises: {error}.")),
-        };
-        for row in active.iter() {
-            let (got, wanted) = (compiled.value(row), interpreted.value(row));
-            if !is_same(&got, &wanted) {
-                return report(format!("Row {row} of a tile is {got:?}, not {wanted:?}."));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Equal bit for bit, but any NaN is like any other.
-fn is_same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Float8(a), Value::Float8(b)) => {
-            a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
-        }
-        (Value::Numeric(a), Value::Numeric(b)) => a.scale() == b.scale() && a == b,
-        (a, b) => a == b,
-    }
-}
-
 /// What an expression reads.
 struct Input<'a> {
     batch: &'a Batch,
@@ -707,167 +598,6 @@ fn is_reg(ty: TypeId) -> bool {
             | TypeId::RegConfig
             | TypeId::RegDictionary
     )
-}
-
-fn array_cast(
-    arrays: &Vector,
-    element: &Eval,
-    ty: TypeId,
-    active: &Mask,
-    state: &mut State<'_>,
-) -> Result<Vector> {
-    let target = ty.element().unwrap_or(TypeId::Text);
-    by_row(ty, arrays.rows(), active, |row| {
-        let Value::Array(array) = arrays.value(row) else {
-            return Ok(Value::Null);
-        };
-        let mut values = Vec::with_capacity(array.values.len());
-        for chunk in array.values.chunks(damask_types::TILE_ROWS) {
-            let vector = Vector::from_values(array.element, chunk);
-            let batch = Batch::new(vec![], chunk.len());
-            let input = Input { batch: &batch, element: Some(vector) };
-            let converted = element.eval(&input, &Mask::first(chunk.len()), state)?;
-            values.extend((0..chunk.len()).map(|i| converted.value(i)));
-        }
-        Ok(ArrayValue { element: target, dims: array.dims.clone(), values }.into())
-    })
-}
-
-fn any_all(
-    lhs: &Vector,
-    function: &'static ScalarFunction,
-    arrays: &Vector,
-    is_all: bool,
-    active: &Mask,
-    state: &mut State<'_>,
-) -> Result<Vector> {
-    let rows = lhs.rows();
-    // One array for all rows: compare the whole vector with each element in turn.
-    if arrays.is_const() {
-        let Value::Array(array) = arrays.value(0) else {
-            return Ok(Vector::nulls(TypeId::Bool, rows));
-        };
-        let (mut decided, mut unknown) = (Mask::NONE, Mask::NONE);
-        for item in &array.values {
-            let left = active.and_not(&decided);
-            if left.is_empty() {
-                break;
-            }
-            let item = Vector::constant(array.element, item, rows);
-            let result =
-                call(function, &[lhs.clone(), item], TypeId::Bool.into(), rows, &left, state)?;
-            let (valid, is_true) = (result.valid_rows(), result.true_rows());
-            let hit = if is_all { valid.and_not(&is_true) } else { is_true };
-            decided = decided.or(&hit.and(&left));
-            unknown = unknown.or(&left.and_not(&valid));
-        }
-        let all = Mask::first(rows);
-        let valid = all.and_not(&unknown.and_not(&decided));
-        return Ok(bools(rows, if is_all { all.and_not(&decided) } else { decided }, valid));
-    }
-    by_row(TypeId::Bool, rows, active, |row| {
-        let Value::Array(array) = arrays.value(row) else {
-            return Ok(Value::Null);
-        };
-        let mut unknown = false;
-        for chunk in array.values.chunks(damask_types::TILE_ROWS) {
-            let items = Vector::from_values(array.element, chunk);
-            let left = Vector::constant(lhs.ty, &lhs.value(row), chunk.len());
-            let mask = Mask::first(chunk.len());
-            let result =
-                call(function, &[left, items], TypeId::Bool.into(), chunk.len(), &mask, state)?;
-            let (valid, is_true) = (result.valid_rows(), result.true_rows());
-            let hit = if is_all { valid.and_not(&is_true) } else { is_true };
-            if !hit.is_empty() {
-                return Ok(Value::Bool(!is_all));
-            }
-            unknown |= valid != mask;
-        }
-        Ok(if unknown { Value::Null } else { Value::Bool(is_all) })
-    })
-}
-
-/// ARRAY[...]: of arrays, one more dimension.
-fn make_array(element: TypeId, values: Vec<Value>) -> Result<Value> {
-    if !values.iter().any(|value| matches!(value, Value::Array(_))) {
-        return Ok(Value::array(element, values));
-    }
-    let mismatch = || {
-        Error::new(
-            SqlState::ARRAY_SUBSCRIPT_ERROR,
-            "multidimensional arrays must have array expressions with matching dimensions",
-        )
-    };
-    let mut dims: Option<Vec<(i32, i32)>> = None;
-    let mut all = vec![];
-    let count = values.len() as i32;
-    for value in values {
-        let Value::Array(array) = value else {
-            return Err(mismatch());
-        };
-        if *dims.get_or_insert_with(|| array.dims.clone()) != array.dims {
-            return Err(mismatch());
-        }
-        all.extend(array.values.iter().cloned());
-    }
-    let inner = dims.unwrap_or_default();
-    if inner.is_empty() {
-        return Ok(Value::array(element, vec![]));
-    }
-    let mut dims = vec![(count, 1)];
-    dims.extend(inner);
-    Ok(ArrayValue { element, dims, values: all }.into())
-}
-
-/// An element; null outside, for null subscripts, and for a wrong number of them.
-fn subscript(array: &Value, subscripts: impl Iterator<Item = Option<i64>>) -> Value {
-    let Value::Array(array) = array else {
-        return Value::Null;
-    };
-    let mut place = 0_usize;
-    let mut dims = array.dims.iter();
-    for subscript in subscripts {
-        let (Some(subscript), Some(&(len, lower))) = (subscript, dims.next()) else {
-            return Value::Null;
-        };
-        let offset = subscript - i64::from(lower);
-        if offset < 0 || offset >= i64::from(len) {
-            return Value::Null;
-        }
-        place = place * len as usize + offset as usize;
-    }
-    if dims.next().is_some() {
-        return Value::Null;
-    }
-    array.values.get(place).cloned().unwrap_or(Value::Null)
-}
-
-/// A slice of the first dimension, with lower bound 1.
-fn slice(array: &Value, lower: Option<Value>, upper: Option<Value>) -> Value {
-    let Value::Array(array) = array else {
-        return Value::Null;
-    };
-    let Some(&(len, base)) = array.dims.first() else {
-        return Value::array(array.element, vec![]);
-    };
-    let bound = |bound: Option<Value>, default: i64| match bound {
-        None => Some(default),
-        Some(value) => value.as_i64(),
-    };
-    let last = i64::from(base) + i64::from(len) - 1;
-    let (Some(from), Some(to)) = (bound(lower, base.into()), bound(upper, last)) else {
-        return Value::Null;
-    };
-    let (from, to) = (from.max(base.into()), to.min(last));
-    if from > to {
-        return Value::array(array.element, vec![]);
-    }
-    let stride: usize = array.dims[1..].iter().map(|dim| dim.0 as usize).product();
-    let start = (from - i64::from(base)) as usize * stride;
-    let end = (to - i64::from(base) + 1) as usize * stride;
-    let mut dims = vec![((to - from + 1) as i32, 1)];
-    dims.extend(array.dims[1..].iter().map(|dim| (dim.0, 1)));
-    ArrayValue { element: array.element, dims, values: array.values[start..end].to_vec() }.into()
 }
 
 /// IS NULL of a record: every field is null; IS NOT NULL: none is.
