@@ -158,7 +158,7 @@ fn build_plain(plan: &Plan, id: PlanId, state: &mut State<'_>) -> Result<Box<dyn
         }
         physical::Operator::Sort { input, keys } => {
             let layout = of(*input);
-            Box::new(Sort::new(build(plan, *input, state)?, &layout, keys, types_of(*input)))
+            Box::new(Sort::new(build(plan, *input, state)?, &layout, keys, &types_of(*input)))
         }
         physical::Operator::TopN { input, keys, limit, offset } => {
             let layout = of(*input);
@@ -166,7 +166,7 @@ fn build_plain(plan: &Plan, id: PlanId, state: &mut State<'_>) -> Result<Box<dyn
                 build(plan, *input, state)?,
                 &layout,
                 keys,
-                types_of(*input),
+                &types_of(*input),
                 Eval::new(limit, &Layout::default()),
                 offset.as_ref().map(|offset| Eval::new(offset, &Layout::default())),
             ))

@@ -1,7 +1,7 @@
 //! What an execution is given, and what it carries while it runs.
 
-use crate::operator::Rows;
 use crate::operator::recheck::Pins;
+use crate::spill::spool::Spool;
 use damask_catalog::CatalogSnapshot;
 use damask_catalog::object::Relation;
 use damask_functions::Session;
@@ -75,6 +75,10 @@ pub struct ExecContext {
     pub control: Arc<dyn Control>,
     /// Most bytes that its operators may hold together.
     pub memory_bytes_max: usize,
+    /// Bytes that one operator may hold before it goes on in temporary files (`work_mem`).
+    pub work_mem_bytes: usize,
+    /// The same for one that holds a hash table (`work_mem * hash_mem_multiplier`).
+    pub hash_mem_bytes: usize,
     /// Compilation.
     pub jit: Jit,
     /// Whether time is counted for each node.
@@ -114,7 +118,55 @@ impl Memory {
     pub(crate) fn release(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
+
+    /// Bytes reserved.
+    pub(crate) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Whether so much is reserved that whoever can should hold less.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.used() > self.max - self.max / 4
+    }
 }
+
+/// What one holder has reserved; given back when it is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Grant {
+    bytes: usize,
+    memory: Option<Arc<Memory>>,
+}
+
+impl Grant {
+    /// Reserves up to `bytes` in all; what is more already stays.
+    ///
+    /// # Errors
+    /// 53200.
+    pub(crate) fn grow(&mut self, bytes: usize, memory: &Arc<Memory>) -> Result<()> {
+        if bytes > self.bytes {
+            memory.reserve(bytes - self.bytes)?;
+            self.bytes = bytes;
+            self.memory.get_or_insert_with(|| Arc::clone(memory));
+        }
+        Ok(())
+    }
+
+    /// Gives everything back.
+    pub(crate) fn clear(&mut self) {
+        if let Some(memory) = &self.memory {
+            memory.release(std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// What is smaller than this is not worth a temporary file.
+const SPILL_BYTES_MIN: usize = 256 << 10;
 
 /// State of an execution that all its operators share.
 pub(crate) struct Run {
@@ -125,7 +177,7 @@ pub(crate) struct Run {
     /// Results of subplans that have run.
     pub(crate) subplans: HashMap<PlanId, Arc<SubplanResult>>,
     /// Rows of shared nodes that have run.
-    pub(crate) shared: HashMap<PlanId, Arc<Rows>>,
+    pub(crate) shared: HashMap<PlanId, Arc<Spool>>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) affected: u64,
     /// What the scans of some tables give while a row is tried again; see [`crate::operator::recheck`].
@@ -149,6 +201,12 @@ pub(crate) struct State<'a> {
 }
 
 impl State<'_> {
+    /// Whether an operator that holds `bytes` should go on in temporary files: it is above its soft limit, or the whole statement
+    /// is near its hard one and this is no trifle.
+    pub(crate) fn should_spill(&self, bytes: usize, limit: usize) -> bool {
+        bytes > limit || bytes > SPILL_BYTES_MIN && self.run.memory.is_tight()
+    }
+
     /// Cancel and timeouts (E2).
     pub(crate) fn check(&self) -> Result<()> {
         self.ctx.control.check()

@@ -161,6 +161,14 @@ impl Eval {
         self.eval(&Input { batch, element: None }, active, state)
     }
 
+    /// The place of the input's column that it is, if it is no more than that.
+    pub(crate) fn as_column(&self) -> Option<usize> {
+        match self.node {
+            Node::Column(position) => Some(position),
+            _ => None,
+        }
+    }
+
     /// Its value without any input.
     pub(crate) fn value(&self, state: &mut State<'_>) -> Result<Value> {
         let batch = Batch::new(vec![], 1);

@@ -21,6 +21,44 @@ pub struct NodeStats {
     pub time: Duration,
     /// Time until its first row, over all loops.
     pub first: Duration,
+    /// What it held in memory and on disk.
+    pub note: NodeNote,
+}
+
+/// How a node sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SortMethod {
+    /// Everything in memory.
+    Quicksort,
+    /// Only the first rows were kept.
+    TopN,
+    /// Sorted runs on disk were merged.
+    ExternalMerge,
+}
+
+/// What a node held in memory and on disk: the most of all its loops.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeNote {
+    /// Of a node that sorts.
+    pub sort: Option<SortMethod>,
+    /// Of a node with a hash table: how many parts its rows were worked on in, 1 if all fitted.
+    pub batches: u64,
+    /// Buckets of its hash table.
+    pub buckets: u64,
+    /// Most bytes in memory.
+    pub memory_bytes: u64,
+    /// Most bytes on disk.
+    pub disk_bytes: u64,
+}
+
+impl NodeNote {
+    /// Takes in how a sort went that would have been by `method` in memory.
+    pub(crate) fn sorted(&mut self, method: SortMethod, memory_bytes: u64, disk_bytes: u64) {
+        self.memory_bytes = self.memory_bytes.max(memory_bytes);
+        self.disk_bytes = self.disk_bytes.max(disk_bytes);
+        let is_external = self.disk_bytes > 0;
+        self.sort = Some(if is_external { SortMethod::ExternalMerge } else { method });
+    }
 }
 
 /// What compiled expressions did in an execution.
@@ -116,6 +154,11 @@ impl Execution {
     /// What compiled expressions did so far.
     pub fn jit_stats(&self) -> JitStats {
         self.run.jit
+    }
+
+    /// Bytes that its operators hold now.
+    pub fn memory_bytes(&self) -> usize {
+        self.run.memory.used()
     }
 
     /// The plan.

@@ -7,7 +7,8 @@
 //! - E1: an operator's state is a plain struct; between two calls of `next` nothing is held but memory and a read view, so an
 //!   execution can pause for ever (portals, cursors) and be dropped at any point.
 //! - E2: every loop over tiles calls [`context::Control::check`], so cancel and timeouts act within one tile.
-//! - E3: memory is reserved with the control before it grows; what cannot be reserved is 53200.
+//! - E3: memory is reserved with the control before it grows; an operator above its soft limit goes on in temporary files
+//!   ([`spill`]), and what cannot be reserved is 53200.
 //! - E4: an expression raises only for rows that reach it (see [`eval`]).
 
 pub(crate) mod build;
@@ -16,7 +17,9 @@ pub(crate) mod eval;
 pub mod execution;
 pub(crate) mod hash;
 pub(crate) mod operator;
+pub(crate) mod order;
+pub(crate) mod spill;
 pub(crate) mod store;
 
 pub use context::{Control, ExecContext, NoControl, SystemRows};
-pub use execution::{Execution, JitStats, NodeStats};
+pub use execution::{Execution, JitStats, NodeNote, NodeStats, SortMethod};

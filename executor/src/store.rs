@@ -15,6 +15,8 @@ pub(crate) struct Column {
     /// One bit a row; empty until a null comes.
     validity: Vec<u64>,
     data: Data,
+    /// About what boxed values take outside of the column.
+    heap_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -53,7 +55,7 @@ impl Column {
             P::Bytes => Data::Bytes(Strings::default()),
             P::Boxed => Data::Boxed(vec![]),
         };
-        Self { ty, len: 0, validity: vec![], data }
+        Self { ty, len: 0, validity: vec![], data, heap_bytes: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -64,6 +66,11 @@ impl Column {
     #[inline]
     pub(crate) fn is_null(&self, row: usize) -> bool {
         !self.validity.is_empty() && self.validity[row / 64] >> (row % 64) & 1 == 0
+    }
+
+    /// Whether any row is null.
+    pub(crate) fn has_null(&self) -> bool {
+        !self.validity.is_empty()
     }
 
     fn mark_valid(&mut self, row: usize) {
@@ -116,6 +123,7 @@ impl Column {
             (Data::Uuid(out), VectorData::Uuid(v)) => out.extend(rows.iter().map(|r| v[at(r)])),
             (Data::Boxed(out), VectorData::Boxed(v)) => {
                 out.extend(rows.iter().map(|r| v[at(r)].clone()));
+                self.heap_bytes += rows.iter().map(|r| heap_bytes(&v[at(r)])).sum::<usize>();
             }
             (Data::Bytes(out), VectorData::Bytes(v)) => out.append(v, rows, at),
             (Data::Decimal64(scale, out), VectorData::Decimal64 { scale: new, values })
@@ -191,9 +199,9 @@ impl Column {
             Data::Interval(_) | Data::Uuid(_) => 16,
             Data::Bytes(strings) => return strings.bytes(),
             Data::Numeric(_) => size_of::<Numeric>(),
-            Data::Boxed(_) => 64,
+            Data::Boxed(_) => size_of::<Value>(),
         };
-        self.len * width
+        self.len * width + self.heap_bytes
     }
 
     /// The integers of an integer, date or time column.
@@ -228,6 +236,26 @@ impl Column {
     /// The value of a row.
     pub(crate) fn value(&self, row: usize) -> Value {
         self.gather(&[row as u32]).value(0)
+    }
+}
+
+/// About what a value takes besides itself. Shared parts are counted wherever they are met.
+fn heap_bytes(value: &Value) -> usize {
+    let of = |values: &mut dyn Iterator<Item = &Value>| {
+        // One level: an array's elements are flat, and a record within a record is rare.
+        let one = |value: &Value| match value {
+            Value::Text(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        };
+        values.map(|value| size_of::<Value>() + one(value)).sum::<usize>()
+    };
+    match value {
+        Value::Array(array) => 64 + of(&mut array.values.iter()),
+        Value::Record(fields) => 16 + of(&mut fields.iter().map(|(_, value)| value)),
+        Value::Text(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        _ => 0,
     }
 }
 
@@ -342,6 +370,12 @@ impl Store {
         Batch::new(columns, rows.len())
     }
 
+    /// The same, of the first `width` columns alone.
+    pub(crate) fn gather_first(&self, width: usize, rows: &[u32]) -> Batch {
+        let columns = self.columns[..width].iter().map(|column| column.gather(rows)).collect();
+        Batch::new(columns, rows.len())
+    }
+
     /// Rows `from..` as a batch of at most a tile.
     pub(crate) fn tile(&self, from: usize) -> Batch {
         let to = (from + TILE_ROWS).min(self.rows);
@@ -351,6 +385,11 @@ impl Store {
 
     pub(crate) fn bytes(&self) -> usize {
         self.columns.iter().map(Column::bytes).sum()
+    }
+
+    /// Forgets the rows.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new(self.columns.iter().map(|column| column.ty));
     }
 }
 

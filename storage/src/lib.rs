@@ -25,6 +25,7 @@ mod root;
 pub mod row;
 pub mod store;
 mod superblock;
+pub mod temp;
 #[cfg(test)]
 mod testing;
 pub mod tree;
@@ -35,4 +36,5 @@ pub use log::{Frames, Log};
 pub use page::{PageId, PageKind, TreeId};
 pub use pool::{PageRead, PageWrite, Pool};
 pub use store::{Recovered, Store, StoreOptions, TreeDescriptor, VerifyReport};
+pub use temp::{TempBlock, TempFile, TempFolder, TempStats};
 pub use vfs::{OpenOptions, Vfs, VfsFile};

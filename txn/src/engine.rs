@@ -17,7 +17,8 @@ use crate::sequence::Sequences;
 use crate::version::{HeapId, VersionTable, stripe};
 use crate::wait::WaitGraph;
 use crate::{Durability, IsolationLevel, SequenceSpec, SequenceState, Table, Txn};
-use damask_storage::{Env, Store, StoreOptions, TreeId};
+use damask_storage::vfs::MemoryVfs;
+use damask_storage::{Env, Store, StoreOptions, TempFolder, TreeId, Vfs};
 use damask_types::{Error, Lsn, RelId, Result, RowId, SqlState, Timestamp, TxnId};
 use hashbrown::HashMap;
 use parking_lot::{Mutex, MutexGuard};
@@ -118,6 +119,7 @@ pub(crate) struct Counters {
 pub struct Engine {
     pub(crate) store: Store,
     pub(crate) options: EngineOptions,
+    temp: Arc<TempFolder>,
     pub(crate) in_memory: bool,
     is_new: bool,
     pub(crate) gate: Gate,
@@ -211,12 +213,17 @@ impl Engine {
             log_segment_bytes: options.log_segment_bytes,
             create: options.create,
         };
-        let (store, recovered) = Store::open(env, path, store_options)?;
         let in_memory = matches!(location, Location::Memory);
+        let temp_vfs: Arc<dyn Vfs> =
+            if in_memory { Arc::new(MemoryVfs::default()) } else { Arc::clone(&env.vfs) };
+        let (store, recovered) = Store::open(env, path, store_options)?;
+        // After the store, whose lock says that no other process has files there.
+        let temp = TempFolder::open(temp_vfs, path)?;
         let stop = Arc::<Stop>::default();
         let mut engine = Self {
             store,
             options,
+            temp,
             in_memory,
             is_new: false,
             gate: Gate::new(Arc::clone(&stop)),
@@ -249,6 +256,11 @@ impl Engine {
     /// Whether `open` created the database, so that nothing is in it.
     pub fn is_new(&self) -> bool {
         self.is_new
+    }
+
+    /// Where statements put what does not fit in memory.
+    pub fn temp_folder(&self) -> &Arc<TempFolder> {
+        &self.temp
     }
 
     /// Begins a transaction.

@@ -51,6 +51,8 @@ pub mod table;
 
 /// What [`Engine::open`] takes the clock, the disk and chance from.
 pub use damask_storage::env::Env;
+/// Where statements put what does not fit in memory.
+pub use damask_storage::temp::{TempBlock, TempFile, TempFolder, TempStats};
 pub use engine::{Engine, EngineOptions, Location, Metrics, VerifyReport};
 pub use interrupt::{Interrupt, NoInterrupt};
 pub use isolation::{IsolationLevel, ReadView};

@@ -183,6 +183,8 @@ impl Session {
             system: Arc::clone(env) as _,
             control: Arc::clone(&self.state.backend) as _,
             memory_bytes_max: self.database.shared.options.query_memory_bytes,
+            work_mem_bytes: env.effective.work_mem_bytes,
+            hash_mem_bytes: env.effective.hash_mem_bytes,
             jit: match env.effective.jit {
                 super::settings::Jit::Off => ExecJit::Off,
                 super::settings::Jit::On => ExecJit::On,

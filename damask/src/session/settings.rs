@@ -23,6 +23,10 @@ pub(crate) struct Effective {
     pub(crate) idle_in_transaction_timeout: Option<Duration>,
     pub(crate) idle_session_timeout: Option<Duration>,
     pub(crate) jit: Jit,
+    /// `work_mem` in bytes.
+    pub(crate) work_mem_bytes: usize,
+    /// `work_mem * hash_mem_multiplier` in bytes.
+    pub(crate) hash_mem_bytes: usize,
     /// Smallest level of notices the client is sent.
     pub(crate) client_min_messages: Level,
     /// `synchronous_commit`: there are no standbys, so every value but `off` waits for the flush here.
@@ -513,8 +517,12 @@ fn effective(raw: &dyn Fn(&str) -> String) -> Result<Effective> {
         bytea_hex: raw("bytea_output") == "hex",
         time_zone: time_zone(&raw("TimeZone")).ok_or_else(|| invalid("TimeZone"))?,
     };
+    let work_mem_bytes = raw("work_mem").parse::<usize>().unwrap_or(64) << 10;
+    let multiplier: f64 = raw("hash_mem_multiplier").parse().unwrap_or(1.0);
     Ok(Effective {
         format,
+        work_mem_bytes,
+        hash_mem_bytes: (work_mem_bytes as f64 * multiplier) as usize,
         search_path: split_names(&raw("search_path"))
             .ok_or_else(|| invalid("search_path").detail("List syntax is invalid."))?,
         statement_timeout: millis("statement_timeout"),

@@ -4,12 +4,12 @@
 //! row. DISTINCT keeps, for each call, the pairs of group and arguments seen so far; ORDER BY inside a call keeps the rows until the
 //! end and feeds them in order.
 
-use super::sort::Order;
 use super::{Operator, Rows};
 use crate::build::Layout;
-use crate::context::State;
+use crate::context::{Grant, State};
 use crate::eval::Eval;
 use crate::hash::{Chains, equal, hash_rows};
+use crate::order::Order;
 use damask_functions::aggregate::Accumulator;
 use damask_planner::expr::Expr;
 use damask_planner::physical::{AggregateCall, AggregateStrategy};
@@ -20,12 +20,17 @@ pub(crate) struct Groups {
     keys: Rows,
     chains: Chains,
     hashes: Vec<u64>,
-    reserved: usize,
+    grant: Grant,
 }
 
 impl Groups {
     pub(crate) fn new(types: &[TypeId]) -> Self {
-        Self { keys: Rows::new(types), chains: Chains::default(), hashes: vec![], reserved: 0 }
+        Self {
+            keys: Rows::new(types),
+            chains: Chains::default(),
+            hashes: vec![],
+            grant: Grant::default(),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -75,11 +80,7 @@ impl Groups {
         }
         if !fresh.is_empty() {
             self.keys.account(&state.run.memory)?;
-            let bytes = self.chains.bytes();
-            if bytes > self.reserved {
-                state.run.memory.reserve(bytes - self.reserved)?;
-                self.reserved = bytes;
-            }
+            self.grant.grow(self.chains.bytes(), &state.run.memory)?;
         }
         Ok(())
     }
@@ -199,7 +200,8 @@ impl Call {
             return Ok(());
         };
         let store = &rows.store;
-        let sorted = order.sort(&store.columns[1..=keys.len()], store.len());
+        let columns: Vec<_> = store.columns[1..=keys.len()].iter().collect();
+        let sorted = order.sort(&columns, store.len());
         for chunk in sorted.chunks(TILE_ROWS) {
             let batch = store.gather(chunk);
             let groups: Vec<u32> = (0..chunk.len())
@@ -235,7 +237,7 @@ pub(crate) struct Aggregate {
     strategy: AggregateStrategy,
     groups: Option<Groups>,
     at: usize,
-    reserved: usize,
+    grant: Grant,
 }
 
 impl Aggregate {
@@ -254,7 +256,7 @@ impl Aggregate {
             strategy,
             groups: None,
             at: 0,
-            reserved: 0,
+            grant: Grant::default(),
         }
     }
 
@@ -281,10 +283,7 @@ impl Aggregate {
                 call.update(&batch, Some(&numbers), groups.len(), state)?;
             }
             let bytes: usize = self.calls.iter().map(|call| call.accumulator.bytes()).sum();
-            if bytes > self.reserved {
-                state.run.memory.reserve(bytes - self.reserved)?;
-                self.reserved = bytes;
-            }
+            self.grant.grow(bytes, &state.run.memory)?;
         }
         let count = if is_plain { 1 } else { groups.len() };
         for call in &mut self.calls {
@@ -320,6 +319,7 @@ impl Operator for Aggregate {
 
     fn rewind(&mut self) {
         (self.groups, self.at) = (None, 0);
+        self.grant.clear();
         for call in &mut self.calls {
             call.reset();
         }

@@ -2,7 +2,7 @@
 
 use super::simple::apply_predicates;
 use super::{Operator, Rows};
-use crate::context::State;
+use crate::context::{Grant, State};
 use crate::eval::Eval;
 use crate::hash::{Chains, equal, hash_rows, not_null_rows};
 use crate::store::NO_ROW;
@@ -33,6 +33,7 @@ struct Table {
     rows: Rows,
     keys: Rows,
     chains: Chains,
+    grant: Grant,
     /// Row of `rows` for each row of `keys` (rows with null keys are not among the keys).
     sources: Vec<u32>,
     /// Which rows have met a match (right and full joins).
@@ -106,13 +107,13 @@ impl HashJoin {
             rows: Rows::new(&self.right_types),
             keys: Rows::new(&self.key_types),
             chains: Chains::default(),
+            grant: Grant::default(),
             sources: vec![],
             matched: vec![],
             has_null: false,
             all_keys: Rows::new(&self.key_types),
             null_rows: vec![],
         };
-        let mut reserved = 0;
         while let Some(batch) = self.right.next(state)? {
             state.check()?;
             let batch = batch.compact();
@@ -139,11 +140,7 @@ impl HashJoin {
             let rows: Vec<u32> = usable.iter().map(|row| row as u32).collect();
             table.keys.store.append(&keys, &rows);
             table.keys.account(&state.run.memory)?;
-            let bytes = table.chains.bytes();
-            if bytes > reserved {
-                state.run.memory.reserve(bytes - reserved)?;
-                reserved = bytes;
-            }
+            table.grant.grow(table.chains.bytes(), &state.run.memory)?;
         }
         if keeps_unmatched {
             table.matched = vec![false; table.rows.store.len()];

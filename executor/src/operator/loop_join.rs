@@ -1,11 +1,12 @@
 //! Joins by any condition: each left row meets every right row, kept in memory or made anew.
 
+use super::Operator;
 use super::simple::apply_predicates;
-use super::{Operator, Rows};
 use crate::build::Layout;
 use crate::context::State;
 use crate::eval::Eval;
-use crate::store::{NO_ROW, Store};
+use crate::spill::spool::{Spool, SpoolPlace};
+use crate::store::Store;
 use damask_planner::expr::ColumnId;
 use damask_planner::physical::JoinKind;
 use damask_types::{Batch, Error, Mask, Result, SqlState, TILE_ROWS, TypeId, Value, Vector};
@@ -15,7 +16,7 @@ pub(crate) struct Inner {
     operator: Box<dyn Operator>,
     /// Columns of the left row that the right side reads as outer ones; `None` if it reads none and is kept.
     outer: Option<Vec<ColumnId>>,
-    kept: Option<Rows>,
+    kept: Option<Spool>,
 }
 
 impl Inner {
@@ -42,7 +43,8 @@ pub(crate) struct LoopJoin {
     current: Option<Current>,
     /// Right rows that have met a match (right and full joins), and where giving the rest stands.
     matched: Vec<bool>,
-    rest: Option<usize>,
+    rest: Option<SpoolPlace>,
+    /// Rows that are found but not given yet: less than two tiles.
     out: Store,
 }
 
@@ -57,7 +59,7 @@ struct RowState {
     row: usize,
     constants: Vec<Vector>,
     /// Where in the kept rows it stands.
-    at: usize,
+    at: SpoolPlace,
     has_match: bool,
     has_unknown: bool,
 }
@@ -97,32 +99,43 @@ impl LoopJoin {
         Store::new(types)
     }
 
-    /// Begins the next left row; `false` at the end of the left side.
-    fn next_row(&mut self, state: &mut State<'_>) -> Result<bool> {
+    /// Sets the outer columns that the right side reads.
+    fn set_outer(&self, row: usize, state: &mut State<'_>) {
+        if let (Some(outer), Some(current)) = (&self.inner.outer, &self.current) {
+            for (id, column) in outer.iter().zip(&current.batch.columns) {
+                state.run.outer.insert(*id, column.value(row));
+            }
+        }
+    }
+
+    /// The left row that is not through, or the next one; `None` at the end of the left side.
+    fn next_row(&mut self, state: &mut State<'_>) -> Result<Option<RowState>> {
         loop {
-            if let Some(current) = &mut self.current
-                && let Some(row) = current.rows.next()
-            {
-                if let Some(outer) = &self.inner.outer {
-                    for (id, column) in outer.iter().zip(&current.batch.columns) {
-                        state.run.outer.insert(*id, column.value(row));
-                    }
+            if let Some(row) = self.current.as_mut().and_then(|current| current.row.take()) {
+                // Somebody else may have run the same plan meanwhile (see [`super::recheck`]).
+                self.set_outer(row.row, state);
+                return Ok(Some(row));
+            }
+            if let Some(row) = self.current.as_mut().and_then(|current| current.rows.next()) {
+                self.set_outer(row, state);
+                if self.inner.outer.is_some() {
                     self.inner.operator.rewind();
                 }
+                let Some(current) = &self.current else { return Ok(None) };
                 let constants = current
                     .batch
                     .columns
                     .iter()
                     .map(|column| column.gather(&[row as u32]))
                     .collect();
-                current.row =
-                    Some(RowState { row, constants, at: 0, has_match: false, has_unknown: false });
-                return Ok(true);
+                let at = SpoolPlace::default();
+                let (has_match, has_unknown) = (false, false);
+                return Ok(Some(RowState { row, constants, at, has_match, has_unknown }));
             }
             state.check()?;
             let Some(batch) = self.left.next(state)? else {
                 self.current = None;
-                return Ok(false);
+                return Ok(None);
             };
             let rows: Vec<usize> = batch.active().iter().collect();
             self.current = Some(Current { batch, rows: rows.into_iter(), row: None });
@@ -132,20 +145,13 @@ impl LoopJoin {
     /// The next right rows for the present left row, and the number of the first among the kept ones.
     fn next_right(
         &mut self,
-        at: &mut usize,
+        at: &mut SpoolPlace,
         state: &mut State<'_>,
     ) -> Result<Option<(Batch, usize)>> {
         if self.inner.outer.is_some() {
             return Ok(self.inner.operator.next(state)?.map(|batch| (batch.compact(), 0)));
         }
-        let kept = self.inner.kept.as_ref().expect("the right side was read before");
-        if *at >= kept.store.len() {
-            return Ok(None);
-        }
-        let from = *at;
-        let batch = kept.store.tile(from);
-        *at += batch.rows();
-        Ok(Some((batch, from)))
+        self.inner.kept.as_ref().expect("the right side was read before").read(at)
     }
 
     /// Whether the rest of the right side can change nothing for this left row.
@@ -157,13 +163,14 @@ impl LoopJoin {
             )
     }
 
-    /// Runs the present left row through the right side.
-    fn run_row(&mut self, mut row: RowState, state: &mut State<'_>) -> Result<()> {
+    /// Runs a left row through the right side; gives it back when a tile has gathered before it is through.
+    fn run_row(&mut self, mut row: RowState, state: &mut State<'_>) -> Result<Option<RowState>> {
         while !self.is_settled(&row) {
             state.check()?;
-            let mut at = row.at;
-            let Some((right, from)) = self.next_right(&mut at, state)? else { break };
-            row.at = at;
+            if self.out.len() >= TILE_ROWS {
+                return Ok(Some(row));
+            }
+            let Some((right, from)) = self.next_right(&mut row.at, state)? else { break };
             let rows = right.rows();
             let repeat = vec![0; rows];
             let mut columns: Vec<Vector> =
@@ -199,7 +206,7 @@ impl LoopJoin {
             }
         }
         self.finish_row(&row);
-        Ok(())
+        Ok(None)
     }
 
     /// Pairs for which the condition is true, and for which it is unknown.
@@ -259,71 +266,65 @@ impl LoopJoin {
     }
 
     /// What has gathered, if it is a tile's worth or `all` is asked for.
-    fn flush(&mut self, all: bool, given: &mut usize) -> Option<Batch> {
-        let waiting = self.out.len() - *given;
-        if waiting == 0 || (!all && waiting < TILE_ROWS) {
+    fn flush(&mut self, all: bool) -> Option<Batch> {
+        if self.out.len() == 0 || !all && self.out.len() < TILE_ROWS {
             return None;
         }
-        let batch = self.out.tile(*given);
-        *given += batch.rows();
+        let empty = Self::empty(self.kind, &self.left_types, &self.right_types);
+        let out = std::mem::replace(&mut self.out, empty);
+        let batch = out.tile(0);
+        if batch.rows() < out.len() {
+            self.out.append_batch(&out.tile(batch.rows()));
+        }
         Some(batch)
     }
 
     /// Right rows without a match.
-    fn unmatched(&mut self) -> Option<Batch> {
-        let kept = self.inner.kept.as_ref()?;
-        let at = self.rest.get_or_insert(0);
-        let mut rows = vec![];
-        while rows.len() < TILE_ROWS && *at < self.matched.len() {
-            if !self.matched[*at] {
-                rows.push(*at as u32);
+    fn unmatched(&mut self) -> Result<Option<Batch>> {
+        let Some(kept) = &self.inner.kept else { return Ok(None) };
+        let place = self.rest.get_or_insert_default();
+        while let Some((right, from)) = kept.read(place)? {
+            let rows = right.rows();
+            let mut columns: Vec<Vector> =
+                self.left_types.iter().map(|&ty| Vector::nulls(ty, rows)).collect();
+            columns.extend(right.columns);
+            let mut batch = Batch::new(columns, rows);
+            batch.select(&Mask::from_fn(rows, |row| !self.matched[from + row]));
+            if batch.selected_count() > 0 {
+                return Ok(Some(batch));
             }
-            *at += 1;
         }
-        if rows.is_empty() {
-            return None;
-        }
-        let mut columns: Vec<Vector> =
-            self.left_types.iter().map(|&ty| Vector::nulls(ty, rows.len())).collect();
-        columns.extend(kept.store.columns.iter().map(|column| column.gather(&rows)));
-        debug_assert!(!rows.contains(&NO_ROW), "rows are of the store");
-        Some(Batch::new(columns, rows.len()))
+        Ok(None)
     }
 }
 
 impl Operator for LoopJoin {
     fn next(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
         if self.inner.outer.is_none() && self.inner.kept.is_none() {
-            let mut kept = Rows::new(&self.right_types);
-            kept.fill(&mut *self.inner.operator, state)?;
+            let kept = Spool::fill(&self.right_types, &mut *self.inner.operator, state)?;
             if matches!(self.kind, JoinKind::Right | JoinKind::Full) {
-                self.matched = vec![false; kept.store.len()];
+                self.matched = vec![false; kept.len()];
             }
             self.inner.kept = Some(kept);
         }
         if self.rest.is_some() {
-            return Ok(self.unmatched());
+            return self.unmatched();
         }
-        // Rows gather over left rows; what one call leaves over is given by the next before anything else.
-        let mut given = 0;
         loop {
-            if let Some(batch) = self.flush(false, &mut given) {
-                self.keep_from(given);
+            // Rows gather over left rows.
+            if let Some(batch) = self.flush(false) {
                 return Ok(Some(batch));
             }
-            if !self.next_row(state)? {
-                break;
+            let Some(row) = self.next_row(state)? else { break };
+            let row = self.run_row(row, state)?;
+            if let Some(current) = &mut self.current {
+                current.row = row;
             }
-            let row = self.current.as_mut().and_then(|current| current.row.take());
-            let row = row.expect("the row was begun above");
-            debug_assert!(row.row < TILE_ROWS, "a row of the tile");
-            self.run_row(row, state)?;
         }
-        if let Some(batch) = self.flush(true, &mut given) {
-            self.keep_from(given);
+        if let Some(batch) = self.flush(true) {
             return Ok(Some(batch));
         }
-        if self.matched.is_empty() { Ok(None) } else { Ok(self.unmatched()) }
+        if self.matched.is_empty() { Ok(None) } else { self.unmatched() }
     }
 
     fn rewind(&mut self) {
@@ -332,19 +333,5 @@ impl Operator for LoopJoin {
         self.out = Self::empty(self.kind, &self.left_types, &self.right_types);
         self.left.rewind();
         self.inner.operator.rewind();
-    }
-}
-
-impl LoopJoin {
-    /// Drops the rows already given.
-    fn keep_from(&mut self, given: usize) {
-        let mut rest = Self::empty(self.kind, &self.left_types, &self.right_types);
-        let mut at = given;
-        while at < self.out.len() {
-            let batch = self.out.tile(at);
-            at += batch.rows();
-            rest.append_batch(&batch);
-        }
-        self.out = rest;
     }
 }

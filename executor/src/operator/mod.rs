@@ -12,7 +12,8 @@ pub(crate) mod set;
 pub(crate) mod simple;
 pub(crate) mod sort;
 
-use crate::context::{Memory, State};
+use crate::context::{Grant, Memory, State};
+use crate::execution::NodeNote;
 use crate::store::Store;
 use damask_planner::physical::PlanId;
 use damask_types::{Batch, Result, TypeId};
@@ -25,19 +26,23 @@ pub(crate) trait Operator: Send {
 
     /// Goes back to the start, for the same input under other outer columns.
     fn rewind(&mut self);
+
+    /// What it used so far, over all loops.
+    fn note(&self) -> NodeNote {
+        NodeNote::default()
+    }
 }
 
 /// Rows kept in memory, accounted for.
 #[derive(Debug)]
 pub(crate) struct Rows {
     pub(crate) store: Store,
-    reserved: usize,
-    memory: Option<Arc<Memory>>,
+    grant: Grant,
 }
 
 impl Rows {
     pub(crate) fn new(types: &[TypeId]) -> Self {
-        Self { store: Store::new(types.iter().copied()), reserved: 0, memory: None }
+        Self { store: Store::new(types.iter().copied()), grant: Grant::default() }
     }
 
     /// Appends the rows of a batch that count.
@@ -50,30 +55,13 @@ impl Rows {
     }
 
     pub(crate) fn account(&mut self, memory: &Arc<Memory>) -> Result<()> {
-        let bytes = self.store.bytes();
-        if bytes > self.reserved {
-            memory.reserve(bytes - self.reserved)?;
-            self.reserved = bytes;
-            self.memory.get_or_insert_with(|| Arc::clone(memory));
-        }
-        Ok(())
+        self.grant.grow(self.store.bytes(), memory)
     }
 
-    /// Takes in every row of an operator.
-    pub(crate) fn fill(&mut self, input: &mut dyn Operator, state: &mut State<'_>) -> Result<()> {
-        while let Some(batch) = input.next(state)? {
-            state.check()?;
-            self.append(&batch, state)?;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Rows {
-    fn drop(&mut self) {
-        if let Some(memory) = &self.memory {
-            memory.release(self.reserved);
-        }
+    /// Forgets the rows and gives their memory back.
+    pub(crate) fn clear(&mut self) {
+        self.store.clear();
+        self.grant.clear();
     }
 }
 
@@ -102,6 +90,7 @@ impl Operator for Instrumented {
             stats.loops += 1;
         }
         stats.time += time;
+        stats.note = self.inner.note();
         if !self.has_row {
             stats.first += time;
         }
@@ -116,5 +105,9 @@ impl Operator for Instrumented {
     fn rewind(&mut self) {
         (self.has_started, self.has_row) = (false, false);
         self.inner.rewind();
+    }
+
+    fn note(&self) -> NodeNote {
+        self.inner.note()
     }
 }

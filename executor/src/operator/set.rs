@@ -1,9 +1,10 @@
 //! UNION ALL, INTERSECT, EXCEPT, and rows that several operators read.
 
+use super::Operator;
 use super::aggregate::Groups;
-use super::{Operator, Rows};
 use crate::build::build;
 use crate::context::State;
+use crate::spill::spool::{Spool, SpoolPlace};
 use damask_planner::physical::{PlanId, SetKind};
 use damask_types::{Batch, Mask, Result, TypeId};
 use std::sync::Arc;
@@ -133,24 +134,22 @@ impl Operator for SetOperation {
 pub(crate) struct Shared {
     source: PlanId,
     types: Vec<TypeId>,
-    rows: Option<Arc<Rows>>,
-    at: usize,
+    rows: Option<Arc<Spool>>,
+    place: SpoolPlace,
 }
 
 impl Shared {
     pub(crate) fn new(source: PlanId, types: Vec<TypeId>) -> Self {
-        Self { source, types, rows: None, at: 0 }
+        Self { source, types, rows: None, place: SpoolPlace::default() }
     }
 
-    fn rows(&self, state: &mut State<'_>) -> Result<Arc<Rows>> {
+    fn rows(&self, state: &mut State<'_>) -> Result<Arc<Spool>> {
         if let Some(rows) = state.run.shared.get(&self.source) {
             return Ok(Arc::clone(rows));
         }
         let plan = Arc::clone(&state.run.plan);
         let mut operator = build(&plan, self.source, state)?;
-        let mut rows = Rows::new(&self.types);
-        rows.fill(&mut *operator, state)?;
-        let rows = Arc::new(rows);
+        let rows = Arc::new(Spool::fill(&self.types, &mut *operator, state)?);
         state.run.shared.insert(self.source, Arc::clone(&rows));
         Ok(rows)
     }
@@ -158,21 +157,15 @@ impl Shared {
 
 impl Operator for Shared {
     fn next(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
-        let rows = match &self.rows {
-            Some(rows) => Arc::clone(rows),
-            None => self.rows(state)?,
-        };
-        self.rows = Some(Arc::clone(&rows));
         state.check()?;
-        if self.at >= rows.store.len() {
-            return Ok(None);
+        if self.rows.is_none() {
+            self.rows = Some(self.rows(state)?);
         }
-        let batch = rows.store.tile(self.at);
-        self.at += batch.rows();
-        Ok(Some(batch))
+        let Some(rows) = &self.rows else { return Ok(None) };
+        Ok(rows.read(&mut self.place)?.map(|(batch, _)| batch))
     }
 
     fn rewind(&mut self) {
-        self.at = 0;
+        self.place.restart();
     }
 }

@@ -3,102 +3,53 @@
 use super::simple::limits;
 use super::{Operator, Rows};
 use crate::build::Layout;
-use crate::context::State;
+use crate::context::{Grant, State};
 use crate::eval::Eval;
-use crate::store::{Column, Store};
+use crate::execution::{NodeNote, SortMethod};
+use crate::order::{Order, pick};
+use crate::spill::sorter::{SortShape, Sorted, Sorter};
 use damask_planner::physical::SortKey;
-use damask_types::compare::compare;
-use damask_types::{Batch, Result, TILE_ROWS, TypeId, Vector};
-use std::cmp::Ordering;
+use damask_types::{Batch, Mask, Result, TILE_ROWS, TypeId};
 
-/// How rows compare: the keys' values stand in columns of their own.
-#[derive(Debug)]
-pub(crate) struct Order {
-    keys: Vec<(bool, bool)>,
+/// Keys to sort by: columns of the input, and what has to be computed and then stands behind them.
+pub(crate) struct Keys {
+    computed: Vec<Eval>,
+    shape: SortShape,
 }
 
-impl Order {
-    pub(crate) fn new(keys: &[SortKey]) -> Self {
-        Self { keys: keys.iter().map(|key| (key.descending, key.nulls_first)).collect() }
-    }
-
-    /// Compares two rows of the key columns.
-    pub(crate) fn compare(&self, columns: &[Column], a: usize, b: usize) -> Ordering {
-        for (column, &(descending, nulls_first)) in columns.iter().zip(&self.keys) {
-            let ordering = match (column.is_null(a), column.is_null(b)) {
-                (true, true) => continue,
-                (true, false) => {
-                    if nulls_first {
-                        Ordering::Less
-                    } else {
-                        Ordering::Greater
-                    }
-                }
-                (false, true) => {
-                    if nulls_first {
-                        Ordering::Greater
-                    } else {
-                        Ordering::Less
-                    }
-                }
-                (false, false) => {
-                    let ordering = compare_values(column, a, b);
-                    if descending { ordering.reverse() } else { ordering }
-                }
-            };
-            if ordering != Ordering::Equal {
-                return ordering;
+impl Keys {
+    pub(crate) fn new(layout: &Layout, keys: &[SortKey], types: &[TypeId]) -> Self {
+        let (mut computed, mut places, mut all) = (vec![], vec![], types.to_vec());
+        for key in keys {
+            let eval = Eval::new(&key.expr, layout);
+            places.push(eval.as_column().unwrap_or(all.len()));
+            if eval.as_column().is_none() {
+                all.push(key.expr.ty.id);
+                computed.push(eval);
             }
         }
-        Ordering::Equal
+        let order = Order::new(keys);
+        let shape = SortShape { order, keys: places, types: all.into(), width: types.len() };
+        Self { computed, shape }
     }
 
-    /// The rows in order; rows that compare equal keep theirs.
-    pub(crate) fn sort(&self, columns: &[Column], rows: usize) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..rows as u32).collect();
-        // One integer key without nulls: compare numbers rather than rows.
-        if let ([column], [(descending, _)]) = (columns, &self.keys[..])
-            && column.len() == rows
-            && rows > 0
-            && column.as_i64(0).is_some()
-            && (0..rows).all(|row| !column.is_null(row))
-        {
-            let mut pairs: Vec<(i64, u32)> =
-                (0..rows).map(|row| (column.as_i64(row).unwrap_or(0), row as u32)).collect();
-            if *descending {
-                pairs.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-            } else {
-                pairs.sort_unstable();
-            }
-            return pairs.into_iter().map(|pair| pair.1).collect();
+    /// A batch with its computed keys behind its columns.
+    fn extend(&self, mut batch: Batch, state: &mut State<'_>) -> Result<Batch> {
+        let active = batch.active();
+        for key in &self.computed {
+            let column = key.run(&batch, &active, state)?;
+            batch.columns.push(column);
         }
-        order.sort_by(|&a, &b| self.compare(columns, a as usize, b as usize));
-        order
+        Ok(batch)
     }
-}
-
-/// Compares two values of a column that are not null.
-fn compare_values(column: &Column, a: usize, b: usize) -> Ordering {
-    if let (Some(a), Some(b)) = (column.as_i64(a), column.as_i64(b)) {
-        return a.cmp(&b);
-    }
-    if column.ty != TypeId::BpChar
-        && let (Some(a), Some(b)) = (column.as_bytes(a), column.as_bytes(b))
-    {
-        return a.cmp(b);
-    }
-    compare(column.ty, &column.value(a), &column.value(b))
 }
 
 /// Every row in order.
 pub(crate) struct Sort {
     input: Box<dyn Operator>,
-    keys: Vec<Eval>,
-    key_types: Vec<TypeId>,
-    order: Order,
-    types: Vec<TypeId>,
-    sorted: Option<(Rows, Vec<u32>)>,
-    at: usize,
+    keys: Keys,
+    sorted: Option<Sorted>,
+    note: NodeNote,
 }
 
 impl Sort {
@@ -106,40 +57,22 @@ impl Sort {
         input: Box<dyn Operator>,
         layout: &Layout,
         keys: &[SortKey],
-        types: Vec<TypeId>,
+        types: &[TypeId],
     ) -> Self {
-        Self {
-            input,
-            keys: layout.evals(keys.iter().map(|key| &key.expr)),
-            key_types: keys.iter().map(|key| key.expr.ty.id).collect(),
-            order: Order::new(keys),
-            types,
-            sorted: None,
-            at: 0,
-        }
+        let keys = Keys::new(layout, keys, types);
+        Self { input, keys, sorted: None, note: NodeNote::default() }
     }
 
-    fn fill(&mut self, state: &mut State<'_>) -> Result<(Rows, Vec<u32>)> {
-        let mut rows = Rows::new(&self.types);
-        let mut keys = Rows::new(&self.key_types);
+    fn fill(&mut self, state: &mut State<'_>) -> Result<Sorted> {
+        let mut sorter = Sorter::new(self.keys.shape.clone());
         while let Some(batch) = self.input.next(state)? {
             state.check()?;
-            keys.append(&key_batch(&self.keys, &batch, state)?, state)?;
-            rows.append(&batch, state)?;
+            sorter.push(&self.keys.extend(batch, state)?, state)?;
         }
-        let order = self.order.sort(&keys.store.columns, rows.store.len());
-        Ok((rows, order))
+        let stats = sorter.stats();
+        self.note.sorted(SortMethod::Quicksort, stats.memory_bytes, stats.disk_bytes);
+        sorter.finish(state)
     }
-}
-
-/// The keys of a batch's rows, with its selection.
-fn key_batch(keys: &[Eval], batch: &Batch, state: &mut State<'_>) -> Result<Batch> {
-    let active = batch.active();
-    let columns: Vec<Vector> =
-        keys.iter().map(|key| key.run(batch, &active, state)).collect::<Result<_>>()?;
-    let mut out = Batch::new(columns, batch.rows());
-    out.selection = batch.selection;
-    Ok(out)
 }
 
 impl Operator for Sort {
@@ -147,33 +80,28 @@ impl Operator for Sort {
         if self.sorted.is_none() {
             self.sorted = Some(self.fill(state)?);
         }
-        state.check()?;
-        let Some((rows, order)) = &self.sorted else { return Ok(None) };
-        if self.at == order.len() {
-            return Ok(None);
-        }
-        let to = (self.at + TILE_ROWS).min(order.len());
-        let batch = rows.store.gather(&order[self.at..to]);
-        self.at = to;
-        Ok(Some(batch))
+        let Some(sorted) = &mut self.sorted else { return Ok(None) };
+        sorted.next(state)
     }
 
     fn rewind(&mut self) {
-        (self.sorted, self.at) = (None, 0);
+        self.sorted = None;
         self.input.rewind();
+    }
+
+    fn note(&self) -> NodeNote {
+        self.note
     }
 }
 
 /// The first rows in an order: keeps some multiple of what is asked for and cuts it back now and then.
 pub(crate) struct TopN {
     input: Box<dyn Operator>,
-    keys: Vec<Eval>,
-    key_types: Vec<TypeId>,
-    order: Order,
-    types: Vec<TypeId>,
+    keys: Keys,
     limit: Eval,
     offset: Option<Eval>,
-    result: Option<(Store, usize)>,
+    result: Option<Output>,
+    note: NodeNote,
 }
 
 impl TopN {
@@ -181,61 +109,99 @@ impl TopN {
         input: Box<dyn Operator>,
         layout: &Layout,
         keys: &[SortKey],
-        types: Vec<TypeId>,
+        types: &[TypeId],
         limit: Eval,
         offset: Option<Eval>,
     ) -> Self {
-        Self {
-            input,
-            keys: layout.evals(keys.iter().map(|key| &key.expr)),
-            key_types: keys.iter().map(|key| key.expr.ty.id).collect(),
-            order: Order::new(keys),
-            types,
-            limit,
-            offset,
-            result: None,
-        }
+        let keys = Keys::new(layout, keys, types);
+        Self { input, keys, limit, offset, result: None, note: NodeNote::default() }
     }
 
-    fn fill(&mut self, state: &mut State<'_>) -> Result<(Store, usize)> {
+    fn fill(&mut self, state: &mut State<'_>) -> Result<Output> {
         let (skip, take) = limits(Some(&self.limit), self.offset.as_ref(), state)?;
         let wanted = usize::try_from(skip.saturating_add(take)).unwrap_or(usize::MAX);
-        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-        let mut rows = Rows::new(&self.types);
-        let mut keys = Rows::new(&self.key_types);
+        let mut rows = Rows::new(&self.keys.shape.types);
         // Cutting back costs a sort; doing it at twice the size keeps the total linear.
         let cut_at = wanted.saturating_mul(2).max(4 * TILE_ROWS);
-        if take > 0 {
-            while let Some(batch) = self.input.next(state)? {
-                state.check()?;
-                keys.append(&key_batch(&self.keys, &batch, state)?, state)?;
-                rows.append(&batch, state)?;
-                if rows.store.len() >= cut_at {
-                    self.cut(&mut rows, &mut keys, wanted);
-                }
+        let mut bound = None;
+        let mut memory_bytes = 0;
+        while take > 0
+            && let Some(batch) = self.input.next(state)?
+        {
+            state.check()?;
+            let mut batch = self.keys.extend(batch, state)?;
+            self.leave_out(bound, &mut batch);
+            rows.append(&batch, state)?;
+            memory_bytes = memory_bytes.max(rows.store.bytes() as u64);
+            let is_large = state.should_spill(rows.store.bytes(), state.ctx.work_mem_bytes);
+            if rows.store.len() >= cut_at || is_large && rows.store.len() > wanted {
+                bound = self.cut(&mut rows, wanted);
+            }
+            if is_large && state.should_spill(rows.store.bytes(), state.ctx.work_mem_bytes) {
+                let sorter = self.sort_all(rows, bound, state)?;
+                return Ok(Output { sorted: sorter, skip, take });
             }
         }
-        self.cut(&mut rows, &mut keys, wanted);
-        let store = std::mem::replace(&mut rows.store, Store::new([]));
-        Ok((store, skip))
+        self.cut(&mut rows, wanted);
+        self.note.sorted(SortMethod::TopN, memory_bytes, 0);
+        let order = (0..rows.store.len() as u32).collect();
+        let width = self.keys.shape.width;
+        let sorted = Sorted::Memory { rows, order, at: 0, width, _grant: Grant::default() };
+        Ok(Output { sorted, skip, take })
     }
 
-    /// Keeps the first `wanted` rows, in order.
-    fn cut(&self, rows: &mut Rows, keys: &mut Rows, wanted: usize) {
-        let mut order = self.order.sort(&keys.store.columns, rows.store.len());
-        order.truncate(wanted);
-        rows.store = pick(&rows.store, &order);
-        keys.store = pick(&keys.store, &order);
+    /// The way of a plain sort, when even the rows wanted do not fit.
+    fn sort_all(
+        &mut self,
+        mut rows: Rows,
+        bound: Option<u64>,
+        state: &mut State<'_>,
+    ) -> Result<Sorted> {
+        let mut sorter = Sorter::new(self.keys.shape.clone());
+        for from in (0..rows.store.len()).step_by(TILE_ROWS) {
+            sorter.push(&rows.store.tile(from), state)?;
+        }
+        rows.clear();
+        while let Some(batch) = self.input.next(state)? {
+            state.check()?;
+            let mut batch = self.keys.extend(batch, state)?;
+            self.leave_out(bound, &mut batch);
+            sorter.push(&batch, state)?;
+        }
+        let stats = sorter.stats();
+        self.note.sorted(SortMethod::Quicksort, stats.memory_bytes, stats.disk_bytes);
+        sorter.finish(state)
+    }
+
+    /// Leaves rows out that are behind as many as are wanted.
+    fn leave_out(&self, bound: Option<u64>, batch: &mut Batch) {
+        if let (Some(bound), Some(&key)) = (bound, self.keys.shape.keys.first()) {
+            let prefixes = self.keys.shape.order.prefixes(&batch.columns[key]);
+            let kept = Mask::from_fn(batch.rows(), |row| prefixes[row] <= bound);
+            batch.select(&kept);
+        }
+    }
+
+    /// Keeps the first `wanted` rows, in order; if there are as many, the prefix behind which no other row is wanted.
+    fn cut(&self, rows: &mut Rows, wanted: usize) -> Option<u64> {
+        let SortShape { order, keys, .. } = &self.keys.shape;
+        let columns: Vec<_> = keys.iter().map(|&key| &rows.store.columns[key]).collect();
+        let mut sorted = order.sort(&columns, rows.store.len());
+        sorted.truncate(wanted);
+        let store = pick(&rows.store, &sorted);
+        rows.clear();
+        rows.store = store;
+        let last = wanted.checked_sub(1).filter(|&last| last < rows.store.len())?;
+        let key = rows.store.columns[*keys.first()?].gather(&[last as u32]);
+        order.prefixes(&key).first().copied()
     }
 }
 
-/// The rows named, in that order.
-fn pick(store: &Store, rows: &[u32]) -> Store {
-    let mut picked = Store::new(store.columns.iter().map(|column| column.ty));
-    for chunk in rows.chunks(TILE_ROWS) {
-        picked.append_batch(&store.gather(chunk));
-    }
-    picked
+/// Rows in order, of which some are left out and some given.
+struct Output {
+    sorted: Sorted,
+    skip: u64,
+    take: u64,
 }
 
 impl Operator for TopN {
@@ -243,17 +209,33 @@ impl Operator for TopN {
         if self.result.is_none() {
             self.result = Some(self.fill(state)?);
         }
-        let Some((store, at)) = &mut self.result else { return Ok(None) };
-        if *at >= store.len() {
-            return Ok(None);
+        let Some(Output { sorted, skip, take }) = &mut self.result else { return Ok(None) };
+        while *take > 0
+            && let Some(mut batch) = sorted.next(state)?
+        {
+            let rows = batch.rows() as u64;
+            let from = rows.min(*skip);
+            let to = rows.min(from.saturating_add(*take));
+            *skip -= from;
+            *take -= to - from;
+            if from < to {
+                if to - from < rows {
+                    let kept =
+                        Mask::from_fn(batch.rows(), |row| (from..to).contains(&(row as u64)));
+                    batch.select(&kept);
+                }
+                return Ok(Some(batch));
+            }
         }
-        let batch = store.tile(*at);
-        *at += batch.rows();
-        Ok(Some(batch))
+        Ok(None)
     }
 
     fn rewind(&mut self) {
         self.result = None;
         self.input.rewind();
+    }
+
+    fn note(&self) -> NodeNote {
+        self.note
     }
 }

@@ -5,6 +5,7 @@ use damask_planner::expr::Expr;
 use damask_planner::physical::{Operator, SortKey};
 use damask_types::{SqlState, SqlType, TypeId, Value};
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// DESC, NULLS FIRST.
 type Direction = (bool, bool);
@@ -62,10 +63,14 @@ fn sorts_by_two_keys_in_every_direction() {
             let input = planner.rows(&rows, &mut random);
             let operator = Operator::Sort { input: input.id, keys: keys(&input, directions) };
             let root = planner.add(operator, &input.columns.clone());
-            let found = show_all(&planner.run(&root).expect("a sort does not raise"));
+            let plan = Arc::new(planner.finish(&root));
             // Rows that are equal by the keys come as they came: ORDER BY promises less, DISTINCT ON and tests need it.
             let expected = lines(&model(&rows, directions));
-            assert_rows(&found, &expected, &format!("{size} rows, {directions:?}"));
+            for work_mem in [1 << 30, 10_000, 0] {
+                let found = show_all(&run_plan(&plan, work_mem).expect("a sort does not raise"));
+                let what = format!("{size} rows, {directions:?}, {work_mem} bytes");
+                assert_rows(&found, &expected, &what);
+            }
         }
     }
 }

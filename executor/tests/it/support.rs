@@ -162,22 +162,54 @@ impl Planner {
         }
     }
 
-    /// The rows that a plan gives, all columns.
+    /// The rows that a plan gives, all columns. They are the same rows, maybe in another order, if no operator may hold anything.
     pub(crate) fn run(self, root: &Input) -> Result<Vec<Vec<Value>>> {
         let plan = Arc::new(self.finish(root));
-        let engine = memory();
-        let mut txn = engine.begin(IsolationLevel::ReadCommitted, false)?;
-        txn.begin_statement()?;
-        let mut execution = Execution::start(plan, context(&engine), &txn)?;
-        let mut rows = vec![];
-        while let Some(batch) = execution.next(&mut txn)? {
-            assert!(batch.rows() > 0 && batch.rows() <= damask_types::TILE_ROWS);
-            for row in batch.active().iter() {
-                rows.push(batch.columns.iter().map(|column| column.value(row)).collect());
+        let rows = run_plan(&plan, 1 << 30);
+        let spilled = run_plan(&plan, 0);
+        match (&rows, &spilled) {
+            (Ok(rows), Ok(spilled)) => {
+                let what = "spilled";
+                assert_rows(&sorted(show_all(spilled)), &sorted(show_all(rows)), what);
+            }
+            (Err(error), Err(other)) => assert_eq!(error.sqlstate(), other.sqlstate()),
+            _ => panic!("{rows:?} in memory, {spilled:?} on disk"),
+        }
+        rows
+    }
+}
+
+/// Runs a plan whose operators may each hold `work_mem` bytes.
+pub(crate) fn run_plan(plan: &Arc<Plan>, work_mem: usize) -> Result<Vec<Vec<Value>>> {
+    let engine = memory();
+    let mut ctx = context(&engine);
+    (ctx.work_mem_bytes, ctx.hash_mem_bytes) = (work_mem, work_mem);
+    run_in(plan, ctx)
+}
+
+/// Runs a plan to its end; nothing may be left behind.
+pub(crate) fn run_in(plan: &Arc<Plan>, ctx: ExecContext) -> Result<Vec<Vec<Value>>> {
+    let engine = Arc::clone(&ctx.engine);
+    let mut txn = engine.begin(IsolationLevel::ReadCommitted, false)?;
+    txn.begin_statement()?;
+    let mut execution = Execution::start(Arc::clone(plan), ctx, &txn)?;
+    let mut rows = vec![];
+    let result = loop {
+        match execution.next(&mut txn) {
+            Err(error) => break Err(error),
+            Ok(None) => break Ok(()),
+            Ok(Some(batch)) => {
+                assert!(batch.rows() > 0 && batch.rows() <= damask_types::TILE_ROWS);
+                for row in batch.active().iter() {
+                    rows.push(batch.columns.iter().map(|column| column.value(row)).collect());
+                }
             }
         }
-        Ok(rows)
-    }
+    };
+    assert_eq!(execution.memory_bytes(), 0, "memory is given back at the end");
+    let stats = engine.temp_folder().stats();
+    assert_eq!((stats.open, stats.bytes), (0, 0), "files are gone at the end");
+    result.map(|()| rows)
 }
 
 fn literals(values: &[Value], last: i32) -> Vec<Expr> {
@@ -252,6 +284,8 @@ pub(crate) fn context(engine: &Arc<Engine>) -> ExecContext {
         system: Arc::new(NoRows),
         control: Arc::new(NoControl),
         memory_bytes_max: 1 << 30,
+        work_mem_bytes: 1 << 30,
+        hash_mem_bytes: 1 << 30,
         jit: Jit::Off,
         timing: false,
         input: None,
