@@ -1,5 +1,6 @@
 //! The embedded door: statements in, rows out.
 
+use crate::notify::Notification;
 use crate::parameter;
 use crate::rows::{Rows, affected};
 use crate::session::plan::Prepared;
@@ -7,6 +8,7 @@ use crate::session::{Completion, Session};
 use arrow_array::RecordBatch;
 use damask_types::{Error, Result, SqlState, SqlType, Value};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A connection to a database: one transaction at a time.
 #[derive(Debug)]
@@ -145,6 +147,17 @@ impl Connection {
     pub fn transaction(&mut self) -> Result<Transaction<'_>> {
         self.execute("BEGIN")?;
         Ok(Transaction { connection: self, is_done: false })
+    }
+
+    /// What `LISTEN` has brought since the last call; nothing inside a transaction. Connections that listen must call this, or
+    /// [`Connection::wait_for_notifications`], now and then: what they have not taken is kept for them.
+    pub fn notifications(&mut self) -> Vec<Notification> {
+        self.session.take_notifications()
+    }
+
+    /// As [`Connection::notifications`]; waits until there is something, at most so long.
+    pub fn wait_for_notifications(&mut self, limit: Duration) -> Vec<Notification> {
+        self.session.wait_for_notifications(limit)
     }
 
     /// The session under it.

@@ -1,6 +1,7 @@
 //! An open database, shared by its sessions.
 
 use crate::connection::Connection;
+use crate::notify::Bus;
 use crate::session::backend::Backends;
 use crate::session::plan::PlanCache;
 use crate::session::{Session, SessionOptions};
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) env: Env,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) backends: Arc<Backends>,
+    pub(crate) bus: Arc<Bus>,
     pub(crate) plans: PlanCache,
     pub(crate) samples: Samples,
     pub(crate) options: DatabaseOptions,
@@ -89,7 +91,15 @@ impl Database {
         crate::session::ddl::temporary::drop_leftovers(&catalog)?;
         let backends = Arc::new(Backends::new(Arc::clone(&env.clock)));
         let plans = PlanCache::default();
-        let shared = Shared { env, catalog, backends, plans, samples: Samples::default(), options };
+        let shared = Shared {
+            env,
+            catalog,
+            backends,
+            bus: Arc::default(),
+            plans,
+            samples: Samples::default(),
+            options,
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 

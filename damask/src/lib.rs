@@ -18,6 +18,7 @@
 
 pub mod connection;
 pub mod database;
+pub mod notify;
 mod parameter;
 pub mod rows;
 pub mod session;
@@ -27,6 +28,7 @@ pub use arrow_array::RecordBatch;
 pub use connection::{Connection, Statement, Transaction};
 pub use damask_types::{Error, Position, Result, SqlState, Value};
 pub use database::{Database, DatabaseOptions};
+pub use notify::Notification;
 pub use rows::{ColumnRef, FromValue, Rows};
 pub use session::{Completion, OutputColumn, Session, SessionOptions, Sink, TransactionStatus};
 

@@ -57,6 +57,7 @@ impl<S: Session> Connection<S> {
                 Ok(None) => {
                     match self.wait()? {
                         Waited::Bytes => {}
+                        Waited::Woken => self.notifications(),
                         Waited::End => {
                             return match self.session.end_reason() {
                                 Some(reason) => self.end(&reason),
@@ -92,7 +93,11 @@ impl<S: Session> Connection<S> {
     /// Waits for the client, as long as it may be silent.
     fn wait(&mut self) -> io::Result<Waited> {
         let limit = self.session.idle_limit().filter(|_| self.is_ready);
-        self.wire.exchange_within(limit.map(|(limit, _)| limit))
+        let limit = limit.map(|(limit, _)| limit);
+        match self.session.wake() {
+            Some(wake) if self.is_ready => self.wire.exchange_or_wake(wake, limit),
+            _ => self.wire.exchange_within(limit),
+        }
     }
 
     fn frame(&mut self, letter: u8, body: &[u8]) -> Next {
@@ -181,6 +186,14 @@ impl<S: Session> Connection<S> {
         self.session.notices(&mut Replies::new(&mut self.wire, &Formats::Text, false));
     }
 
+    /// Tells what other sessions notified this one of, outside transaction blocks.
+    fn notifications(&mut self) {
+        if self.session.status() == Status::Idle {
+            let replies = &mut Replies::new(&mut self.wire, &Formats::Text, false);
+            self.session.notifications(replies);
+        }
+    }
+
     fn ready(&mut self) {
         // No client is told to go on before it is told that it ends.
         if self.session.end_reason().is_some() {
@@ -192,6 +205,7 @@ impl<S: Session> Connection<S> {
         if status == Status::Idle {
             self.formats.clear();
         }
+        self.notifications();
         self.wire.out.ready(status);
     }
 

@@ -14,7 +14,9 @@ use damask::{Database, Error, Result};
 use damask_types::format::{FormatSettings, parse_binary};
 use damask_types::{Batch, Oid, SqlType, Value};
 use std::collections::HashMap;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,7 +54,7 @@ impl Host for Engine {
             settings: parameters.settings.clone(),
             client: Some((peer.ip().to_string(), i32::from(peer.port()))),
         })?;
-        Ok(EngineSession { session, parameters: HashMap::new() })
+        Ok(EngineSession { session, parameters: HashMap::new(), wake: None })
     }
 
     fn cancel(&self, pid: i32, secret: i32) {
@@ -77,6 +79,8 @@ struct EngineSession {
     session: damask::Session,
     /// Types of the parameters of prepared statements, found at the first bind of each.
     parameters: HashMap<String, Arc<[SqlType]>>,
+    /// The end of a pipe that others write to when they notify this session; there once it listens.
+    wake: Option<UnixStream>,
 }
 
 impl Started for EngineSession {
@@ -134,6 +138,17 @@ fn describe(columns: &[OutputColumn]) -> Vec<Column> {
 }
 
 impl EngineSession {
+    /// A pipe that is written to when the session may have a notification. Without one, when there are no more file
+    /// descriptors, notifications come with the next answer.
+    fn listen_pipe(&mut self) -> Option<UnixStream> {
+        let (ours, theirs) = UnixStream::pair().ok()?;
+        ours.set_nonblocking(true).ok()?;
+        theirs.set_nonblocking(true).ok()?;
+        // A full pipe wakes as well as one with one byte more.
+        self.session.set_waker(Arc::new(move || drop((&theirs).write(&[1]))));
+        Some(ours)
+    }
+
     /// Sends how a statement ended. A COPY FROM STDIN takes its data first.
     fn finish(
         &mut self,
@@ -323,6 +338,24 @@ impl Session for EngineSession {
         for (name, value) in self.session.take_parameter_changes() {
             replies.parameter(name, &value);
         }
+    }
+
+    fn notifications(&mut self, replies: &mut Replies<'_>) {
+        if let Some(wake) = &mut self.wake {
+            // It does not block. What it says is looked up below, so how much it says does not matter.
+            while matches!(wake.read(&mut [0; 64]), Ok(1..)) {}
+        } else if self.session.listens() {
+            self.wake = self.listen_pipe();
+        } else {
+            return;
+        }
+        for note in self.session.take_notifications() {
+            replies.notification(note.pid, &note.channel, &note.payload);
+        }
+    }
+
+    fn wake(&mut self) -> Option<&UnixStream> {
+        self.wake.as_ref()
     }
 
     fn end_reason(&self) -> Option<Error> {

@@ -5,7 +5,10 @@
 //!
 //! A watch thread wakes four times a second. It cuts off who has not authenticated in time, wakes connections whose
 //! session another one has terminated, and stops statements whose client is gone. It needs no clock: it counts its own
-//! ticks. It wakes a connection by ending what can be read from its socket; the connection then finds out why, and tells
+//! ticks. A client that has closed its socket and one that has only said that it sends no more look alike until something
+//! is sent to them; so the watch thread sends a message that changes nothing, and the socket of a client that is gone fails.
+//!
+//! It wakes a connection by ending what can be read from its socket; the connection then finds out why, and tells
 //! its client before it closes.
 
 use crate::auth::{Login, Pretender, authenticate};
@@ -13,13 +16,15 @@ use crate::connection::Connection;
 use crate::protocol::startup::{self, Parameters, STARTUP_BYTES_MAX, Startup};
 use crate::protocol::{Severity, Status};
 use crate::session::Session;
-use crate::wire::{Stream, Wire, lost};
+use crate::wire::{Stream, Waited, Wire, lost};
 use damask_types::{Error, Result, SqlState};
 use parking_lot::{Condvar, Mutex};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -29,8 +34,10 @@ use std::time::Duration;
 const TICK: Duration = Duration::from_millis(250);
 /// Ticks from accepting a connection to the end of its authentication.
 const AUTHENTICATION_TICKS_MAX: u32 = 40;
-/// Ticks that a client has stopped sending before its running statement is stopped.
-const GONE_TICKS: u32 = 4;
+/// Ticks that a client has stopped sending before it is found out whether it still listens.
+const PROBE_TICKS: u32 = 2;
+/// What is sent for that: a parameter status that says what the client knows.
+const PROBE: &[u8] = b"S\0\0\0\x19integer_datetimes\0on\0";
 /// Ticks that a connection which is to end has to write what is left.
 const ENDING_TICKS_MAX: u32 = 20;
 /// How long the end of a connection waits for its client to close.
@@ -92,18 +99,27 @@ impl Default for ServerOptions {
     }
 }
 
-/// A socket that the watch thread may shut down.
-struct Socket(Arc<TcpStream>);
+/// A socket that the watch thread may shut down, and write to between messages.
+struct Socket {
+    stream: Arc<TcpStream>,
+    /// Held while whole messages are written.
+    writing: Arc<Mutex<()>>,
+}
 
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&*self.0).read(buffer)
+        (&*self.stream).read(buffer)
     }
 }
 
 impl Write for Socket {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        (&*self.0).write(buffer)
+        (&*self.stream).write(buffer)
+    }
+
+    fn write_all(&mut self, buffer: &[u8]) -> io::Result<()> {
+        let _writing = self.writing.lock();
+        (&*self.stream).write_all(buffer)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -112,20 +128,40 @@ impl Write for Socket {
 }
 
 impl Stream for Socket {
+    fn wait(&mut self, wake: &UnixStream, limit: Option<Duration>) -> io::Result<Waited> {
+        let limit = limit.map(|limit| Timespec {
+            tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: limit.subsec_nanos().into(),
+        });
+        let mut polled =
+            [PollFd::new(&*self.stream, PollFlags::IN), PollFd::new(wake, PollFlags::IN)];
+        loop {
+            match poll(&mut polled, limit.as_ref()) {
+                Ok(0) => return Ok(Waited::TooLong),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+                Ok(_) if !polled[0].revents().is_empty() => return Ok(Waited::Bytes),
+                Ok(_) => return Ok(Waited::Woken),
+            }
+        }
+    }
+
     fn limit_wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
         // A limit of nothing is refused by the socket.
-        self.0.set_read_timeout(limit.map(|limit| limit.max(Duration::from_millis(1))))
+        self.stream.set_read_timeout(limit.map(|limit| limit.max(Duration::from_millis(1))))
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.0.set_read_timeout(Some(LINGER))?;
-        self.0.shutdown(Shutdown::Write)
+        self.stream.set_read_timeout(Some(LINGER))?;
+        self.stream.shutdown(Shutdown::Write)
     }
 }
 
 /// An open connection, as the watch thread sees it.
 struct Entry {
     stream: Arc<TcpStream>,
+    /// As of [`Socket`].
+    writing: Arc<Mutex<()>>,
     peer: IpAddr,
     /// Its session's process id, once it has one.
     pid: Option<i32>,
@@ -133,8 +169,22 @@ struct Entry {
     waited: u32,
     /// Ticks since its session was asked to end.
     ending: u32,
-    /// Ticks since its client sends no more.
+    /// Ticks in which its client was seen to send no more.
     gone: u32,
+}
+
+impl Entry {
+    /// Sends what makes the socket fail if its client is gone. A connection that is writing finds out by itself, and one
+    /// whose client does not read cannot be asked.
+    fn probe(&self) {
+        let Some(_writing) = self.writing.try_lock() else { return };
+        let mut polled = [PollFd::new(&*self.stream, PollFlags::OUT)];
+        let is_free = poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+        if matches!(is_free, Ok(1)) && polled[0].revents().contains(PollFlags::OUT) {
+            // A socket that polls as writable has more room than this takes.
+            let _ = (&*self.stream).write_all(PROBE);
+        }
+    }
 }
 
 struct Shared<H> {
@@ -299,8 +349,10 @@ fn accept<H: Host>(listener: &TcpListener, shared: &Arc<Shared<H>>) {
         let _ = rustix::net::sockopt::set_socket_keepalive(&stream, true);
         let number = shared.next.fetch_add(1, Ordering::Relaxed);
         let stream = Arc::new(stream);
+        let writing = Arc::default();
         let entry = Entry {
             stream: Arc::clone(&stream),
+            writing: Arc::clone(&writing),
             peer: peer.ip(),
             pid: None,
             waited: 0,
@@ -314,7 +366,7 @@ fn accept<H: Host>(listener: &TcpListener, shared: &Arc<Shared<H>>) {
                 .filter(|entry| entry.pid.is_none() && entry.peer == peer.ip())
                 .count();
             if waiting >= UNAUTHENTICATED_MAX {
-                refuse(stream);
+                refuse(Socket { stream, writing });
                 continue;
             }
             open.insert(number, entry);
@@ -322,7 +374,7 @@ fn accept<H: Host>(listener: &TcpListener, shared: &Arc<Shared<H>>) {
         let thread_shared = Arc::clone(shared);
         let spawned = spawn("connection", move || {
             let end = Ended { shared: thread_shared, number };
-            let _ = serve(&end.shared, number, stream, peer);
+            let _ = serve(&end.shared, number, Socket { stream, writing }, peer);
         });
         if spawned.is_err() {
             shared.open.lock().remove(&number);
@@ -346,8 +398,8 @@ impl<H> Drop for Ended<H> {
 }
 
 /// Tells a client that there are too many, and closes.
-fn refuse(stream: Arc<TcpStream>) {
-    let mut wire = Wire::new(Box::new(Socket(stream)), STARTUP_BYTES_MAX);
+fn refuse(socket: Socket) {
+    let mut wire = Wire::new(Box::new(socket), STARTUP_BYTES_MAX);
     let error = Error::new(
         SqlState::TOO_MANY_CONNECTIONS,
         "too many connections from this address wait to be authenticated",
@@ -400,7 +452,7 @@ fn tick<H: Host>(shared: &Shared<H>, open: &mut HashMap<u64, Entry>) {
             Some(_) => {}
         }
     }
-    // A client that has sent all and waits for the answer looks like one that is gone: give it some time.
+    // A client that has sent all and waits for the answer looks like one that is gone, until it is sent something.
     let streams: Vec<(Arc<TcpStream>, u64)> = open
         .iter()
         .filter(|(_, entry)| entry.pid.is_some() && entry.ending == 0)
@@ -410,12 +462,18 @@ fn tick<H: Host>(shared: &Shared<H>, open: &mut HashMap<u64, Entry>) {
         streams.iter().map(|(stream, _)| PollFd::new(stream, PollFlags::RDHUP)).collect();
     // When this fails, the next read or write finds out.
     let _ = poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
-    let is_gone = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
     for (polled, (_, number)) in polled.iter().zip(&streams) {
         let Some(entry) = open.get_mut(number) else { continue };
-        entry.gone = if polled.revents().intersects(is_gone) { entry.gone + 1 } else { 0 };
-        if let (GONE_TICKS.., Some(pid)) = (entry.gone, entry.pid) {
-            shared.host.client_gone(pid);
+        let events = polled.revents();
+        if events.intersects(PollFlags::HUP | PollFlags::ERR) {
+            if let Some(pid) = entry.pid {
+                shared.host.client_gone(pid);
+            }
+        } else if events.intersects(PollFlags::RDHUP) {
+            entry.gone = entry.gone.saturating_add(1);
+            if entry.gone == PROBE_TICKS {
+                entry.probe();
+            }
         }
     }
 }
@@ -424,10 +482,10 @@ fn tick<H: Host>(shared: &Shared<H>, open: &mut HashMap<u64, Entry>) {
 fn serve<H: Host>(
     shared: &Shared<H>,
     number: u64,
-    stream: Arc<TcpStream>,
+    socket: Socket,
     peer: SocketAddr,
 ) -> io::Result<()> {
-    let mut wire = Wire::new(Box::new(Socket(stream)), shared.options.message_bytes_max);
+    let mut wire = Wire::new(Box::new(socket), shared.options.message_bytes_max);
     let session = match begin(shared, number, &mut wire, peer) {
         Ok(Some(session)) => session,
         Ok(None) => return Ok(()),

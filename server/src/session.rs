@@ -6,6 +6,7 @@ use crate::protocol::frontend::Bind;
 use crate::protocol::{Column, Status};
 use crate::wire::Replies;
 use damask_types::{Error, Oid, Result};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +49,12 @@ pub trait Session {
     fn notices(&mut self, replies: &mut Replies<'_>);
     /// Sends the settings that clients are told about and that have changed since the last call.
     fn changes(&mut self, replies: &mut Replies<'_>);
+    /// Sends what other sessions notified this one of.
+    fn notifications(&mut self, _replies: &mut Replies<'_>) {}
+    /// What becomes readable when there may be a notification; none for a session that does not listen.
+    fn wake(&mut self) -> Option<&UnixStream> {
+        None
+    }
     /// Why the session is to end, if it is: another session, the server, or an error of its own wants it.
     fn end_reason(&self) -> Option<Error>;
     /// How long the client may be silent now, and what it is told when that is over.

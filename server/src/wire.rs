@@ -9,6 +9,7 @@ use crate::protocol::{Column, Inbound, Outbound, Severity, violation};
 use damask_types::format::FormatSettings;
 use damask_types::{Batch, Error, Result, SqlState};
 use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 /// Output beyond this is written at once.
@@ -21,6 +22,8 @@ const LINGER_READS_MAX: usize = 16 * 1024;
 
 /// A socket, or what stands for one.
 pub(crate) trait Stream: Read + Write + Send {
+    /// Waits until there is something to read, here or at `wake`.
+    fn wait(&mut self, wake: &UnixStream, limit: Option<Duration>) -> io::Result<Waited>;
     /// How long a read waits at most, before it fails with `WouldBlock` or `TimedOut`; `None` is for ever.
     fn limit_wait(&mut self, limit: Option<Duration>) -> io::Result<()>;
     /// Nothing more will be written; reads wait only briefly from now on.
@@ -36,6 +39,8 @@ pub(crate) enum Waited {
     End,
     /// It took too long.
     TooLong,
+    /// The session has something to tell.
+    Woken,
 }
 
 /// A connection's stream with its buffers.
@@ -87,6 +92,20 @@ impl Wire {
                 Ok(Waited::TooLong)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// As [`Wire::exchange_within`]; ends also when there is something to read at `wake`.
+    pub(crate) fn exchange_or_wake(
+        &mut self,
+        wake: &UnixStream,
+        limit: Option<Duration>,
+    ) -> io::Result<Waited> {
+        self.flush()?;
+        match self.stream.wait(wake, limit)? {
+            Waited::Bytes if self.exchange()? => Ok(Waited::Bytes),
+            Waited::Bytes => Ok(Waited::End),
+            other => Ok(other),
         }
     }
 
@@ -176,6 +195,11 @@ impl<'a> Replies<'a> {
     /// A notice with PostgreSQL's word for its severity.
     pub fn notice(&mut self, severity: &'static str, notice: &Error) {
         self.wire.out.report(Severity::Notice(severity), notice, None);
+    }
+
+    /// A notification from a session.
+    pub fn notification(&mut self, pid: i32, channel: &str, payload: &str) {
+        self.wire.out.notification(pid, channel, payload);
     }
 
     /// A setting that clients are told about has changed.

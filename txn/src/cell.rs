@@ -4,6 +4,7 @@
 //! The word holds the transaction's id (bit 63 set) while it is active, then its commit timestamp, or [`ABORTED`].
 //! An aborted transaction's changes are undone before the word says so; nobody ever has to skip them.
 
+use crate::txn::{LockTag, TableLock};
 use damask_types::{Timestamp, TxnId};
 use parking_lot::{Condvar, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,11 +35,19 @@ pub(crate) struct TxnCell {
     /// Counts events that waiters may be waiting for: the end, and each partial rollback.
     events: Mutex<u64>,
     changed: Condvar,
+    /// Advisory locks of the transaction, oldest first.
+    pub(crate) advisory: Mutex<Vec<(LockTag, TableLock)>>,
 }
 
 impl TxnCell {
     pub(crate) fn new(id: TxnId) -> Self {
-        Self { id, state: AtomicU64::new(id.0), events: Mutex::new(0), changed: Condvar::new() }
+        Self {
+            id,
+            state: AtomicU64::new(id.0),
+            events: Mutex::new(0),
+            changed: Condvar::new(),
+            advisory: Mutex::default(),
+        }
     }
 
     pub(crate) fn id(&self) -> TxnId {

@@ -12,7 +12,7 @@ use crate::gate::{Gate, Inside, Stop};
 use crate::gc::Garbage;
 use crate::horizon::{Horizon, Unflushed};
 use crate::interrupt::{Interrupt, NoInterrupt};
-use crate::lock::RelationLocks;
+use crate::lock::LockTable;
 use crate::sequence::Sequences;
 use crate::version::{HeapId, VersionTable, stripe};
 use crate::wait::WaitGraph;
@@ -140,7 +140,7 @@ pub struct Engine {
     pub(crate) directory: Directory,
     pub(crate) sequences: Sequences,
     pub(crate) garbage: Garbage,
-    pub(crate) relation_locks: RelationLocks,
+    pub(crate) lock_table: LockTable,
     pub(crate) graph: WaitGraph,
     /// What open transactions did to relations, oldest first.
     pub(crate) ddl: Mutex<HashMap<TxnId, Vec<DdlUndo>>>,
@@ -238,7 +238,7 @@ impl Engine {
             directory: Directory::default(),
             sequences: Sequences::default(),
             garbage: Garbage::default(),
-            relation_locks: RelationLocks::new(),
+            lock_table: LockTable::new(),
             graph: WaitGraph::new(Arc::clone(&stop)),
             stop,
             ddl: Mutex::default(),
@@ -272,8 +272,12 @@ impl Engine {
             return Err(Error::unsupported("isolation level SERIALIZABLE"));
         }
         self.check_open()?;
-        let id = TxnId(self.next_txn.fetch_add(1, Ordering::Relaxed) | crate::cell::ACTIVE);
-        Ok(Txn::new(Arc::clone(self), id, level, read_only))
+        Ok(Txn::new(Arc::clone(self), self.next_id(), level, read_only))
+    }
+
+    /// An id that no transaction and no session has had.
+    pub(crate) fn next_id(&self) -> TxnId {
+        TxnId(self.next_txn.fetch_add(1, Ordering::Relaxed) | crate::cell::ACTIVE)
     }
 
     /// The table whose storage is `rel`; cheap, also for a table that an open transaction made.

@@ -1,6 +1,7 @@
 //! How a wait learns that its statement is to stop.
 
 use damask_types::Result;
+use std::time::Duration;
 
 /// Polled at least every 10 ms by every wait for a lock, a transaction or a flush.
 ///
@@ -9,6 +10,11 @@ use damask_types::Result;
 pub trait Interrupt: Send + Sync {
     /// An error if the wait is to end.
     fn check(&self) -> Result<()>;
+
+    /// How long a wait lasts before it looks for a deadlock (`deadlock_timeout`).
+    fn deadlock_wait(&self) -> Duration {
+        Duration::from_millis(5)
+    }
 
     /// Told when a wait for a lock begins (`true`) and ends (`false`), so that `lock_timeout` can count only such waits.
     fn waiting(&self, _begins: bool) {}

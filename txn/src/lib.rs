@@ -25,6 +25,7 @@ mod horizon;
 mod version;
 mod wait;
 
+pub mod advisory;
 mod lock;
 pub mod sequence;
 
@@ -49,6 +50,8 @@ mod panic_tests;
 mod scan;
 pub mod table;
 
+/// Advisory locks.
+pub use advisory::{SessionLocks, TxnHandle};
 /// What [`Engine::open`] takes the clock, the disk and chance from.
 pub use damask_storage::env::Env;
 /// Where statements put what does not fit in memory.
@@ -56,6 +59,7 @@ pub use damask_storage::temp::{TempBlock, TempFile, TempFolder, TempStats};
 pub use engine::{Engine, EngineOptions, Location, Metrics, VerifyReport};
 pub use interrupt::{Interrupt, NoInterrupt};
 pub use isolation::{IsolationLevel, ReadView};
+pub use lock::LockInfo;
 pub use scan::{IndexScan, Scan};
 pub use schema::{AliasKey, Direction, IndexDesc, KeyColumn, KeyRange, RelationDesc};
 pub use sequence::{SequenceSpec, SequenceState};

@@ -1,8 +1,11 @@
-//! Relation locks: PostgreSQL's eight modes, with its conflict table and its queue.
+//! The lock table: relations and advisory locks, in PostgreSQL's eight modes, with its conflict table and its queue.
 //!
 //! A request is granted when it conflicts neither with what others hold nor with what others wait for in front of it; so
 //! a waiting ACCESS EXCLUSIVE is not starved by readers. A holder that asks for more goes before the queue, because
 //! whoever waits there already waits for it.
+//!
+//! A holder is a transaction, or a session for advisory locks that outlive transactions ([`crate::advisory`]). The two ids
+//! of one session never stand in each other's way.
 //!
 //! Latch order: one shard's mutex at a time, never with another latch.
 
@@ -34,10 +37,67 @@ impl TableLock {
         1 << self as u8
     }
 
+    /// All of them, weakest first.
+    pub const ALL: [Self; 8] = [
+        Self::AccessShare,
+        Self::RowShare,
+        Self::RowExclusive,
+        Self::ShareUpdateExclusive,
+        Self::Share,
+        Self::ShareRowExclusive,
+        Self::Exclusive,
+        Self::AccessExclusive,
+    ];
+
+    /// PostgreSQL's name in messages and `pg_locks`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AccessShare => "AccessShareLock",
+            Self::RowShare => "RowShareLock",
+            Self::RowExclusive => "RowExclusiveLock",
+            Self::ShareUpdateExclusive => "ShareUpdateExclusiveLock",
+            Self::Share => "ShareLock",
+            Self::ShareRowExclusive => "ShareRowExclusiveLock",
+            Self::Exclusive => "ExclusiveLock",
+            Self::AccessExclusive => "AccessExclusiveLock",
+        }
+    }
+
     /// Whether two transactions may not hold the two at once.
     pub fn conflicts_with(self, other: Self) -> bool {
         CONFLICTS[self as usize] & other.bit() != 0
     }
+}
+
+/// Who asks for a lock: the one that will hold it, and the other id of the same session, which is never in the way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owner {
+    pub(crate) id: TxnId,
+    pub(crate) kin: TxnId,
+}
+
+impl Owner {
+    /// A transaction by itself.
+    pub(crate) fn alone(id: TxnId) -> Self {
+        Self { id, kin: id }
+    }
+
+    fn is(self, holder: TxnId) -> bool {
+        holder == self.id || holder == self.kin
+    }
+}
+
+/// A lock that is held or waited for, as `pg_locks` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockInfo {
+    /// What it is on.
+    pub tag: LockTag,
+    /// A transaction's id, or a session's ([`crate::SessionLocks::id`]).
+    pub owner: TxnId,
+    /// The mode.
+    pub mode: TableLock,
+    /// Held, not waited for.
+    pub granted: bool,
 }
 
 #[derive(Default)]
@@ -53,17 +113,18 @@ impl Entry {
     }
 
     /// Who stands in the way.
-    fn blockers(&self, txn: TxnId, lock: TableLock) -> Vec<TxnId> {
+    fn blockers(&self, owner: Owner, lock: TableLock) -> Vec<TxnId> {
         let conflicts = CONFLICTS[lock as usize];
         let holders = self
             .granted
             .iter()
-            .filter(|(holder, modes)| *holder != txn && modes & conflicts != 0)
+            .filter(|(holder, modes)| !owner.is(*holder) && modes & conflicts != 0)
             .map(|(holder, _)| *holder);
+        let holds = (self.held_by(owner.id) | self.held_by(owner.kin)) != 0;
         let ahead = self
             .waiting
             .iter()
-            .take_while(|(waiter, _)| *waiter != txn && self.held_by(txn) == 0)
+            .take_while(|(waiter, _)| !owner.is(*waiter) && !holds)
             .filter(|(_, wanted)| wanted.bit() & conflicts != 0)
             .map(|(waiter, _)| *waiter);
         holders.chain(ahead).collect()
@@ -105,24 +166,35 @@ impl Drop for Queued<'_> {
     }
 }
 
-/// All relation locks.
-pub(crate) struct RelationLocks {
+/// All locks.
+pub(crate) struct LockTable {
     shards: Box<[Shard]>,
 }
 
-impl RelationLocks {
+impl LockTable {
     pub(crate) fn new() -> Self {
         Self { shards: (0..SHARDS).map(|_| Shard::default()).collect() }
     }
 
     fn shard(&self, tag: LockTag) -> &Shard {
-        &self.shards[(tag.0 ^ tag.0 >> 32) as usize & (SHARDS - 1)]
+        let number = match tag {
+            LockTag::Relation(oid) => u64::from(oid.0),
+            LockTag::Advisory(key) => key.cast_unsigned(),
+            LockTag::AdvisoryPair(first, second) => {
+                u64::from(first.cast_unsigned()) ^ u64::from(second.cast_unsigned())
+            }
+        };
+        &self.shards[(number ^ number >> 32) as usize & (SHARDS - 1)]
     }
 
-    /// Takes a lock for `txn`; whether it did not have this mode yet.
+    /// Takes a lock for `owner`; whether it did not have this mode yet. `waiter` is the transaction that waits.
+    ///
+    /// # Errors
+    /// 55P03 if the lock is not free and `wait` is false; 40P01; what the interrupt says.
     pub(crate) fn lock(
         &self,
-        txn: TxnId,
+        owner: Owner,
+        waiter: TxnId,
         tag: LockTag,
         lock: TableLock,
         wait: bool,
@@ -132,28 +204,26 @@ impl RelationLocks {
         let shard = self.shard(tag);
         let mut entries = shard.entries.lock();
         let entry = entries.entry(tag).or_default();
-        if entry.held_by(txn) & lock.bit() != 0 {
+        if entry.held_by(owner.id) & lock.bit() != 0 {
             return Ok(false);
         }
-        if entry.blockers(txn, lock).is_empty() {
-            entry.grant(txn, lock);
+        if entry.blockers(owner, lock).is_empty() {
+            entry.grant(owner.id, lock);
             return Ok(true);
         }
         if !wait {
-            return Err(Error::new(
-                SqlState::LOCK_NOT_AVAILABLE,
-                "could not obtain lock on relation",
-            ));
+            return Err(Error::new(SqlState::LOCK_NOT_AVAILABLE, "could not obtain lock"));
         }
-        entry.waiting.push_back((txn, lock));
+        entry.waiting.push_back((owner.id, lock));
         drop(entries);
-        let _queued = Queued { shard, txn, tag };
-        Self::wait(shard, txn, tag, lock, graph, interrupt).map(|()| true)
+        let _queued = Queued { shard, txn: owner.id, tag };
+        Self::wait(shard, owner, waiter, tag, lock, graph, interrupt).map(|()| true)
     }
 
     fn wait(
         shard: &Shard,
-        txn: TxnId,
+        owner: Owner,
+        waiter: TxnId,
         tag: LockTag,
         lock: TableLock,
         graph: &WaitGraph,
@@ -163,17 +233,17 @@ impl RelationLocks {
             let blockers = {
                 let mut entries = shard.entries.lock();
                 let entry = entries.entry(tag).or_default();
-                let blockers = entry.blockers(txn, lock);
+                let blockers = entry.blockers(owner, lock);
                 if blockers.is_empty() {
-                    entry.grant(txn, lock);
+                    entry.grant(owner.id, lock);
                     return Ok(());
                 }
                 blockers
             };
-            graph.blocked(txn, blockers.iter().copied().collect(), interrupt, |timeout| {
+            graph.blocked(waiter, blockers.iter().copied().collect(), interrupt, |timeout| {
                 let mut entries = shard.entries.lock();
                 let unchanged = |entries: &HashMap<LockTag, Entry>| {
-                    entries.get(&tag).is_some_and(|entry| entry.blockers(txn, lock) == blockers)
+                    entries.get(&tag).is_some_and(|entry| entry.blockers(owner, lock) == blockers)
                 };
                 if unchanged(&entries) {
                     shard.changed.wait_for(&mut entries, timeout);
@@ -183,7 +253,28 @@ impl RelationLocks {
         }
     }
 
-    /// Gives back the modes in `modes` that `txn` holds on `tag`.
+    /// Everything that is held or waited for, in no order that means something.
+    pub(crate) fn all(&self) -> Vec<LockInfo> {
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            for (&tag, entry) in shard.entries.lock().iter() {
+                for &(owner, modes) in &entry.granted {
+                    let held = TableLock::ALL.into_iter().filter(|mode| modes & mode.bit() != 0);
+                    all.extend(held.map(|mode| LockInfo { tag, owner, mode, granted: true }));
+                }
+                let waiting = entry.waiting.iter();
+                all.extend(waiting.map(|&(owner, mode)| LockInfo {
+                    tag,
+                    owner,
+                    mode,
+                    granted: false,
+                }));
+            }
+        }
+        all
+    }
+
+    /// Gives back one mode that `txn` holds on `tag`.
     pub(crate) fn release(&self, txn: TxnId, tag: LockTag, lock: TableLock) {
         let shard = self.shard(tag);
         let mut entries = shard.entries.lock();
@@ -210,20 +301,10 @@ impl RelationLocks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use TableLock::*;
 
     #[test]
     fn conflicts_are_postgresqls() {
-        let modes = [
-            AccessShare,
-            RowShare,
-            RowExclusive,
-            ShareUpdateExclusive,
-            Share,
-            ShareRowExclusive,
-            Exclusive,
-            AccessExclusive,
-        ];
+        let modes = TableLock::ALL;
         // The table of PostgreSQL's manual, 13.3.1: a row is the mode asked for, x a conflict.
         let table = [
             ".......x", "......xx", "....xxxx", "...xxxxx", "..xx.xxx", "..xxxxxx", ".xxxxxxx",

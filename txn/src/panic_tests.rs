@@ -93,7 +93,9 @@ fn a_panic_in_a_rollback_stops_the_engine_and_frees_who_waits() {
     let mut old = engine.begin(IsolationLevel::RepeatableRead, false).unwrap();
     old.begin_statement().unwrap();
     let mut victim = begin(&engine).unwrap();
-    victim.lock_relation(LockTag(7), TableLock::AccessExclusive, true).unwrap();
+    victim
+        .lock_relation(LockTag::Relation(damask_types::Oid(7)), TableLock::AccessExclusive, true)
+        .unwrap();
     set(&mut victim, rel, 1, "half undone").unwrap();
     insert(&mut victim, rel, 2, "half undone").unwrap();
 
@@ -101,7 +103,9 @@ fn a_panic_in_a_rollback_stops_the_engine_and_frees_who_waits() {
     let waiters: [fn(&mut Txn, RelId) -> Result<()>; 3] = [
         |txn, rel| set(txn, rel, 1, "mine"),
         |txn, rel| insert(txn, rel, 2, "mine"),
-        |txn, _| txn.lock_relation(LockTag(7), TableLock::AccessShare, true),
+        |txn, _| {
+            txn.lock_relation(LockTag::Relation(damask_types::Oid(7)), TableLock::AccessShare, true)
+        },
     ];
     let before = engine.metrics().lock_waits;
     for wait in waiters {
@@ -143,7 +147,11 @@ fn work(engine: &Arc<Engine>, rel: RelId, thread: i32, sure: &Mutex<BTreeSet<i64
         let key = 100 + thread * 1000 + i;
         let done = catch_unwind(AssertUnwindSafe(|| {
             let mut txn = begin(engine)?;
-            txn.lock_relation(LockTag(1), TableLock::RowExclusive, true)?;
+            txn.lock_relation(
+                LockTag::Relation(damask_types::Oid(1)),
+                TableLock::RowExclusive,
+                true,
+            )?;
             insert(&mut txn, rel, key, &"x".repeat(700))?;
             set(&mut txn, rel, i % 2, &format!("{thread} {i}"))?;
             if i % 7 == 6 {

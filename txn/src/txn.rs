@@ -4,15 +4,17 @@
 //! place in both. Rolling back walks undo from its end; each entry puts one row, lock or relation back and wakes whoever
 //! waits for it.
 
+use crate::advisory::TxnHandle;
 use crate::cell::TxnCell;
 use crate::directory::{Heap, Relation};
 use crate::engine::Engine;
 use crate::interrupt::Interrupt;
+use crate::lock::Owner;
 use crate::redo::{Redo, RedoMark};
 use crate::table::RowLock;
 use crate::{IsolationLevel, ReadView};
 use damask_types::{
-    ColumnIndex, CommandId, Error, Lsn, RelId, Result, RowId, SqlState, Timestamp, TxnId,
+    ColumnIndex, CommandId, Error, Lsn, Oid, RelId, Result, RowId, SqlState, Timestamp, TxnId,
 };
 use hashbrown::HashSet;
 use std::sync::Arc;
@@ -39,15 +41,23 @@ pub enum TableLock {
     AccessExclusive,
 }
 
-/// What a relation lock is held on: any number the callers agree on, usually a relation's OID.
+/// What a lock is held on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LockTag(pub u64);
+pub enum LockTag {
+    /// A relation.
+    Relation(Oid),
+    /// A number that applications agree on.
+    Advisory(i64),
+    /// Two such numbers; never the same as one number.
+    AdvisoryPair(i32, i32),
+}
 
 /// A point that a transaction can be rolled back to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Savepoint {
     undo: usize,
     redo: RedoMark,
+    advisory: usize,
 }
 
 /// Something to turn back.
@@ -115,6 +125,11 @@ impl Txn {
     /// Its id.
     pub fn id(&self) -> TxnId {
         self.cell.id()
+    }
+
+    /// What takes advisory locks for it while it is in use elsewhere.
+    pub fn handle(&self) -> TxnHandle {
+        TxnHandle(Arc::clone(&self.cell))
     }
 
     /// Its level.
@@ -237,7 +252,8 @@ impl Txn {
 
     /// Marks a point to come back to. Statement-level atomicity is a savepoint before each statement. Costs nothing.
     pub fn savepoint(&mut self) -> Savepoint {
-        Savepoint { undo: self.undo.len(), redo: self.redo.mark() }
+        let advisory = self.cell.advisory.lock().len();
+        Savepoint { undo: self.undo.len(), redo: self.redo.mark(), advisory }
     }
 
     /// Undoes everything since `savepoint`, which stays valid; later ones do not. Locks taken since are given back.
@@ -248,6 +264,7 @@ impl Txn {
             self.engine.undo(&self.cell, undo)?;
         }
         self.redo.cut(savepoint.redo);
+        self.engine.release_advisory(&self.cell, savepoint.advisory);
         if any {
             self.cell.notify();
         }
@@ -367,6 +384,7 @@ impl Txn {
                 result = undone;
             }
         }
+        self.engine.release_advisory(&self.cell, 0);
         if result.is_ok() {
             self.cell.abort();
         } else {
@@ -384,7 +402,8 @@ impl Txn {
     /// 40P01 on a deadlock, whatever the interrupt says, 55P03 if `wait` is false and the lock is not free.
     pub fn lock_relation(&mut self, tag: LockTag, lock: TableLock, wait: bool) -> Result<()> {
         let engine = &self.engine;
-        let taken = engine.relation_locks.lock(
+        let taken = engine.lock_table.lock(
+            Owner::alone(self.cell.id()),
             self.cell.id(),
             tag,
             lock,
@@ -438,6 +457,7 @@ impl Locks {
     }
 
     fn release(&mut self) {
+        self.engine.release_advisory(&self.cell, 0);
         if self.undo.is_empty() {
             return;
         }

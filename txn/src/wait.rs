@@ -1,6 +1,6 @@
 //! Waiting for other transactions, without waiting for ever in a circle.
 //!
-//! A blocked transaction says here whom it waits for. After [`DEADLOCK_WAIT`] it looks for a way from those back to
+//! A blocked transaction says here whom it waits for. After [`Interrupt::deadlock_wait`] it looks for a way from those back to
 //! itself; if there is one, it gives up with 40P01. Edges are entered and searched under one mutex, so of the
 //! transactions in a circle at least the last to enter sees it, and a victim's edge is gone before the next looks.
 
@@ -14,9 +14,6 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-/// How long a wait lasts before it looks for a deadlock.
-const DEADLOCK_WAIT: Duration = Duration::from_millis(5);
 
 /// How often a wait polls its interrupt.
 pub(crate) const POLL: Duration = Duration::from_millis(10);
@@ -71,18 +68,41 @@ impl WaitGraph {
         self.edges.lock().insert(me, holders);
         let _entered = Entered { graph: self, me, interrupt };
         interrupt.waiting(true);
-        if wait(DEADLOCK_WAIT) {
-            return self.stop.check();
-        }
-        self.check_deadlock(me)?;
+        // Time until the graph is searched, once; no clock is needed, the waits are long enough.
+        let mut until_check = Some(interrupt.deadlock_wait());
         loop {
+            let slice = until_check.map_or(POLL, |left| left.min(POLL));
+            if wait(slice) {
+                return self.stop.check();
+            }
+            until_check = match until_check.map(|left| left.saturating_sub(slice)) {
+                Some(Duration::ZERO) => {
+                    self.check_deadlock(me)?;
+                    None
+                }
+                left => left,
+            };
             interrupt.check()?;
             // Whoever is waited for may never end if the engine has stopped.
             self.stop.check()?;
-            if wait(POLL) {
-                return self.stop.check();
-            }
         }
+    }
+
+    /// Says that `owner`'s locks will be given back only after `txn` has got on: a session and its transaction.
+    pub(crate) fn link(&self, owner: TxnId, txn: TxnId) {
+        let mut edges = SmallVec::new();
+        edges.push(txn);
+        self.edges.lock().insert(owner, edges);
+    }
+
+    /// Takes back [`WaitGraph::link`].
+    pub(crate) fn unlink(&self, owner: TxnId) {
+        self.edges.lock().remove(&owner);
+    }
+
+    /// Everyone who waits, with whom it waits for.
+    pub(crate) fn all(&self) -> Vec<(TxnId, Vec<TxnId>)> {
+        self.edges.lock().iter().map(|(&waiter, edges)| (waiter, edges.to_vec())).collect()
     }
 
     fn check_deadlock(&self, me: TxnId) -> Result<()> {

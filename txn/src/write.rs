@@ -654,7 +654,7 @@ impl Engine {
                 Ok(())
             }
             Undo::RelationLock { tag, lock } => {
-                self.relation_locks.release(cell.id(), tag, lock);
+                self.lock_table.release(cell.id(), tag, lock);
                 Ok(())
             }
             Undo::Ddl => {

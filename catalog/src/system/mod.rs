@@ -10,7 +10,7 @@ mod row;
 mod session;
 mod types;
 
-pub use session::{Activity, LockRow, LogCounts, SettingRow};
+pub use session::{Activity, LockRow, LockTarget, LogCounts, SettingRow};
 
 use crate::object::{Column, Relation, RelationKind};
 use crate::snapshot::{CatalogSnapshot, INFORMATION_SCHEMA, PG_CATALOG, SearchPath};
@@ -94,7 +94,7 @@ pub trait SystemSession {
     fn settings(&self) -> Vec<SettingRow>;
     /// Every session.
     fn activity(&self) -> Vec<Activity>;
-    /// Every relation lock.
+    /// Every lock, save those of rows.
     fn locks(&self) -> Vec<LockRow>;
     /// Counters of the log since the database was opened.
     fn log_counts(&self) -> LogCounts;

@@ -62,12 +62,27 @@ pub struct SettingRow {
 pub struct LockRow {
     /// Backend number.
     pub pid: i32,
-    /// The relation.
-    pub relation: Oid,
+    /// What it is on.
+    pub target: LockTarget,
     /// `AccessShareLock` and so on.
-    pub mode: String,
+    pub mode: &'static str,
     /// Whether it is held.
     pub granted: bool,
+    /// The virtual id of the holder's transaction.
+    pub transaction: String,
+}
+
+/// What a lock is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LockTarget {
+    /// A relation.
+    Relation(Oid),
+    /// A transaction's virtual id, which it has from its beginning.
+    Virtual(String),
+    /// A transaction's id, which others wait for.
+    Transaction(u32),
+    /// An advisory lock: `classid`, `objid`, `objsubid`.
+    Advisory(Oid, Oid, i16),
 }
 
 /// What was logged, for `pg_stat_wal`.
@@ -200,15 +215,36 @@ pub(super) fn pg_stat_activity(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
 
 pub(super) fn pg_locks(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     for lock in ctx.session.locks() {
-        rows.push(&[
-            ("locktype", text("relation")),
-            ("database", Value::Oid(DATABASE)),
-            ("relation", Value::Oid(lock.relation)),
-            ("virtualtransaction", text(format!("{}/0", lock.pid))),
+        let mut row = vec![
+            ("virtualtransaction", text(lock.transaction)),
             ("pid", Value::Int4(lock.pid)),
-            ("mode", text(&lock.mode)),
+            ("mode", text(lock.mode)),
             ("granted", Value::Bool(lock.granted)),
             ("fastpath", Value::Bool(false)),
-        ]);
+        ];
+        let kind = match lock.target {
+            LockTarget::Relation(oid) => {
+                row.push(("database", Value::Oid(DATABASE)));
+                row.push(("relation", Value::Oid(oid)));
+                "relation"
+            }
+            LockTarget::Virtual(id) => {
+                row.push(("virtualxid", text(id)));
+                "virtualxid"
+            }
+            LockTarget::Transaction(id) => {
+                row.push(("transactionid", Value::Oid(Oid(id))));
+                "transactionid"
+            }
+            LockTarget::Advisory(class, object, sub) => {
+                row.push(("database", Value::Oid(DATABASE)));
+                row.push(("classid", Value::Oid(class)));
+                row.push(("objid", Value::Oid(object)));
+                row.push(("objsubid", Value::Int2(sub)));
+                "advisory"
+            }
+        };
+        row.push(("locktype", text(kind)));
+        rows.push(&row);
     }
 }

@@ -2,7 +2,7 @@
 
 use damask_catalog::system::Activity;
 use damask_storage::env::Clock;
-use damask_types::{Error, Oid, Result, SqlState};
+use damask_types::{Error, Oid, Result, SqlState, TxnId};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -32,10 +32,16 @@ pub(crate) struct Backend {
     stop: AtomicU8,
     /// When the running statement times out, in nanoseconds of the clock; 0 is never.
     statement_deadline: AtomicU64,
+    /// `deadlock_timeout` in milliseconds.
+    deadlock_wait: AtomicU64,
     /// `lock_timeout` in nanoseconds; 0 is none. Counted from the start of each wait.
     lock_timeout: AtomicU64,
     /// When the present wait for a lock times out; 0 is never.
     lock_deadline: AtomicU64,
+    /// Under what id the session holds advisory locks.
+    locks: TxnId,
+    /// The id of the open transaction; 0 is none.
+    txn: AtomicU64,
     activity: Mutex<Activity>,
 }
 
@@ -45,6 +51,7 @@ impl Backend {
         &self,
         timeout: Option<Duration>,
         lock_timeout: Option<Duration>,
+        deadlock_wait: Duration,
     ) {
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let _ = self.stop.compare_exchange(
@@ -57,6 +64,8 @@ impl Backend {
         self.statement_deadline.store(deadline, Ordering::Release);
         self.lock_timeout.store(lock_timeout.map_or(0, nanos), Ordering::Release);
         self.lock_deadline.store(0, Ordering::Release);
+        let millis = u64::try_from(deadlock_wait.as_millis()).unwrap_or(u64::MAX);
+        self.deadlock_wait.store(millis, Ordering::Release);
     }
 
     /// Ends a statement.
@@ -120,6 +129,12 @@ impl Backend {
         self.stop.load(Ordering::Acquire) >= Stop::ClientGone as u8
     }
 
+    /// Shows which transaction is open, and since when.
+    pub(crate) fn show_transaction(&self, txn: Option<(TxnId, i64)>) {
+        self.txn.store(txn.map_or(0, |(txn, _)| txn.0), Ordering::Release);
+        self.show(|activity| activity.xact_start = txn.map(|(_, start)| start));
+    }
+
     /// Changes what `pg_stat_activity` shows.
     pub(crate) fn show(&self, change: impl FnOnce(&mut Activity)) {
         change(&mut self.activity.lock());
@@ -139,6 +154,10 @@ fn client_gone() -> Error {
 impl damask_txn::Interrupt for Backend {
     fn check(&self) -> Result<()> {
         Self::check(self)
+    }
+
+    fn deadlock_wait(&self) -> Duration {
+        Duration::from_millis(self.deadlock_wait.load(Ordering::Acquire))
     }
 
     fn waiting(&self, begins: bool) {
@@ -178,6 +197,7 @@ impl Backends {
         &self,
         role: (Oid, String),
         secret: i32,
+        locks: TxnId,
         client: Option<(String, i32)>,
     ) -> Arc<Backend> {
         let pid = self.next_pid.fetch_add(1, Ordering::Relaxed);
@@ -187,8 +207,11 @@ impl Backends {
             clock: Arc::clone(&self.clock),
             stop: AtomicU8::new(Stop::None as u8),
             statement_deadline: AtomicU64::new(0),
+            deadlock_wait: AtomicU64::new(0),
             lock_timeout: AtomicU64::new(0),
             lock_deadline: AtomicU64::new(0),
+            locks,
+            txn: AtomicU64::new(0),
             activity: Mutex::new(Activity {
                 pid,
                 role,
@@ -253,6 +276,16 @@ impl Backends {
     /// Whether a session is asked to end.
     pub(crate) fn is_terminated(&self, pid: i32) -> bool {
         self.open.lock().get(&pid).is_some_and(|backend| backend.is_terminated())
+    }
+
+    /// Each session, under what id it holds advisory locks, and the id of its open transaction.
+    pub(crate) fn lock_owners(&self) -> Vec<(i32, TxnId, Option<TxnId>)> {
+        let open = self.open.lock();
+        let owner = |backend: &Arc<Backend>| {
+            let txn = TxnId(backend.txn.load(Ordering::Acquire));
+            (backend.pid, backend.locks, (txn.0 != 0).then_some(txn))
+        };
+        open.values().map(owner).collect()
     }
 
     /// What each session is doing.

@@ -1,20 +1,23 @@
 //! What functions and system relations may ask of a session, for the length of one statement.
 
+use super::Notice;
 use super::backend::{Backend, Backends};
 use super::setting_list::{Context, Kind};
-use super::settings::{Effective, Settings, unknown_setting};
+use super::settings::{Effective, Level, Settings, unknown_setting};
+use crate::notify::{Bus, Pending};
 use damask_catalog::object::{Relation, RelationKind};
 use damask_catalog::system::{
     self, Activity, LockRow, LogCounts, SettingRow, SystemContext, SystemSession,
 };
 use damask_catalog::{Catalog, CatalogSnapshot, SearchPath};
 use damask_storage::env::{Clock, Random};
-use damask_txn::SequenceState;
+use damask_txn::{SequenceState, SessionLocks, TxnHandle};
 use damask_types::format::{FormatSettings, TimeZone};
-use damask_types::{Error, Oid, Result, SqlState, TxnId, TypeId, Value};
+use damask_types::{Error, Oid, Result, SqlState, TypeId, Value};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// What a session keeps across statements and functions may change.
@@ -27,6 +30,15 @@ pub(crate) struct SessionState {
     pub(crate) database: String,
     /// The role that connected.
     pub(crate) user: (Oid, String),
+    /// Its advisory locks that outlive transactions.
+    pub(crate) locks: SessionLocks,
+    pub(crate) bus: Arc<Bus>,
+    /// What the open transaction listens to and notifies.
+    pub(crate) pending: Mutex<Pending>,
+    /// It listens to some channel.
+    pub(crate) listens: AtomicBool,
+    /// Warnings of functions, for the client.
+    pub(crate) notices: Mutex<Vec<Notice>>,
     sequences: Mutex<Sequences>,
     random: Mutex<u64>,
     entropy: Arc<dyn Random>,
@@ -46,6 +58,8 @@ impl SessionState {
         entropy: Arc<dyn Random>,
         backends: Arc<Backends>,
         backend: Arc<Backend>,
+        locks: SessionLocks,
+        bus: Arc<Bus>,
         settings: Settings,
         database: String,
         user: (Oid, String),
@@ -58,10 +72,20 @@ impl SessionState {
             settings: Mutex::new(settings),
             database,
             user,
+            locks,
+            bus,
+            pending: Mutex::default(),
+            listens: AtomicBool::new(false),
+            notices: Mutex::default(),
             sequences: Mutex::default(),
             random: Mutex::new(entropy.next_u64() | 1),
             entropy,
         }
+    }
+
+    /// Tells the client something while a statement runs.
+    pub(crate) fn notice(&self, level: Level, error: Error) {
+        self.notices.lock().push(Notice { level, error: Arc::new(error) });
     }
 
     /// Forgets what `currval` knows (`DISCARD SEQUENCES`).
@@ -78,7 +102,7 @@ pub(crate) struct StatementEnv {
     pub(crate) effective: Arc<Effective>,
     pub(crate) transaction_timestamp: i64,
     pub(crate) statement_timestamp: i64,
-    pub(crate) txn: Option<TxnId>,
+    pub(crate) txn: Option<TxnHandle>,
 }
 
 impl StatementEnv {
@@ -265,6 +289,9 @@ impl damask_functions::Session for StatementEnv {
             _ => None,
         };
         let int = |i: usize| args.get(i).and_then(Value::as_i64).unwrap_or(0);
+        if let Some(result) = self.advisory(function, args) {
+            return result;
+        }
         Ok(match function {
             "nextval" => Value::Int8(self.nextval(oid(0))?),
             "currval" => Value::Int8(self.currval(oid(0))?),
@@ -304,8 +331,20 @@ impl damask_functions::Session for StatementEnv {
                 _ => Value::Null,
             },
             "txid_current" | "pg_current_xact_id" => {
-                Value::Int8(self.txn.map_or(0, |txn| (txn.0 & i64::MAX as u64) as i64))
+                let shown = |txn: &TxnHandle| super::advisory::shown_id(txn.id()).cast_signed();
+                Value::Int8(self.txn.as_ref().map_or(0, shown))
             }
+            "pg_notify" => {
+                let (channel, payload) = (text(0).unwrap_or_default(), text(1).unwrap_or_default());
+                self.state.pending.lock().notify(&channel, &payload)?;
+                Value::text("")
+            }
+            "pg_listening_channels" => {
+                let channels = self.state.bus.channels(self.state.backend.pid);
+                Value::array(TypeId::Text, channels.into_iter().map(Value::text).collect())
+            }
+            "pg_notification_queue_usage" => Value::Float8(self.state.bus.usage()),
+            "pg_blocking_pids" => self.blocking_pids(int(0) as i32),
             "pg_is_in_recovery" => Value::Bool(false),
             "pg_postmaster_start_time" | "pg_conf_load_time" => {
                 Value::TimestampTz(self.state.backends.start())
@@ -408,6 +447,6 @@ impl SystemSession for StatementEnv {
     }
 
     fn locks(&self) -> Vec<LockRow> {
-        vec![]
+        self.lock_rows()
     }
 }

@@ -11,6 +11,7 @@
 //! - S2: settings, the catalog and rows go back together, to the same savepoint.
 //! - S3: a commit is acknowledged only when it is durable, unless `synchronous_commit` is off.
 
+mod advisory;
 pub(crate) mod backend;
 pub(crate) mod copy;
 mod copy_run;
@@ -33,6 +34,7 @@ pub use settings::{Jit, Level};
 pub use transaction::TransactionStatus;
 
 use crate::database::{DATABASE_NAME, Database};
+use crate::notify::{Notification, Waker};
 use copy_run::CopyIn;
 use damask_catalog::CatalogTxn;
 use damask_txn::Txn;
@@ -45,6 +47,7 @@ use plan::Prepared;
 use portal::Portal;
 use settings::Settings;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use transaction::Block;
 
@@ -180,13 +183,16 @@ impl Session {
         let user = (role.oid, role.name.clone());
         let settings = Settings::new(&options.settings)?;
         let secret = shared.env.random.next_u64() as i32;
-        let backend = shared.backends.open(user.clone(), secret, options.client);
+        let locks = shared.catalog.engine().session_locks();
+        let backend = shared.backends.open(user.clone(), secret, locks.id(), options.client);
         let state = SessionState::new(
             Arc::clone(&shared.catalog),
             Arc::clone(&shared.env.clock),
             Arc::clone(&shared.env.random),
             Arc::clone(&shared.backends),
             backend,
+            locks,
+            Arc::clone(&shared.bus),
             settings,
             DATABASE_NAME.to_owned(),
             user,
@@ -250,8 +256,35 @@ impl Session {
     pub fn take_notices(&mut self) -> Vec<Notice> {
         let least = self.state.settings.lock().effective().client_min_messages;
         let mut notices = std::mem::take(&mut self.notices);
+        notices.append(&mut self.state.notices.lock());
         notices.retain(|notice| notice.level >= least);
         notices
+    }
+
+    /// What other sessions, or this one, notified it of; nothing inside a transaction block.
+    pub fn take_notifications(&mut self) -> Vec<Notification> {
+        if self.block.is_open() || !self.listens() {
+            return vec![];
+        }
+        self.state.bus.take(self.pid())
+    }
+
+    /// As [`Session::take_notifications`]; waits until there is something, at most so long.
+    pub fn wait_for_notifications(&mut self, limit: Duration) -> Vec<Notification> {
+        if self.block.is_open() || !self.listens() {
+            return vec![];
+        }
+        self.state.bus.wait(self.pid(), limit, &*self.state.clock)
+    }
+
+    /// Whether it listens to some channel.
+    pub fn listens(&self) -> bool {
+        self.state.listens.load(Ordering::Relaxed)
+    }
+
+    /// Sets what is called, from the thread of whoever notifies, when there may be a notification; for a session that listens.
+    pub fn set_waker(&mut self, waker: Waker) {
+        self.state.bus.set_waker(self.pid(), waker);
     }
 
     pub(crate) fn notice(&mut self, level: Level, error: Error) {
@@ -539,6 +572,8 @@ impl Drop for Session {
             self.catalog.rolled_back();
         }
         self.end_temporary();
+        self.state.locks.unlock_all();
+        self.state.bus.close(self.state.backend.pid);
         self.state.backends.close(self.state.backend.pid);
     }
 }

@@ -51,7 +51,7 @@ impl Session {
             effective,
             transaction_timestamp: self.transaction_timestamp,
             statement_timestamp: self.state.clock.wall_micros(),
-            txn: self.txn.as_ref().map(damask_txn::Txn::id),
+            txn: self.txn.as_ref().map(damask_txn::Txn::handle),
         }))
     }
 
@@ -89,7 +89,11 @@ impl Session {
     /// Begins a statement: its timeouts, its transaction, its view.
     pub(crate) fn begin_statement(&mut self) -> Result<()> {
         let effective = Arc::clone(self.state.settings.lock().effective());
-        self.state.backend.begin_statement(effective.statement_timeout, effective.lock_timeout);
+        self.state.backend.begin_statement(
+            effective.statement_timeout,
+            effective.lock_timeout,
+            effective.deadlock_timeout,
+        );
         self.state.backend.check()?;
         self.ensure_transaction()?;
         self.txn.as_mut().expect("a transaction was ensured").begin_statement()
@@ -220,7 +224,7 @@ impl Session {
     /// Locks a relation until the transaction ends.
     pub(crate) fn lock(&mut self, oid: Oid, lock: TableLock) -> Result<()> {
         let txn = self.txn.as_mut().expect("a statement runs in a transaction");
-        txn.lock_relation(LockTag(oid.0.into()), lock, true)
+        txn.lock_relation(LockTag::Relation(oid), lock, true)
     }
 
     /// Runs a portal for at most `limit` rows; 0 is all.

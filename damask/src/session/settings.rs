@@ -20,6 +20,7 @@ pub(crate) struct Effective {
     pub(crate) search_path: Vec<String>,
     pub(crate) statement_timeout: Option<Duration>,
     pub(crate) lock_timeout: Option<Duration>,
+    pub(crate) deadlock_timeout: Duration,
     pub(crate) idle_in_transaction_timeout: Option<Duration>,
     pub(crate) idle_session_timeout: Option<Duration>,
     pub(crate) jit: Jit,
@@ -527,6 +528,7 @@ fn effective(raw: &dyn Fn(&str) -> String) -> Result<Effective> {
             .ok_or_else(|| invalid("search_path").detail("List syntax is invalid."))?,
         statement_timeout: millis("statement_timeout"),
         lock_timeout: millis("lock_timeout"),
+        deadlock_timeout: millis("deadlock_timeout").unwrap_or_default(),
         idle_in_transaction_timeout: millis("idle_in_transaction_session_timeout"),
         idle_session_timeout: millis("idle_session_timeout"),
         jit: match raw("jit").as_str() {

@@ -14,10 +14,12 @@
 
 use super::Session;
 use super::settings::Level;
+use crate::notify::Mark as NotifyMark;
 use damask_catalog::ddl::Mark;
 use damask_sql::ast::{Isolation, Transaction, TransactionModes};
-use damask_txn::{IsolationLevel, Savepoint};
+use damask_txn::{Durability, IsolationLevel, Savepoint};
 use damask_types::{Error, Result, SqlState};
+use std::sync::atomic::Ordering;
 
 /// What the client is told of the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,7 @@ struct Saved {
     rows: Savepoint,
     catalog: Mark,
     settings: usize,
+    notify: NotifyMark,
 }
 
 impl Block {
@@ -96,6 +99,8 @@ impl Session {
         let mut txn = self.database.shared.catalog.engine().begin(isolation, read_only)?;
         txn.set_interrupt(std::sync::Arc::clone(&self.state.backend) as _);
         self.transaction_timestamp = self.state.clock.wall_micros();
+        self.state.locks.enter(txn.id());
+        self.state.backend.show_transaction(Some((txn.id(), self.transaction_timestamp)));
         self.txn = Some(txn);
         self.catalog.refresh();
         Ok(())
@@ -113,7 +118,8 @@ impl Session {
             return Ok(());
         };
         let durability = self.state.settings.lock().effective().durability;
-        let committed = txn.commit_with(durability).and_then(damask_txn::CommitTicket::wait);
+        let committed = self.commit_and_notify(txn, durability);
+        self.state.backend.show_transaction(None);
         match committed {
             Ok(()) => {
                 self.catalog.committed();
@@ -129,11 +135,36 @@ impl Session {
         }
     }
 
+    /// Commits, waits as `durability` says, and only then lets others hear of it.
+    fn commit_and_notify(&mut self, txn: damask_txn::Txn, durability: Durability) -> Result<()> {
+        let pending = std::mem::take(&mut *self.state.pending.lock());
+        if pending.is_empty() {
+            return txn.commit_with(durability)?.wait();
+        }
+        let bus = &self.state.bus;
+        let pid = self.state.backend.pid;
+        let (ticket, slot) = bus.commit(pid, pending, || txn.commit_with(durability))?;
+        self.state.listens.store(!bus.channels(pid).is_empty(), Ordering::Relaxed);
+        let durable = ticket.wait();
+        if let Some(slot) = slot {
+            bus.settle(slot, durable.is_ok());
+        }
+        durable
+    }
+
+    /// Ends the open transaction, if there is one, without its changes.
+    fn abandon_transaction(&mut self) -> Result<()> {
+        self.state.pending.lock().clear();
+        let result = self.txn.take().map_or(Ok(()), damask_txn::Txn::rollback);
+        self.state.backend.show_transaction(None);
+        result
+    }
+
     /// Rolls the open transaction back.
     pub(crate) fn rollback_transaction(&mut self) -> Result<()> {
         self.portals.retain(|_, portal| portal.is_held);
         self.block = Block::default();
-        let result = self.txn.take().map_or(Ok(()), damask_txn::Txn::rollback);
+        let result = self.abandon_transaction();
         self.catalog.rolled_back();
         self.forget_dropped_temporary();
         self.state.settings.lock().rollback_to(0);
@@ -155,15 +186,14 @@ impl Session {
         if let Some(saved) = self.block.savepoints.last() {
             // The rest stays, with its locks, for ROLLBACK TO.
             let (rows, catalog, settings) = (saved.rows, saved.catalog, saved.settings);
+            self.state.pending.lock().rollback_to(saved.notify);
             if let Some(txn) = &mut self.txn {
                 let _ = txn.rollback_to(rows);
             }
             self.catalog.rollback_to(catalog);
             self.state.settings.lock().rollback_to(settings);
         } else {
-            if let Some(txn) = self.txn.take() {
-                let _ = txn.rollback();
-            }
+            let _ = self.abandon_transaction();
             self.catalog.rolled_back();
             self.state.settings.lock().rollback_to(0);
         }
@@ -225,6 +255,7 @@ impl Session {
                     rows,
                     catalog: self.catalog.mark(),
                     settings: self.state.settings.lock().mark(),
+                    notify: self.state.pending.lock().mark(),
                 };
                 self.block.savepoints.push(saved);
                 Ok("SAVEPOINT".to_owned())
@@ -246,6 +277,7 @@ impl Session {
                 self.block.savepoints.truncate(at + 1);
                 let saved = &self.block.savepoints[at];
                 let (rows, catalog, settings) = (saved.rows, saved.catalog, saved.settings);
+                self.state.pending.lock().rollback_to(saved.notify);
                 self.portals.retain(|_, portal| portal.is_held);
                 if let Some(txn) = &mut self.txn {
                     txn.rollback_to(rows)?;

@@ -100,9 +100,23 @@ impl Session {
             }
             Statement::Cluster(_) => return Err(Error::unsupported("CLUSTER")),
             Statement::Reindex(_) => return Err(Error::unsupported("REINDEX")),
-            Statement::Listen(_) => return Err(Error::unsupported("LISTEN")),
-            Statement::Unlisten(_) => "UNLISTEN".to_owned(),
-            Statement::Notify(_) => return Err(Error::unsupported("NOTIFY")),
+            Statement::Listen(channel) => {
+                self.ensure_transaction()?;
+                self.state.pending.lock().listen(channel.as_str());
+                "LISTEN".to_owned()
+            }
+            Statement::Unlisten(channel) => {
+                self.ensure_transaction()?;
+                let channel = channel.as_ref().map(ast::Ident::as_str);
+                self.state.pending.lock().unlisten(channel);
+                "UNLISTEN".to_owned()
+            }
+            Statement::Notify(notify) => {
+                self.ensure_transaction()?;
+                let payload = notify.payload.as_deref().unwrap_or("");
+                self.state.pending.lock().notify(notify.channel.as_str(), payload)?;
+                "NOTIFY".to_owned()
+            }
             Statement::Grant(grant) => {
                 let what = if grant.revoke { "REVOKE" } else { "GRANT" };
                 return Err(Error::unsupported(what));
@@ -521,6 +535,8 @@ impl Session {
             self.statements.clear();
             self.state.settings.lock().reset_all()?;
             self.state.discard_sequences();
+            self.state.pending.lock().unlisten(None);
+            self.state.locks.unlock_all();
         }
         if matches!(discard, ast::Discard::All | ast::Discard::Temp) {
             self.discard_temporary()?;
@@ -553,7 +569,7 @@ impl Session {
         for (name, _) in &lock.tables {
             let relation = self.resolve(name)?;
             let txn = self.txn.as_mut().expect("a statement runs in a transaction");
-            let tag = damask_txn::LockTag(relation.oid.0.into());
+            let tag = damask_txn::LockTag::Relation(relation.oid);
             txn.lock_relation(tag, mode, !lock.no_wait).map_err(|mut error| {
                 if error.sqlstate() == SqlState::LOCK_NOT_AVAILABLE && lock.no_wait {
                     error.fields_mut().message =

@@ -1,11 +1,13 @@
 //! The library as its users see it.
 
+mod advisory;
 mod definitions;
 mod durability;
 mod embedded;
 mod errors;
 mod estimates;
 mod locking;
+mod notify;
 mod panics;
 mod support;
 mod temporary;

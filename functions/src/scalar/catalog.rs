@@ -263,6 +263,7 @@ pub(crate) static FUNCTIONS: &[ScalarFunction] = family! {
     2852 pg_current_wal_insert_lsn() -> PgLsn: strict volatile raises = |c, a| effect(c, a, "pg_current_wal_insert_lsn");
     4543 pg_log_backend_memory_contexts(Int4) -> Bool: strict volatile raises = |c, a| effect(c, a, "pg_log_backend_memory_contexts");
     3163 pg_trigger_depth() -> Int4: strict stable raises = |c, a| catalog(c, a, "pg_trigger_depth");
+    3036 pg_notify(Text, Text) -> Void: volatile raises = |c, a| effect_nulls(c, a, "pg_notify");
     3296 pg_notification_queue_usage() -> Float8: strict volatile raises = |c, a| effect(c, a, "pg_notification_queue_usage");
     3454 pg_filenode_relation(Oid, Oid) -> RegClass: strict stable raises = |c, a| catalog(c, a, "pg_filenode_relation");
     3954 pg_get_object_address(Text, TextArray, TextArray) -> Record: strict stable raises = |c, a| catalog(c, a, "pg_get_object_address");

@@ -82,6 +82,14 @@ fn options(_: &dyn Session, args: &[Value]) -> Result<Rows> {
     Ok(Box::new(rows.into_iter()))
 }
 
+/// The elements of the array that the session answers a function of this name with.
+fn listening_channels(session: &dyn Session, args: &[Value]) -> Result<Rows> {
+    match session.catalog_function("pg_listening_channels", args)? {
+        Value::Array(array) => values(array.values.clone()),
+        _ => none(),
+    }
+}
+
 const fn stable(
     oid: u32,
     name: &'static str,
@@ -102,6 +110,7 @@ pub(crate) static FUNCTIONS: &[TableFunction] = &[
     one_column(2766, "regexp_split_to_table", &[TypeId::Text; 3], &[("regexp_split_to_table", TypeId::Text)], regexp_split),
     one_column(6160, "string_to_table", &[TypeId::Text; 2], &[("string_to_table", TypeId::Text)], string_to_table),
     one_column(6161, "string_to_table", &[TypeId::Text; 3], &[("string_to_table", TypeId::Text)], string_to_table),
+    stable(3035, "pg_listening_channels", &[], &[("pg_listening_channels", TypeId::Text)], listening_channels),
     stable(1686, "pg_get_keywords", &[], &[
         ("word", TypeId::Text),
         ("catcode", TypeId::Char),

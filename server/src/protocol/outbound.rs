@@ -133,6 +133,15 @@ impl Outbound {
         });
     }
 
+    /// A notification from the session `pid`.
+    pub(crate) fn notification(&mut self, pid: i32, channel: &str, payload: &str) {
+        self.message(b'A', |out| {
+            out.i32(pid);
+            out.text(channel);
+            out.text(payload);
+        });
+    }
+
     /// Waits for the next batch.
     pub(crate) fn ready(&mut self, status: Status) {
         let letter = match status {

@@ -132,3 +132,15 @@ fn a_panic_of_the_protocol_ends_its_connection_alone() {
     assert_eq!(other.query("rows 1"), "T D C[ROWS 1] ZI");
     server.stop();
 }
+
+#[test]
+fn a_client_that_sends_no_more_gets_its_answer() {
+    let server = server();
+    let mut raw = Raw::engine(&server);
+    raw.send(&message(b'Q', b"select pg_sleep(1.6); select 2\0"));
+    raw.finish();
+    // After a while it is sent a setting that it knows, to find out whether it is there.
+    assert_eq!(raw.until_ready(), "S T D C[SELECT 1] T D C[SELECT 1] ZI");
+    assert_eq!(raw.read(), None);
+    server.stop();
+}

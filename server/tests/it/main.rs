@@ -5,5 +5,6 @@ mod client;
 mod ends;
 mod engine;
 mod noise;
+mod notify;
 mod scripted;
 mod transcript;

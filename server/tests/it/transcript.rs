@@ -36,6 +36,11 @@ impl Raw {
         self.0.write_all(bytes).unwrap();
     }
 
+    /// Sends nothing more, but reads on.
+    pub(crate) fn finish(&mut self) {
+        self.0.shutdown(std::net::Shutdown::Write).unwrap();
+    }
+
     pub(crate) fn read(&mut self) -> Option<(u8, Vec<u8>)> {
         let mut head = [0; 5];
         self.0.read_exact(&mut head).ok()?;

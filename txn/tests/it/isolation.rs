@@ -220,7 +220,7 @@ impl State {
                     "share" => TableLock::Share,
                     _ => TableLock::AccessExclusive,
                 };
-                txn.lock_relation(LockTag(1), lock, words.len() == 2)?;
+                txn.lock_relation(LockTag::Relation(damask_types::Oid(1)), lock, words.len() == 2)?;
                 Ok("locked".to_owned())
             }
             other => panic!("there is no command {other}"),
