@@ -320,7 +320,7 @@ fn row_id(key: i64) -> RowId {
 fn expect_done(outcome: WriteOutcome) -> Result<()> {
     match outcome {
         WriteOutcome::Done => Ok(()),
-        WriteOutcome::Changed | WriteOutcome::Gone | WriteOutcome::SelfModified => {
+        WriteOutcome::Changed(_) | WriteOutcome::Gone | WriteOutcome::SelfModified => {
             Err(Error::new(damask_types::SqlState::INTERNAL_ERROR, "tuple concurrently updated"))
         }
     }

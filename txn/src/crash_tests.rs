@@ -376,8 +376,8 @@ fn mixed_durability(run: &mut Run) {
         if let Some(other) = shown.last() {
             let row = crate::Table::alias_row((*other).into());
             let changes = [(ColumnIndex(1), Value::text(format!("by {key}")))];
-            if table.update(&mut txn, row, &changes).unwrap() == WriteOutcome::Changed {
-                let outcome = table.update_latest(&mut txn, row, &changes).unwrap();
+            if let WriteOutcome::Changed(now) = table.update(&mut txn, row, &changes).unwrap() {
+                let outcome = table.update_latest(&mut txn, now, &changes).unwrap();
                 assert_eq!(outcome, WriteOutcome::Done);
             }
         }

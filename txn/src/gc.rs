@@ -250,7 +250,10 @@ impl Engine {
                 };
                 // The state between the two changes is seen by snapshots from the first up to just before the second.
                 let is_seen = snapshots.iter().any(|s| (first.0..second.0).contains(s));
-                if is_seen || second > horizon {
+                // The end of a row that a snapshot may see is kept: whoever waits for that row follows it, or finds it deleted.
+                let is_end =
+                    state.versions[at + 1].before.is_none() && state.versions[at].before.is_some();
+                if is_seen || is_end || second > horizon {
                     at += 1;
                     continue;
                 }

@@ -60,8 +60,8 @@ fn insert(txn: &mut Txn, rel: RelId, key: i32, text: &str) -> Result<()> {
 fn set(txn: &mut Txn, rel: RelId, key: i32, text: &str) -> Result<()> {
     let table = txn.engine().table(rel)?;
     let changes = [(ColumnIndex(1), Value::text(text))];
-    if table.update(txn, row(key), &changes)? == WriteOutcome::Changed {
-        let _ = table.update_latest(txn, row(key), &changes)?;
+    if let WriteOutcome::Changed(now) = table.update(txn, row(key), &changes)? {
+        let _ = table.update_latest(txn, now, &changes)?;
     }
     Ok(())
 }

@@ -46,9 +46,10 @@ impl ScanSpec {
 pub enum WriteOutcome {
     /// Done.
     Done,
-    /// READ COMMITTED: another transaction changed the row after our snapshot. We hold its lock now; read it with
-    /// [`Table::latest`], test the predicate again, and call [`Table::update_latest`] or [`Table::delete_latest`].
-    Changed,
+    /// READ COMMITTED: another transaction changed the row after our snapshot. It has this id now (another one if its alias
+    /// key was changed), and we hold its lock; read it with [`Table::latest`], test the predicate again, and call
+    /// [`Table::update_latest`] or [`Table::delete_latest`].
+    Changed(RowId),
     /// READ COMMITTED: another transaction deleted the row after our snapshot.
     Gone,
     /// An earlier command of this transaction changed it after our view was taken, or this command did already.
@@ -86,8 +87,9 @@ pub enum Wait {
 pub enum LockOutcome {
     /// Locked, and the row is as our snapshot shows it.
     Locked,
-    /// READ COMMITTED: locked, but another transaction changed it after our snapshot; see [`Table::latest`].
-    Changed,
+    /// READ COMMITTED: locked, but another transaction changed it after our snapshot; it has this id now. See
+    /// [`Table::latest`].
+    Changed(RowId),
     /// READ COMMITTED: another transaction deleted it.
     Gone,
     /// Somebody holds it and `Wait::Skip` was asked for.

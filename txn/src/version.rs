@@ -17,6 +17,7 @@
 //! Also here: explicit row locks (FOR SHARE and its like), which change no page and are not logged.
 
 use crate::cell::{Outcome, TxnCell};
+use crate::horizon::Horizon;
 use crate::isolation::ReadView;
 use crate::table::RowLock;
 use damask_types::{CommandId, RowId, Timestamp};
@@ -44,6 +45,8 @@ pub(crate) struct Version {
     pub(crate) lock: RowLock,
     /// The row before it; `None` if there was none.
     pub(crate) before: Option<Box<[u8]>>,
+    /// If it deleted the row: where its command put the row instead (an alias key was changed).
+    pub(crate) moved_to: Option<RowId>,
 }
 
 impl Version {
@@ -56,6 +59,27 @@ impl Version {
             Outcome::Aborted => true,
         }
     }
+}
+
+/// What became of the row that someone saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Nothing yet, or it was changed where it is.
+    Here,
+    /// It was deleted. What is in its place is another row.
+    Deleted,
+    /// It is in another place.
+    Moved(Arrival),
+}
+
+/// A row's way into a place: what tells it from other rows that were there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    pub(crate) row: RowId,
+    /// When the transaction that put it there committed.
+    at: Timestamp,
+    /// The command that did.
+    command: CommandId,
 }
 
 /// An explicit lock on a row.
@@ -94,6 +118,41 @@ impl RowState {
             found = version.before.as_deref().map_or(Found::Absent, Found::Image);
         }
         found
+    }
+
+    /// What shown commits made of the row that a reader at `seen` sees here, or that arrived later by `arrival`.
+    ///
+    /// `is_ghost` tells the page's state: no row after the newest version.
+    pub(crate) fn fate(
+        &self,
+        seen: &Horizon,
+        arrival: Option<Arrival>,
+        is_ghost: bool,
+        is_shown: impl Fn(Timestamp) -> bool,
+    ) -> Fate {
+        let versions = self.versions.iter().enumerate();
+        let later = versions.skip_while(|(_, version)| match (arrival, version.cell.outcome()) {
+            (None, Outcome::Committed(at)) => seen.sees(at),
+            (Some(arrival), Outcome::Committed(at)) => {
+                (at, version.command) < (arrival.at, arrival.command) || version.before.is_some()
+            }
+            (_, Outcome::Active(_) | Outcome::Aborted) => false,
+        });
+        for (i, version) in later {
+            let Outcome::Committed(at) = version.cell.outcome() else {
+                break;
+            };
+            let is_deletion =
+                self.versions.get(i + 1).map_or(is_ghost, |next| next.before.is_none());
+            if is_deletion {
+                if !is_shown(at) {
+                    break;
+                }
+                let arrival = |row| Arrival { row, at, command: version.command };
+                return version.moved_to.map_or(Fate::Deleted, |row| Fate::Moved(arrival(row)));
+            }
+        }
+        Fate::Here
     }
 
     /// Drops the versions at or below `watermark`.

@@ -16,7 +16,7 @@ use crate::horizon::Horizon;
 use crate::isolation::ReadView;
 use crate::table::{RowLock, Wait, WriteOutcome};
 use crate::txn::{Txn, Undo};
-use crate::version::{Found, RowLockHolder, RowState, Version};
+use crate::version::{Fate, Found, RowLockHolder, RowState, Version};
 use crate::{IsolationLevel, LockOutcome};
 use damask_storage::row::RowLayout;
 use damask_storage::tree::{EntryFlags, RowFlags};
@@ -47,14 +47,23 @@ struct Held<'e> {
 enum Reached<'e> {
     /// It may change the row, which is this.
     Free(Held<'e>, Vec<u8>),
-    /// Another transaction changed it since the snapshot; we have its lock.
-    Changed,
+    /// Another transaction changed it since the snapshot; it is here now, and we have its lock.
+    Changed(RowId),
     /// It is deleted.
     Gone,
     /// This command or a later one of ours changed it.
     SelfModified,
     /// It is locked, and we do not wait.
     Skipped,
+}
+
+/// What a change leaves in a row's place.
+#[derive(Clone, Copy)]
+enum After<'a> {
+    Row(&'a [u8]),
+    Nothing,
+    /// Nothing; the same command puts the row there.
+    MovedTo(RowId),
 }
 
 /// What the version table says to a writer.
@@ -122,7 +131,8 @@ impl Engine {
         }
     }
 
-    /// Waits until `txn` may change or lock the row that a view at `seen` shows, and decides what it finds.
+    /// Waits until `txn` may change or lock the row that a view at `seen` shows, and decides what it finds. Follows the row
+    /// where commits after `seen` moved it.
     fn reach<'e>(
         &'e self,
         txn: &mut Txn,
@@ -132,13 +142,35 @@ impl Engine {
         wait: Wait,
         seen: &Horizon,
     ) -> Result<Reached<'e>> {
-        let mut has_changed = false;
+        let mut row = row;
+        let mut arrival = None;
         loop {
             let held = Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) };
-            let verdict = self.versions.with(heap.id, row, |state| match state {
-                Some(state) => self.judge(txn, state, lock, seen),
-                None => Verdict::Free,
+            let current = heap.tree.get(row)?.filter(|(_, flags)| !flags.has(RowFlags::GHOST));
+            let (fate, verdict) = self.versions.with(heap.id, row, |state| {
+                let Some(state) = state else {
+                    return (Fate::Here, Verdict::Free);
+                };
+                let fate =
+                    state.fate(seen, arrival, current.is_none(), |commit| self.is_shown(commit));
+                match fate {
+                    Fate::Here => (fate, self.judge(txn, state, lock, seen)),
+                    Fate::Deleted | Fate::Moved(_) => (fate, Verdict::Changed),
+                }
             });
+            match fate {
+                Fate::Here => {}
+                Fate::Deleted => return Self::gone(txn, true),
+                Fate::Moved(to) => {
+                    if txn.isolation() != IsolationLevel::ReadCommitted {
+                        return Err(serialization("update"));
+                    }
+                    row = to.row;
+                    arrival = Some(to);
+                    continue;
+                }
+            }
+            let mut has_changed = arrival.is_some();
             match verdict {
                 Verdict::Blocked(blocker) => {
                     drop(held);
@@ -159,22 +191,26 @@ impl Engine {
                 Verdict::Changed => has_changed = true,
                 Verdict::Free => {}
             }
-            let current = heap.tree.get(row)?.filter(|(_, flags)| !flags.has(RowFlags::GHOST));
             let Some((bytes, _)) = current else {
-                if has_changed && txn.isolation() != IsolationLevel::ReadCommitted {
-                    return Err(serialization("delete"));
-                }
-                return Ok(Reached::Gone);
+                return Self::gone(txn, has_changed);
             };
             if has_changed {
                 if txn.isolation() != IsolationLevel::ReadCommitted {
                     return Err(serialization("update"));
                 }
                 self.push_lock(txn, heap, row, lock);
-                return Ok(Reached::Changed);
+                return Ok(Reached::Changed(row));
             }
             return Ok(Reached::Free(held, bytes));
         }
+    }
+
+    /// What a writer is told of a row that is deleted, after its snapshot or not.
+    fn gone<'e>(txn: &Txn, is_lost: bool) -> Result<Reached<'e>> {
+        if is_lost && txn.isolation() != IsolationLevel::ReadCommitted {
+            return Err(serialization("delete"));
+        }
+        Ok(Reached::Gone)
     }
 
     /// Notes an explicit lock, unless we hold one as strong.
@@ -202,13 +238,19 @@ impl Engine {
         row: RowId,
         lock: RowLock,
         before: Option<&[u8]>,
-        after: Option<&[u8]>,
+        after: After<'_>,
     ) -> Result<()> {
+        let (after, moved_to) = match after {
+            After::Row(bytes) => (Some(bytes), None),
+            After::Nothing => (None, None),
+            After::MovedTo(row) => (None, Some(row)),
+        };
         let version = Version {
             cell: Arc::clone(&txn.cell),
             command: txn.command,
             lock,
             before: before.map(Box::from),
+            moved_to,
         };
         heap.versions.fetch_add(1, Ordering::AcqRel);
         self.counters.versions.fetch_add(1, Ordering::Relaxed);
@@ -259,7 +301,7 @@ impl Engine {
             } else {
                 Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) }
             };
-            self.change_row(txn, relation, &heap, row, RowLock::Update, None, Some(bytes))?;
+            self.change_row(txn, relation, &heap, row, RowLock::Update, None, After::Row(bytes))?;
             drop(held);
             txn.redo.insert(relation.rel, row, bytes);
             let layout = relation.layout.load();
@@ -391,7 +433,8 @@ impl Engine {
             && let Some((_, key)) = changes.iter().find(|(column, _)| *column == alias.column)
             && key.as_i64() != Some(crate::Table::alias_key(row))
         {
-            return self.move_row(txn, relation, row, changes, seen);
+            let to = key.as_i64().map(crate::Table::alias_row);
+            return self.move_row(txn, relation, row, to, changes, seen);
         }
         let heap = relation.heap.load_full();
         let layout = relation.layout.load_full();
@@ -404,12 +447,12 @@ impl Engine {
         Self::atomically(txn, |txn| {
             let (held, before) = match self.reach(txn, &heap, row, lock, Wait::Wait, seen)? {
                 Reached::Free(held, before) => (held, before),
-                Reached::Changed => return Ok(WriteOutcome::Changed),
+                Reached::Changed(now) => return Ok(WriteOutcome::Changed(now)),
                 Reached::Gone | Reached::Skipped => return Ok(WriteOutcome::Gone),
                 Reached::SelfModified => return Ok(WriteOutcome::SelfModified),
             };
             let after = layout.update(&before, changes)?;
-            self.change_row(txn, relation, &heap, row, lock, Some(&before), Some(&after))?;
+            self.change_row(txn, relation, &heap, row, lock, Some(&before), After::Row(&after))?;
             drop(held);
             txn.redo.update(relation.rel, row, &before, &after);
             let indexes = heap.indexes.load();
@@ -448,18 +491,20 @@ impl Engine {
         }))
     }
 
-    /// UPDATE of an alias key: the row moves to another id.
+    /// UPDATE of an alias key: the row moves to another id, if the key is one.
     fn move_row(
         &self,
         txn: &mut Txn,
         relation: &Arc<Relation>,
         row: RowId,
+        to: Option<RowId>,
         changes: &[(ColumnIndex, Value)],
         seen: &Horizon,
     ) -> Result<WriteOutcome> {
         Self::atomically(txn, |txn| {
             let mut moved = None;
-            let outcome = self.delete_row_with(txn, relation, row, seen, |before| {
+            let after = to.map_or(After::Nothing, After::MovedTo);
+            let outcome = self.delete_row_with(txn, relation, row, after, seen, |before| {
                 moved = Some(before.to_vec());
             })?;
             if let Some(before) = moved {
@@ -480,7 +525,7 @@ impl Engine {
         row: RowId,
         seen: &Horizon,
     ) -> Result<WriteOutcome> {
-        self.delete_row_with(txn, relation, row, seen, |_| {})
+        self.delete_row_with(txn, relation, row, After::Nothing, seen, |_| {})
     }
 
     fn delete_row_with(
@@ -488,6 +533,7 @@ impl Engine {
         txn: &mut Txn,
         relation: &Arc<Relation>,
         row: RowId,
+        after: After<'_>,
         seen: &Horizon,
         deleted: impl FnOnce(&[u8]),
     ) -> Result<WriteOutcome> {
@@ -497,11 +543,11 @@ impl Engine {
             let (held, before) =
                 match self.reach(txn, &heap, row, RowLock::Update, Wait::Wait, seen)? {
                     Reached::Free(held, before) => (held, before),
-                    Reached::Changed => return Ok(WriteOutcome::Changed),
+                    Reached::Changed(now) => return Ok(WriteOutcome::Changed(now)),
                     Reached::Gone | Reached::Skipped => return Ok(WriteOutcome::Gone),
                     Reached::SelfModified => return Ok(WriteOutcome::SelfModified),
                 };
-            self.change_row(txn, relation, &heap, row, RowLock::Update, Some(&before), None)?;
+            self.change_row(txn, relation, &heap, row, RowLock::Update, Some(&before), after)?;
             drop(held);
             txn.redo.delete(relation.rel, row);
             let layout = relation.layout.load();
@@ -550,7 +596,7 @@ impl Engine {
                 drop(held);
                 Ok(LockOutcome::Locked)
             }
-            Reached::Changed => Ok(LockOutcome::Changed),
+            Reached::Changed(now) => Ok(LockOutcome::Changed(now)),
             Reached::Gone => Ok(LockOutcome::Gone),
             Reached::SelfModified => Ok(LockOutcome::SelfModified),
             Reached::Skipped => Ok(LockOutcome::Skipped),

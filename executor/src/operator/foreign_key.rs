@@ -491,8 +491,8 @@ fn lock_referenced(
         match table.lock_row(state.txn, row, RowLock::KeyShare, Wait::Wait)? {
             LockOutcome::Locked | LockOutcome::SelfModified => return Ok(true),
             LockOutcome::Skipped => return Ok(false),
-            // Another transaction changed the row, or moved it to another row id: look again with a view that sees it.
-            LockOutcome::Changed | LockOutcome::Gone => state.txn.begin_statement()?,
+            // Another transaction changed the row, or another row has its key now: look again with a view that sees it.
+            LockOutcome::Changed(_) | LockOutcome::Gone => state.txn.begin_statement()?,
         }
     }
 }
@@ -517,9 +517,11 @@ impl Referencing<'_> {
             state.check()?;
             match table.lock_row_of(state.txn, &self.view, row, RowLock::KeyShare, Wait::Wait)? {
                 LockOutcome::Locked | LockOutcome::SelfModified => return Ok(true),
-                LockOutcome::Changed if self.is_newest(&table, row, state)? => return Ok(true),
+                LockOutcome::Changed(now) if self.is_newest(&table, now, state)? => {
+                    return Ok(true);
+                }
                 LockOutcome::Gone => self.has_lost = true,
-                LockOutcome::Changed | LockOutcome::Skipped => {}
+                LockOutcome::Changed(_) | LockOutcome::Skipped => {}
             }
         }
         Ok(false)
@@ -631,9 +633,11 @@ fn delete_rows(found: &mut Referencing<'_>, depth: usize, state: &mut State<'_>)
         state.check()?;
         let mut values = table.latest(state.txn, row, &live(child))?;
         let mut outcome = table.delete(state.txn, row)?;
-        if outcome == WriteOutcome::Changed && found.is_newest(&table, row, state)? {
-            values = table.latest(state.txn, row, &live(child))?;
-            outcome = table.delete_latest(state.txn, row)?;
+        if let WriteOutcome::Changed(now) = outcome
+            && found.is_newest(&table, now, state)?
+        {
+            values = table.latest(state.txn, now, &live(child))?;
+            outcome = table.delete_latest(state.txn, now)?;
         }
         found.has_lost |= outcome == WriteOutcome::Gone;
         if let (WriteOutcome::Done, Some(values)) = (outcome, values) {
@@ -675,9 +679,11 @@ fn update_rows(
         state.check()?;
         let mut old = table.latest(state.txn, row, &live(child))?;
         let mut outcome = table.update(state.txn, row, &changes)?;
-        if outcome == WriteOutcome::Changed && found.is_newest(&table, row, state)? {
-            old = table.latest(state.txn, row, &live(child))?;
-            outcome = table.update_latest(state.txn, row, &changes)?;
+        if let WriteOutcome::Changed(now) = outcome
+            && found.is_newest(&table, now, state)?
+        {
+            old = table.latest(state.txn, now, &live(child))?;
+            outcome = table.update_latest(state.txn, now, &changes)?;
         }
         found.has_lost |= outcome == WriteOutcome::Gone;
         if let (WriteOutcome::Done, Some(old)) = (outcome, old) {

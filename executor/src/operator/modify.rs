@@ -403,29 +403,30 @@ impl Update {
             foreign.note_change(&self.old, batch, row, &list);
             return Ok(true);
         }
-        if outcome == WriteOutcome::Changed {
-            self.update_newest(table, batch, row, id, foreign, state)?;
+        if let WriteOutcome::Changed(now) = outcome {
+            self.update_newest(table, batch, row, now, foreign, state)?;
         }
         Ok(false)
     }
 
-    /// Updates the newest version of a row that another transaction changed, if it still qualifies. We hold its lock.
+    /// Updates the newest version of a row that another transaction changed, if it still qualifies. It has the id `now`, and we
+    /// hold its lock.
     fn update_newest(
         &mut self,
         table: &Arc<Table>,
         batch: &Batch,
         row: usize,
-        id: RowId,
+        now: RowId,
         foreign: &mut ForeignKeys,
         state: &mut State<'_>,
     ) -> Result<()> {
-        let newest = newest(table, &self.old, batch, row, id, state)?;
-        let Some(newest) = self.recheck.run(newest, batch, row, id, state)? else {
+        let newest = newest(table, self.row_id, &self.old, batch, row, now, state)?;
+        let Some(newest) = self.recheck.run(newest, now, state)? else {
             return Ok(());
         };
         let (values, both) = self.compute(&newest, state)?;
         let list = self.changes(&values, 0);
-        if table.update_latest(state.txn, id, &list)? != WriteOutcome::Done {
+        if table.update_latest(state.txn, now, &list)? != WriteOutcome::Done {
             return Ok(());
         }
         foreign.note_change(&self.old, &newest, 0, &list);
@@ -457,9 +458,7 @@ impl Recheck {
     fn run(
         &self,
         newest: Option<Batch>,
-        batch: &Batch,
-        row: usize,
-        id: RowId,
+        now: RowId,
         state: &mut State<'_>,
     ) -> Result<Option<Batch>> {
         let Some(newest) = newest else {
@@ -473,8 +472,8 @@ impl Recheck {
         match &self.kept {
             None => Ok(Some(newest)),
             Some(kept) => {
-                let pins = vec![(self.row_id, Pin::Newest(id))];
-                run_again(self.source, pins, kept, batch, row, state)
+                let pins = vec![(self.row_id, Pin::Newest(now))];
+                run_again(self.source, pins, kept, &newest, state)
             }
         }
     }
@@ -489,23 +488,29 @@ fn batch_row(batch: &Batch, row: usize) -> Batch {
     Batch::new(batch.columns.iter().map(|column| column.gather(&[row as u32])).collect(), 1)
 }
 
+/// A row id as the one value of a column.
+pub(crate) fn row_id_column(ty: TypeId, row: RowId) -> Vector {
+    Vector::constant(ty, &Value::Int8(row.0.cast_signed()), 1)
+}
+
 /// The row id in a batch.
 fn row_id(batch: &Batch, column: usize, row: usize) -> RowId {
     let id = batch.columns[column].value(row).as_i64().expect("a row id is never null");
     RowId(id.cast_unsigned())
 }
 
-/// One input row with the newest version of the table's row in place of the old one; `None` if it is gone.
+/// One input row with the newest version of the table's row, and its id, in place of the old one; `None` if it is gone.
 fn newest(
     table: &Arc<Table>,
+    row_id: usize,
     old: &[(ColumnIndex, usize)],
     batch: &Batch,
     row: usize,
-    id: RowId,
+    now: RowId,
     state: &State<'_>,
 ) -> Result<Option<Batch>> {
     let columns: Vec<ColumnIndex> = old.iter().map(|(column, _)| *column).collect();
-    let Some(values) = table.latest(state.txn, id, &columns)? else {
+    let Some(values) = table.latest(state.txn, now, &columns)? else {
         return Ok(None);
     };
     let mut out: Vec<Vector> =
@@ -513,6 +518,7 @@ fn newest(
     for ((_, position), value) in old.iter().zip(&values) {
         out[*position] = Vector::constant(out[*position].ty, value, 1);
     }
+    out[row_id] = row_id_column(out[row_id].ty, now);
     Ok(Some(Batch::new(out, 1)))
 }
 
@@ -576,8 +582,8 @@ impl Delete {
                         done.set(row, true);
                         foreign.note_deleted(Old { columns: &self.old, batch: &batch, row });
                     }
-                    WriteOutcome::Changed => {
-                        self.delete_newest(&table, &batch, row, id, &mut foreign, state)?;
+                    WriteOutcome::Changed(now) => {
+                        self.delete_newest(&table, &batch, row, now, &mut foreign, state)?;
                     }
                     WriteOutcome::Gone | WriteOutcome::SelfModified => {}
                 }
@@ -592,21 +598,22 @@ impl Delete {
 }
 
 impl Delete {
-    /// Deletes a row whose newest version another transaction made, if it still qualifies. We hold its lock.
+    /// Deletes a row whose newest version another transaction made, if it still qualifies. It has the id `now`, and we hold its
+    /// lock.
     fn delete_newest(
         &mut self,
         table: &Arc<Table>,
         batch: &Batch,
         row: usize,
-        id: RowId,
+        now: RowId,
         foreign: &mut ForeignKeys,
         state: &mut State<'_>,
     ) -> Result<()> {
-        let newest = newest(table, &self.old, batch, row, id, state)?;
-        let Some(newest) = self.recheck.run(newest, batch, row, id, state)? else {
+        let newest = newest(table, self.row_id, &self.old, batch, row, now, state)?;
+        let Some(newest) = self.recheck.run(newest, now, state)? else {
             return Ok(());
         };
-        if table.delete_latest(state.txn, id)? != WriteOutcome::Done {
+        if table.delete_latest(state.txn, now)? != WriteOutcome::Done {
             return Ok(());
         }
         foreign.note_deleted(Old { columns: &self.old, batch: &newest, row: 0 });

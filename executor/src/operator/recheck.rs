@@ -48,17 +48,17 @@ impl Pin {
 /// Pins by the column that holds the table's row id.
 pub(crate) type Pins = Vec<(ColumnId, Pin)>;
 
-/// What the input `source` gives for one row of `batch`, which it gave before, now that the row is another: at most one row.
+/// What the input `source` gives for a row that it gave before, now that the row is another: at most one row. `one` is the old row,
+/// with the present row ids of what is pinned.
 pub(crate) fn run_again(
     source: PlanId,
     pins: Pins,
     kept: &[usize],
-    batch: &Batch,
-    row: usize,
+    one: &Batch,
     state: &mut State<'_>,
 ) -> Result<Option<Batch>> {
     let before = std::mem::replace(&mut state.run.pins, pins);
-    let result = find(source, kept, batch, row, state);
+    let result = find(source, kept, one, state);
     state.run.pins = before;
     result
 }
@@ -66,8 +66,7 @@ pub(crate) fn run_again(
 fn find(
     source: PlanId,
     kept: &[usize],
-    batch: &Batch,
-    row: usize,
+    one: &Batch,
     state: &mut State<'_>,
 ) -> Result<Option<Batch>> {
     let plan = std::sync::Arc::clone(&state.run.plan);
@@ -76,8 +75,8 @@ fn find(
         state.check()?;
         let is_same = |&candidate: &usize| {
             kept.iter().all(|&column| {
-                let (old, new) = (&batch.columns[column], &found.columns[column]);
-                not_distinct(old.ty, &old.value(row), &new.value(candidate))
+                let (old, new) = (&one.columns[column], &found.columns[column]);
+                not_distinct(old.ty, &old.value(0), &new.value(candidate))
             })
         };
         let first = found.active().iter().find(is_same);

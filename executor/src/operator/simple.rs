@@ -1,6 +1,7 @@
 //! Operators that keep nothing between tiles, or next to nothing.
 
 use super::Operator;
+use super::modify::row_id_column;
 use super::recheck::{Pin, Pins, run_again};
 use crate::build::{Layout, types};
 use crate::context::State;
@@ -433,6 +434,8 @@ impl LockRows {
 
     /// Locks one row of the waiting tile in every table; the row as it is then, or none if it is gone or left out.
     fn lock(&self, batch: &Batch, row: usize, state: &mut State<'_>) -> Result<Option<Batch>> {
+        let columns = batch.columns.iter().map(|column| column.gather(&[row as u32])).collect();
+        let mut one = Batch::new(columns, 1);
         let mut pins = Pins::with_capacity(self.tables.len());
         for locked in &self.tables {
             // Null in the null rows of an outer join.
@@ -445,16 +448,20 @@ impl LockRows {
             let outcome = table.lock_row(state.txn, id, locked.lock, locked.wait);
             let pin = match outcome.map_err(|error| locked.named(error))? {
                 LockOutcome::Locked | LockOutcome::SelfModified => Pin::Seen(id),
-                LockOutcome::Changed => Pin::Newest(id),
+                LockOutcome::Changed(now) => {
+                    // Its id is one of the columns that are kept.
+                    one.columns[locked.position] =
+                        row_id_column(one.columns[locked.position].ty, now);
+                    Pin::Newest(now)
+                }
                 LockOutcome::Gone | LockOutcome::Skipped => return Ok(None),
             };
             pins.push((locked.row_id, pin));
         }
         if pins.iter().any(|(_, pin)| matches!(pin, Pin::Newest(_))) {
-            return run_again(self.source, pins, &self.kept, batch, row, state);
+            return run_again(self.source, pins, &self.kept, &one, state);
         }
-        let columns = batch.columns.iter().map(|column| column.gather(&[row as u32])).collect();
-        Ok(Some(Batch::new(columns, 1)))
+        Ok(Some(one))
     }
 }
 

@@ -204,8 +204,8 @@ impl State {
                 };
                 Ok(match table.lock_row(txn, row(), lock, wait)? {
                     LockOutcome::Locked => "locked".to_owned(),
-                    LockOutcome::Changed => {
-                        let values = table.latest(txn, row(), &both())?.unwrap();
+                    LockOutcome::Changed(now) => {
+                        let values = table.latest(txn, now, &both())?.unwrap();
                         format!("changed {}", text(&values))
                     }
                     LockOutcome::Gone => "gone".to_owned(),
@@ -275,7 +275,7 @@ impl State {
         change: impl Fn(&mut Txn, RowId, i64, bool) -> Result<WriteOutcome>,
     ) -> Result<usize> {
         let mut affected = 0;
-        for (row, values) in targets {
+        for (mut row, values) in targets {
             let mut b = values[1].as_i64().unwrap();
             let mut latest = false;
             while test(b) {
@@ -284,7 +284,8 @@ impl State {
                         affected += 1;
                         break;
                     }
-                    WriteOutcome::Changed => {
+                    WriteOutcome::Changed(now) => {
+                        row = now;
                         let newest = table.latest(txn, row, &both())?.unwrap();
                         b = newest[1].as_i64().unwrap();
                         latest = true;

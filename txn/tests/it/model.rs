@@ -298,9 +298,9 @@ fn transfer(txn: &mut Txn, rel: RelId, random: &SeededRandom) -> damask_types::R
         };
         let values = table.get(&view, row, &[column(1)])?.unwrap();
         let mut outcome = table.update(txn, row, &changes(values))?;
-        if outcome == WriteOutcome::Changed {
-            let newest = table.latest(txn, row, &[column(1)])?.unwrap();
-            outcome = table.update_latest(txn, row, &changes(newest))?;
+        if let WriteOutcome::Changed(now) = outcome {
+            let newest = table.latest(txn, now, &[column(1)])?.unwrap();
+            outcome = table.update_latest(txn, now, &changes(newest))?;
         }
         assert_eq!(outcome, WriteOutcome::Done);
     }
