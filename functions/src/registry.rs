@@ -3,6 +3,10 @@
 //! The tables are static slices, one for each family, joined once into maps by name. OIDs are PostgreSQL's own from `pg_proc`,
 //! `pg_operator` and `pg_cast`, so that the catalog, drivers and `regprocedure` agree.
 
+mod arguments;
+
+pub use arguments::{argument_defaults, argument_names};
+
 use crate::aggregate::AggregateFunction;
 use crate::cast::table::{CASTS, Method};
 use crate::kernel::Kernel;
@@ -327,6 +331,20 @@ pub fn functions(name: &str) -> &'static [&'static ScalarFunction] {
 /// The scalar function with this OID, helpers included.
 pub fn function_by_oid(oid: Oid) -> Option<&'static ScalarFunction> {
     TABLES.functions_by_oid.get(&oid).copied()
+}
+
+/// The form of an `"any"` variadic function for calls that hand it an array, `concat(VARIADIC array)`; `None` for others,
+/// which take the array as it is.
+pub fn array_form(function: &ScalarFunction) -> Option<&'static ScalarFunction> {
+    let helper = match function.oid.0 {
+        438 => 0xffff_0023,  // num_nulls
+        440 => 0xffff_0024,  // num_nonnulls
+        3058 => 0xffff_0020, // concat
+        3059 => 0xffff_0021, // concat_ws
+        3539 => 0xffff_0022, // format
+        _ => return None,
+    };
+    function_by_oid(Oid(helper))
 }
 
 /// Every operator of this name.

@@ -14,9 +14,11 @@
 
 mod candidates;
 mod common;
+mod named;
 mod polymorphic;
 
 pub use common::{CommonContext, common_type};
+pub use named::{Argument, NamedCall, resolve_named};
 
 use crate::aggregate::AggregateFunction;
 use crate::registry::{self, CastContext, CastMethod, Operator, ScalarFunction, TableFunction};
@@ -219,6 +221,7 @@ fn function_candidates(name: &str, count: usize, explicit_variadic: bool) -> Vec
             candidates.push(Candidate { entry, args, variadic_from });
             continue;
         }
+        // `VARIADIC` may also stand before the last operand of a function that is not variadic: it changes nothing there.
         if count <= declared && count + function.defaults >= declared {
             candidates.push(Candidate {
                 entry,
@@ -258,9 +261,16 @@ fn finish(
             function.columns.first().map_or(TypeId::Record, |column| column.1)
         }
     };
-    let Some((args, result)) = polymorphic::resolve(&candidate.args, operands, declared)? else {
+    let Some((mut args, result)) = polymorphic::resolve(&candidate.args, operands, declared)?
+    else {
         return Err(function_missing(name, operands));
     };
+    // Functions of any number of values of any types see text, which also gives parameters a type.
+    if let Entry::Scalar(ScalarFunction { variadic: true, .. }) = candidate.entry {
+        for arg in args.iter_mut().filter(|arg| **arg == TypeId::Unknown) {
+            *arg = TypeId::Text;
+        }
+    }
     let variadic_from = candidate.variadic_from;
     Ok(match candidate.entry {
         Entry::Scalar(entry) => {

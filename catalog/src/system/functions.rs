@@ -116,9 +116,8 @@ pub fn call(ctx: &SystemContext<'_>, function: &str, args: &[Value]) -> Option<R
         | "pg_get_functiondef"
         | "pg_describe_object" => Value::Null,
         "pg_get_function_result" => text(function_result(args.oid(0))),
-        "pg_get_function_arguments" | "pg_get_function_identity_arguments" => {
-            text(function_arguments(args.oid(0)))
-        }
+        "pg_get_function_arguments" => text(function_arguments(args.oid(0), true)),
+        "pg_get_function_identity_arguments" => text(function_arguments(args.oid(0), false)),
         "pg_get_function_arg_default" => Value::Null,
         "has_table_privilege"
         | "has_schema_privilege"
@@ -226,7 +225,7 @@ fn function_result(oid: Oid) -> Option<String> {
     })
 }
 
-fn function_arguments(oid: Oid) -> Option<String> {
+fn function_arguments(oid: Oid, with_defaults: bool) -> Option<String> {
     use damask_functions::registry;
     let args = registry::function_by_oid(oid)
         .map(|function| (function.args, function.variadic))
@@ -241,13 +240,19 @@ fn function_arguments(oid: Oid) -> Option<String> {
                 .map(|function| (function.args, false))
         })?;
     let last = args.0.len();
+    let (names, defaults) = (registry::argument_names(oid), registry::argument_defaults(oid));
     let texts: Vec<String> = args
         .0
         .iter()
         .enumerate()
         .map(|(i, &ty)| {
             let variadic = if args.1 && i + 1 == last { "VARIADIC " } else { "" };
-            format!("{variadic}{}", format_type(ty.into()))
+            let name = names.get(i).map_or(String::new(), |name| format!("{name} "));
+            let default = (i + defaults.len()).checked_sub(last).and_then(|i| defaults.get(i));
+            let default = default
+                .filter(|_| with_defaults)
+                .map_or(String::new(), |default| format!(" DEFAULT {default}"));
+            format!("{variadic}{name}{}{default}", format_type(ty.into()))
         })
         .collect();
     Some(texts.join(", "))
@@ -436,7 +441,7 @@ pub fn reg_to_name(ctx: &SystemContext<'_>, ty: TypeId, oid: Oid) -> String {
         }
         TypeId::RegRole => ctx.snapshot.role(oid).map_or_else(number, |role| quoted(&role.name)),
         TypeId::RegProc => proc_name(oid).map_or_else(number, quoted_owned),
-        TypeId::RegProcedure => match (proc_name(oid), function_arguments(oid)) {
+        TypeId::RegProcedure => match (proc_name(oid), function_arguments(oid, false)) {
             (Some(name), Some(args)) => format!("{}({})", quoted(&name), args.replace(", ", ",")),
             _ => number(),
         },

@@ -84,8 +84,16 @@ fn push_function(rows: &mut Rows<'_>, function: &Function<'_>) {
         ("pronargdefaults", Value::Int2(function.defaults as i16)),
         ("prorettype", Value::Oid(function.result.oid())),
         ("proargtypes", oid_vector(function.args.iter().map(|arg| arg.oid()))),
+        ("proargnames", argument_names(function.oid)),
         ("prosrc", text(function.name)),
     ]);
+}
+
+fn argument_names(oid: Oid) -> Value {
+    match registry::argument_names(oid) {
+        [] => Value::Null,
+        names => Value::array(TypeId::Text, names.iter().map(|&name| text(name)).collect()),
+    }
 }
 
 pub(super) fn pg_proc(rows: &mut Rows<'_>) {

@@ -53,7 +53,7 @@ pub(super) fn resolve(
     let mut args = Vec::with_capacity(declared.len());
     for (&declared, &operand) in declared.iter().zip(operands) {
         args.push(match declared {
-            TypeId::Any if operand == TypeId::Unknown => TypeId::Text,
+            // An unknown literal stays one: `pg_typeof('a')` tells.
             TypeId::Any => operand,
             _ => match substitute(declared, &binding)? {
                 Some(ty) => ty,

@@ -12,30 +12,56 @@ fn types(args: &[Vector]) -> Vec<TypeId> {
     args.iter().map(|arg| arg.ty).collect()
 }
 
-/// The texts of operands, those of one array if the call was `VARIADIC array`. Null operands are left out by the callers.
+/// The texts of operands. Null operands are left out by the callers.
 fn texts(ctx: &KernelContext<'_>, types: &[TypeId], values: &[Value]) -> Vec<Option<String>> {
     let texts = values.iter().zip(types).map(|(value, &ty)| output(ctx.session, ty, value));
     texts.collect()
 }
 
-fn concat(ctx: &KernelContext<'_>, args: &[Vector]) -> Result<Vector> {
+/// A function of operands of any types, as its body sees them: from `types[fixed]` on they vary in number.
+type AnyBody = fn(&KernelContext<'_>, &[TypeId], &[Value]) -> Result<Value>;
+
+fn operands(ctx: &KernelContext<'_>, args: &[Vector], body: AnyBody) -> Result<Vector> {
+    let types = types(args);
+    map_values(ctx, args, Calls::Once, |values| body(ctx, &types, values))
+}
+
+/// The form for `f(..., VARIADIC array)`: the elements are the last operands. `of_null` is called for a null array.
+pub(crate) fn elements(
+    ctx: &KernelContext<'_>,
+    args: &[Vector],
+    body: AnyBody,
+    of_null: AnyBody,
+) -> Result<Vector> {
+    let fixed = args.len().saturating_sub(1);
     let types = types(args);
     map_values(ctx, args, Calls::Once, |values| {
-        let texts = texts(ctx, &types, values);
-        Ok(Value::text(texts.into_iter().flatten().collect::<String>()))
+        let Some(Value::Array(array)) = values.last() else {
+            return of_null(ctx, &types[..fixed], &values[..fixed]);
+        };
+        let mut spread = values[..fixed].to_vec();
+        spread.extend(array.values.iter().cloned());
+        let mut spread_types = types[..fixed].to_vec();
+        spread_types.resize(spread.len(), array.element);
+        body(ctx, &spread_types, &spread)
     })
 }
 
-fn concat_ws(ctx: &KernelContext<'_>, args: &[Vector]) -> Result<Vector> {
-    let types = types(args);
-    map_values(ctx, args, Calls::Once, |values| {
-        let Some(separator) = values[0].as_text() else {
-            return Ok(Value::Null);
-        };
-        let texts: Vec<String> =
-            texts(ctx, &types[1..], &values[1..]).into_iter().flatten().collect();
-        Ok(Value::text(texts.join(separator)))
-    })
+pub(crate) fn null(_: &KernelContext<'_>, _: &[TypeId], _: &[Value]) -> Result<Value> {
+    Ok(Value::Null)
+}
+
+fn concat(ctx: &KernelContext<'_>, types: &[TypeId], values: &[Value]) -> Result<Value> {
+    let texts = texts(ctx, types, values);
+    Ok(Value::text(texts.into_iter().flatten().collect::<String>()))
+}
+
+fn concat_ws(ctx: &KernelContext<'_>, types: &[TypeId], values: &[Value]) -> Result<Value> {
+    let Some(separator) = values[0].as_text() else {
+        return Ok(Value::Null);
+    };
+    let texts: Vec<String> = texts(ctx, &types[1..], &values[1..]).into_iter().flatten().collect();
+    Ok(Value::text(texts.join(separator)))
 }
 
 /// An identifier, quoted if it must be.
@@ -58,16 +84,13 @@ pub(crate) fn quote_literal(text: &str) -> String {
     }
 }
 
-fn format(ctx: &KernelContext<'_>, args: &[Vector]) -> Result<Vector> {
-    let types = types(args);
-    map_values(ctx, args, Calls::Once, |values| {
-        let Some(template) = values[0].as_text() else {
-            return Ok(Value::Null);
-        };
-        let text =
-            Formatter { ctx, types: &types[1..], values: &values[1..], next: 0 }.run(template)?;
-        Ok(Value::text(text))
-    })
+fn format(ctx: &KernelContext<'_>, types: &[TypeId], values: &[Value]) -> Result<Value> {
+    let Some(template) = values[0].as_text() else {
+        return Ok(Value::Null);
+    };
+    let text =
+        Formatter { ctx, types: &types[1..], values: &values[1..], next: 0 }.run(template)?;
+    Ok(Value::text(text))
 }
 
 /// The state of one `format` call.
@@ -233,10 +256,13 @@ fn quote_any(ctx: &KernelContext<'_>, args: &[Vector], null: Value) -> Result<Ve
 /// The family.
 #[rustfmt::skip]
 pub(crate) static FUNCTIONS: &[ScalarFunction] = family! {
-    3058 concat(Any) -> Text: stable raises variadic = concat;
-    3059 concat_ws(Text, Any) -> Text: stable raises variadic = concat_ws;
-    3539 format(Text, Any) -> Text: stable raises variadic = format;
-    3540 format(Text) -> Text: stable raises = format;
+    3058 concat(Any) -> Text: stable raises variadic = |c, a| operands(c, a, concat);
+    3059 concat_ws(Text, Any) -> Text: stable raises variadic = |c, a| operands(c, a, concat_ws);
+    3539 format(Text, Any) -> Text: stable raises variadic = |c, a| operands(c, a, format);
+    3540 format(Text) -> Text: stable raises = |c, a| operands(c, a, format);
+    0xffff_0020 concat(AnyArray) -> Text: stable raises = |c, a| elements(c, a, concat, null);
+    0xffff_0021 concat_ws(Text, AnyArray) -> Text: stable raises = |c, a| elements(c, a, concat_ws, null);
+    0xffff_0022 format(Text, AnyArray) -> Text: stable raises = |c, a| elements(c, a, format, format);
     1282 quote_ident(Text) -> Text: strict immutable = |c, a| map1(c, a, quote_ident);
     1283 quote_literal(Text) -> Text: strict immutable = |c, a| map1(c, a, quote_literal);
     1285 quote_literal(AnyElement) -> Text: strict stable = |c, a| quote_any(c, a, Value::Null);

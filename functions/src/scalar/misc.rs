@@ -1,6 +1,6 @@
 //! What belongs to no family: types of values, counts of nulls, sizes as text, UUIDs, names of catalog objects, encodings.
 
-use super::compose::quote_ident;
+use super::compose::{elements, null, quote_ident};
 use crate::KernelContext;
 use crate::registry::{ScalarFunction, family};
 use crate::rows::{Calls, map_values, map_values_strict, map1, map2};
@@ -13,9 +13,11 @@ fn typeof_(ctx: &KernelContext<'_>, args: &[Vector]) -> Result<Vector> {
 }
 
 fn count_nulls(ctx: &KernelContext<'_>, args: &[Vector], nulls: bool) -> Result<Vector> {
-    map_values(ctx, args, Calls::Once, |values| {
-        Ok(Value::Int4(values.iter().filter(|value| value.is_null() == nulls).count() as i32))
-    })
+    map_values(ctx, args, Calls::Once, |values| Ok(nulls_among(values, nulls)))
+}
+
+fn nulls_among(values: &[Value], nulls: bool) -> Value {
+    Value::Int4(values.iter().filter(|value| value.is_null() == nulls).count() as i32)
 }
 
 /// The units of `pg_size_pretty`: name, limit below which the unit is used, whether a half is kept for rounding, and its power of two.
@@ -240,6 +242,8 @@ pub(crate) static FUNCTIONS: &[ScalarFunction] = family! {
     1619 pg_typeof(Any) -> RegType: stable = typeof_;
     438 num_nulls(Any) -> Int4: immutable variadic = |c, a| count_nulls(c, a, true);
     440 num_nonnulls(Any) -> Int4: immutable variadic = |c, a| count_nulls(c, a, false);
+    0xffff_0023 num_nulls(AnyArray) -> Int4: immutable = |c, a| elements(c, a, |_, _, values| Ok(nulls_among(values, true)), null);
+    0xffff_0024 num_nonnulls(AnyArray) -> Int4: immutable = |c, a| elements(c, a, |_, _, values| Ok(nulls_among(values, false)), null);
     2288 pg_size_pretty(Int8) -> Text: strict immutable = |c, a| map1(c, a, size_pretty);
     3166 pg_size_pretty(Numeric) -> Text: strict immutable raises = |c, a| map1(c, a, |size: Numeric| size_pretty_numeric(&size));
     3334 pg_size_bytes(Text) -> Int8: strict immutable raises = |c, a| map1(c, a, size_bytes);

@@ -39,7 +39,9 @@ impl Binder<'_> {
         }
         let Some(cast) = registry::cast(source, target.id).filter(|cast| cast.context <= context)
         else {
-            return Err(cannot_cast(source, target.id, expr.position));
+            // A cast as written is pointed at by its own place, by the caller.
+            let position = expr.position.filter(|_| context != CastContext::Explicit);
+            return Err(cannot_cast(source, target.id, position));
         };
         let position = expr.position;
         let is_explicit = context == CastContext::Explicit;
@@ -230,9 +232,12 @@ fn true_element(ty: TypeId) -> Option<TypeId> {
 
 /// 42846.
 fn cannot_cast(source: TypeId, target: TypeId, position: Option<Position>) -> Error {
-    Error::new(
+    let error = Error::new(
         SqlState::CANNOT_COERCE,
         format!("cannot cast type {} to {}", type_text(source), type_text(target)),
-    )
-    .at(position.unwrap_or_default())
+    );
+    match position {
+        Some(position) => error.at(position),
+        None => error,
+    }
 }

@@ -1,17 +1,18 @@
 //! Operators and function calls.
 
-use super::Binder;
 use super::expr::Env;
+use super::{Binder, at};
 use crate::column_set::ColumnSet;
 use crate::expr::{Expr, ExprKind};
 use crate::logical::{Call, SortKey};
 use damask_functions::ScalarFunction;
-use damask_functions::registry::{CastContext, ScalarFunction as Scalar, TableFunction};
+use damask_functions::registry::{self, CastContext, ScalarFunction as Scalar, TableFunction};
 use damask_functions::resolve::{
-    Resolved, ResolvedFunction, function_exists, resolve_function, resolve_operator, type_text,
+    Argument, NamedCall, Resolved, ResolvedFunction, function_exists, resolve_function,
+    resolve_named, resolve_operator, type_text,
 };
 use damask_sql::ast::{self, FunctionCall};
-use damask_types::{Error, Position, Result, SqlState, SqlType, TypeId};
+use damask_types::{Error, Position, Result, SqlState, SqlType, TypeId, Value};
 
 impl Binder<'_> {
     /// `lhs op rhs`, or `op rhs`.
@@ -127,10 +128,8 @@ impl Binder<'_> {
         if call.within_group {
             return Err(Error::unsupported("WITHIN GROUP").at(at));
         }
-        if let Some(named) = call.args.iter().find(|arg| arg.name.is_some()) {
-            return Err(Error::unsupported("named argument").at(Position(named.value.span.start)));
-        }
-        let is_aggregate = !damask_functions::registry::aggregates(name).is_empty();
+        check_names(&call.args)?;
+        let is_aggregate = !registry::aggregates(name).is_empty();
         let was_in_aggregate = env.in_aggregate;
         // What an aggregate's arguments wait for is gathered apart.
         let outer_pending = if is_aggregate { std::mem::take(&mut env.pending) } else { vec![] };
@@ -167,6 +166,9 @@ impl Binder<'_> {
         let types: Vec<_> = args.iter().map(|arg| arg.ty.id).collect();
         if call.star && !(name == "count" && args.is_empty()) && !function_exists(name) {
             return Err(missing(name, "*").at(at));
+        }
+        if call.args.iter().any(|arg| arg.name.is_some()) {
+            return self.named_call(call, name, args);
         }
         let resolved = resolve_function(name, &types, variadic);
         let resolved = match resolved {
@@ -205,8 +207,18 @@ impl Binder<'_> {
             Ok(())
         };
         match resolved {
-            ResolvedFunction::Scalar(resolved) => {
+            ResolvedFunction::Scalar(mut resolved) => {
                 plain_only("function")?;
+                if variadic && let Some(form) = registry::array_form(resolved.entry) {
+                    if let Some(array) = args.last().filter(|arg| !arg.ty.id.is_array()) {
+                        return Err(Error::new(
+                            SqlState::DATATYPE_MISMATCH,
+                            "VARIADIC argument must be an array",
+                        )
+                        .at(array.position.unwrap_or(at)));
+                    }
+                    resolved.entry = form;
+                }
                 self.scalar_call(&resolved, args)
             }
             ResolvedFunction::Cast { target, .. } => {
@@ -221,7 +233,8 @@ impl Binder<'_> {
             ResolvedFunction::Aggregate(resolved) => {
                 let mut converted = vec![];
                 for (arg, ty) in args.into_iter().zip(&resolved.args) {
-                    converted.push(self.convert_operand(arg, *ty)?);
+                    let arg = self.convert_operand(arg, *ty)?;
+                    converted.push(self.known(arg)?);
                 }
                 let filter = match &call.filter {
                     Some(filter) => {
@@ -287,6 +300,31 @@ impl Binder<'_> {
         }
     }
 
+    /// A call with named arguments.
+    fn named_call(&mut self, call: &FunctionCall, name: &str, args: Vec<Expr>) -> Result<Expr> {
+        let types: Vec<_> = args.iter().map(|arg| arg.ty.id).collect();
+        let names: Vec<_> =
+            call.args.iter().map(|arg| arg.name.as_ref().map(ast::Ident::as_str)).collect();
+        let NamedCall { function, arguments } = resolve_named(name, &types, &names)?;
+        let mut converted = vec![];
+        for (arg, ty) in args.into_iter().zip(&function.args) {
+            converted.push(Some(self.convert_operand(arg, *ty)?));
+        }
+        let mut args = vec![];
+        for argument in arguments {
+            args.push(match argument {
+                Argument::Given(at) => converted[at]
+                    .take()
+                    .ok_or_else(|| Error::internal("an operand is one argument"))?,
+                Argument::Default(text, ty) => {
+                    let literal = Expr::literal(Value::text(text), TypeId::Unknown);
+                    self.coerce(literal, ty.into(), CastContext::Implicit)?
+                }
+            });
+        }
+        Ok(Expr::call(function.entry, args, function.result.into()))
+    }
+
     fn bind_set(
         &mut self,
         resolved: &Resolved<TableFunction>,
@@ -345,6 +383,33 @@ impl Binder<'_> {
         })?;
         Ok(SortKey { expr, descending, nulls_first: order.nulls_first.unwrap_or(descending) })
     }
+}
+
+/// # Errors
+/// 42601 for a name given twice, or an operand without name after one with.
+fn check_names(args: &[ast::FunctionArg]) -> Result<()> {
+    let mut seen: Vec<&str> = vec![];
+    for arg in args {
+        match &arg.name {
+            Some(name) if seen.contains(&name.as_str()) => {
+                return Err(Error::new(
+                    SqlState::SYNTAX_ERROR,
+                    format!("argument name \"{}\" used more than once", name.as_str()),
+                )
+                .at(at(name.span)));
+            }
+            Some(name) => seen.push(name.as_str()),
+            None if !seen.is_empty() => {
+                return Err(Error::new(
+                    SqlState::SYNTAX_ERROR,
+                    "positional argument cannot follow named argument",
+                )
+                .at(Position(arg.value.location())));
+            }
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 /// The result type of an aggregate: min, max and the like keep the modifier of their argument.

@@ -48,7 +48,7 @@ impl Binder<'_> {
             let is_part = !target.path.is_empty();
             if targets
                 .iter()
-                .any(|other| other.index == index && !(is_part && !other.name.path.is_empty()))
+                .any(|other| other.index == index && (!is_part || other.name.path.is_empty()))
             {
                 return Err(Error::new(
                     SqlState::DUPLICATE_COLUMN,

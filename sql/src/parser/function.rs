@@ -33,11 +33,6 @@ impl Parser<'_> {
             let all = self.eat(Keyword::All);
             call.distinct = !all && self.eat(Keyword::Distinct);
             call.args = self.list(Self::argument)?;
-            if let Some(position) = call.args.iter().position(|arg| arg.variadic)
-                && position + 1 < call.args.len()
-            {
-                return Err(self.unexpected());
-            }
             call.order_by = self.optional_order_by()?;
         }
         self.expect_punctuation(b')')?;
@@ -94,7 +89,12 @@ impl Parser<'_> {
         if name.is_some() {
             self.bump();
         }
-        Ok(FunctionArg { name, variadic, value: self.expr()? })
+        let value = self.expr()?;
+        // Nothing follows it.
+        if variadic && self.at_punctuation(b',') {
+            return Err(self.unexpected());
+        }
+        Ok(FunctionArg { name, variadic, value })
     }
 
     /// `(... PARTITION BY ... ORDER BY ... frame)`.
