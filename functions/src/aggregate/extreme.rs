@@ -270,6 +270,8 @@ pub(crate) static AGGREGATES: &[AggregateFunction] = &[
     entry(2138, "min", &[TypeId::Date], TypeId::Date, |_, r| lanes::<i32>(false, r)),
     entry(2123, "max", &[TypeId::Time], TypeId::Time, |_, r| lanes::<i64>(true, r)),
     entry(2139, "min", &[TypeId::Time], TypeId::Time, |_, r| lanes::<i64>(false, r)),
+    entry(2124, "max", &[TypeId::TimeTz], TypeId::TimeTz, |_, r| lanes::<i64>(true, r)),
+    entry(2140, "min", &[TypeId::TimeTz], TypeId::TimeTz, |_, r| lanes::<i64>(false, r)),
     entry(2126, "max", &[TypeId::Timestamp], TypeId::Timestamp, |_, r| lanes::<i64>(true, r)),
     entry(2142, "min", &[TypeId::Timestamp], TypeId::Timestamp, |_, r| lanes::<i64>(false, r)),
     entry(2127, "max", &[TypeId::TimestampTz], TypeId::TimestampTz, |_, r| lanes::<i64>(true, r)),

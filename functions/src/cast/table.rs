@@ -182,6 +182,10 @@ pub(crate) static CASTS: &[CastSpec] = &[
     spec(TypeId::BpChar, TypeId::BpChar, Implicit, Function(668)), // bpchar
     spec(TypeId::Varchar, TypeId::Varchar, Implicit, Function(669)), // varchar
     spec(TypeId::Time, TypeId::Time, Implicit, Function(1968)), // time
+    spec(TypeId::Time, TypeId::TimeTz, Implicit, Function(2047)), // timetz
+    spec(TypeId::TimestampTz, TypeId::TimeTz, Assignment, Function(1388)), // timetz
+    spec(TypeId::TimeTz, TypeId::Time, Assignment, Function(2046)), // time
+    spec(TypeId::TimeTz, TypeId::TimeTz, Implicit, Function(1969)), // timetz
     spec(TypeId::Timestamp, TypeId::Timestamp, Implicit, Function(1961)), // timestamp
     spec(TypeId::TimestampTz, TypeId::TimestampTz, Implicit, Function(1967)), // timestamptz
     spec(TypeId::Interval, TypeId::Interval, Implicit, Function(1200)), // interval

@@ -9,6 +9,7 @@ pub(crate) mod like;
 pub(crate) mod numeric;
 pub(crate) mod regex;
 pub(crate) mod table;
+pub(crate) mod timetz;
 
 use crate::ScalarFunction;
 
@@ -23,4 +24,5 @@ pub(crate) static FAMILIES: &[&[ScalarFunction]] = &[
     regex::FUNCTIONS,
     comparison::MIXED,
     datetime::FUNCTIONS,
+    timetz::FUNCTIONS,
 ];

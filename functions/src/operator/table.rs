@@ -288,6 +288,17 @@ pub(crate) static OPERATORS: &[OperatorSpec] = &[
     spec(1338, "-", Some(TypeId::Interval), TypeId::Interval, 1170, None, None), // interval_mi
     spec(1360, "+", Some(TypeId::Date), TypeId::Time, 1272, Some("+"), None), // datetime_pl
     spec(1363, "+", Some(TypeId::Time), TypeId::Date, 1296, Some("+"), None), // timedate_pl
+    spec(1361, "+", Some(TypeId::Date), TypeId::TimeTz, 1297, Some("+"), None), // datetimetz_pl
+    spec(1366, "+", Some(TypeId::TimeTz), TypeId::Date, 1298, Some("+"), None), // timetzdate_pl
+    spec(1550, "=", Some(TypeId::TimeTz), TypeId::TimeTz, 1352, Some("="), Some("<>")), // timetz_eq
+    spec(1551, "<>", Some(TypeId::TimeTz), TypeId::TimeTz, 1353, Some("<>"), Some("=")), // timetz_ne
+    spec(1552, "<", Some(TypeId::TimeTz), TypeId::TimeTz, 1354, Some(">"), Some(">=")), // timetz_lt
+    spec(1553, "<=", Some(TypeId::TimeTz), TypeId::TimeTz, 1355, Some(">="), Some(">")), // timetz_le
+    spec(1554, ">", Some(TypeId::TimeTz), TypeId::TimeTz, 1357, Some("<"), Some("<=")), // timetz_gt
+    spec(1555, ">=", Some(TypeId::TimeTz), TypeId::TimeTz, 1356, Some("<="), Some("<")), // timetz_ge
+    spec(1802, "+", Some(TypeId::TimeTz), TypeId::Interval, 1749, Some("+"), None), // timetz_pl_interval
+    spec(1803, "-", Some(TypeId::TimeTz), TypeId::Interval, 1750, None, None), // timetz_mi_interval
+    spec(2552, "+", Some(TypeId::Interval), TypeId::TimeTz, 2547, Some("+"), None), // interval_pl_timetz
     spec(1399, "-", Some(TypeId::Time), TypeId::Time, 1690, None, None), // time_mi_time
     spec(1583, "*", Some(TypeId::Interval), TypeId::Float8, 1618, Some("*"), None), // interval_mul
     spec(1584, "*", Some(TypeId::Float8), TypeId::Interval, 1624, Some("*"), None), // mul_d_interval

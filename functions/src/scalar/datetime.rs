@@ -47,7 +47,7 @@ thread_local! {
 }
 
 /// The zone of a name in `AT TIME ZONE`.
-fn zone(name: &str) -> Result<Rc<TimeZone>> {
+pub(crate) fn zone(name: &str) -> Result<Rc<TimeZone>> {
     ZONE.with_borrow_mut(|last| match last {
         Some((key, zone)) if key == name => Ok(Rc::clone(zone)),
         _ => {
@@ -59,7 +59,7 @@ fn zone(name: &str) -> Result<Rc<TimeZone>> {
 }
 
 /// Seconds east of UTC that an interval means as a zone.
-fn interval_offset(interval: Interval) -> Result<i64> {
+pub(crate) fn interval_offset(interval: Interval) -> Result<i64> {
     if interval.months != 0 || interval.days != 0 {
         return Err(Error::new(
             SqlState::INVALID_PARAMETER_VALUE,
