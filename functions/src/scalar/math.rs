@@ -1,5 +1,6 @@
 //! Mathematics of float8 and numeric.
 
+use super::libm;
 use crate::KernelContext;
 use crate::lanes::unary;
 use crate::operator::float::{overflow, underflow};
@@ -300,8 +301,8 @@ pub(crate) static FUNCTIONS: &[ScalarFunction] = family! {
     2310 sign(Float8) -> Float8: strict immutable = |c, a| unary(c, a, sign);
     1344 sqrt(Float8) -> Float8: strict immutable raises = |c, a| map1(c, a, sqrt);
     230 dsqrt(Float8) -> Float8: strict immutable raises = |c, a| map1(c, a, sqrt);
-    1345 cbrt(Float8) -> Float8: strict immutable = |c, a| unary(c, a, f64::cbrt);
-    231 dcbrt(Float8) -> Float8: strict immutable = |c, a| unary(c, a, f64::cbrt);
+    1345 cbrt(Float8) -> Float8: strict immutable = |c, a| unary(c, a, libm::cbrt);
+    231 dcbrt(Float8) -> Float8: strict immutable = |c, a| unary(c, a, libm::cbrt);
     1347 exp(Float8) -> Float8: strict immutable raises = |c, a| map1(c, a, exp);
     233 dexp(Float8) -> Float8: strict immutable raises = |c, a| map1(c, a, exp);
     1341 ln(Float8) -> Float8: strict immutable raises = |c, a| map1(c, a, |x: f64| logarithm(x, f64::ln));

@@ -9,10 +9,12 @@ pub(crate) mod compose;
 pub(crate) mod datetime;
 pub(crate) mod digest;
 pub(crate) mod keywords;
+pub(crate) mod libm;
 pub(crate) mod math;
 pub(crate) mod misc;
 pub(crate) mod regexp;
 pub(crate) mod string;
+pub(crate) mod unicode;
 
 use crate::ScalarFunction;
 
@@ -30,4 +32,5 @@ pub(crate) static FAMILIES: &[&[ScalarFunction]] = &[
     regexp::FUNCTIONS,
     string::FUNCTIONS,
     datetime::FUNCTIONS,
+    unicode::FUNCTIONS,
 ];

@@ -186,62 +186,6 @@ fn trim<'a>(text: &'a str, set: &str, start: bool, end: bool) -> &'a str {
     if end { text.trim_end_matches(in_set) } else { text }
 }
 
-fn unistr(text: &str) -> Result<String> {
-    let bad = || {
-        Error::new(SqlState::SYNTAX_ERROR, "invalid Unicode escape")
-            .hint("Unicode escapes must be \\XXXX, \\+XXXXXX, \\uXXXX, or \\UXXXXXXXX.")
-    };
-    let chars: Vec<char> = text.chars().collect();
-    let mut result = String::with_capacity(text.len());
-    let mut at = 0;
-    let mut high: Option<u32> = None;
-    while at < chars.len() {
-        let char = chars[at];
-        if char != '\\' || chars.get(at + 1) == Some(&'\\') {
-            if high.is_some() {
-                return Err(Error::new(SqlState::SYNTAX_ERROR, "invalid Unicode surrogate pair"));
-            }
-            result.push(char);
-            at += if char == '\\' { 2 } else { 1 };
-            continue;
-        }
-        let (skip, digits) = match chars.get(at + 1) {
-            Some('+') => (2, 6),
-            Some('u') => (2, 4),
-            Some('U') => (2, 8),
-            _ => (1, 4),
-        };
-        let hex: String = chars.iter().skip(at + skip).take(digits).collect();
-        if hex.chars().count() < digits || !hex.chars().all(|char| char.is_ascii_hexdigit()) {
-            return Err(bad());
-        }
-        at += skip + digits;
-        let code = u32::from_str_radix(&hex, 16).map_err(|_| bad())?;
-        let code = match (high.take(), code) {
-            (Some(high), 0xdc00..=0xdfff) => 0x10000 + ((high - 0xd800) << 10) + (code - 0xdc00),
-            (None, 0xd800..=0xdbff) => {
-                high = Some(code);
-                continue;
-            }
-            (Some(_), _) | (None, 0xdc00..=0xdfff) => {
-                return Err(Error::new(SqlState::SYNTAX_ERROR, "invalid Unicode surrogate pair"));
-            }
-            (None, code) => code,
-        };
-        let char = char::from_u32(code).filter(|&char| char != '\0').ok_or_else(|| {
-            Error::new(
-                SqlState::INVALID_PARAMETER_VALUE,
-                format!("invalid Unicode code point: {code:04X}"),
-            )
-        })?;
-        result.push(char);
-    }
-    if high.is_some() {
-        return Err(Error::new(SqlState::SYNTAX_ERROR, "invalid Unicode surrogate pair"));
-    }
-    Ok(result)
-}
-
 /// The family.
 #[rustfmt::skip]
 pub(crate) static FUNCTIONS: &[ScalarFunction] = family! {
@@ -284,6 +228,5 @@ pub(crate) static FUNCTIONS: &[ScalarFunction] = family! {
     2089 to_hex(Int4) -> Text: strict immutable = |c, a| map1(c, a, |v: i32| format!("{v:x}"));
     2090 to_hex(Int8) -> Text: strict immutable = |c, a| map1(c, a, |v: i64| format!("{v:x}"));
     3696 starts_with(Text, Text) -> Bool: strict immutable = |c, a| map2(c, a, |text: &str, prefix: &str| text.starts_with(prefix));
-    6198 unistr(Text) -> Text: strict immutable raises = |c, a| map1(c, a, unistr);
     1258 textcat(Text, Text) -> Text: strict immutable = |c, a| map2(c, a, |x: &str, y: &str| [x, y].concat());
 };
