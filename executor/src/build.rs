@@ -3,8 +3,8 @@
 use crate::context::State;
 use crate::eval::Eval;
 use crate::operator::aggregate::Aggregate;
-use crate::operator::distinct::Distinct;
-use crate::operator::hash_join::HashJoin;
+use crate::operator::distinct::{Distinct, Unique};
+use crate::operator::hash_join::{HashJoin, Shape};
 use crate::operator::loop_join::{Inner, LoopJoin};
 use crate::operator::modify::{Delete, Insert, Update};
 use crate::operator::scan::{FunctionScan, IndexScan, SeqScan, SystemScan};
@@ -106,18 +106,17 @@ fn build_plain(plan: &Plan, id: PlanId, state: &mut State<'_>) -> Result<Box<dyn
         physical::Operator::HashJoin { kind, left, right, keys, residual } => {
             let (left_layout, right_layout) = (of(*left), of(*right));
             let both = left_layout.join(&right_layout);
-            Box::new(HashJoin::new(
-                *kind,
-                build(plan, *left, state)?,
-                build(plan, *right, state)?,
-                left_layout.evals(keys.iter().map(|key| &key.left)),
-                right_layout.evals(keys.iter().map(|key| &key.right)),
-                keys.iter().map(|key| key.null_safe).collect(),
-                keys.iter().map(|key| key.right.ty.id).collect(),
-                both.evals(residual),
-                types_of(*left),
-                types_of(*right),
-            ))
+            let shape = Shape {
+                kind: *kind,
+                left_keys: left_layout.evals(keys.iter().map(|key| &key.left)),
+                right_keys: right_layout.evals(keys.iter().map(|key| &key.right)),
+                null_safe: keys.iter().map(|key| key.null_safe).collect(),
+                key_types: keys.iter().map(|key| key.right.ty.id).collect(),
+                residual: both.evals(residual),
+                left_types: types_of(*left).into(),
+                right_types: types_of(*right).into(),
+            };
+            Box::new(HashJoin::new(shape, build(plan, *left, state)?, build(plan, *right, state)?))
         }
         physical::Operator::NestedLoopJoin { kind, left, right, predicates } => {
             let both = of(*left).join(&of(*right));
@@ -146,15 +145,21 @@ fn build_plain(plan: &Plan, id: PlanId, state: &mut State<'_>) -> Result<Box<dyn
             Box::new(Aggregate::new(
                 build(plan, *input, state)?,
                 &layout,
+                types_of(*input),
                 groups,
                 aggregates,
                 *strategy,
             ))
         }
-        physical::Operator::Distinct { input, keys } => {
+        physical::Operator::Distinct { input, keys, sorted } => {
             let layout = of(*input);
             let keys = keys.iter().map(|&key| layout.position(key)).collect();
-            Box::new(Distinct::new(build(plan, *input, state)?, keys, &types_of(*input)))
+            let operator = build(plan, *input, state)?;
+            if *sorted {
+                Box::new(Unique::new(operator, keys))
+            } else {
+                Box::new(Distinct::new(operator, keys, types_of(*input)))
+            }
         }
         physical::Operator::Sort { input, keys } => {
             let layout = of(*input);

@@ -59,6 +59,14 @@ impl NodeNote {
         let is_external = self.disk_bytes > 0;
         self.sort = Some(if is_external { SortMethod::ExternalMerge } else { method });
     }
+
+    /// Takes in what a hash table came to.
+    pub(crate) fn hashed(&mut self, batches: u64, buckets: usize, memory: usize, disk_bytes: u64) {
+        self.batches = self.batches.max(batches);
+        self.buckets = self.buckets.max(buckets as u64);
+        self.memory_bytes = self.memory_bytes.max(memory as u64);
+        self.disk_bytes = self.disk_bytes.max(disk_bytes);
+    }
 }
 
 /// What compiled expressions did in an execution.

@@ -200,6 +200,10 @@ impl Chains {
         None
     }
 
+    pub(crate) fn buckets(&self) -> usize {
+        self.heads.len()
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.heads.len() * 4 + self.next.len() * 12
     }

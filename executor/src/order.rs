@@ -132,9 +132,9 @@ impl Order {
             let prefixes = self.prefixes(&columns[0].gather(&tile));
             pairs.extend(prefixes.into_iter().zip(tile));
         }
-        pairs.sort_unstable_by(|a, b| {
+        pairs.sort_by(|a, b| {
             let by_value = || self.compare(columns, a.1 as usize, b.1 as usize);
-            a.0.cmp(&b.0).then_with(by_value).then(a.1.cmp(&b.1))
+            a.0.cmp(&b.0).then_with(by_value)
         });
         pairs.into_iter().map(|pair| pair.1).collect()
     }
@@ -205,6 +205,14 @@ fn compare_vectors(left: &Vector, a: usize, right: &Vector, b: usize) -> Orderin
             VectorData::Decimal64 { scale: other, values: others },
         ) if scale == other => values[i].cmp(&others[j]),
         _ => compare(left.ty, &left.value(a), &right.value(b)),
+    }
+}
+
+/// Whether two values of one type are equal; nulls are.
+pub(crate) fn equal_vectors(left: &Vector, a: usize, right: &Vector, b: usize) -> bool {
+    match (left.is_null(a), right.is_null(b)) {
+        (false, false) => compare_vectors(left, a, right, b) == Ordering::Equal,
+        (left, right) => left == right,
     }
 }
 

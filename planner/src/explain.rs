@@ -224,6 +224,7 @@ impl Writer<'_> {
                 (AggregateStrategy::Plain, _) => "Aggregate",
             }
             .to_owned(),
+            Operator::Distinct { sorted: true, .. } => "Unique".to_owned(),
             Operator::Distinct { .. } => "HashAggregate".to_owned(),
             Operator::Sort { .. } => "Sort".to_owned(),
             Operator::TopN { .. } => "Top-N Sort".to_owned(),
@@ -313,7 +314,7 @@ impl Writer<'_> {
                     groups.iter().map(|group| self.printer.text(group)).collect();
                 self.detail(indent, "Group Key", &keys.join(", "));
             }
-            Operator::Distinct { keys, .. } => {
+            Operator::Distinct { keys, sorted: false, .. } => {
                 let keys: Vec<String> = keys.iter().map(|&id| self.printer.column(id)).collect();
                 self.detail(indent, "Group Key", &keys.join(", "));
             }

@@ -253,11 +253,13 @@ impl Lower<'_> {
                     let rows = self.estimator.rows(&input);
                     self.estimator.groups(keys.iter(), rows)
                 };
+                let sorted = is_sorted_by(&input, &keys);
                 let input = self.lower(*input, &needed)?;
                 let output = self.at(input).output.clone();
                 let cost = self.at(input).cost;
                 let total = cost.1 + self.at(input).rows * ROW;
-                Ok(self.node(Operator::Distinct { input, keys }, output, rows, (cost.0, total)))
+                let operator = Operator::Distinct { input, keys, sorted };
+                Ok(self.node(operator, output, rows, (cost.0, total)))
             }
             Logical::Sort { input, keys } => self.sort(*input, keys, required, None),
             Logical::Limit { input, limit, offset } => {
@@ -584,4 +586,15 @@ fn start<'a>(binder: Binder<'a>, estimator: Estimator<'a>) -> Lower<'a> {
         cte_ids,
         forced: None,
     }
+}
+
+/// Whether rows with equal values of these columns come one after the other out of a sort.
+fn is_sorted_by(input: &Logical, columns: &[ColumnId]) -> bool {
+    let Logical::Sort { keys, .. } = input else { return false };
+    let mut left = columns.to_vec();
+    for key in keys {
+        let Some(id) = key.expr.as_column().filter(|id| columns.contains(id)) else { break };
+        left.retain(|&column| column != id);
+    }
+    left.is_empty()
 }

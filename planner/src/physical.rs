@@ -182,6 +182,8 @@ pub enum Operator {
         input: PlanId,
         /// The columns that must differ.
         keys: Vec<ColumnId>,
+        /// Whether rows with equal keys come one after the other, and the order is to be kept.
+        sorted: bool,
     },
     /// Rows in order.
     Sort {

@@ -1,90 +1,25 @@
 //! Groups and their aggregates.
 //!
 //! Each input row is given a group number by a hash table over the group keys; accumulators take whole tiles with the group of each
-//! row. DISTINCT keeps, for each call, the pairs of group and arguments seen so far; ORDER BY inside a call keeps the rows until the
-//! end and feeds them in order.
+//! row. DISTINCT passes on, for each call, the first of each pair of group and arguments; ORDER BY inside a call sorts the rows and feeds
+//! them in order at the end.
+//!
+//! When table and accumulators have grown too large, rows of new groups are postponed ([`super::groups`]); groups come out part by part.
+//! What one group's accumulator holds (`array_agg`, `string_agg`) has to fit in memory.
 
-use super::{Operator, Rows};
+use super::Operator;
+use super::groups::{Dedup, Groups, Postponed};
 use crate::build::Layout;
 use crate::context::{Grant, State};
 use crate::eval::Eval;
-use crate::hash::{Chains, equal, hash_rows};
+use crate::execution::NodeNote;
 use crate::order::Order;
+use crate::spill::sorter::{SortShape, Sorter};
 use damask_functions::aggregate::Accumulator;
 use damask_planner::expr::Expr;
 use damask_planner::physical::{AggregateCall, AggregateStrategy};
-use damask_types::{Batch, Mask, Result, TILE_ROWS, TypeId, Vector, VectorData};
-
-/// Rows by key: numbers equal keys equally, from 0, in order of appearance.
-pub(crate) struct Groups {
-    keys: Rows,
-    chains: Chains,
-    hashes: Vec<u64>,
-    grant: Grant,
-}
-
-impl Groups {
-    pub(crate) fn new(types: &[TypeId]) -> Self {
-        Self {
-            keys: Rows::new(types),
-            chains: Chains::default(),
-            hashes: vec![],
-            grant: Grant::default(),
-        }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.chains.len()
-    }
-
-    /// The keys, a row for each group.
-    pub(crate) fn keys(&self) -> &crate::store::Store {
-        &self.keys.store
-    }
-
-    /// The group of each active row of a tile; `fresh` gets the rows that began one.
-    pub(crate) fn find(
-        &mut self,
-        keys: &[Vector],
-        rows: usize,
-        active: &Mask,
-        groups: &mut Vec<u32>,
-        fresh: &mut Vec<u32>,
-        state: &State<'_>,
-    ) -> Result<()> {
-        groups.clear();
-        groups.resize(rows, 0);
-        fresh.clear();
-        hash_rows(keys, rows, &mut self.hashes);
-        for row in active.iter() {
-            let hash = self.hashes[row];
-            let columns = &self.keys.store.columns;
-            let mut at = self.chains.first(hash);
-            let mut found = None;
-            while let Some((group, next)) = self.chains.follow(at, hash) {
-                at = next;
-                if columns.iter().zip(keys).all(|(column, key)| equal(column, group, key, row)) {
-                    found = Some(group);
-                    break;
-                }
-            }
-            groups[row] = if let Some(group) = found {
-                group as u32
-            } else {
-                let group = self.chains.len() as u32;
-                self.chains.insert(hash);
-                self.keys.store.append(keys, &[row as u32]);
-                fresh.push(row as u32);
-                group
-            };
-        }
-        if !fresh.is_empty() {
-            self.keys.account(&state.run.memory)?;
-            self.grant.grow(self.chains.bytes(), &state.run.memory)?;
-        }
-        Ok(())
-    }
-}
+use damask_types::{Batch, Result, TILE_ROWS, TypeId, Vector, VectorData};
+use std::sync::Arc;
 
 /// One aggregate call with its states.
 struct Call {
@@ -92,55 +27,53 @@ struct Call {
     make: Box<dyn Fn() -> Box<dyn Accumulator> + Send>,
     args: Vec<Eval>,
     filter: Option<Eval>,
-    /// DISTINCT: the pairs of group and arguments seen.
-    seen: Option<Groups>,
-    arg_types: Vec<TypeId>,
-    /// ORDER BY: keys, their order, and the rows kept: group, keys, arguments.
-    ordered: Option<(Vec<Eval>, Order, Vec<TypeId>, Rows)>,
+    /// ORDER BY.
+    order: Vec<Eval>,
+    /// DISTINCT.
+    dedup: Option<Dedup>,
+    /// ORDER BY: rows are group, keys, arguments.
+    shape: Option<SortShape>,
+    sorter: Option<Sorter>,
 }
 
 impl Call {
     fn new(call: &AggregateCall, layout: &Layout) -> Self {
-        let arg_types: Vec<TypeId> = call.args.iter().map(|arg| arg.ty.id).collect();
         let args_sql: Vec<_> = call.args.iter().map(|arg| arg.ty).collect();
         let (function, ty) = (call.function, call.ty);
         let make = Box::new(move || (function.make)(&args_sql, ty));
-        let group_and = |types: &[TypeId]| {
-            let mut all = vec![TypeId::Int4];
-            all.extend_from_slice(types);
-            all
-        };
-        let ordered = (!call.order.is_empty()).then(|| {
-            let keys = layout.evals(call.order.iter().map(|key| &key.expr));
-            let key_types: Vec<TypeId> = call.order.iter().map(|key| key.expr.ty.id).collect();
-            let mut types = key_types.clone();
-            types.extend_from_slice(&arg_types);
-            (keys, Order::new(&call.order), key_types, Rows::new(&group_and(&types)))
+        // Rows that are kept: group, ORDER BY, arguments.
+        let exprs = call.order.iter().map(|key| &key.expr).chain(&call.args);
+        let types: Arc<[TypeId]> =
+            std::iter::once(TypeId::Int4).chain(exprs.map(|expr| expr.ty.id)).collect();
+        let (keys, width) = (call.order.len(), types.len());
+        let shape = (keys > 0).then(|| SortShape {
+            order: Order::new(&call.order),
+            keys: (1..=keys).collect(),
+            types: Arc::clone(&types),
+            width,
+        });
+        let dedup = call.distinct.then(|| {
+            let places = std::iter::once(0).chain(1 + keys..width).collect();
+            Dedup::new(places, &types)
         });
         Self {
             accumulator: make(),
             make,
             args: layout.evals(&call.args),
             filter: call.filter.as_ref().map(|filter| Eval::new(filter, layout)),
-            seen: call.distinct.then(|| Groups::new(&group_and(&arg_types))),
-            arg_types,
-            ordered,
+            order: layout.evals(call.order.iter().map(|key| &key.expr)),
+            dedup,
+            sorter: shape.clone().map(Sorter::new),
+            shape,
         }
     }
 
     fn reset(&mut self) {
         self.accumulator = (self.make)();
-        if let Some(seen) = &mut self.seen {
-            let mut types = vec![TypeId::Int4];
-            types.extend_from_slice(&self.arg_types);
-            *seen = Groups::new(&types);
+        if let Some(dedup) = &mut self.dedup {
+            dedup.reset();
         }
-        if let Some((_, _, key_types, rows)) = &mut self.ordered {
-            let mut types = vec![TypeId::Int4];
-            types.extend_from_slice(key_types);
-            types.extend_from_slice(&self.arg_types);
-            *rows = Rows::new(&types);
-        }
+        self.sorter = self.shape.clone().map(Sorter::new);
     }
 
     /// Takes a tile in; without `groups` every row belongs to group 0.
@@ -164,58 +97,67 @@ impl Call {
             .iter()
             .map(|arg| arg.run(batch, &active, state))
             .collect::<Result<Vec<_>>>()?;
-        if let Some(seen) = &mut self.seen {
-            let mut keys = vec![group_vector(groups, batch.rows())];
-            keys.extend(args.iter().cloned());
-            let (mut numbers, mut fresh) = (vec![], vec![]);
-            seen.find(&keys, batch.rows(), &active, &mut numbers, &mut fresh, state)?;
-            active = Mask::NONE;
-            for row in fresh {
-                active.set(row as usize, true);
-            }
-            if active.is_empty() {
-                return Ok(());
-            }
+        if self.dedup.is_none() && self.sorter.is_none() {
+            let session = &*state.ctx.session;
+            return match groups {
+                Some(groups) => self.accumulator.update(session, groups, &args, &active),
+                None => self.accumulator.update_one(session, 0, &args, &active),
+            };
         }
-        if let Some((keys, _, _, rows)) = &mut self.ordered {
-            let mut columns = vec![group_vector(groups, batch.rows())];
-            for key in keys.iter() {
-                columns.push(key.run(batch, &active, state)?);
-            }
-            columns.extend(args);
-            let mut kept = Batch::new(columns, batch.rows());
-            kept.selection = Some(active);
-            return rows.append(&kept, state);
+        let mut columns = vec![group_vector(groups, batch.rows())];
+        for key in &self.order {
+            columns.push(key.run(batch, &active, state)?);
         }
-        let session = &*state.ctx.session;
-        match groups {
-            Some(groups) => self.accumulator.update(session, groups, &args, &active),
-            None => self.accumulator.update_one(session, 0, &args, &active),
+        columns.extend(args);
+        let mut rows = Batch::new(columns, batch.rows());
+        rows.selection = Some(active);
+        if let Some(dedup) = &mut self.dedup {
+            dedup.push(&mut rows, state)?;
+        }
+        self.take(&rows, state)
+    }
+
+    /// Rows of group, keys and arguments: to be sorted, or to the accumulator.
+    fn take(&mut self, rows: &Batch, state: &State<'_>) -> Result<()> {
+        if rows.selected_count() == 0 {
+            return Ok(());
+        }
+        match &mut self.sorter {
+            Some(sorter) => sorter.push(rows, state),
+            None => self.accumulate(rows, state),
         }
     }
 
-    /// Feeds the rows kept for ORDER BY.
-    fn finish_input(&mut self, state: &State<'_>) -> Result<()> {
-        let Some((keys, order, _, rows)) = &self.ordered else {
-            return Ok(());
+    fn accumulate(&mut self, rows: &Batch, state: &State<'_>) -> Result<()> {
+        let groups: Vec<u32> = match &rows.columns[0].data {
+            VectorData::Int4(groups) => {
+                (0..rows.rows()).map(|row| groups[rows.columns[0].index(row)] as u32).collect()
+            }
+            other => unreachable!("a group number is int4, not {other:?}"),
         };
-        let store = &rows.store;
-        let columns: Vec<_> = store.columns[1..=keys.len()].iter().collect();
-        let sorted = order.sort(&columns, store.len());
-        for chunk in sorted.chunks(TILE_ROWS) {
-            let batch = store.gather(chunk);
-            let groups: Vec<u32> = (0..chunk.len())
-                .map(|row| batch.columns[0].value(row).as_i64().unwrap_or(0) as u32)
-                .collect();
-            let args = &batch.columns[1 + keys.len()..];
-            self.accumulator.update(
-                &*state.ctx.session,
-                &groups,
-                args,
-                &Mask::first(chunk.len()),
-            )?;
+        let args = &rows.columns[1 + self.order.len()..];
+        self.accumulator.update(&*state.ctx.session, &groups, args, &rows.active())
+    }
+
+    /// Feeds the rows kept for DISTINCT and ORDER BY.
+    fn finish_input(&mut self, state: &State<'_>) -> Result<()> {
+        while let Some(dedup) = &mut self.dedup
+            && let Some(rows) = dedup.next_postponed(state)?
+        {
+            self.take(&rows, state)?;
+        }
+        if let Some(sorter) = self.sorter.take() {
+            let mut sorted = sorter.finish(state)?;
+            while let Some(rows) = sorted.next(state)? {
+                self.accumulate(&rows, state)?;
+            }
         }
         Ok(())
+    }
+
+    /// Bytes that depend on the number of groups.
+    fn bytes(&self) -> usize {
+        self.accumulator.bytes() + self.dedup.as_ref().map_or(0, Dedup::bytes)
     }
 }
 
@@ -231,12 +173,21 @@ fn group_vector(groups: Option<&[u32]>, rows: usize) -> Vector {
 /// Aggregation with or without groups.
 pub(crate) struct Aggregate {
     input: Box<dyn Operator>,
-    keys: Vec<Eval>,
+    /// Keys that are no columns of the input; they stand behind its columns.
+    computed: Vec<Eval>,
+    /// Where the keys stand.
+    keys: Vec<usize>,
     key_types: Vec<TypeId>,
+    /// Of the input's columns and the computed keys.
+    types: Arc<[TypeId]>,
     calls: Vec<Call>,
-    strategy: AggregateStrategy,
+    is_plain: bool,
+    /// The groups of the part at hand, once it is read.
     groups: Option<Groups>,
+    /// Groups of it that are given.
     at: usize,
+    postponed: Postponed,
+    note: NodeNote,
     grant: Grant,
 }
 
@@ -244,85 +195,134 @@ impl Aggregate {
     pub(crate) fn new(
         input: Box<dyn Operator>,
         layout: &Layout,
+        input_types: Vec<TypeId>,
         groups: &[Expr],
         aggregates: &[AggregateCall],
         strategy: AggregateStrategy,
     ) -> Self {
+        let (mut computed, mut keys, mut types) = (vec![], vec![], input_types);
+        for group in groups {
+            let eval = Eval::new(group, layout);
+            keys.push(eval.as_column().unwrap_or(types.len()));
+            if eval.as_column().is_none() {
+                types.push(group.ty.id);
+                computed.push(eval);
+            }
+        }
         Self {
             input,
-            keys: layout.evals(groups),
-            key_types: groups.iter().map(|group| group.ty.id).collect(),
+            computed,
+            key_types: keys.iter().map(|&key| types[key]).collect(),
+            keys,
+            types: types.into(),
             calls: aggregates.iter().map(|call| Call::new(call, layout)).collect(),
-            strategy,
+            is_plain: strategy == AggregateStrategy::Plain,
             groups: None,
             at: 0,
+            postponed: Postponed::default(),
+            note: NodeNote::default(),
             grant: Grant::default(),
         }
     }
 
+    /// The next rows of the input, or of the part at hand, with computed keys.
+    fn next_rows(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
+        state.check()?;
+        if self.postponed.is_begun() {
+            return self.postponed.next();
+        }
+        let Some(mut batch) = self.input.next(state)? else { return Ok(None) };
+        let active = batch.active();
+        for key in &self.computed {
+            let column = key.run(&batch, &active, state)?;
+            batch.columns.push(column);
+        }
+        Ok(Some(batch))
+    }
+
+    /// Reads the input or a part to its end.
     fn fill(&mut self, state: &mut State<'_>) -> Result<Groups> {
         let mut groups = Groups::new(&self.key_types);
         let (mut numbers, mut fresh) = (vec![], vec![]);
-        let is_plain = self.strategy == AggregateStrategy::Plain;
-        while let Some(batch) = self.input.next(state)? {
-            state.check()?;
-            if is_plain {
+        while let Some(mut batch) = self.next_rows(state)? {
+            if self.is_plain {
                 for call in &mut self.calls {
                     call.update(&batch, None, 1, state)?;
                 }
-                continue;
+            } else {
+                let keys: Vec<Vector> =
+                    self.keys.iter().map(|&key| batch.columns[key].clone()).collect();
+                let active = batch.active();
+                groups.find(&keys, batch.rows(), &active, &mut numbers, &mut fresh, state)?;
+                if groups.is_frozen() {
+                    self.postponed.take_missing(&groups, &batch.columns, &self.types, state)?;
+                    batch.select(&active.and_not(&groups.missing_mask()));
+                }
+                for call in &mut self.calls {
+                    call.update(&batch, Some(&numbers), groups.len(), state)?;
+                }
             }
-            let active = batch.active();
-            let keys = self
-                .keys
-                .iter()
-                .map(|key| key.run(&batch, &active, state))
-                .collect::<Result<Vec<_>>>()?;
-            groups.find(&keys, batch.rows(), &active, &mut numbers, &mut fresh, state)?;
-            for call in &mut self.calls {
-                call.update(&batch, Some(&numbers), groups.len(), state)?;
+            let states: usize = self.calls.iter().map(|call| call.accumulator.bytes()).sum();
+            self.grant.grow(states, &state.run.memory)?;
+            let bytes = groups.bytes() + self.calls.iter().map(Call::bytes).sum::<usize>();
+            self.note.hashed(1, groups.buckets(), bytes, 0);
+            if !groups.is_frozen() && state.should_spill(bytes, state.ctx.hash_mem_bytes) {
+                groups.freeze();
             }
-            let bytes: usize = self.calls.iter().map(|call| call.accumulator.bytes()).sum();
-            self.grant.grow(bytes, &state.run.memory)?;
         }
-        let count = if is_plain { 1 } else { groups.len() };
+        let count = if self.is_plain { 1 } else { groups.len() };
         for call in &mut self.calls {
             call.accumulator.resize(count);
             call.finish_input(state)?;
         }
         Ok(groups)
     }
-}
 
-impl Operator for Aggregate {
-    fn next(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
-        let groups = match self.groups.take() {
-            Some(groups) => groups,
-            None => self.fill(state)?,
-        };
-        state.check()?;
-        let total = if self.strategy == AggregateStrategy::Plain { 1 } else { groups.len() };
-        let rows = (total - self.at).min(TILE_ROWS);
-        let mut out = None;
-        if rows > 0 {
-            let mut columns =
-                if self.keys.is_empty() { vec![] } else { groups.keys().tile(self.at).columns };
-            for call in &self.calls {
-                columns.push(call.accumulator.finish(&*state.ctx.session, self.at, rows)?);
-            }
-            out = Some(Batch::new(columns, rows));
-        }
-        self.at += rows;
-        self.groups = Some(groups);
-        Ok(out)
-    }
-
-    fn rewind(&mut self) {
+    fn reset(&mut self) {
         (self.groups, self.at) = (None, 0);
         self.grant.clear();
         for call in &mut self.calls {
             call.reset();
         }
+    }
+}
+
+impl Operator for Aggregate {
+    fn next(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
+        loop {
+            let groups = match self.groups.take() {
+                Some(groups) => groups,
+                None => self.fill(state)?,
+            };
+            state.check()?;
+            let total = if self.is_plain { 1 } else { groups.len() };
+            let rows = (total - self.at).min(TILE_ROWS);
+            if rows > 0 {
+                let mut columns =
+                    if self.keys.is_empty() { vec![] } else { groups.keys().tile(self.at).columns };
+                for call in &self.calls {
+                    columns.push(call.accumulator.finish(&*state.ctx.session, self.at, rows)?);
+                }
+                self.at += rows;
+                self.groups = Some(groups);
+                return Ok(Some(Batch::new(columns, rows)));
+            }
+            if !self.postponed.next_part(state)? {
+                self.groups = Some(groups);
+                return Ok(None);
+            }
+            self.note.hashed(self.postponed.batches(), 0, 0, self.postponed.disk_bytes());
+            self.reset();
+        }
+    }
+
+    fn rewind(&mut self) {
+        self.reset();
+        self.postponed = Postponed::default();
         self.input.rewind();
+    }
+
+    fn note(&self) -> NodeNote {
+        if self.is_plain { NodeNote::default() } else { self.note }
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod aggregate;
 pub(crate) mod distinct;
 pub(crate) mod foreign_key;
+pub(crate) mod groups;
 pub(crate) mod hash_join;
 pub(crate) mod loop_join;
 pub(crate) mod modify;

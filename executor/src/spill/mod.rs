@@ -2,7 +2,8 @@
 //!
 //! An operator that holds more than its soft limit (`work_mem`; see [`crate::context::State::should_spill`]) writes rows as blocks of at most
 //! a tile and goes on with empty hands. [`Blocks`] is a list of such blocks, which can be read in order any number of times.
-//! [`sorter`] and [`merge`] are the external sort, [`spool`] keeps rows in their order for who reads them several times.
+//! [`sorter`] and [`merge`] are the external sort, [`partition`] divides rows by hash for the hash operators, [`spool`] keeps rows in
+//! their order for who reads them several times.
 //!
 //! Invariants
 //! - SP1: a block is read back as the rows that were written ([`codec`]), or the statement fails with XX001.
@@ -14,6 +15,7 @@
 
 pub(crate) mod codec;
 pub(crate) mod merge;
+pub(crate) mod partition;
 pub(crate) mod sorter;
 pub(crate) mod spool;
 
@@ -39,6 +41,7 @@ pub(crate) struct Blocks {
 pub(crate) struct BlockList {
     blocks: Vec<TempBlock>,
     rows: u64,
+    bytes: u64,
 }
 
 impl Blocks {
@@ -54,6 +57,11 @@ impl Blocks {
 
     pub(crate) fn rows(&self) -> u64 {
         self.list.rows
+    }
+
+    /// Bytes on disk.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.list.bytes
     }
 
     /// Its blocks, one after the other.
@@ -75,6 +83,16 @@ impl BlockReader {
         let batch = self.blocks.read(self.at, &mut self.buffer)?;
         self.at += usize::from(batch.is_some());
         Ok(batch)
+    }
+
+    /// Goes back to the first block.
+    pub(crate) fn restart(&mut self) {
+        self.at = 0;
+    }
+
+    /// Whether a block is left.
+    pub(crate) fn has_more(&self) -> bool {
+        self.at < self.blocks.list.blocks.len()
     }
 }
 
@@ -100,6 +118,7 @@ impl SpillWriter {
         codec::encode(batch, &mut self.buffer)?;
         list.blocks.push(self.file.append(&self.buffer)?);
         list.rows += rows as u64;
+        list.bytes += self.buffer.len() as u64;
         Ok(())
     }
 

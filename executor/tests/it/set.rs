@@ -81,7 +81,8 @@ fn union_keeps_or_drops_duplicates() {
             let mut root = planner.add(append, &l.columns);
             if !all {
                 let keys = l.columns.iter().map(id).collect();
-                root = planner.add(Operator::Distinct { input: root.id, keys }, &l.columns);
+                root = planner
+                    .add(Operator::Distinct { input: root.id, keys, sorted: false }, &l.columns);
             }
             let found = sorted(show_all(&planner.run(&root).expect("it does not raise")));
             let mut expected = sorted(both.iter().map(|&row| line(row)).collect());
@@ -102,8 +103,10 @@ fn distinct_on_keeps_the_first() {
         let mut planner = Planner::default();
         let input = planner.rows(&rows, &mut random);
         let keys = vec![id(&input.columns[0])];
-        let root =
-            planner.add(Operator::Distinct { input: input.id, keys }, &input.columns.clone());
+        let root = planner.add(
+            Operator::Distinct { input: input.id, keys, sorted: false },
+            &input.columns.clone(),
+        );
         let found = show_all(&planner.run(&root).expect("it does not raise"));
         let mut seen = std::collections::BTreeSet::new();
         let first = rows.iter().filter(|row| seen.insert(row.0));

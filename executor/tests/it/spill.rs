@@ -2,10 +2,13 @@
 
 use crate::support::*;
 use damask_executor::{Control, ExecContext, Execution};
-use damask_planner::physical::{Operator, Plan, SortKey};
+use damask_planner::expr::Expr;
+use damask_planner::physical::{
+    AggregateStrategy, JoinKey, JoinKind, Operator, Plan, SetKind, SortKey,
+};
 use damask_storage::vfs::{Fault, OpenOptions, SimVfs, Vfs};
 use damask_txn::{Engine, EngineOptions, Env, IsolationLevel, Location};
-use damask_types::{Error, Result, SqlState};
+use damask_types::{Error, Result, SqlState, SqlType, TypeId, Value};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,9 +32,78 @@ fn sort_plan() -> Arc<Plan> {
     Arc::new(planner.finish(&root))
 }
 
+/// A plan over one input of many rows.
+fn over_rows(make: impl Fn(&mut Planner, &Input) -> Input) -> Arc<Plan> {
+    let mut random = Random::new(6);
+    let rows = random_rows(&mut random, ROWS, 15_000, 7);
+    let mut planner = Planner::default();
+    let input = planner.rows(&rows, &mut random);
+    let root = make(&mut planner, &input);
+    Arc::new(planner.finish(&root))
+}
+
+/// `count(*), sum(b), count(DISTINCT number)` by `a`, or of all rows.
+fn aggregate_plan(grouped: bool) -> Arc<Plan> {
+    over_rows(|planner, input| {
+        let mut different = aggregate("count", vec![input.columns[2].clone()], TypeId::Int8);
+        different.distinct = true;
+        let aggregates = vec![
+            aggregate("count", vec![], TypeId::Int8),
+            aggregate("sum", vec![input.columns[1].clone()], TypeId::Int8),
+            different,
+        ];
+        let groups = if grouped { vec![input.columns[0].clone()] } else { vec![] };
+        let strategy = if grouped { AggregateStrategy::Hash } else { AggregateStrategy::Plain };
+        let mut columns: Vec<_> = groups.iter().map(|_| planner.column(TypeId::Int4)).collect();
+        columns.extend((0..3).map(|_| planner.column(TypeId::Int8)));
+        let operator = Operator::Aggregate { input: input.id, groups, aggregates, strategy };
+        planner.add(operator, &columns)
+    })
+}
+
 /// Every plan whose operator goes to disk.
 fn plans() -> Vec<(&'static str, Arc<Plan>)> {
-    vec![("sort", sort_plan())]
+    let distinct = over_rows(|planner, input| {
+        let keys = vec![id(&input.columns[0]), id(&input.columns[1])];
+        let operator = Operator::Distinct { input: input.id, keys, sorted: false };
+        planner.add(operator, &input.columns)
+    });
+    let intersect = over_rows(|planner, input| {
+        let (kind, all) = (SetKind::Intersect, true);
+        let operator = Operator::SetOperation { kind, all, left: input.id, right: input.id };
+        planner.add(operator, &input.columns)
+    });
+    let cross = over_rows(|planner, input| {
+        let operator = Operator::Limit {
+            input: input.id,
+            limit: Some(Expr::literal(Value::Int8(3), SqlType::plain(TypeId::Int8))),
+            offset: None,
+        };
+        let few = planner.add(operator, &input.columns);
+        join(planner, JoinKind::Right, &few, input, None, vec![])
+    });
+    let hash = |kind| {
+        over_rows(move |planner, input| {
+            let mut right = input.clone();
+            right.columns.clone_from(&planner.rows(&[], &mut Random::new(1)).columns);
+            let exprs = input.columns.clone();
+            let operator = Operator::Project { input: input.id, exprs };
+            let right = planner.add(operator, &right.columns);
+            let (l, r) = (input.columns[0].clone(), right.columns[0].clone());
+            let keys = vec![JoinKey { left: l, right: r, null_safe: false }];
+            join(planner, kind, input, &right, Some(keys), vec![])
+        })
+    };
+    vec![
+        ("hash join", hash(JoinKind::Full)),
+        ("hash anti join", hash(JoinKind::Anti)),
+        ("sort", sort_plan()),
+        ("aggregate", aggregate_plan(true)),
+        ("distinct within one group", aggregate_plan(false)),
+        ("distinct", distinct),
+        ("intersect", intersect),
+        ("nested loop", cross),
+    ]
 }
 
 fn tiny(engine: &Arc<Engine>) -> ExecContext {
@@ -126,7 +198,11 @@ fn an_execution_that_is_dropped_half_way_leaves_nothing() {
         let mut txn = engine.begin(IsolationLevel::ReadCommitted, false).expect("it is open");
         txn.begin_statement().expect("it is open");
         let mut execution = Execution::start(plan, tiny(&engine), &txn).expect("a view is there");
-        execution.next(&mut txn).expect("the plan does not raise");
+        for _ in 0..100 {
+            if left_files(&engine) == 0 {
+                execution.next(&mut txn).expect("the plan does not raise");
+            }
+        }
         assert!(left_files(&engine) > 0, "{name}");
         drop(execution);
         assert_eq!(left_files(&engine), 0, "{name}");

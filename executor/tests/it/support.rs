@@ -181,8 +181,10 @@ impl Planner {
 
 /// Runs a plan whose operators may each hold `work_mem` bytes.
 pub(crate) fn run_plan(plan: &Arc<Plan>, work_mem: usize) -> Result<Vec<Vec<Value>>> {
-    let engine = memory();
-    let mut ctx = context(&engine);
+    thread_local! {
+        static ENGINE: Arc<Engine> = memory();
+    }
+    let mut ctx = ENGINE.with(context);
     (ctx.work_mem_bytes, ctx.hash_mem_bytes) = (work_mem, work_mem);
     run_in(plan, ctx)
 }

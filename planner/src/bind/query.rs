@@ -383,6 +383,13 @@ impl Binder<'_> {
                     }
                 }
                 if !keys.is_empty() {
+                    // Behind the order that was asked for, so that the rows of a group come together.
+                    for &id in &on {
+                        if !keys.iter().any(|key| key.expr.as_column() == Some(id)) {
+                            let expr = self.column_expr(id);
+                            keys.push(SortKey { expr, descending: false, nulls_first: false });
+                        }
+                    }
                     plan = Logical::Sort { input: Box::new(plan), keys: std::mem::take(&mut keys) };
                 }
                 plan = Logical::Distinct { input: Box::new(plan), keys: on };
