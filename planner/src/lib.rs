@@ -25,9 +25,11 @@ pub mod physical;
 mod rewrite;
 mod sample;
 mod statistics;
+mod tuning;
 
 pub use bind::{parse_error, resolve_type, serial_type};
 pub use statistics::{ColumnSample, NoStatistics, Statistics, TableSample};
+pub use tuning::Tuning;
 
 use bind::Binder;
 use damask_catalog::object::Relation;
@@ -54,6 +56,8 @@ pub struct PlanContext<'a> {
     pub parameters: &'a [Option<TypeId>],
     /// Sizes of tables.
     pub statistics: &'a dyn Statistics,
+    /// What to prefer.
+    pub tuning: Tuning,
 }
 
 /// Plans SELECT, VALUES, INSERT, UPDATE or DELETE.

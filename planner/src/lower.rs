@@ -15,16 +15,13 @@ use crate::logical::{Call, Logical};
 use crate::physical::{
     AggregateCall, AggregateStrategy, LockedTable, Node, Operator, PlanId, SortKey,
 };
+use crate::tuning::{Tuning, penalty};
 use damask_types::{Result, SqlType, TypeId};
 
 pub(crate) use join::join_key;
 pub(crate) use statement::plan;
 
-/// Cost of passing a row on.
-const ROW: f64 = 0.01;
-/// Cost of an operator on a row.
-const OPERATOR: f64 = 0.0025;
-/// Cost of a page of a hundred rows.
+/// Rows of a page.
 const PAGE_ROWS: f64 = 100.0;
 
 /// A plan in the making.
@@ -33,6 +30,7 @@ struct Lower<'a> {
     /// Types of the columns.
     columns: Vec<SqlType>,
     estimator: Estimator<'a>,
+    tuning: Tuning,
     /// Columns of the outer sides of enclosing applies.
     outer: ColumnSet,
     subplans: Vec<Option<Logical>>,
@@ -176,7 +174,12 @@ impl Lower<'_> {
                     lowered.push(self.exprs(kept)?);
                 }
                 let output = keep.into_iter().map(|i| columns[i]).collect();
-                Ok(self.node(Operator::Values { rows: lowered }, output, count, (0.0, count * ROW)))
+                Ok(self.node(
+                    Operator::Values { rows: lowered },
+                    output,
+                    count,
+                    (0.0, count * self.tuning.cpu_tuple_cost),
+                ))
             }
             Logical::Input { columns } => {
                 Ok(self.node(Operator::Input, columns, 1000.0, (0.0, 10.0)))
@@ -209,7 +212,7 @@ impl Lower<'_> {
                 let exprs = self.exprs(exprs.into_iter().map(|(_, expr)| expr).collect())?;
                 let (rows, cost) = (self.at(input).rows, self.at(input).cost);
                 let own = rows
-                    * OPERATOR
+                    * self.tuning.cpu_operator_cost
                     * exprs.iter().filter(|expr| expr.as_column().is_none()).count() as f64;
                 Ok(self.node(
                     Operator::Project { input, exprs },
@@ -237,7 +240,7 @@ impl Lower<'_> {
                     Operator::ProjectSet { input, functions: lowered },
                     output,
                     rows,
-                    (cost.0, cost.1 + rows * ROW),
+                    (cost.0, cost.1 + rows * self.tuning.cpu_tuple_cost),
                 ))
             }
             Logical::Join(join) => self.join(join, required),
@@ -257,7 +260,7 @@ impl Lower<'_> {
                 let input = self.lower(*input, &needed)?;
                 let output = self.at(input).output.clone();
                 let cost = self.at(input).cost;
-                let total = cost.1 + self.at(input).rows * ROW;
+                let total = cost.1 + self.at(input).rows * self.tuning.cpu_tuple_cost;
                 let operator = Operator::Distinct { input, keys, sorted };
                 Ok(self.node(operator, output, rows, (cost.0, total)))
             }
@@ -333,7 +336,7 @@ impl Lower<'_> {
                 let rows = self.at(left).rows;
                 let cost = self.at(left).cost.1
                     + self.at(right).cost.1
-                    + (rows + self.at(right).rows) * ROW;
+                    + (rows + self.at(right).rows) * self.tuning.cpu_tuple_cost;
                 Ok(self.node(
                     Operator::SetOperation { kind, all, left, right },
                     columns,
@@ -394,7 +397,7 @@ impl Lower<'_> {
         let predicates = self.exprs(order_predicates(predicates))?;
         let output = self.at(input).output.clone();
         let (rows, cost) = (self.at(input).rows, self.at(input).cost);
-        let total = cost.1 + rows * OPERATOR * predicates.len() as f64;
+        let total = cost.1 + rows * self.tuning.cpu_operator_cost * predicates.len() as f64;
         Ok(self.node(Operator::Filter { input, predicates }, output, rows * part, (cost.0, total)))
     }
 
@@ -440,19 +443,21 @@ impl Lower<'_> {
         }
         let output = self.at(input).output.clone();
         let (rows, cost) = (self.at(input).rows, self.at(input).cost);
-        let compare = 2.0 * OPERATOR;
+        let compare = 2.0 * self.tuning.cpu_operator_cost;
         Ok(if let Some((Some(limit), offset)) = limit {
             let count = limit_rows(Some(&limit), offset.as_ref(), rows);
-            let start = cost.1 + rows * compare * count.max(2.0).log2();
+            let start =
+                cost.1 + rows * compare * count.max(2.0).log2() + penalty(self.tuning.enable_sort);
             let operator = Operator::TopN { input, keys: lowered, limit, offset };
-            self.node(operator, output, count, (start, start + count * ROW))
+            self.node(operator, output, count, (start, start + count * self.tuning.cpu_tuple_cost))
         } else {
-            let start = cost.1 + rows * compare * rows.max(2.0).log2();
+            let start =
+                cost.1 + rows * compare * rows.max(2.0).log2() + penalty(self.tuning.enable_sort);
             self.node(
                 Operator::Sort { input, keys: lowered },
                 output,
                 rows,
-                (start, start + rows * OPERATOR),
+                (start, start + rows * self.tuning.cpu_operator_cost),
             )
         })
     }
@@ -493,8 +498,20 @@ impl Lower<'_> {
             Some(columns) if !columns.is_empty() => self.grouped_scan(&input, &columns, &needed)?,
             _ => None,
         };
+        // Groups lie side by side after a sort, too. What is volatile would be computed twice.
+        let sorts = !self.tuning.enable_hashagg
+            && !groups.is_empty()
+            && groups.iter().all(|(_, expr)| !expr.is_volatile());
         let (input, strategy) = if let Some(input) = streamed {
             (input, AggregateStrategy::Streaming)
+        } else if sorts {
+            let key = |(_, expr): &(ColumnId, Expr)| SortKey {
+                expr: expr.clone(),
+                descending: false,
+                nulls_first: false,
+            };
+            let keys = groups.iter().map(key).collect();
+            (self.sort(input, keys, &needed, None)?, AggregateStrategy::Streaming)
         } else {
             let strategy =
                 if groups.is_empty() { AggregateStrategy::Plain } else { AggregateStrategy::Hash };
@@ -519,9 +536,14 @@ impl Lower<'_> {
             });
         }
         let (in_rows, cost) = (self.at(input).rows, self.at(input).cost);
-        let work = in_rows * OPERATOR * (groups.len() + aggregates.len()) as f64;
-        let start = if strategy == AggregateStrategy::Streaming { cost.0 } else { cost.1 + work };
-        let total = cost.1 + work + rows * ROW;
+        let work =
+            in_rows * self.tuning.cpu_operator_cost * (groups.len() + aggregates.len()) as f64;
+        let start = match strategy {
+            AggregateStrategy::Streaming => cost.0,
+            AggregateStrategy::Hash => cost.1 + work + penalty(self.tuning.enable_hashagg),
+            AggregateStrategy::Plain => cost.1 + work,
+        };
+        let total = (cost.1 + work).max(start) + rows * self.tuning.cpu_tuple_cost;
         Ok(self.node(
             Operator::Aggregate { input, groups, aggregates, strategy },
             output,
@@ -576,6 +598,7 @@ fn start<'a>(binder: Binder<'a>, estimator: Estimator<'a>) -> Lower<'a> {
     let subplan_ids = binder.subplans.iter().map(|_| None).collect();
     let cte_ids = binder.ctes.iter().map(|_| None).collect();
     Lower {
+        tuning: binder.ctx.tuning,
         nodes: vec![],
         columns: binder.columns,
         estimator,

@@ -45,6 +45,8 @@ pub struct SettingRow {
     pub category: &'static str,
     /// What it does.
     pub description: &'static str,
+    /// What else is to be known.
+    pub remark: Option<String>,
     /// `internal`, `postmaster` or `user`.
     pub context: &'static str,
     /// `bool`, `integer`, `real`, `enum`, `string`.
@@ -174,6 +176,7 @@ pub(super) fn pg_settings(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             ("unit", text_or_null(setting.unit)),
             ("category", text(setting.category)),
             ("short_desc", text(setting.description)),
+            ("extra_desc", text_or_null(setting.remark)),
             ("context", text(setting.context)),
             ("vartype", text(setting.kind)),
             ("source", text("default")),

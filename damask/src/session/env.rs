@@ -418,6 +418,7 @@ impl SystemSession for StatementEnv {
                     unit: (!unit.is_empty()).then_some(unit),
                     category: definition.category,
                     description: definition.description,
+                    remark: definition.remark(),
                     context: match definition.context {
                         Context::Internal => "internal",
                         Context::Postmaster => "postmaster",

@@ -22,6 +22,7 @@ mod password;
 pub(crate) mod plan;
 mod portal;
 mod run;
+mod setting_effects;
 mod setting_list;
 mod settings;
 mod transaction;
@@ -29,6 +30,7 @@ mod utility;
 
 /// A result column.
 pub use damask_planner::physical::OutputColumn;
+pub use setting_effects::Effect as SettingEffect;
 pub use setting_list::Definition as SettingDefinition;
 pub use settings::{Jit, Level};
 pub use transaction::TransactionStatus;
@@ -259,6 +261,11 @@ impl Session {
         notices.append(&mut self.state.notices.lock());
         notices.retain(|notice| notice.level >= least);
         notices
+    }
+
+    /// Every setting there is.
+    pub fn setting_definitions() -> &'static [SettingDefinition] {
+        setting_list::DEFINITIONS
     }
 
     /// What other sessions, or this one, notified it of; nothing inside a transaction block.

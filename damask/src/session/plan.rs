@@ -9,8 +9,8 @@ use super::env::StatementEnv;
 use crate::statistics::{TableStatistics, is_stale};
 use damask_catalog::SearchPath;
 use damask_catalog::object::RelationKind;
-use damask_planner::PlanContext;
 use damask_planner::physical::{OutputColumn, Plan};
+use damask_planner::{PlanContext, Tuning};
 use damask_sql::{Parsed, ast};
 use damask_types::format::{DateOrder, FormatSettings, IntervalStyle};
 use damask_types::{Result, SqlType, TypeId};
@@ -51,6 +51,7 @@ pub(crate) struct Planned {
     uses: u32,
     /// Literals are read when the plan is made, as these settings say.
     reading: Reading,
+    tuning: Tuning,
 }
 
 /// The settings that literals of dates and times are read by.
@@ -190,6 +191,7 @@ impl Session {
             text,
             parameters: types,
             statistics: &statistics,
+            tuning: env.effective.tuning,
         })
     }
 
@@ -205,6 +207,7 @@ impl Session {
                 && version != u64::MAX
                 && (Arc::ptr_eq(&planned.path, &env.path) || planned.path == env.path)
                 && planned.reading.is_of(damask_functions::Session::format(env))
+                && planned.tuning == env.effective.tuning
             {
                 planned.uses = planned.uses.wrapping_add(1);
                 if !planned.uses.is_multiple_of(USES_PER_LOOK)
@@ -224,7 +227,8 @@ impl Session {
             let path = Arc::clone(&env.path);
             let sizes = self.table_sizes(&plan).collect();
             let plan = Arc::clone(&plan);
-            let planned = Planned { plan, version, path, epoch, sizes, uses: 0, reading };
+            let tuning = env.effective.tuning;
+            let planned = Planned { plan, version, path, epoch, sizes, uses: 0, reading, tuning };
             *prepared.plan.lock() = Some(planned);
         }
         Ok(plan)

@@ -1,6 +1,7 @@
 //! Every setting: PostgreSQL's names, types, limits and defaults.
 //!
-//! A setting that the engine does not act on is here when clients set or read it; it keeps what it is given and changes nothing.
+//! What setting each of them does here is in [`super::setting_effects`]: it acts as in PostgreSQL, or refuses the values that it
+//! could not obey, or there is nothing here that it could steer. Whoever adds one says there which of the three it is.
 
 /// Who may change a setting, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

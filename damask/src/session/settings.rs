@@ -5,6 +5,7 @@
 //! unit conversion; the few that shape execution are parsed once into [`Effective`].
 
 use super::setting_list::{Context, DEFINITIONS, Definition, Kind};
+use damask_planner::Tuning;
 use damask_txn::Durability;
 use damask_types::format::{DateOrder, DateStyle, FormatSettings, IntervalStyle, TimeZone};
 use damask_types::{Error, Result, SqlState};
@@ -21,6 +22,8 @@ pub(crate) struct Effective {
     pub(crate) statement_timeout: Option<Duration>,
     pub(crate) lock_timeout: Option<Duration>,
     pub(crate) deadlock_timeout: Duration,
+    /// What the planner prefers.
+    pub(crate) tuning: Tuning,
     pub(crate) idle_in_transaction_timeout: Option<Duration>,
     pub(crate) idle_session_timeout: Option<Duration>,
     pub(crate) jit: Jit,
@@ -129,7 +132,11 @@ impl Settings {
             None => return Err(unknown(name)),
             Some(definition) => {
                 check_context(definition)?;
-                value.map(|value| parse(definition, value)).transpose()?
+                let value = value.map(|value| parse(definition, value)).transpose()?;
+                if let Some(value) = &value {
+                    definition.check_supported(value)?;
+                }
+                value
             }
         };
         let value = value.or_else(|| self.reset.get(&key).cloned());
@@ -529,6 +536,7 @@ fn effective(raw: &dyn Fn(&str) -> String) -> Result<Effective> {
         statement_timeout: millis("statement_timeout"),
         lock_timeout: millis("lock_timeout"),
         deadlock_timeout: millis("deadlock_timeout").unwrap_or_default(),
+        tuning: tuning(raw),
         idle_in_transaction_timeout: millis("idle_in_transaction_session_timeout"),
         idle_session_timeout: millis("idle_session_timeout"),
         jit: match raw("jit").as_str() {
@@ -549,6 +557,27 @@ fn effective(raw: &dyn Fn(&str) -> String) -> Result<Effective> {
             _ => Durability::Flushed,
         },
     })
+}
+
+/// The settings that steer planning.
+fn tuning(raw: &dyn Fn(&str) -> String) -> Tuning {
+    let on = |name: &str| raw(name) == "on";
+    let cost = |name: &str| raw(name).parse().unwrap_or(0.0);
+    Tuning {
+        enable_seqscan: on("enable_seqscan"),
+        enable_indexscan: on("enable_indexscan"),
+        enable_indexonlyscan: on("enable_indexonlyscan"),
+        enable_hashjoin: on("enable_hashjoin"),
+        enable_nestloop: on("enable_nestloop"),
+        enable_hashagg: on("enable_hashagg"),
+        enable_sort: on("enable_sort"),
+        seq_page_cost: cost("seq_page_cost"),
+        random_page_cost: cost("random_page_cost"),
+        cpu_tuple_cost: cost("cpu_tuple_cost"),
+        cpu_index_tuple_cost: cost("cpu_index_tuple_cost"),
+        cpu_operator_cost: cost("cpu_operator_cost"),
+        transform_null_equals: on("transform_null_equals"),
+    }
 }
 
 /// Splits a list of identifiers: quoted ones as they are, others folded to lower case.

@@ -276,8 +276,13 @@ impl Session {
                 }
                 Ok(self.state.settings.lock().raw("default_transaction_isolation"))
             }
-            "transaction_read_only" if self.block.read_only.is_some() => {
-                Ok(if self.block.read_only == Some(true) { "on" } else { "off" }.to_owned())
+            "transaction_read_only" => {
+                let settings = self.state.settings.lock();
+                let in_force = self.txn.as_ref().map(damask_txn::Txn::is_read_only);
+                let read_only = in_force
+                    .or(self.block.read_only)
+                    .unwrap_or_else(|| settings.raw("default_transaction_read_only") == "on");
+                Ok(if read_only { "on" } else { "off" }.to_owned())
             }
             "session_authorization" => Ok(self.state.user.1.clone()),
             "role" => Ok("none".to_owned()),

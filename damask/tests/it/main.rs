@@ -9,6 +9,7 @@ mod estimates;
 mod locking;
 mod notify;
 mod panics;
+mod settings;
 mod support;
 mod temporary;
 mod transactions;

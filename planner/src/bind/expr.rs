@@ -379,6 +379,14 @@ impl Binder<'_> {
         {
             return self.compare_rows(symbol, left, right, location);
         }
+        if self.ctx.tuning.transform_null_equals && symbol == "=" {
+            let (left, right) = (is_unknown_null(&lhs), is_unknown_null(&rhs));
+            if left || right {
+                let arg = self.known(if left { rhs } else { lhs })?;
+                let kind = ExprKind::IsNull { arg: Box::new(arg), negated: false };
+                return Ok(Expr::new(kind, TypeId::Bool));
+            }
+        }
         self.operator(symbol, Some(lhs), rhs, location)
     }
 

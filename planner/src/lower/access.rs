@@ -3,21 +3,22 @@
 //! Equalities on a prefix of an index, then one range, give its bounds; the rest of the conjuncts are tested on what it finds. What a
 //! bound is compared with must be constant while the scan runs: anything that reads no column of the table itself.
 
-use super::{Lower, OPERATOR, PAGE_ROWS, ROW, order_predicates};
+use super::{Lower, PAGE_ROWS, order_predicates};
 use crate::column_set::ColumnSet;
 use crate::cost::{is_equality, is_inequality, is_unique_lookup};
 use crate::expr::{ColumnId, Expr, ExprKind};
 use crate::logical::{Get, Logical};
 use crate::physical::{KeyBounds, Operator, PlanId, Scan, SortKey};
+use crate::tuning::penalty;
 use damask_catalog::object::{Index, RelationKind};
 use damask_functions::registry::{self, CastMethod};
 use damask_types::{ColumnIndex, PhysicalType, Result, SqlType, TypeId, Value};
 use std::sync::Arc;
 
-/// Cost of going down an index.
-const DESCENT: f64 = 0.3;
-/// Cost of fetching a row that an index found.
-const FETCH: f64 = 0.05;
+/// Cost of going down an index, in random pages: inner nodes are nearly always in memory.
+const DESCENT_PAGES: f64 = 0.075;
+/// Cost of fetching a row that an index found, in random pages.
+const FETCH_PAGES: f64 = 0.01125;
 
 /// Rows that a table is taken to have at least when an index is weighed against reading all of it.
 const GROWN_ROWS: f64 = 1000.0;
@@ -52,14 +53,15 @@ impl Lower<'_> {
         let table_rows = self.estimator.table_rows(&get.table);
         let part = self.estimator.conjunction(&get.predicates);
         let rows = if is_unique_lookup(&get, &get.predicates) { 1.0 } else { table_rows * part };
-        let sequential = table_rows / PAGE_ROWS
-            + table_rows * (ROW * 0.5 + OPERATOR * get.predicates.len() as f64);
+        let sequential =
+            self.sequential_cost(&get, table_rows) + penalty(self.tuning.enable_seqscan);
         // A plan may outlive a small table: whether an index pays is asked for a table of some size, and a whole unique key always does.
         let grown = table_rows.max(GROWN_ROWS);
-        let grown_sequential = sequential * (grown / table_rows);
+        let grown_sequential =
+            self.sequential_cost(&get, grown) + penalty(self.tuning.enable_seqscan);
         let mut best: Option<(f64, Path)> = None;
         if let Some(path) = forced {
-            best = Some((path_cost(&path, table_rows, get.predicates.len()), path));
+            best = Some((self.path_cost(&path, table_rows, get.predicates.len()), path));
         } else if !get.predicates.is_empty() && get.table.kind == RelationKind::Table {
             for path in self.paths(&get) {
                 if path.bounds.equal.is_empty()
@@ -68,7 +70,7 @@ impl Lower<'_> {
                 {
                     continue;
                 }
-                let cost = path_cost(&path, grown, get.predicates.len());
+                let cost = self.path_cost(&path, grown, get.predicates.len());
                 if cost < grown_sequential && best.as_ref().is_none_or(|(other, _)| cost < *other) {
                     best = Some((cost, path));
                 }
@@ -118,6 +120,7 @@ impl Lower<'_> {
         };
         let covers = |column: ColumnIndex| path.index.keys.iter().any(|key| key.column == column);
         let index_only = !path.is_alias
+            && self.tuning.enable_indexonlyscan
             && scan.table_oid.is_none()
             && scan.columns.iter().chain(&scan.filter_columns).all(|(column, _)| covers(*column));
         let bounds = KeyBounds {
@@ -139,7 +142,7 @@ impl Lower<'_> {
             backward: path.backward,
             index_only,
         };
-        Ok(self.node(operator, output, rows, (DESCENT, cost)))
+        Ok(self.node(operator, output, rows, (self.descent(), cost)))
     }
 
     /// Expected cost of one lookup with these conjuncts through an index, if there is a path that fixes at least one column.
@@ -155,8 +158,39 @@ impl Lower<'_> {
             .iter()
             // The lookup must use one of the join's conjuncts.
             .filter(|path| path.fixed > 0 && path.used.iter().any(|&used| used >= own))
-            .map(|path| path_cost(path, rows, probe.predicates.len()))
+            .map(|path| self.path_cost(path, rows, probe.predicates.len()))
             .min_by(f64::total_cmp)
+    }
+
+    /// Cost of reading a whole table of `rows` rows and testing them.
+    fn sequential_cost(&self, get: &Get, rows: f64) -> f64 {
+        let tuning = &self.tuning;
+        let tests = tuning.cpu_operator_cost * get.predicates.len() as f64;
+        rows / PAGE_ROWS * tuning.seq_page_cost + rows * (tuning.cpu_tuple_cost * 0.5 + tests)
+    }
+
+    fn descent(&self) -> f64 {
+        DESCENT_PAGES * self.tuning.random_page_cost
+    }
+
+    fn path_cost(&self, path: &Path, rows: f64, predicates: usize) -> f64 {
+        let tuning = &self.tuning;
+        let found = (rows * path.part).max(1.0);
+        let fetch = if path.is_alias {
+            tuning.cpu_tuple_cost * 0.6
+        } else {
+            FETCH_PAGES * tuning.random_page_cost + tuning.cpu_index_tuple_cost
+        };
+        let descents = match path.bounds.equal.last() {
+            Some(Expr { kind: ExprKind::Array(items), .. }) if path.bounds.any => {
+                items.len() as f64
+            }
+            _ => 1.0,
+        };
+        let filters = predicates - path.used.len().min(predicates);
+        self.descent() * descents
+            + found * (fetch + tuning.cpu_operator_cost * filters as f64)
+            + penalty(tuning.enable_indexscan)
     }
 
     /// Every index with the bounds that the conjuncts give it.
@@ -266,9 +300,10 @@ impl Lower<'_> {
             };
             path.backward = backward;
             path.is_ordered = true;
-            let whole = path_cost(&path, rows, get.predicates.len());
+            let whole = self.path_cost(&path, rows, get.predicates.len());
             // With a limit only a part is read; how much is not known here, so ten rows' worth and a tenth.
-            let cost = if has_limit { DESCENT + (whole - DESCENT) * 0.1 } else { whole };
+            let first = self.descent() + penalty(self.tuning.enable_indexscan);
+            let cost = if has_limit { first + (whole - first) * 0.1 } else { whole };
             if best.as_ref().is_none_or(|(other, _)| cost < *other) {
                 best = Some((cost, path));
             }
@@ -276,9 +311,10 @@ impl Lower<'_> {
         let Some((cost, path)) = best else {
             return Ok(None);
         };
-        let sort = rows / PAGE_ROWS
-            + rows * (ROW * 0.5 + OPERATOR * get.predicates.len() as f64)
-            + found * 2.0 * OPERATOR * found.max(2.0).log2();
+        let sort = self.sequential_cost(get, rows)
+            + found * 2.0 * self.tuning.cpu_operator_cost * found.max(2.0).log2()
+            + penalty(self.tuning.enable_seqscan)
+            + penalty(self.tuning.enable_sort);
         if cost > sort {
             return Ok(None);
         }
@@ -298,7 +334,7 @@ impl Lower<'_> {
         let Logical::Get(get) = input else {
             return Ok(None);
         };
-        if get.table.kind != RelationKind::Table {
+        if get.table.kind != RelationKind::Table || !self.tuning.enable_indexscan {
             return Ok(None);
         }
         let mut read = needed.clone();
@@ -323,17 +359,6 @@ impl Lower<'_> {
         }
         Ok(None)
     }
-}
-
-fn path_cost(path: &Path, rows: f64, predicates: usize) -> f64 {
-    let found = (rows * path.part).max(1.0);
-    let fetch = if path.is_alias { ROW * 0.6 } else { FETCH };
-    let descents = match path.bounds.equal.last() {
-        Some(Expr { kind: ExprKind::Array(items), .. }) if path.bounds.any => items.len() as f64,
-        _ => 1.0,
-    };
-    let filters = predicates - path.used.len().min(predicates);
-    DESCENT * descents + found * (fetch + OPERATOR * filters as f64)
 }
 
 /// The table under projections.

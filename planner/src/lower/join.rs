@@ -1,12 +1,13 @@
 //! Which join, and which side is built.
 
 use super::access::widen;
-use super::{Lower, OPERATOR, ROW, is_dependent, order_predicates};
+use super::{Lower, is_dependent, order_predicates};
 use crate::column_set::ColumnSet;
 use crate::cost::is_equality;
 use crate::expr::{Expr, ExprKind};
 use crate::logical::{Get, Join, Logical};
 use crate::physical::{JoinKey, JoinKind, Operator, PlanId};
+use crate::tuning::penalty;
 use damask_types::{Result, TypeId};
 
 /// Cost of starting the right side of an apply anew.
@@ -24,12 +25,16 @@ impl Lower<'_> {
             (self.estimator.rows(&join.left), self.estimator.rows(&join.right));
         let rows = self.estimator.join_rows(&join, left_rows, right_rows);
         // A lookup in an index for each row of a small side.
-        let hash_cost = |outer: f64, inner: f64| outer * 2.0 * ROW + inner * 3.0 * ROW;
+        let tuning = self.tuning;
+        let hash_cost = |outer: f64, inner: f64| {
+            (outer * 2.0 + inner * 3.0) * tuning.cpu_tuple_cost + penalty(tuning.enable_hashjoin)
+        };
+        let loop_penalty = penalty(tuning.enable_nestloop);
         if matches!(join.kind, JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti) {
             let right_lookup = self.lookup(&join.right, &join.predicates, &left_columns);
             let scan = self.scan_cost(&join.right);
             if let Some(cost) = right_lookup
-                && left_rows * (cost + RUN) < scan + hash_cost(left_rows, right_rows)
+                && left_rows * (cost + RUN) + loop_penalty < scan + hash_cost(left_rows, right_rows)
             {
                 return self.index_join(join, needed, rows);
             }
@@ -38,15 +43,25 @@ impl Lower<'_> {
                 let left_lookup = self.lookup(&join.left, &join.predicates, &right_columns);
                 let scan = self.scan_cost(&join.left);
                 if let Some(cost) = left_lookup
-                    && right_rows * (cost + RUN) < scan + hash_cost(right_rows, left_rows)
+                    && right_rows * (cost + RUN) + loop_penalty
+                        < scan + hash_cost(right_rows, left_rows)
                 {
                     std::mem::swap(&mut join.left, &mut join.right);
                     return self.index_join(join, needed, rows);
                 }
             }
         }
-        let (mut keys, residual) =
-            Self::split(join.predicates, &left_columns, &join.right.output_set());
+        let loops = !tuning.enable_hashjoin
+            && tuning.enable_nestloop
+            && matches!(
+                join.kind,
+                JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti
+            );
+        let (mut keys, residual) = if loops {
+            (vec![], join.predicates)
+        } else {
+            Self::split(join.predicates, &left_columns, &join.right.output_set())
+        };
         let mut kind = join.kind;
         let (mut left, mut right) = (*join.left, *join.right);
         // The smaller side is built.
@@ -82,7 +97,8 @@ impl Lower<'_> {
         if keys.is_empty() {
             let total = left_cost.1
                 + right_cost.1
-                + outer * inner * OPERATOR * residual.len().max(1) as f64;
+                + outer * inner * tuning.cpu_operator_cost * residual.len().max(1) as f64
+                + loop_penalty;
             let operator = Operator::NestedLoopJoin { kind, left, right, predicates: residual };
             return Ok(self.node(operator, output, rows, (left_cost.0 + right_cost.0, total)));
         }
@@ -94,8 +110,14 @@ impl Lower<'_> {
                 null_safe: key.null_safe,
             });
         }
-        let start = right_cost.1 + left_cost.0 + inner * ROW;
-        let total = start + (left_cost.1 - left_cost.0) + outer * ROW + rows * OPERATOR;
+        let start = right_cost.1
+            + left_cost.0
+            + inner * tuning.cpu_tuple_cost
+            + penalty(tuning.enable_hashjoin);
+        let total = start
+            + (left_cost.1 - left_cost.0)
+            + outer * self.tuning.cpu_tuple_cost
+            + rows * self.tuning.cpu_operator_cost;
         let operator = Operator::HashJoin { kind, left, right, keys: lowered, residual };
         Ok(self.node(operator, output, rows, (start, total)))
     }
@@ -133,7 +155,9 @@ impl Lower<'_> {
         }
         output.extend(mark);
         let (left_cost, right_cost) = (self.at(left).cost, self.at(right).cost);
-        let total = left_cost.1 + self.at(left).rows * (RUN + right_cost.1);
+        let total = left_cost.1
+            + self.at(left).rows * (RUN + right_cost.1)
+            + penalty(self.tuning.enable_nestloop);
         let predicates = self.exprs(order_predicates(predicates))?;
         let operator = Operator::Apply { kind, left, right, predicates };
         Ok(self.node(operator, output, rows, (left_cost.0 + right_cost.0, total)))
@@ -157,9 +181,11 @@ impl Lower<'_> {
         match plan {
             Logical::Get(get) => {
                 self.estimator.table_rows(&get.table)
-                    * (ROW * 0.5 + OPERATOR * get.predicates.len() as f64)
+                    * (self.tuning.cpu_tuple_cost * 0.5
+                        + self.tuning.cpu_operator_cost * get.predicates.len() as f64)
+                    + penalty(self.tuning.enable_seqscan)
             }
-            other => self.estimator.rows(other) * ROW,
+            other => self.estimator.rows(other) * self.tuning.cpu_tuple_cost,
         }
     }
 

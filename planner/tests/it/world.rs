@@ -179,6 +179,7 @@ impl World {
             text,
             parameters: &[],
             statistics: &Sizes(&self.rows),
+            tuning: damask_planner::Tuning::default(),
         };
         damask_planner::bind_and_plan(statement, &ctx)
     }
