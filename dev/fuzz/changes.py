@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Random INSERT, UPDATE and DELETE against two servers that must agree: unique, check and not-null constraints, foreign keys of every action.
+"""Random INSERT (also ON CONFLICT), UPDATE and DELETE against two servers that must agree: unique, check and not-null constraints, foreign keys of every action.
 
 usage: changes.py DAMASK_URL POSTGRES_URL [--seed N] [--seeds N] [--count N] [--strict]      (needs psql)
 
@@ -70,7 +70,30 @@ class Generator(servers.Chooser):
     def rows(self, make, most):
         return ", ".join(make() for _ in range(self.random.randint(1, most)))
 
+    def upsert(self):
+        n, returning = self.number, self.pick("", " returning *", " returning *, xmax = 0")
+        if self.chance(0.6):
+            table, rows = "p", self.rows(self.parent, 3)
+            target = self.pick("(id)", "(id)", "(u)", "on constraint p_pkey", "(x)")
+            sets = self.pick(
+                "x = t.x + 1", "x = excluded.x", "s = excluded.s || t.s", "u = excluded.u", "id = excluded.id", "x = default, s = null",
+                "(x, s) = (select max(n), 'q' from c where c.p = t.id)", "x = (select count(*) from p as o where o.u <= excluded.u)", "x = -9",
+            )
+            where = self.pick("", "", " where t.x < " + n(), " where t.x <> excluded.x", " where exists (select from c where c.p = t.id)")
+        else:
+            child = lambda: "(%s, %s, %s, %s)" % (n(), self.pick(self.key(0.1), self.key(), "default"), n(0.15), self.pick("null", "null", n()))
+            table, rows, target = "c", self.rows(child, 3), self.pick("(id)", "(id)", "on constraint c_pkey", "(q, n)")
+            sets = self.pick("n = t.n + excluded.n", "p = excluded.p", "q = excluded.q, n = excluded.n", "id = t.id + 10", "p = default")
+            where = self.pick("", " where t.n is distinct from excluded.n", " where t.id in (select c from g)")
+        if self.chance(0.3):
+            action = "%s do nothing" % self.pick("", target)
+        else:
+            action = "%s do update set %s%s" % (target, sets, where)
+        return "insert into %s as t values %s on conflict %s%s" % (table, rows, action, returning)
+
     def statement(self):
+        if self.chance(0.25):
+            return self.upsert()
         kind, n, returning = self.random.random(), self.number, self.pick("", " returning *")
         if kind < 0.16:
             return "insert into p values %s%s" % (self.rows(self.parent, 3), self.pick("", " returning *", " returning id, x + 1"))

@@ -6,7 +6,7 @@ use crate::operator::aggregate::Aggregate;
 use crate::operator::distinct::{Distinct, Unique};
 use crate::operator::hash_join::{HashJoin, Shape};
 use crate::operator::loop_join::{Inner, LoopJoin};
-use crate::operator::modify::{Delete, Insert, Update};
+use crate::operator::modify::{Conflict, Delete, Insert, Update};
 use crate::operator::scan::{FunctionScan, IndexScan, SeqScan, SystemScan};
 use crate::operator::set::{Append, SetOperation, Shared};
 use crate::operator::simple::{Filter, InputRows, Limit, LockRows, Project, ProjectSet, Values};
@@ -79,7 +79,10 @@ fn build_plain(plan: &Plan, id: PlanId, state: &mut State<'_>) -> Result<Box<dyn
     let types_of = |id: PlanId| types(plan.node(id));
     Ok(match &node.operator {
         physical::Operator::Values { rows } => Box::new(Values::new(node, rows)),
-        physical::Operator::Input => Box::new(InputRows::new(state.ctx.input.clone())),
+        physical::Operator::Input => {
+            let rows = state.run.input.clone().or_else(|| state.ctx.input.clone());
+            Box::new(InputRows::new(rows))
+        }
         physical::Operator::SeqScan(scan) => Box::new(SeqScan::new(scan)),
         physical::Operator::IndexScan { scan, index, bounds, backward, index_only: _ } => {
             Box::new(IndexScan::new(scan, index, bounds, *backward))
@@ -197,7 +200,10 @@ fn build_plain(plan: &Plan, id: PlanId, state: &mut State<'_>) -> Result<Box<dyn
         )),
         physical::Operator::Shared { source } => Box::new(Shared::new(*source, types_of(*source))),
         physical::Operator::Insert(insert) => {
-            Box::new(Insert::new(insert, build(plan, insert.input, state)?, &of(insert.input)))
+            let conflict = insert.conflict.as_ref();
+            let conflict = conflict.map(|conflict| Conflict::new(plan, insert, conflict));
+            let input = build(plan, insert.input, state)?;
+            Box::new(Insert::new(insert, input, &of(insert.input), conflict))
         }
         physical::Operator::Update(update) => {
             Box::new(Update::new(update, build(plan, update.input, state)?, &of(update.input)))

@@ -182,6 +182,8 @@ pub(crate) struct Run {
     pub(crate) affected: u64,
     /// What the scans of some tables give while a row is tried again; see [`crate::operator::recheck`].
     pub(crate) pins: Pins,
+    /// The rows of ON CONFLICT's plan while it runs; else those of [`ExecContext::input`] are meant.
+    pub(crate) input: Option<Batch>,
     pub(crate) stats: HashMap<PlanId, crate::NodeStats>,
     pub(crate) jit: crate::JitStats,
 }

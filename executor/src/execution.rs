@@ -110,6 +110,7 @@ impl Execution {
             memory,
             affected: 0,
             pins: vec![],
+            input: None,
             stats: HashMap::new(),
             jit: JitStats::default(),
         };

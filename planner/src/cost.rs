@@ -430,7 +430,7 @@ impl<'a> Estimator<'a> {
     pub(crate) fn rows(&self, plan: &Logical) -> f64 {
         let rows = match plan {
             Logical::Values { rows, .. } => rows.len() as f64,
-            Logical::Input { .. } => DEFAULT_ROWS,
+            Logical::Input { rows, .. } => *rows,
             Logical::Get(get) => {
                 let rows = self.table_rows(&get.table);
                 if is_unique_lookup(get, &get.predicates) {

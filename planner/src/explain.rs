@@ -7,8 +7,8 @@ mod expr;
 
 use crate::expr::{ColumnId, Expr, ExprKind};
 use crate::physical::{
-    AggregateCall, AggregateStrategy, JoinKind, Node, Operator, Plan, PlanId, Scan, SetKind,
-    SortKey,
+    AggregateCall, AggregateStrategy, JoinKind, Node, OnConflict, Operator, Plan, PlanId, Scan,
+    SetKind, SortKey,
 };
 use damask_types::PhysicalType;
 use expr::Printer;
@@ -322,7 +322,24 @@ impl Writer<'_> {
                 let keys: Vec<String> = keys.iter().map(|key| self.sort_key(key)).collect();
                 self.detail(indent, "Sort Key", &keys.join(", "));
             }
+            Operator::Insert(insert) => {
+                if let Some(conflict) = &insert.conflict {
+                    self.conflict(conflict, indent);
+                }
+            }
             _ => {}
+        }
+    }
+
+    fn conflict(&mut self, conflict: &OnConflict, indent: usize) {
+        let word = if conflict.update.is_some() { "UPDATE" } else { "NOTHING" };
+        self.detail(indent, "Conflict Resolution", word);
+        if let Some(arbiters) = &conflict.arbiters {
+            let names: Vec<String> = arbiters.iter().map(|index| quote(&index.name)).collect();
+            self.detail(indent, "Conflict Arbiter Indexes", &names.join(", "));
+        }
+        if let Some(update) = &conflict.update {
+            self.conjuncts(indent, "Conflict Filter", &update.predicates);
         }
     }
 
@@ -418,7 +435,11 @@ impl Operator {
             | Self::SetOperation { left, right, .. } => vec![*left, *right],
             Self::Append { inputs } => inputs.clone(),
             Self::Shared { source } => vec![*source],
-            Self::Insert(insert) => vec![insert.input],
+            Self::Insert(insert) => {
+                let update = insert.conflict.as_ref().and_then(|conflict| conflict.update.as_ref());
+                let source = update.and_then(|update| update.source);
+                std::iter::once(insert.input).chain(source).collect()
+            }
             Self::Update(update) => vec![update.input],
             Self::Delete(delete) => vec![delete.input],
         }
@@ -473,6 +494,12 @@ impl Operator {
             }
             Self::Limit { limit, offset, .. } => limit.iter().chain(offset).for_each(f),
             Self::Insert(insert) => {
+                if let Some(update) =
+                    insert.conflict.as_ref().and_then(|conflict| conflict.update.as_ref())
+                {
+                    update.assignments.iter().for_each(|(_, expr)| f(expr));
+                    update.predicates.iter().for_each(&mut *f);
+                }
                 insert.checks.checks.iter().for_each(|(_, expr)| f(expr));
                 insert.returning.iter().for_each(f);
             }

@@ -21,7 +21,11 @@ pub(crate) enum Logical {
     /// Rows of expressions. With no column: one empty row for each entry.
     Values { columns: Vec<ColumnId>, rows: Vec<Vec<Expr>> },
     /// Rows handed in from outside.
-    Input { columns: Vec<ColumnId> },
+    Input {
+        columns: Vec<ColumnId>,
+        /// How many are expected.
+        rows: f64,
+    },
     /// A stored or computed relation.
     Get(Get),
     /// A set-returning function.
@@ -162,7 +166,7 @@ impl Logical {
     pub(crate) fn output(&self) -> Vec<ColumnId> {
         match self {
             Self::Values { columns, .. }
-            | Self::Input { columns }
+            | Self::Input { columns, .. }
             | Self::Function { columns, .. }
             | Self::Append { columns, .. }
             | Self::SetOperation { columns, .. }

@@ -181,9 +181,12 @@ impl Lower<'_> {
                     (0.0, count * self.tuning.cpu_tuple_cost),
                 ))
             }
-            Logical::Input { columns } => {
-                Ok(self.node(Operator::Input, columns, 1000.0, (0.0, 10.0)))
-            }
+            Logical::Input { columns, rows } => Ok(self.node(
+                Operator::Input,
+                columns,
+                rows,
+                (0.0, rows * self.tuning.cpu_tuple_cost),
+            )),
             Logical::Get(get) => self.scan(get, required, &[]),
             Logical::Function { function, args, columns, ordinality } => {
                 let args = self.exprs(args)?;

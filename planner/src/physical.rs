@@ -79,7 +79,8 @@ pub enum Operator {
         rows: Vec<Vec<Expr>>,
     },
     /// Rows handed to the execution from outside (COPY FROM): its `output` columns, in order. The executor takes them from
-    /// `ExecContext::input`, a batch for one execution; `planner::plan_copy_from` puts it under an [`Operator::Insert`].
+    /// `ExecContext::input`, a batch for one execution; `planner::plan_copy_from` puts it under an [`Operator::Insert`]. Also the two
+    /// rows of a [`ConflictUpdate::source`].
     Input,
     /// Every visible row of a table.
     SeqScan(Scan),
@@ -418,10 +419,43 @@ pub struct Insert {
     pub table: Arc<Relation>,
     /// The rows; its columns are the live columns of the table, defaults filled in.
     pub input: PlanId,
+    /// ON CONFLICT.
+    pub conflict: Option<OnConflict>,
     /// CHECK constraints. NOT NULL, unique and foreign keys are in the table's description.
     pub checks: RowChecks,
-    /// The node's output over the new row (ids as in `checks.columns`); empty without RETURNING.
+    /// The node's output over the new row (ids as in `checks.columns`, and [`ConflictUpdate::xmax`]); empty without RETURNING.
     pub returning: Vec<Expr>,
+}
+
+/// What happens to a row whose key is there already.
+#[derive(Debug)]
+pub struct OnConflict {
+    /// The unique indexes whose keys are meant; none for all that the table has.
+    pub arbiters: Option<Vec<Arc<Index>>>,
+    /// DO UPDATE; none for DO NOTHING.
+    pub update: Option<ConflictUpdate>,
+}
+
+/// DO UPDATE. It sees the row that is there in its newest version, and the one that was to be inserted.
+#[derive(Debug)]
+pub struct ConflictUpdate {
+    /// `ctid` and `tableoid` of the row that is there, and its live columns.
+    pub row_id: ColumnId,
+    /// See `row_id`.
+    pub table_oid: ColumnId,
+    /// See `row_id`.
+    pub old: Vec<(ColumnIndex, ColumnId)>,
+    /// The columns of `excluded`.
+    pub excluded: Vec<(ColumnIndex, ColumnId)>,
+    /// WHERE over these columns, if there is no `source`.
+    pub predicates: Vec<Expr>,
+    /// Assignments over these columns, or over `source`'s.
+    pub assignments: Vec<(ColumnIndex, Expr)>,
+    /// With subqueries that read the two rows, or give several columns: what becomes of them, given as [`Operator::Input`] (`row_id`,
+    /// `table_oid`, `old`, `excluded`, in this order). At most one row, none if WHERE does not hold.
+    pub source: Option<PlanId>,
+    /// `xmax` in RETURNING: 0 for an inserted row, else the transaction that updated it.
+    pub xmax: ColumnId,
 }
 
 /// UPDATE. The input gives the row id, the old row's columns as needed, and whatever the assignments read.

@@ -40,6 +40,7 @@ pub mod txn;
 mod ddl;
 mod gc;
 mod recover;
+mod upsert;
 mod verify;
 mod write;
 
@@ -65,3 +66,4 @@ pub use schema::{AliasKey, Direction, IndexDesc, KeyColumn, KeyRange, RelationDe
 pub use sequence::{SequenceSpec, SequenceState};
 pub use table::{LockOutcome, RowLock, ScanSpec, Table, Wait, WriteOutcome};
 pub use txn::{CommitTicket, Durability, LockTag, Savepoint, TableLock, Txn};
+pub use upsert::{Arbiters, ConflictOutcome, InsertOutcome};

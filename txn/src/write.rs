@@ -16,6 +16,7 @@ use crate::horizon::Horizon;
 use crate::isolation::ReadView;
 use crate::table::{RowLock, Wait, WriteOutcome};
 use crate::txn::{Txn, Undo};
+use crate::upsert::Arbiters;
 use crate::version::{Fate, Found, RowLockHolder, RowState, Version};
 use crate::{IsolationLevel, LockOutcome};
 use damask_storage::row::RowLayout;
@@ -38,13 +39,13 @@ impl RowLock {
 }
 
 /// The latches of a writer of one row.
-struct Held<'e> {
+pub(crate) struct Held<'e> {
     _gate: Inside<'e>,
     _stripe: MutexGuard<'e, ()>,
 }
 
 /// What a writer finds.
-enum Reached<'e> {
+pub(crate) enum Reached<'e> {
     /// It may change the row, which is this.
     Free(Held<'e>, Vec<u8>),
     /// Another transaction changed it since the snapshot; it is here now, and we have its lock.
@@ -76,14 +77,14 @@ enum Verdict {
 }
 
 /// Why a key cannot be added to a unique index now.
-enum Conflict {
+pub(crate) enum Conflict {
     Duplicate,
     Wait(Blocker),
 }
 
 impl Engine {
     /// Whether `cell`'s transaction stands in the way of `txn`: it is open, or its commit is not shown yet.
-    fn blocks(&self, cell: &Arc<TxnCell>, txn: &Txn) -> bool {
+    pub(crate) fn blocks(&self, cell: &Arc<TxnCell>, txn: &Txn) -> bool {
         if Arc::ptr_eq(cell, &txn.cell) {
             return false;
         }
@@ -133,7 +134,7 @@ impl Engine {
 
     /// Waits until `txn` may change or lock the row that a view at `seen` shows, and decides what it finds. Follows the row
     /// where commits after `seen` moved it.
-    fn reach<'e>(
+    pub(crate) fn reach<'e>(
         &'e self,
         txn: &mut Txn,
         heap: &Arc<Heap>,
@@ -214,7 +215,7 @@ impl Engine {
     }
 
     /// Notes an explicit lock, unless we hold one as strong.
-    fn push_lock(&self, txn: &mut Txn, heap: &Arc<Heap>, row: RowId, lock: RowLock) {
+    pub(crate) fn push_lock(&self, txn: &mut Txn, heap: &Arc<Heap>, row: RowId, lock: RowLock) {
         let cell = &txn.cell;
         let is_new = self.versions.change(heap.id, row, |state| {
             let own = |holder: &RowLockHolder| Arc::ptr_eq(&holder.cell, cell);
@@ -289,57 +290,91 @@ impl Engine {
         values: &[Value],
         bytes: &[u8],
     ) -> Result<RowId> {
+        let inserted = self.insert_row_unless(txn, relation, values, bytes, &Arbiters::NONE)?;
+        inserted.ok_or_else(|| Error::internal("an insert without arbiters met one"))
+    }
+
+    /// Inserts a row, unless another one has or may get one of its keys that are arbiters: `None` then, and nothing is left of it.
+    pub(crate) fn insert_row_unless(
+        &self,
+        txn: &mut Txn,
+        relation: &Arc<Relation>,
+        values: &[Value],
+        bytes: &[u8],
+        arbiters: &Arbiters,
+    ) -> Result<Option<RowId>> {
         txn.check_writable()?;
         let heap = relation.heap.load_full();
         let row = match &relation.alias {
             Some(alias) => alias.row(values)?,
             None => RowId(heap.allocate_rows(1)),
         };
-        Self::atomically(txn, |txn| {
-            let held = if relation.alias.is_some() {
-                self.reach_free_alias(txn, relation, &heap, row)?
-            } else {
-                Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) }
+        let savepoint = txn.savepoint();
+        let inserted = Self::atomically(txn, |txn| {
+            let held = match &relation.alias {
+                None => Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) },
+                Some(alias) => match self.reach_free_place(txn, &heap, row)? {
+                    Some(held) => held,
+                    None if arbiters.has_alias() => return Ok(None),
+                    None => return Err(alias.duplicate(row)),
+                },
             };
             self.change_row(txn, relation, &heap, row, RowLock::Update, None, After::Row(bytes))?;
             drop(held);
             txn.redo.insert(relation.rel, row, bytes);
             let layout = relation.layout.load();
             for index in heap.indexes.load().iter() {
-                self.add_entry(txn, &heap, &layout, index, row, bytes)?;
+                if !arbiters.has(index) {
+                    self.add_entry(txn, &heap, &layout, index, row, bytes)?;
+                } else if self.try_add_entry(txn, &heap, &layout, index, row, bytes)?.is_some() {
+                    return Ok(None);
+                }
             }
-            Ok(row)
-        })
+            Ok(Some(row))
+        })?;
+        if inserted.is_none() {
+            txn.rollback_to(savepoint)?;
+        }
+        Ok(inserted)
     }
 
-    /// Waits until the place of an alias key is free.
-    fn reach_free_alias<'e>(
+    /// Waits until nobody is changing the place of an alias key; `None` if it is taken then.
+    fn reach_free_place<'e>(
         &'e self,
-        txn: &mut Txn,
-        relation: &Relation,
-        heap: &Arc<Heap>,
+        txn: &Txn,
+        heap: &Heap,
         row: RowId,
-    ) -> Result<Held<'e>> {
+    ) -> Result<Option<Held<'e>>> {
         loop {
             let held = Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) };
-            let is_live = heap
-                .tree
-                .read(row, |slot| slot.is_some_and(|(_, flags)| !flags.has(RowFlags::GHOST)))?;
-            let blocker = self.versions.with(heap.id, row, |state| {
-                let newest = state?.versions.last()?;
-                self.blocks(&newest.cell, txn).then(|| Blocker::new(&newest.cell))
-            });
-            match (blocker, &relation.alias) {
-                (Some(blocker), _) => {
+            match self.place_conflict(txn, heap, row)? {
+                None => return Ok(Some(held)),
+                Some(Conflict::Duplicate) => return Ok(None),
+                Some(Conflict::Wait(blocker)) => {
                     drop(held);
                     self.wait_for(txn.id(), blocker, &*txn.interrupt)?;
                 }
-                (None, Some(alias)) if is_live => {
-                    return Err(alias.duplicate(row));
-                }
-                (None, _) => return Ok(held),
             }
         }
+    }
+
+    /// Whether the place of an alias key is taken, or may be when who is changing it is done.
+    pub(crate) fn place_conflict(
+        &self,
+        txn: &Txn,
+        heap: &Heap,
+        row: RowId,
+    ) -> Result<Option<Conflict>> {
+        heap.tree.read(row, |slot| {
+            let is_live = slot.is_some_and(|(_, flags)| !flags.has(RowFlags::GHOST));
+            self.versions.with(heap.id, row, |state| {
+                let newest = state.and_then(|state| state.versions.last());
+                match newest.filter(|version| self.blocks(&version.cell, txn)) {
+                    Some(version) => Some(Conflict::Wait(Blocker::new(&version.cell))),
+                    None => is_live.then_some(Conflict::Duplicate),
+                }
+            })
+        })
     }
 
     /// Adds a row's entry to an index, waiting for whoever is adding or removing an equal unique key.
@@ -352,34 +387,45 @@ impl Engine {
         row: RowId,
         bytes: &[u8],
     ) -> Result<()> {
-        let mut key = Vec::new();
-        let has_null = index.checked_key_of(layout, bytes, &mut key)?;
-        if !index.unique || has_null && !index.nulls_not_distinct {
-            let _gate = self.enter();
-            index.tree.insert(&key, row, EntryFlags::NONE)?;
-            return Ok(());
-        }
         loop {
-            let gate = self.enter();
-            let added = index.tree.insert_unless(&key, row, EntryFlags::NONE, |other, _| {
-                if other == row {
-                    return Ok(None);
-                }
-                self.key_conflict(txn, heap, layout, index, &key, other)
-            })?;
-            drop(gate);
-            match added {
-                Ok(_) => return Ok(()),
-                Err(Conflict::Duplicate) => return Err(index.duplicate(layout, bytes, false)),
-                Err(Conflict::Wait(blocker)) => {
+            match self.try_add_entry(txn, heap, layout, index, row, bytes)? {
+                None => return Ok(()),
+                Some(Conflict::Duplicate) => return Err(index.duplicate(layout, bytes, false)),
+                Some(Conflict::Wait(blocker)) => {
                     self.wait_for(txn.id(), blocker, &*txn.interrupt)?;
                 }
             }
         }
     }
 
+    /// Adds a row's entry to an index, or tells what equal unique key is in the way.
+    fn try_add_entry(
+        &self,
+        txn: &Txn,
+        heap: &Heap,
+        layout: &RowLayout,
+        index: &Index,
+        row: RowId,
+        bytes: &[u8],
+    ) -> Result<Option<Conflict>> {
+        let mut key = Vec::new();
+        let has_null = index.checked_key_of(layout, bytes, &mut key)?;
+        let _gate = self.enter();
+        if !index.unique || has_null && !index.nulls_not_distinct {
+            index.tree.insert(&key, row, EntryFlags::NONE)?;
+            return Ok(None);
+        }
+        let added = index.tree.insert_unless(&key, row, EntryFlags::NONE, |other, _| {
+            if other == row {
+                return Ok(None);
+            }
+            self.key_conflict(txn, heap, layout, index, &key, other)
+        })?;
+        Ok(added.err())
+    }
+
     /// Whether row `other`, which an entry with this key points at, has the key now or may have it again.
-    fn key_conflict(
+    pub(crate) fn key_conflict(
         &self,
         txn: &Txn,
         heap: &Heap,
@@ -792,7 +838,7 @@ impl Engine {
 }
 
 #[cold]
-fn serialization(what: &str) -> Error {
+pub(crate) fn serialization(what: &str) -> Error {
     Error::new(
         SqlState::SERIALIZATION_FAILURE,
         format!("could not serialize access due to concurrent {what}"),

@@ -13,3 +13,4 @@ mod settings;
 mod support;
 mod temporary;
 mod transactions;
+mod upsert;

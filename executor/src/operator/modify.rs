@@ -7,6 +7,9 @@
 //! qualification, the assignments are computed from it, else it is left alone. With subqueries in them the input runs again for
 //! that row ([`super::recheck`]).
 
+mod conflict;
+
+pub(crate) use self::conflict::Conflict;
 use super::foreign_key::{ForeignKeys, Old};
 use super::recheck::{Pin, run_again};
 use super::{Operator, Rows};
@@ -157,6 +160,7 @@ pub(crate) struct Insert {
     input: Box<dyn Operator>,
     /// Place in the input of each live column.
     columns: Vec<ColumnIndex>,
+    conflict: Option<Conflict>,
     checks: Checks,
     returning: Returning,
     is_done: bool,
@@ -167,15 +171,19 @@ impl Insert {
         insert: &physical::Insert,
         input: Box<dyn Operator>,
         layout: &Layout,
+        conflict: Option<Conflict>,
     ) -> Self {
         debug_assert_eq!(layout.len(), insert.checks.columns.len(), "the input is the new row");
         let new = Layout::new(insert.checks.columns.iter().map(|(_, id)| *id).collect());
+        let xmax = conflict.as_ref().and_then(Conflict::xmax);
+        let shown = new.join(&Layout::new(xmax.into_iter().collect()));
         Self {
             relation: Arc::clone(&insert.table),
             input,
             columns: insert.checks.columns.iter().map(|(column, _)| *column).collect(),
+            conflict,
             checks: Checks::new(&insert.table, &insert.checks, &new),
-            returning: Returning::new(&insert.returning, &new),
+            returning: Returning::new(&insert.returning, &shown),
             is_done: false,
         }
     }
@@ -204,6 +212,13 @@ impl Insert {
         foreign.finish(state)
     }
 
+    /// Writes a row's values to their columns' places.
+    fn row_values(&self, batch: &Batch, row: usize, values: &mut [Value]) {
+        for (column, vector) in self.columns.iter().zip(&batch.columns) {
+            values[usize::from(column.0)] = vector.value(row);
+        }
+    }
+
     fn new_row(&self, batch: &Batch) -> Vec<(ColumnIndex, Vector)> {
         self.columns.iter().copied().zip(batch.columns.iter().cloned()).collect()
     }
@@ -217,10 +232,11 @@ impl Insert {
         foreign: &mut ForeignKeys,
         state: &mut State<'_>,
     ) -> Result<()> {
+        if self.conflict.is_some() {
+            return self.insert_or_conflict(batch, table, values, foreign, state);
+        }
         for row in 0..batch.rows() {
-            for (column, vector) in self.columns.iter().zip(&batch.columns) {
-                values[usize::from(column.0)] = vector.value(row);
-            }
+            self.row_values(batch, row, values);
             table.insert(state.txn, values)?;
             foreign.note_new(values);
         }

@@ -35,6 +35,7 @@ impl Binder<'_> {
             named: None,
             row_id: None,
             table_oid: None,
+            xmax: None,
         });
         let clause = match purpose {
             ColumnUse::Default(..) => DEFAULT_CLAUSE,

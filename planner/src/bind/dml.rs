@@ -1,6 +1,7 @@
 //! Statements: queries at the top, UPDATE and DELETE, and what they share with INSERT ([`super::insert`]): targets, checks, RETURNING.
 
 use super::column_expression::without_position;
+use super::conflict::Conflict;
 use super::expr::Env;
 use super::query::output_name;
 use super::scope::{Scope, ScopeColumn, ScopeTable};
@@ -9,7 +10,7 @@ use super::{Binder, BoundColumn, at, parse_error};
 use crate::expr::{ColumnId, Expr};
 use crate::logical::{Join, Logical};
 use crate::physical::{JoinKind, OutputColumn, RowChecks};
-use damask_catalog::object::{ConstraintKind, Identity, Relation, RelationKind};
+use damask_catalog::object::{Column, ConstraintKind, Identity, Relation, RelationKind};
 use damask_sql::ast::{self, Query, SelectItem};
 use damask_types::{ColumnIndex, Error, Result, SqlState, SqlType, TypeId};
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub(crate) enum StatementKind {
         input: Logical,
         /// The live columns in order.
         columns: Vec<ColumnId>,
+        conflict: Option<Conflict>,
         checks: RowChecks,
         returning: Vec<Expr>,
     },
@@ -80,6 +82,24 @@ impl Change {
         .hint(format!(
             "To enable {gerund} the view, provide an INSTEAD OF {command} trigger or an unconditional ON {command} DO INSTEAD rule."
         ))
+    }
+}
+
+impl StatementKind {
+    /// The plans in it.
+    pub(crate) fn plans_mut(&mut self) -> Vec<&mut Logical> {
+        match self {
+            Self::Query(plan)
+            | Self::Update { input: plan, .. }
+            | Self::Delete { input: plan, .. } => {
+                vec![plan]
+            }
+            Self::Insert { input, conflict, .. } => {
+                let update = conflict.as_mut().and_then(|conflict| conflict.update.as_mut());
+                let source = update.and_then(|update| update.source.as_mut());
+                std::iter::once(input).chain(source).collect()
+            }
+        }
     }
 }
 
@@ -184,6 +204,7 @@ impl Binder<'_> {
             named: alias.is_none().then_some(relation.oid),
             row_id: None,
             table_oid: None,
+            xmax: None,
         };
         // Constraints know the table by its own name.
         let own = ScopeTable { alias: relation.name.clone(), ..table.clone() };
@@ -321,54 +342,7 @@ impl Binder<'_> {
         let (plan, recheck, has_subqueries) =
             self.bind_filter(plan, update.filter.as_ref(), &scope)?;
         let mut env = Env::plain(&scope, "UPDATE");
-        let mut assignments: Vec<(ColumnIndex, Expr)> = vec![];
-        let mut is_partial: Vec<ColumnIndex> = vec![];
-        for assignment in &update.assignments {
-            let values = self.bind_assignment(assignment, &relation, &mut env)?;
-            for (target, value) in assignment.columns.iter().zip(values) {
-                let (index, column) = Self::target_column(&relation, target)?;
-                // Parts of one column add up; a whole column is assigned once.
-                let earlier = match assignments.iter().position(|(other, _)| *other == index) {
-                    Some(found) if !target.path.is_empty() && is_partial.contains(&index) => {
-                        Some(found)
-                    }
-                    Some(_) => {
-                        return Err(Error::new(
-                            SqlState::SYNTAX_ERROR,
-                            format!("multiple assignments to same column \"{}\"", column.name),
-                        ));
-                    }
-                    None => None,
-                };
-                let Some(value) = value else {
-                    check_default(target)?;
-                    assignments.push((index, self.default(column)?));
-                    continue;
-                };
-                if column.identity == Some(Identity::Always) {
-                    return Err(Error::new(
-                        SqlState::GENERATED_ALWAYS,
-                        format!("column \"{}\" can only be updated to DEFAULT", column.name),
-                    )
-                    .detail(format!(
-                        "Column \"{}\" is an identity column defined as GENERATED ALWAYS.",
-                        column.name
-                    )));
-                }
-                let whole = match earlier {
-                    Some(found) => assignments.remove(found).1,
-                    None => match old.iter().find(|(other, _)| *other == index) {
-                        Some((_, id)) => self.column_expr(*id),
-                        None => Expr::null(column.ty),
-                    },
-                };
-                let value = self.assign_target(target, column, whole, value, &mut env)?;
-                if !target.path.is_empty() {
-                    is_partial.push(index);
-                }
-                assignments.push((index, value));
-            }
-        }
+        let assignments = self.bind_assignments(&update.assignments, &relation, &old, &mut env)?;
         let rerun = (has_subqueries || !env.pending.is_empty()).then(|| others(&scope));
         let plan = Self::attach(plan, env.pending, &mut vec![]);
         let (checks, new) = self.new_row(&relation, alias)?;
@@ -391,6 +365,58 @@ impl Binder<'_> {
             },
             columns,
         })
+    }
+
+    /// SET: the columns assigned to, each with its value. `old` is the row whose parts may be assigned to.
+    pub(super) fn bind_assignments(
+        &mut self,
+        list: &[ast::Assignment],
+        relation: &Relation,
+        old: &[(ColumnIndex, ColumnId)],
+        env: &mut Env<'_>,
+    ) -> Result<Vec<(ColumnIndex, Expr)>> {
+        let mut assignments: Vec<(ColumnIndex, Expr)> = vec![];
+        let mut is_partial: Vec<ColumnIndex> = vec![];
+        for assignment in list {
+            let values = self.bind_assignment(assignment, relation, env)?;
+            for (target, value) in assignment.columns.iter().zip(values) {
+                let (index, column) = Self::target_column(relation, target)?;
+                // Parts of one column add up; a whole column is assigned once.
+                let earlier = match assignments.iter().position(|(other, _)| *other == index) {
+                    Some(found) if !target.path.is_empty() && is_partial.contains(&index) => {
+                        Some(found)
+                    }
+                    Some(_) => {
+                        return Err(Error::new(
+                            SqlState::SYNTAX_ERROR,
+                            format!("multiple assignments to same column \"{}\"", column.name),
+                        ));
+                    }
+                    None => None,
+                };
+                let Some(value) = value else {
+                    check_default(target)?;
+                    assignments.push((index, self.default(column)?));
+                    continue;
+                };
+                if column.identity == Some(Identity::Always) {
+                    return Err(only_default(column));
+                }
+                let whole = match earlier {
+                    Some(found) => assignments.remove(found).1,
+                    None => match old.iter().find(|(other, _)| *other == index) {
+                        Some((_, id)) => self.column_expr(*id),
+                        None => Expr::null(column.ty),
+                    },
+                };
+                let value = self.assign_target(target, column, whole, value, env)?;
+                if !target.path.is_empty() {
+                    is_partial.push(index);
+                }
+                assignments.push((index, value));
+            }
+        }
+        Ok(assignments)
     }
 
     /// The values of one assignment; `None` is DEFAULT.
@@ -482,6 +508,18 @@ impl Binder<'_> {
             columns,
         })
     }
+}
+
+/// 428C9 for an assignment to a GENERATED ALWAYS column.
+fn only_default(column: &Column) -> Error {
+    Error::new(
+        SqlState::GENERATED_ALWAYS,
+        format!("column \"{}\" can only be updated to DEFAULT", column.name),
+    )
+    .detail(format!(
+        "Column \"{}\" is an identity column defined as GENERATED ALWAYS.",
+        column.name
+    ))
 }
 
 /// Columns that tell which rows of the tables beside the target belong to a row of the input.

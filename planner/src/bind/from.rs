@@ -225,6 +225,7 @@ impl Binder<'_> {
             named,
             row_id,
             table_oid,
+            xmax: None,
         };
         (get, table)
     }
@@ -242,6 +243,7 @@ impl Binder<'_> {
             named: None,
             row_id: None,
             table_oid: None,
+            xmax: None,
         }
     }
 
@@ -261,6 +263,7 @@ impl Binder<'_> {
             named: None,
             row_id: None,
             table_oid: None,
+            xmax: None,
         };
         // One that reads an outer query's row is put in its place at once: what stands around it must see that it does.
         if !self.ctes[id].plan.free_columns().is_empty() {
@@ -574,6 +577,7 @@ impl Binder<'_> {
                 named: None,
                 row_id: None,
                 table_oid: None,
+                xmax: None,
             });
         }
         Ok(FromItem { plan, tables, merged: all_merged, star })
@@ -601,6 +605,7 @@ impl Binder<'_> {
             named: None,
             row_id: None,
             table_oid: None,
+            xmax: None,
         };
         rename_columns(&mut table, item)?;
         let plan = Logical::Project { input: Box::new(joined.plan), exprs };
@@ -633,6 +638,7 @@ fn function_table(alias: &str, names: Vec<(String, SqlType)>, columns: &[ColumnI
         named: None,
         row_id: None,
         table_oid: None,
+        xmax: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! INSERT, and the rows of COPY: sources, columns left out, identity, defaults.
 
 use super::column_expression::{forget_positions, without_position};
+use super::conflict::Conflict;
 use super::dml::{Change, Statement, StatementKind};
 use super::expr::{DEFAULT_CLAUSE, Env};
 use super::query::project;
@@ -38,9 +39,6 @@ impl Binder<'_> {
             self.bind_with(with, &mut scope)?;
         }
         let relation = self.target(&insert.table, Change::Insert)?;
-        if let Some(conflict) = &insert.on_conflict {
-            return Err(Error::unsupported("ON CONFLICT").at(at(conflict.span)));
-        }
         let mut targets: Vec<Target> = vec![];
         for target in &insert.columns {
             let (index, column) = Self::target_column(&relation, target)?;
@@ -72,7 +70,7 @@ impl Binder<'_> {
         };
         if let Some(rows) = rows {
             // Several rows of values: each is a full row already.
-            return self.finish_insert(&relation, rows, insert);
+            return self.finish_insert(&relation, rows, insert, &scope);
         }
         let user = insert.overriding == Some(ast::Overriding::User);
         values.retain(|(index, _)| {
@@ -83,7 +81,7 @@ impl Binder<'_> {
         let exprs: Vec<(ColumnId, Expr)> =
             row.into_iter().map(|expr| (self.new_column(expr.ty), expr)).collect();
         let columns = exprs.iter().map(|(id, _)| *id).collect();
-        self.finish_insert(&relation, (project(plan, exprs), columns), insert)
+        self.finish_insert(&relation, (project(plan, exprs), columns), insert, &scope)
     }
 
     /// # Errors
@@ -305,16 +303,31 @@ impl Binder<'_> {
         relation: &Arc<Relation>,
         (input, columns): (Logical, Vec<ColumnId>),
         insert: &ast::Insert,
+        scope: &Scope<'_>,
     ) -> Result<Statement> {
         let alias = insert.alias.as_ref().map(ast::Ident::as_str);
-        let (checks, table) = self.new_row(relation, alias)?;
-        let scope = Scope { tables: vec![table], ..Scope::root() };
-        let (returning, shown) = self.bind_returning(&insert.returning, &scope)?;
+        let (checks, mut table) = self.new_row(relation, alias)?;
+        let mut conflict = None;
+        if let Some(clause) = &insert.on_conflict {
+            let (target, bound) = self.bind_conflict(clause, relation, &table, scope)?;
+            table.xmax = bound.update.as_ref().map(|update| update.xmax);
+            conflict = Some((target, bound));
+        }
+        let returning_scope = Scope { tables: vec![table], ..Scope::root() };
+        let returning = self.bind_returning(&insert.returning, &returning_scope);
+        let (returning, shown) = returning.map_err(|error| without_excluded(error, insert))?;
+        let conflict = match conflict {
+            Some((target, bound)) => {
+                Some(Conflict { arbiters: target.arbiters(relation)?, ..bound })
+            }
+            None => None,
+        };
         Ok(Statement {
             kind: StatementKind::Insert {
                 table: Arc::clone(relation),
                 input,
                 columns,
+                conflict,
                 checks,
                 returning,
             },
@@ -344,11 +357,12 @@ impl Binder<'_> {
             .collect();
         let columns = exprs.iter().map(|(id, _)| *id).collect();
         let (checks, _) = self.new_row(relation, None)?;
-        let input = project(Logical::Input { columns: input }, exprs);
+        let input = project(Logical::Input { columns: input, rows: 1000.0 }, exprs);
         let kind = StatementKind::Insert {
             table: Arc::clone(relation),
             input,
             columns,
+            conflict: None,
             checks,
             returning: vec![],
         };
@@ -371,4 +385,21 @@ fn generated_always(column: &Column) -> Error {
         column.name
     ))
     .hint("Use OVERRIDING SYSTEM VALUE to override.")
+}
+
+/// RETURNING does not see `excluded`, and PostgreSQL says so in other words than of a table that is nowhere.
+fn without_excluded(error: Error, insert: &ast::Insert) -> Error {
+    let has_excluded = insert.on_conflict.as_ref().is_some_and(|clause| clause.update.is_some());
+    if !has_excluded || error.message() != "missing FROM-clause entry for table \"excluded\"" {
+        return error;
+    }
+    let hidden = Error::new(
+        SqlState::UNDEFINED_TABLE,
+        "invalid reference to FROM-clause entry for table \"excluded\"",
+    )
+    .hint("There is an entry for table \"excluded\", but it cannot be referenced from this part of the query.");
+    match error.position() {
+        Some(position) => hidden.at(position),
+        None => hidden,
+    }
 }

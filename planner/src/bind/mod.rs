@@ -10,6 +10,7 @@ mod aggregate;
 mod coerce;
 mod column_expression;
 mod comparison;
+pub(crate) mod conflict;
 pub(crate) mod dml;
 mod expr;
 mod from;

@@ -71,6 +71,8 @@ pub(crate) struct ScopeTable {
     /// Ids of the system columns that a scan of it can give.
     pub(crate) row_id: Option<ColumnId>,
     pub(crate) table_oid: Option<ColumnId>,
+    /// The column that says whose change it is that the row is still to settle; elsewhere nobody's.
+    pub(crate) xmax: Option<ColumnId>,
 }
 
 impl ScopeTable {
@@ -436,7 +438,13 @@ impl Binder<'_> {
     fn system_column(&self, table: &ScopeTable, name: &str) -> Option<Expr> {
         table.relation.as_ref()?;
         match name {
-            "tableoid" => table.table_oid.map(|id| self.column_expr(id)),
+            "tableoid" => Some(match (table.table_oid, &table.relation) {
+                (Some(id), _) => self.column_expr(id),
+                (None, relation) => {
+                    let oid = relation.as_ref()?.oid;
+                    Expr::literal(Value::Oid(oid), TypeId::Oid)
+                }
+            }),
             "ctid" => {
                 let row_id = self.column_expr(table.row_id?);
                 // The row id in the representation of a tid: block in the high bits, offset in the low 16.
@@ -446,6 +454,7 @@ impl Binder<'_> {
                     position: None,
                 })
             }
+            "xmax" if table.xmax.is_some() => table.xmax.map(|id| self.column_expr(id)),
             // Versions live in memory alone; a row on a page is settled.
             "xmin" | "xmax" => Some(Expr::literal(
                 Value::Oid(Oid(if name == "xmin" { 2 } else { 0 })),

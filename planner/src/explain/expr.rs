@@ -2,7 +2,7 @@
 
 use super::{made_column, quote};
 use crate::expr::{ColumnId, Expr, ExprKind};
-use crate::physical::{Operator, Plan, PlanId, Scan};
+use crate::physical::{Insert, Operator, Plan, PlanId, Scan};
 use damask_functions::ScalarFunction;
 use damask_functions::registry;
 use damask_types::format::{FormatSettings, format_type, to_text};
@@ -31,8 +31,25 @@ pub(crate) struct Printer<'a> {
     qualify: bool,
     /// The node that makes each column.
     makers: HashMap<ColumnId, PlanId>,
+    /// Names of the columns of ON CONFLICT's two rows.
+    conflict: HashMap<ColumnId, String>,
     subplans: Vec<PlanId>,
     depth: Cell<usize>,
+}
+
+/// The columns of the row that is there, and of the one that was to be.
+fn name_conflict(insert: &Insert, names: &mut HashMap<ColumnId, String>) {
+    let conflict = insert.conflict.as_ref();
+    let Some(update) = conflict.and_then(|conflict| conflict.update.as_ref()) else {
+        return;
+    };
+    let table = quote(&insert.table.name);
+    for (alias, columns) in [(table.as_str(), &update.old), ("excluded", &update.excluded)] {
+        for (column, id) in columns {
+            let name = quote(&insert.table.columns[usize::from(column.0)].name);
+            names.insert(*id, format!("{alias}.{name}"));
+        }
+    }
 }
 
 impl<'a> Printer<'a> {
@@ -40,6 +57,7 @@ impl<'a> Printer<'a> {
         let mut makers: HashMap<ColumnId, PlanId> = HashMap::new();
         let mut tables = 0;
         let mut subplans = vec![];
+        let mut conflict = HashMap::new();
         for (index, node) in plan.nodes.iter().enumerate() {
             let id = PlanId(index as u32);
             if matches!(
@@ -47,6 +65,9 @@ impl<'a> Printer<'a> {
                 Operator::SeqScan(_) | Operator::IndexScan { .. } | Operator::SystemScan(_)
             ) {
                 tables += 1;
+            }
+            if let Operator::Insert(insert) = &node.operator {
+                name_conflict(insert, &mut conflict);
             }
             for column in &node.output {
                 // Nodes come before those that read them, so the first to give a column makes it.
@@ -70,7 +91,7 @@ impl<'a> Printer<'a> {
                 });
             });
         }
-        Self { plan, qualify: tables > 1, makers, subplans, depth: Cell::new(0) }
+        Self { plan, qualify: tables > 1, makers, conflict, subplans, depth: Cell::new(0) }
     }
 
     /// A subplan's number, from 0.
@@ -80,6 +101,9 @@ impl<'a> Printer<'a> {
 
     /// A column by the name of what makes it.
     pub(crate) fn column(&self, id: ColumnId) -> String {
+        if let Some(name) = self.conflict.get(&id) {
+            return name.clone();
+        }
         let unnamed = || format!("column{}", id.0);
         let Some(&maker) = self.makers.get(&id) else {
             return unnamed();

@@ -2,12 +2,15 @@
 
 use super::{Lower, start};
 use crate::bind::Binder;
+use crate::bind::conflict::Conflict;
 use crate::bind::dml::{Statement, StatementKind};
 use crate::column_set::ColumnSet;
 use crate::cost::Estimator;
 use crate::expr::{ColumnId, Expr};
 use crate::logical::Logical;
-use crate::physical::{Delete, Insert, Operator, Plan, PlanId, RowChecks, Update};
+use crate::physical::{
+    ConflictUpdate, Delete, Insert, OnConflict, Operator, Plan, PlanId, RowChecks, Update,
+};
 use crate::{join_order, rewrite};
 use damask_types::{ColumnIndex, Result};
 
@@ -16,15 +19,9 @@ pub(crate) fn plan(mut binder: Binder<'_>, mut statement: Statement) -> Result<P
     let columns = binder.output_columns(&statement);
     let parameters = binder.parameter_types();
     let relations = binder.take_relations();
-    {
-        let root = match &mut statement.kind {
-            StatementKind::Query(plan) => plan,
-            StatementKind::Insert { input, .. }
-            | StatementKind::Update { input, .. }
-            | StatementKind::Delete { input, .. } => input,
-        };
-        rewrite::inline_ctes(&mut binder, root);
-        rewrite::rewrite(&mut binder, root);
+    rewrite::inline_ctes(&mut binder, statement.kind.plans_mut());
+    for plan in statement.kind.plans_mut() {
+        rewrite::rewrite(&mut binder, plan);
     }
     fold_statement(&binder, &mut statement.kind);
     for index in 0..binder.subplans.len() {
@@ -48,15 +45,9 @@ pub(crate) fn plan(mut binder: Binder<'_>, mut statement: Statement) -> Result<P
         estimator.learn(subplan);
         join_order::order(subplan, &estimator);
     }
-    let mut finish = |plan: &mut Logical| {
+    for plan in statement.kind.plans_mut() {
         estimator.learn(plan);
         join_order::order(plan, &estimator);
-    };
-    match &mut statement.kind {
-        StatementKind::Query(plan) => finish(plan),
-        StatementKind::Insert { input, .. }
-        | StatementKind::Update { input, .. }
-        | StatementKind::Delete { input, .. } => finish(input),
     }
     let mut lower = start(binder, estimator);
     let visible: Vec<ColumnId> = statement.columns.iter().map(|column| column.id).collect();
@@ -71,7 +62,13 @@ fn fold_statement(binder: &Binder<'_>, kind: &mut StatementKind) {
         |exprs: &mut Vec<Expr>| exprs.iter_mut().for_each(|expr| rewrite::fold(binder.ctx, expr));
     match kind {
         StatementKind::Query(_) => {}
-        StatementKind::Insert { checks, returning, .. } => {
+        StatementKind::Insert { conflict, checks, returning, .. } => {
+            if let Some(update) = conflict.as_mut().and_then(|conflict| conflict.update.as_mut()) {
+                for (_, expr) in &mut update.assignments {
+                    rewrite::fold(binder.ctx, expr);
+                }
+                fold(&mut update.predicates);
+            }
             for (_, expr) in &mut checks.checks {
                 rewrite::fold(binder.ctx, expr);
             }
@@ -102,14 +99,18 @@ impl Lower<'_> {
                 let lowered = self.lower(plan, &required)?;
                 Ok(self.exact(lowered, visible))
             }
-            StatementKind::Insert { table, input, columns, checks, returning } => {
+            StatementKind::Insert { table, input, columns, conflict, checks, returning } => {
                 let lowered = self.lower(input, &columns.iter().copied().collect())?;
                 let input = self.exact(lowered, &columns);
+                let conflict = match conflict {
+                    Some(conflict) => Some(self.conflict(conflict)?),
+                    None => None,
+                };
                 let returning = self.exprs(returning)?;
                 let checks = self.checks(checks)?;
                 let (rows, cost) = (self.at(input).rows, self.at(input).cost);
-                let operator =
-                    Operator::Insert(Box::new(Insert { table, input, checks, returning }));
+                let insert = Insert { table, input, conflict, checks, returning };
+                let operator = Operator::Insert(Box::new(insert));
                 Ok(self.node(operator, visible.to_vec(), rows, cost))
             }
             StatementKind::Update {
@@ -189,6 +190,39 @@ impl Lower<'_> {
                 Ok(self.node(operator, visible.to_vec(), rows, cost))
             }
         }
+    }
+
+    fn conflict(&mut self, conflict: Conflict) -> Result<OnConflict> {
+        let Some(update) = conflict.update else {
+            return Ok(OnConflict { arbiters: conflict.arbiters, update: None });
+        };
+        let source = match update.source {
+            Some(plan) => {
+                let mut needed = read_by(&update.old, update.row_id);
+                needed.insert(update.table_oid);
+                needed.extend(update.excluded.iter().map(|(_, id)| *id));
+                for (_, expr) in &update.assignments {
+                    expr.add_columns(&mut needed);
+                }
+                Some(self.lower(plan, &needed)?)
+            }
+            None => None,
+        };
+        let mut assignments = vec![];
+        for (index, expr) in update.assignments {
+            assignments.push((index, self.expr(expr)?));
+        }
+        let update = ConflictUpdate {
+            row_id: update.row_id,
+            table_oid: update.table_oid,
+            old: update.old,
+            excluded: update.excluded,
+            predicates: self.exprs(update.predicates)?,
+            assignments,
+            source,
+            xmax: update.xmax,
+        };
+        Ok(OnConflict { arbiters: conflict.arbiters, update: Some(update) })
     }
 
     fn checks(&mut self, checks: RowChecks) -> Result<RowChecks> {

@@ -5,8 +5,8 @@ use crate::expr::{ColumnId, Expr, ExprKind};
 use crate::logical::Logical;
 use hashbrown::HashMap;
 
-/// Puts common table expressions in their places, in `plan`, in subplans and in one another.
-pub(crate) fn inline_ctes(binder: &mut Binder<'_>, plan: &mut Logical) {
+/// Puts common table expressions in their places, in `plans`, in subplans and in one another.
+pub(crate) fn inline_ctes(binder: &mut Binder<'_>, mut plans: Vec<&mut Logical>) {
     if binder.ctes.is_empty() {
         return;
     }
@@ -25,7 +25,9 @@ pub(crate) fn inline_ctes(binder: &mut Binder<'_>, plan: &mut Logical) {
         let inline = |binder: &mut Binder<'_>, plan: &mut Logical| {
             replace(binder, plan, id, &source, &columns);
         };
-        inline(binder, plan);
+        for plan in &mut plans {
+            inline(binder, plan);
+        }
         for index in 0..binder.subplans.len() {
             let mut subplan = std::mem::replace(&mut binder.subplans[index], Logical::one_row());
             inline(binder, &mut subplan);
@@ -123,7 +125,7 @@ fn rename(plan: &mut Logical, map: &HashMap<ColumnId, ColumnId>) {
     });
     match plan {
         Logical::Values { columns, .. }
-        | Logical::Input { columns }
+        | Logical::Input { columns, .. }
         | Logical::Function { columns, .. }
         | Logical::Append { columns, .. }
         | Logical::SetOperation { columns, .. }

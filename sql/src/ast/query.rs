@@ -397,6 +397,8 @@ pub enum Overriding {
 pub struct OnConflict {
     /// Which conflicts.
     pub target: ConflictTarget,
+    /// The text of `target`; that of the clause if there is none.
+    pub target_span: Span,
     /// `DO UPDATE SET ... WHERE ...`; none for `DO NOTHING`.
     pub update: Option<(Vec<Assignment>, Option<Expr>)>,
     /// All of its text.

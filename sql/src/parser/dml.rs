@@ -70,6 +70,7 @@ impl Parser<'_> {
     fn on_conflict(&mut self) -> Result<OnConflict> {
         let start = self.start();
         self.expect_all(&[Keyword::On, Keyword::Conflict])?;
+        let target_start = self.start();
         let target = if self.eat_all(&[Keyword::On, Keyword::Constraint]) {
             ConflictTarget::Constraint(self.column_id()?)
         } else if self.at_punctuation(b'(') {
@@ -78,6 +79,8 @@ impl Parser<'_> {
         } else {
             ConflictTarget::None
         };
+        let is_any = target == ConflictTarget::None;
+        let target_span = self.span_from(if is_any { start } else { target_start });
         self.expect(Keyword::Do)?;
         let update = if self.eat(Keyword::Nothing) {
             None
@@ -86,7 +89,7 @@ impl Parser<'_> {
             let assignments = self.list(Self::assignment)?;
             Some((assignments, self.optional_where()?))
         };
-        Ok(OnConflict { target, update, span: self.span_from(start) })
+        Ok(OnConflict { target, target_span, update, span: self.span_from(start) })
     }
 
     /// `WHERE condition`, or nothing.
