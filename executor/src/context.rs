@@ -5,7 +5,7 @@ use crate::spill::spool::Spool;
 use damask_catalog::CatalogSnapshot;
 use damask_catalog::object::Relation;
 use damask_functions::Session;
-use damask_planner::expr::ColumnId;
+use damask_planner::expr::{ColumnId, Expr};
 use damask_planner::physical::{Plan, PlanId};
 use damask_txn::{Engine, ReadView, Txn};
 use damask_types::{Batch, Error, Result, SqlState, Value};
@@ -186,6 +186,9 @@ pub(crate) struct Run {
     pub(crate) input: Option<Batch>,
     pub(crate) stats: HashMap<PlanId, crate::NodeStats>,
     pub(crate) jit: crate::JitStats,
+    /// The node that runs, if nodes are timed, and what was compiled in each.
+    pub(crate) node: Option<PlanId>,
+    pub(crate) compiled: Vec<(PlanId, Expr)>,
 }
 
 /// What a subplan gave: its first column.

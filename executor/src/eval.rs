@@ -95,7 +95,7 @@ impl Eval {
                 group.inputs().iter().map(|input| Self::prepare(input, layout, false)).collect();
             let interpreted = Self::prepare(expr, layout, false);
             let is_counted = AtomicBool::new(false);
-            let compiled = Compiled { group, inputs, interpreted, is_counted };
+            let compiled = Compiled { expr: expr.clone(), group, inputs, interpreted, is_counted };
             return Self { node: Node::Compiled(Box::new(compiled)), ty: expr.ty };
         }
         let of = |expr: &Expr| Self::prepare(expr, layout, compiles);

@@ -2,7 +2,9 @@
 
 use crate::build;
 use crate::context::{ExecContext, Memory, Run, State};
+use crate::held::HeldRows;
 use crate::operator::Operator;
+use damask_planner::expr::Expr;
 use damask_planner::physical::{Plan, PlanId};
 use damask_txn::Txn;
 use damask_types::{Batch, Result};
@@ -78,6 +80,8 @@ pub struct JitStats {
     pub tiles: u64,
     /// Tiles that went back to the interpreter, which raised an error or used wider numbers.
     pub tiles_interpreted: u64,
+    /// Time that compiling took; nothing unless timing was asked for.
+    pub time: Duration,
 }
 
 /// A plan that runs: rows on demand, a batch at a time.
@@ -113,6 +117,8 @@ impl Execution {
             input: None,
             stats: HashMap::new(),
             jit: JitStats::default(),
+            node: None,
+            compiled: vec![],
         };
         Ok(Self { ctx, run, root: None, is_done: false })
     }
@@ -150,6 +156,16 @@ impl Execution {
         }
     }
 
+    /// Runs to the end and keeps the rows for when the transaction is over.
+    ///
+    /// # Errors
+    /// What the statement raises; 53100.
+    pub fn hold(mut self, txn: &mut Txn) -> Result<HeldRows> {
+        let types = build::types(self.run.plan.node(self.run.plan.root));
+        let (engine, bytes) = (Arc::clone(&self.ctx.engine), self.ctx.work_mem_bytes);
+        HeldRows::collect(&types, engine.temp_folder(), bytes, || self.next(txn))
+    }
+
     /// Rows inserted, updated or deleted so far.
     pub fn affected_rows(&self) -> u64 {
         self.run.affected
@@ -163,6 +179,11 @@ impl Execution {
     /// What compiled expressions did so far.
     pub fn jit_stats(&self) -> JitStats {
         self.run.jit
+    }
+
+    /// The expressions of a node that ran as machine code; nothing unless timing was asked for.
+    pub fn compiled(&self, node: PlanId) -> impl Iterator<Item = &Expr> {
+        self.run.compiled.iter().filter(move |(id, _)| *id == node).map(|(_, expr)| expr)
     }
 
     /// Bytes that its operators hold now.

@@ -16,6 +16,7 @@ pub mod context;
 pub(crate) mod eval;
 pub mod execution;
 pub(crate) mod hash;
+pub mod held;
 pub(crate) mod operator;
 pub(crate) mod order;
 pub(crate) mod spill;
@@ -23,3 +24,4 @@ pub(crate) mod store;
 
 pub use context::{Control, ExecContext, NoControl, SystemRows};
 pub use execution::{Execution, JitStats, NodeNote, NodeStats, SortMethod};
+pub use held::HeldRows;

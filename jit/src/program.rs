@@ -28,6 +28,7 @@ pub(crate) struct Programs {
     rows: AtomicU64,
     tiles: AtomicU64,
     given_up: AtomicU64,
+    functions: AtomicU64,
 }
 
 /// Sets of forms a group may have code for; then it has too little regularity to be worth more.
@@ -81,6 +82,11 @@ impl Group {
         (load(&self.programs.tiles), load(&self.programs.given_up))
     }
 
+    /// Functions that were compiled for it, or taken from the process's cache.
+    pub fn functions(&self) -> u64 {
+        self.programs.functions.load(Ordering::Relaxed)
+    }
+
     fn program(&self, inputs: &[Vector]) -> Option<Arc<Program>> {
         let forms = inputs.iter().map(Form::of);
         let mut list = self.programs.list.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,7 +121,8 @@ impl Group {
     ) -> Option<Vector> {
         let root = program.root.as_ref()?;
         let bounds: Vec<_> = inputs.iter().map(bounds::of_vector).collect();
-        let code = program.code(root, !bounds::proves(root, &bounds, &self.slots))?;
+        let checked = !bounds::proves(root, &bounds, &self.slots);
+        let code = program.code(root, checked, &self.programs.functions)?;
         let slots: Vec<u64> = self.slots.iter().map(|slot| slot.1).collect();
         let columns: Vec<*const u8> = inputs.iter().map(entries).collect();
         let validities: Vec<*const u64> = inputs
@@ -146,9 +153,14 @@ impl Group {
 }
 
 impl Program {
-    fn code(&self, root: &Typed, checked: bool) -> Option<Arc<Code>> {
+    /// The code, made now if this is the first tile that needs it; then it is counted.
+    fn code(&self, root: &Typed, checked: bool, count: &AtomicU64) -> Option<Arc<Code>> {
         let place = if checked { &self.checked } else { &self.unchecked };
-        place.get_or_init(|| cache::code(root, &self.forms, checked)).clone()
+        let make = || {
+            count.fetch_add(1, Ordering::Relaxed);
+            cache::code(root, &self.forms, checked)
+        };
+        place.get_or_init(make).clone()
     }
 }
 

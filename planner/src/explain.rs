@@ -32,7 +32,7 @@ impl Default for ExplainOptions {
 }
 
 /// What running a node came to.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct NodeStats {
     /// Rows given, over all loops.
     pub rows: u64,
@@ -42,6 +42,57 @@ pub struct NodeStats {
     pub first_ms: f64,
     /// Milliseconds until the last row, over all loops.
     pub total_ms: f64,
+    /// How a sort went: its method, as PostgreSQL calls it.
+    pub sort_method: Option<&'static str>,
+    /// Of a hash table: in how many parts its rows were worked on (0 if there is none), and its buckets.
+    pub batches: u64,
+    /// See `batches`.
+    pub buckets: u64,
+    /// Most bytes held in memory.
+    pub memory_bytes: u64,
+    /// Most bytes in temporary files.
+    pub disk_bytes: u64,
+    /// The expressions that ran as machine code.
+    pub compiled: Vec<Expr>,
+}
+
+impl NodeStats {
+    fn memory_kb(&self) -> u64 {
+        self.memory_bytes.div_ceil(1024)
+    }
+
+    fn disk_kb(&self) -> u64 {
+        self.disk_bytes.div_ceil(1024)
+    }
+}
+
+/// What compiling expressions came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JitStats {
+    /// Expressions that ran as machine code.
+    pub functions: u64,
+    /// Milliseconds that compiling took.
+    pub total_ms: f64,
+}
+
+/// The lines of EXPLAIN ANALYZE about compiled expressions; none if nothing was compiled. Code is generated in one go, so there is one time.
+pub fn jit_text(jit: JitStats, options: ExplainOptions) -> Vec<String> {
+    if jit.functions == 0 {
+        return vec![];
+    }
+    let mut lines = vec![
+        "JIT:".to_owned(),
+        format!("  Functions: {}", jit.functions),
+        "  Options: Inlining false, Optimization true, Expressions true, Deforming false"
+            .to_owned(),
+    ];
+    if options.timing {
+        lines.push(format!(
+            "  Timing: Generation {:.3} ms, Total {:.3} ms",
+            jit.total_ms, jit.total_ms
+        ));
+    }
+    lines
 }
 
 /// The lines of EXPLAIN's text format. `actuals` are those of EXPLAIN ANALYZE.
@@ -56,6 +107,7 @@ pub fn text(
         actuals,
         printer: Printer::new(plan),
         lines: vec![],
+        projections: vec![],
         seen: vec![],
         init_plans: vec![],
     };
@@ -69,6 +121,8 @@ struct Writer<'a> {
     actuals: Option<&'a dyn Fn(PlanId) -> NodeStats>,
     printer: Printer<'a>,
     lines: Vec<String>,
+    /// Projections above the node that is shown next.
+    projections: Vec<PlanId>,
     /// Shared sources that were shown.
     seen: Vec<PlanId>,
     /// Subplans that were shown, by number.
@@ -82,8 +136,10 @@ impl Writer<'_> {
         if let Operator::Project { input, exprs } = &node.operator {
             let below = self.plan.node(*input);
             let is_result = matches!(&below.operator, Operator::Values { rows } if rows.iter().all(Vec::is_empty));
+            self.projections.push(id);
             if is_result {
                 self.title("Result", id, indent, is_root);
+                self.compiled(*input, indent);
                 self.init_plans_of(exprs.iter(), indent);
                 return;
             }
@@ -94,6 +150,8 @@ impl Writer<'_> {
         let title = Self::name(node);
         self.title(&title, id, indent, is_root);
         self.details(node, indent);
+        self.measures(id, node, indent);
+        self.compiled(id, indent);
         let mut exprs: Vec<&Expr> = vec![];
         node.operator.for_each_expr(&mut |expr| exprs.push(expr));
         self.init_plans_of(exprs.into_iter(), indent);
@@ -102,6 +160,7 @@ impl Writer<'_> {
                 && index == 1
             {
                 self.title("Hash", child, indent + 6, false);
+                self.hash_measures(id, indent + 6);
                 self.node(child, indent + 12, false);
                 continue;
             }
@@ -177,6 +236,69 @@ impl Writer<'_> {
             }
         }
         self.lines.push(line);
+    }
+
+    /// What a node that sorts or groups took.
+    fn measures(&mut self, id: PlanId, node: &Node, indent: usize) {
+        let Some(actuals) = self.actuals else { return };
+        let stats = actuals(id);
+        if let Some(method) = stats.sort_method {
+            let (place, kb) = if stats.disk_bytes > 0 {
+                ("Disk", stats.disk_kb())
+            } else {
+                ("Memory", stats.memory_kb())
+            };
+            self.lines.push(format!("{}Sort Method: {method}  {place}: {kb}kB", pad(indent)));
+        }
+        // PostgreSQL says it of a HashAggregate alone; we say it too when something did not fit.
+        let is_grouping = match &node.operator {
+            Operator::Aggregate { strategy, .. } => *strategy == AggregateStrategy::Hash,
+            Operator::Distinct { .. } => true,
+            _ => false,
+        };
+        let is_join = matches!(node.operator, Operator::HashJoin { .. });
+        if !is_join && stats.batches > u64::from(!is_grouping) {
+            let mut line = format!(
+                "{}Batches: {}  Memory Usage: {}kB",
+                pad(indent),
+                stats.batches,
+                stats.memory_kb()
+            );
+            if stats.disk_bytes > 0 {
+                let _ = write!(line, "  Disk Usage: {}kB", stats.disk_kb());
+            }
+            self.lines.push(line);
+        }
+    }
+
+    /// What the table of a hash join took.
+    fn hash_measures(&mut self, join: PlanId, indent: usize) {
+        let Some(stats) = self.actuals.map(|actuals| actuals(join)) else { return };
+        if stats.batches > 0 {
+            self.lines.push(format!(
+                "{}Buckets: {}  Batches: {}  Memory Usage: {}kB",
+                pad(indent),
+                stats.buckets,
+                stats.batches,
+                stats.memory_kb()
+            ));
+        }
+    }
+
+    /// The expressions of a node, and of the projections above it, that ran as machine code.
+    fn compiled(&mut self, id: PlanId, indent: usize) {
+        let mut nodes = std::mem::take(&mut self.projections);
+        nodes.push(id);
+        let Some(actuals) = self.actuals else { return };
+        let mut texts: Vec<String> = vec![];
+        for id in nodes {
+            for expr in &actuals(id).compiled {
+                texts.push(self.printer.text(expr));
+            }
+        }
+        if !texts.is_empty() {
+            self.detail(indent, "Compiled", &texts.join(", "));
+        }
     }
 
     fn detail(&mut self, indent: usize, label: &str, text: &str) {

@@ -1,7 +1,7 @@
 //! Portals: a statement with its parameters, perhaps half run.
 
 use super::plan::Prepared;
-use damask_executor::Execution;
+use damask_executor::{Execution, HeldRows};
 use damask_types::{Batch, Value};
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(crate) struct Portal {
     pub(crate) is_named_cursor: bool,
     /// WITH HOLD: it outlives its transaction; its rows are all in `held`.
     pub(crate) is_held: bool,
-    pub(crate) held: std::collections::VecDeque<Batch>,
+    pub(crate) held: Option<HeldRows>,
 }
 
 impl Portal {
@@ -35,7 +35,7 @@ impl Portal {
             is_done: false,
             is_named_cursor: false,
             is_held: false,
-            held: std::collections::VecDeque::new(),
+            held: None,
         }
     }
 }

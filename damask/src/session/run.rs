@@ -268,7 +268,7 @@ impl Session {
         sink: &mut dyn Sink,
     ) -> Result<Completion> {
         self.check_not_failed()?;
-        if portal.execution.is_none() && !portal.is_done && portal.held.is_empty() {
+        if portal.execution.is_none() && !portal.is_done && portal.held.is_none() {
             self.show_activity(Some(portal.prepared.own_text()));
             self.begin_statement()?;
             let params = std::mem::take(&mut portal.params);
@@ -315,8 +315,8 @@ impl Session {
         if let Some(left) = portal.left.take() {
             return Ok(Some(left));
         }
-        if let Some(batch) = portal.held.pop_front() {
-            return Ok(Some((batch, 0)));
+        if let Some(held) = &mut portal.held {
+            return Ok(held.next_rows()?.map(|batch| (batch, 0)));
         }
         let (Some(execution), Some(txn)) = (&mut portal.execution, &mut self.txn) else {
             return Ok(None);

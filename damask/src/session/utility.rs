@@ -4,6 +4,7 @@ use super::plan::{Prepared, is_planned};
 use super::portal::Portal;
 use super::settings::{Level, unknown_setting};
 use super::{Completion, CopyShape, Session, Sink};
+use damask_executor::SortMethod;
 use damask_planner::physical::OutputColumn;
 use damask_sql::ast::{self, FetchDirection, SetValue, Statement};
 use damask_txn::TableLock;
@@ -476,13 +477,11 @@ impl Session {
         let mut portal = Portal::new(made, params.to_vec());
         portal.is_named_cursor = true;
         self.begin_statement()?;
-        let mut execution = self.start(&portal.prepared, params)?;
+        let execution = self.start(&portal.prepared, params)?;
         if declare.hold {
             portal.is_held = true;
             let txn = self.txn.as_mut().expect("a statement runs in a transaction");
-            while let Some(batch) = execution.next(txn)? {
-                portal.held.push_back(batch);
-            }
+            portal.held = Some(execution.hold(txn)?);
             portal.is_done = true;
         } else {
             portal.execution = Some(execution);
@@ -670,11 +669,25 @@ impl Session {
                 loops: stats.loops,
                 first_ms: stats.first.as_secs_f64() * 1e3,
                 total_ms: stats.time.as_secs_f64() * 1e3,
+                sort_method: stats.note.sort.map(|method| match method {
+                    SortMethod::Quicksort => "quicksort",
+                    SortMethod::TopN => "top-N heapsort",
+                    SortMethod::ExternalMerge => "external merge",
+                }),
+                batches: stats.note.batches,
+                buckets: stats.note.buckets,
+                memory_bytes: stats.note.memory_bytes,
+                disk_bytes: stats.note.disk_bytes,
+                compiled: execution.compiled(id).cloned().collect(),
             }
         };
         let mut lines = damask_planner::explain::text(&plan, options, Some(&actuals));
         if summary != Some(false) {
             lines.push(planning_line(planning));
+            let jit = execution.jit_stats();
+            let total_ms = jit.time.as_secs_f64() * 1e3;
+            let jit = damask_planner::explain::JitStats { functions: jit.functions, total_ms };
+            lines.extend(damask_planner::explain::jit_text(jit, options));
             lines.push(format!("Execution Time: {:.3} ms", total.as_secs_f64() * 1e3));
         }
         Ok(lines)

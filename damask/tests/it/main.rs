@@ -10,6 +10,7 @@ mod locking;
 mod notify;
 mod panics;
 mod settings;
+mod spill;
 mod support;
 mod temporary;
 mod transactions;

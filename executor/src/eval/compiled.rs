@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The two forms of a compiled part.
 #[derive(Debug)]
 pub(super) struct Compiled {
+    /// What it is, for EXPLAIN.
+    pub(super) expr: Expr,
     pub(super) group: Group,
     pub(super) inputs: Vec<Eval>,
     pub(super) interpreted: Eval,
@@ -70,7 +72,16 @@ impl Compiled {
             .iter()
             .map(|part| part.eval(input, active, state))
             .collect::<Result<Vec<_>>>()?;
-        match self.group.run(&inputs, rows, active, rows_min) {
+        let functions = self.group.functions();
+        let start = state.ctx.timing.then(|| state.ctx.control.now());
+        let outcome = self.group.run(&inputs, rows, active, rows_min);
+        if let Some(start) = start
+            && self.group.functions() > functions
+        {
+            // The tile that compiles; running it is little beside that.
+            state.run.jit.time += state.ctx.control.now().saturating_sub(start);
+        }
+        match outcome {
             Outcome::Interpret => {
                 state.run.jit.tiles_interpreted += 1;
                 self.interpreted.eval(input, active, state)
@@ -79,6 +90,9 @@ impl Compiled {
                 state.run.jit.tiles += 1;
                 if !self.is_counted.swap(true, Ordering::Relaxed) {
                     state.run.jit.functions += 1;
+                    if let Some(node) = state.run.node {
+                        state.run.compiled.push((node, self.expr.clone()));
+                    }
                 }
                 if state.ctx.jit == Jit::Verify {
                     self.verify(&vector, input, active, state)?;

@@ -8,7 +8,7 @@ use super::Rows;
 use crate::context::{Grant, State};
 use crate::hash::{Chains, equal, hash_rows};
 use crate::spill::BlockReader;
-use crate::spill::partition::{LEVELS, Part, Partitions};
+use crate::spill::partition::{LEVELS, Part, Partitions, bytes_of};
 use damask_types::{Batch, Mask, Result, TypeId, Vector};
 use std::sync::Arc;
 
@@ -262,8 +262,8 @@ impl Postponed {
     /// Turns to the next part; `false` if there is none.
     pub(crate) fn next_part(&mut self, state: &State<'_>) -> Result<bool> {
         if let Some(partitions) = self.partitions.take() {
-            self.disk_bytes += partitions.bytes();
             let parts = partitions.finish(state)?;
+            self.disk_bytes += bytes_of(&parts);
             self.parts.extend(parts.into_iter().filter(|part| part.blocks.rows() > 0));
         }
         let Some(part) = self.parts.pop() else { return Ok(false) };
@@ -280,6 +280,6 @@ impl Postponed {
 
     /// Bytes written so far.
     pub(crate) fn disk_bytes(&self) -> u64 {
-        self.disk_bytes + self.partitions.as_ref().map_or(0, Partitions::bytes)
+        self.disk_bytes
     }
 }

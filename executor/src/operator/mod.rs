@@ -83,7 +83,9 @@ impl Instrumented {
 impl Operator for Instrumented {
     fn next(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
         let start = state.ctx.control.now();
+        let above = state.run.node.replace(self.id);
         let result = self.inner.next(state);
+        state.run.node = above;
         let time = state.ctx.control.now().saturating_sub(start);
         let stats = state.run.stats.entry(self.id).or_default();
         if !self.has_started {

@@ -6,7 +6,7 @@ use crate::build::build;
 use crate::context::State;
 use crate::execution::NodeNote;
 use crate::spill::BlockReader;
-use crate::spill::partition::{LEVELS, Part, Partitions};
+use crate::spill::partition::{LEVELS, Part, Partitions, bytes_of};
 use crate::spill::spool::{Spool, SpoolPlace};
 use damask_planner::physical::{PlanId, SetKind};
 use damask_types::{Batch, Mask, Result, TypeId};
@@ -149,11 +149,13 @@ impl SetOperation {
     /// Turns to the next pair of parts; `false` if there is none.
     fn next_part(&mut self, state: &State<'_>) -> Result<bool> {
         let (left, right) = (self.left_postponed.take(), self.right_postponed.take());
-        let disk_bytes = [&left, &right].into_iter().flatten().map(Partitions::bytes).sum();
         let right = right.map(|partitions| partitions.finish(state)).transpose()?;
+        let mut disk_bytes = right.as_ref().map_or(0, |parts| bytes_of(parts));
         let mut right = right.map(Vec::into_iter);
         if let Some(left) = left {
-            for part in left.finish(state)? {
+            let left = left.finish(state)?;
+            disk_bytes += bytes_of(&left);
+            for part in left {
                 let right = right.as_mut().and_then(Iterator::next);
                 // Only left rows come out.
                 if part.blocks.rows() > 0 {

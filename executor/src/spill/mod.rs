@@ -21,7 +21,7 @@ pub(crate) mod spool;
 
 use crate::context::State;
 use crate::store::Store;
-use damask_txn::{TempBlock, TempFile};
+use damask_txn::{TempBlock, TempFile, TempFolder};
 use damask_types::{Batch, Result, TILE_ROWS, TypeId};
 use std::sync::Arc;
 
@@ -105,7 +105,11 @@ pub(crate) struct SpillWriter {
 
 impl SpillWriter {
     pub(crate) fn new(state: &State<'_>) -> Result<Self> {
-        Ok(Self { file: state.ctx.engine.temp_folder().create()?, buffer: vec![] })
+        Self::create(state.ctx.engine.temp_folder())
+    }
+
+    pub(crate) fn create(folder: &Arc<TempFolder>) -> Result<Self> {
+        Ok(Self { file: folder.create()?, buffer: vec![] })
     }
 
     /// Writes the active rows of a batch as a block, if there are any.

@@ -115,9 +115,9 @@ impl Partitions {
             |list| Part { blocks: Blocks::new(&file, &self.types, list), level: self.level + 1 };
         Ok(self.lists.into_iter().map(part).collect())
     }
+}
 
-    /// Bytes written so far.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.writer.bytes()
-    }
+/// Bytes on disk of some parts.
+pub(crate) fn bytes_of(parts: &[Part]) -> u64 {
+    parts.iter().map(|part| part.blocks.bytes()).sum()
 }

@@ -24,7 +24,7 @@ use crate::context::{Grant, State};
 use crate::eval::Eval;
 use crate::execution::NodeNote;
 use crate::hash::not_null_rows;
-use crate::spill::partition::{LEVELS, PARTITIONS, Part, Partitions, partition};
+use crate::spill::partition::{LEVELS, PARTITIONS, Part, Partitions, bytes_of, partition};
 use crate::spill::{BlockReader, Blocks};
 use damask_planner::physical::JoinKind;
 use damask_types::{Batch, Mask, Result, TILE_ROWS, TypeId, Vector};
@@ -151,8 +151,8 @@ impl HashJoin {
         if let Some(division) = &mut self.division
             && let Some(right) = division.right.take()
         {
-            self.note.disk_bytes = right.bytes();
             division.right_parts = right.finish(state)?;
+            self.note.disk_bytes = bytes_of(&division.right_parts);
         }
         self.table = Some(table);
         Ok(())
@@ -271,8 +271,9 @@ impl HashJoin {
             Some(left) => left,
             None => Partitions::new(0, &self.shape.left_types, state)?,
         };
-        self.note.disk_bytes += left.bytes();
-        let pairs = division.right_parts.into_iter().zip(left.finish(state)?);
+        let left = left.finish(state)?;
+        self.note.disk_bytes += bytes_of(&left);
+        let pairs = division.right_parts.into_iter().zip(left);
         self.add_pairs(pairs.map(|(right, left)| Pair { right, left, is_divisible: true }));
         Ok(())
     }
@@ -318,8 +319,9 @@ impl HashJoin {
             let rows = keyed.batch.active();
             partitions.push(&keyed.batch.columns, rows.iter(), &keyed.hashes, state)?;
         }
-        self.note.disk_bytes += partitions.bytes();
-        partitions.finish(state)
+        let parts = partitions.finish(state)?;
+        self.note.disk_bytes += bytes_of(&parts);
+        Ok(parts)
     }
 
     /// Right rows of the table without a match, for right and full joins.
