@@ -92,6 +92,7 @@ impl<S: Session> Connection<S> {
 
     /// Waits for the client, as long as it may be silent.
     fn wait(&mut self) -> io::Result<Waited> {
+        self.session.settle().map_err(io::Error::other)?;
         let limit = self.session.idle_limit().filter(|_| self.is_ready);
         let limit = limit.map(|(limit, _)| limit);
         match self.session.wake() {
@@ -121,6 +122,9 @@ impl<S: Session> Connection<S> {
 
     /// Reports why the connection ends.
     fn end(&mut self, error: &Error) -> io::Result<()> {
+        if self.session.settle().is_err() {
+            self.wire.out.bytes.clear();
+        }
         self.wire.out.report(Severity::Fatal, error, None);
         self.wire.end()
     }

@@ -312,6 +312,10 @@ impl Session for EngineSession {
         self.session.end_message()
     }
 
+    fn settle(&mut self) -> Result<()> {
+        self.session.settle_reads()
+    }
+
     fn failed(&mut self, _error: &Error) {
         self.session.fail();
     }

@@ -39,6 +39,10 @@ pub trait Session {
     fn close_portal(&mut self, name: &str);
     /// Ends a batch: commits what was done outside a transaction block.
     fn sync(&mut self) -> Result<()>;
+    /// Returns when what the open transaction has found may leave the process. Called before output is written.
+    fn settle(&mut self) -> Result<()> {
+        Ok(())
+    }
     /// A message failed: rolls back what was done outside a block, and marks a block failed.
     fn failed(&mut self, error: &Error);
     /// The state of the transaction.

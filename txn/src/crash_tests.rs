@@ -425,6 +425,81 @@ fn mixed_durability(run: &mut Run) {
     }
 }
 
+/// Writers of a few rows that build on each other's commits before those are durable, and say what they found.
+///
+/// Commit `i` writes `i`. What is promised: a commit that was acknowledged, and one whose value someone was told of.
+fn early_writers(run: &mut Run) {
+    let mut txn = run.begin();
+    let rel = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
+    let table = run.engine.table(rel).unwrap();
+    for key in 0..3 {
+        table.insert(&mut txn, &[int(key), Value::text("1")]).unwrap();
+    }
+    run.commit(txn);
+    let mut pending: Vec<Pending> = Vec::new();
+    while run.states.len() < 70 {
+        let number = run.states.len();
+        let row = crate::Table::alias_row(run.random.below(3) as i64);
+        let mut txn = run.begin();
+        txn.allow_early(true);
+        txn.set_early(true);
+        let changes = [(ColumnIndex(1), Value::text(format!("{number}")))];
+        let mut found = 0;
+        let mut outcome = table.update(&mut txn, row, &changes).unwrap();
+        if let WriteOutcome::Changed(now) = outcome {
+            let newest = table.latest(&txn, now, &[ColumnIndex(1)]).unwrap().unwrap();
+            found = newest[0].as_text().unwrap().parse().unwrap();
+            // Sometimes the newest value no longer qualifies.
+            if run.random.below(4) > 0 {
+                outcome = table.update_latest(&mut txn, now, &changes).unwrap();
+            }
+        }
+        match (run.random.below(6), outcome) {
+            (0, _) => {
+                txn.rollback().unwrap();
+                run.vfs.mark(found);
+            }
+            (1, _) => {
+                txn.settle().unwrap();
+                run.vfs.mark(found);
+                txn.begin_statement().unwrap();
+                drop(txn);
+            }
+            (_, WriteOutcome::Done) => {
+                let relaxed = run.random.below(4) == 0;
+                let durability = if relaxed { Durability::Relaxed } else { Durability::Flushed };
+                let ticket = txn.commit_with(durability).unwrap();
+                run.states.push(dump_view(&run.engine, &ReadView::newest(TxnId(0))).unwrap());
+                run.values.push(0);
+                if relaxed {
+                    // It waits after all if it built on one that is not durable.
+                    ticket.wait().unwrap();
+                    run.vfs.mark(found);
+                } else {
+                    pending.push(Pending { number, ticket });
+                }
+            }
+            (_, _) => {
+                txn.commit().unwrap().wait().unwrap();
+                run.vfs.mark(found);
+            }
+        }
+        if run.random.below(5) == 0 && !pending.is_empty() {
+            let at = run.random.below(pending.len() as u64) as usize;
+            let Pending { number, ticket } = pending.swap_remove(at);
+            ticket.wait().unwrap();
+            run.vfs.mark(number as u64);
+        }
+        if number % 25 == 24 && pending.len() > 1 {
+            run.engine.checkpoint().unwrap();
+        }
+    }
+    for Pending { number, ticket } in pending {
+        ticket.wait().unwrap();
+        run.vfs.mark(number as u64);
+    }
+}
+
 /// The keys that a new reader is shown.
 fn shown_keys(run: &Run, rel: RelId) -> BTreeSet<i32> {
     let txn = run.begin();
@@ -591,12 +666,18 @@ fn crashes_among_commits_that_do_not_wait() {
 }
 
 #[test]
+fn crashes_among_writers_that_build_on_each_other() {
+    survives(early_writers, 7);
+}
+
+#[test]
 fn planted_defects_are_found() {
     let lying = || Some(Fault::LyingSync(".wal"));
-    let cases: [(&str, fn(&mut Run), Planted, Option<Fault>); 5] = [
+    let cases: [(&str, fn(&mut Run), Planted, Option<Fault>); 6] = [
         ("a commit acknowledged before its flush", single_changes, Planted::NoFlush, None),
         ("an acknowledgement among others", mixed_durability, Planted::NoFlush, None),
         ("a commit shown before its flush", mixed_durability, Planted::ShownEarly, None),
+        ("a value told before it is durable", early_writers, Planted::NoSettling, None),
         ("a checkpoint without undo", savepoints, Planted::NoUndo, None),
         ("a disk that lies about syncs", single_changes, Planted::Nothing, lying()),
     ];

@@ -169,6 +169,8 @@ pub(crate) enum Planted {
     ShownEarly,
     /// Undoing a row panics half-way.
     PanicInUndo,
+    /// What was found in commits that are not durable is let out.
+    NoSettling,
 }
 
 /// Lowers a flag when it is dropped.
@@ -528,6 +530,17 @@ impl Engine {
     pub(crate) fn skips_flush(&self) -> bool {
         let _ = self;
         false
+    }
+
+    #[cfg(not(test))]
+    pub(crate) fn skips_settling(&self) -> bool {
+        let _ = self;
+        false
+    }
+
+    #[cfg(test)]
+    pub(crate) fn skips_settling(&self) -> bool {
+        self.is_planted(Planted::NoSettling)
     }
 
     #[cfg(test)]

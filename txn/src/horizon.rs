@@ -13,6 +13,8 @@
 //! - H1: a commit that waits is in [`Unflushed`] before the visible timestamp reaches it, and until it is durable.
 //! - H2: whoever reads or changes what a commit changed does so after it is shown. So of two commits of which one depends
 //!   on the other no snapshot sees the later one alone, and a crash, which keeps a prefix of the log, does not keep it alone.
+//!   A writer that builds on a commit that is not shown ([`Txn::allow_early`](crate::Txn::allow_early)) waits for its own flush,
+//!   so it is shown later, and is behind the other in the log.
 //! - H3: what is shown stays shown.
 
 use damask_types::Timestamp;

@@ -6,12 +6,13 @@
 //!
 //! Invariants
 //! - M1: commit order in the log and the order of timestamps are one order, made in one critical section ([`engine`]).
-//! - M2: no commit that waits for its flush is shown before it is durable; a writer that meets one waits until it is.
+//! - M2: no commit that waits for its flush is shown before it is durable; a writer that meets one waits until it is, or
+//!   builds on it and lets nothing out before it is ([`Txn::settle`]).
 //! - M3: a change of a page is made inside the gate (see [`engine`]), so that a checkpoint sees no half-made change.
 //! - M4: no gate, latch or stripe is held while waiting for a transaction or for the disk to flush the log.
 //! - M5: indexes are a function of rows: they are never logged, and `verify` recomputes them.
 //!
-//! Left out: SERIALIZABLE (asking for it is 0A000), early lock release over the flush, freezing rows into segments.
+//! Left out: SERIALIZABLE (asking for it is 0A000), freezing rows into segments.
 
 pub mod interrupt;
 pub mod isolation;

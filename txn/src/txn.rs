@@ -18,7 +18,7 @@ use damask_types::{
 };
 use hashbrown::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// PostgreSQL's table lock modes, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,6 +89,10 @@ pub struct Txn {
     pub(crate) undo: Vec<Undo>,
     pub(crate) redo: Redo,
     pub(crate) interrupt: Arc<dyn Interrupt>,
+    /// Whether the statement that runs may build on commits that are not durable, and whether it does just now.
+    early: (bool, bool),
+    /// The last commit that it built on before that was shown. Atomic only because those who look at it share the transaction.
+    met: AtomicU64,
     finished: bool,
 }
 
@@ -118,6 +122,8 @@ impl Txn {
             undo: Vec::new(),
             redo: Redo::default(),
             interrupt: Engine::no_interrupt(),
+            early: (false, false),
+            met: AtomicU64::new(0),
             finished: false,
         }
     }
@@ -183,12 +189,46 @@ impl Txn {
         self.interrupt = interrupt;
     }
 
+    /// Says whether the statement that runs lets nothing out of the process before [`Txn::settle`], the next statement or the
+    /// transaction's end; only then may it build on commits that are not durable.
+    pub fn allow_early(&mut self, is_allowed: bool) {
+        self.early = (is_allowed, false);
+    }
+
+    /// From here on a change does not wait until the last change of its row is durable, if the statement allows it: the row is
+    /// `Changed`, and this transaction's commit, which is behind the other's in the log, becomes durable with it.
+    pub fn set_early(&mut self, is_early: bool) {
+        self.early.1 = is_early && self.early.0;
+    }
+
+    /// Returns when everything that the transaction built on is durable. What it found may leave the process then.
+    ///
+    /// # Errors
+    /// 58030 if the log could not be written.
+    pub fn settle(&self) -> Result<()> {
+        let met = Timestamp(self.met.load(Ordering::Relaxed));
+        if self.engine.is_durable(met) || self.engine.skips_settling() {
+            return Ok(());
+        }
+        self.engine.wait_durable(met)
+    }
+
+    /// Whether to build on the commit at `commit`, which is not shown yet; notes it if so.
+    pub(crate) fn builds_on(&self, commit: Timestamp) -> bool {
+        if self.early.1 {
+            self.met.fetch_max(commit.0, Ordering::Relaxed);
+        }
+        self.early.1
+    }
+
     /// Begins a statement: READ COMMITTED takes a new snapshot, and changes made so far become visible to the transaction.
     ///
     /// # Errors
     /// 54000 after 2^32 - 2 commands.
     pub fn begin_statement(&mut self) -> Result<()> {
         self.engine.check_open()?;
+        self.settle()?;
+        self.early = (false, false);
         if self.level == IsolationLevel::ReadCommitted || self.view.is_none() {
             // Never behind the last one: the horizon only grows.
             let engine = &self.engine;
@@ -292,8 +332,10 @@ impl Txn {
         if self.redo.is_empty() {
             return self.commit_reader(durability);
         }
+        let met = Timestamp(self.met.load(Ordering::Relaxed));
         if durability == Durability::Relaxed
-            && self.undo.iter().any(|undo| matches!(undo, Undo::Ddl))
+            && (self.undo.iter().any(|undo| matches!(undo, Undo::Ddl))
+                || !self.engine.is_durable(met))
         {
             durability = Durability::Flushed;
         }
@@ -338,14 +380,19 @@ impl Txn {
     }
 
     /// Nothing was changed: there may be locks, and sequence values that are not durable yet.
-    fn commit_reader(mut self, durability: Durability) -> Result<CommitTicket> {
+    fn commit_reader(mut self, mut durability: Durability) -> Result<CommitTicket> {
         self.finished = true;
         self.cell.abort();
         self.engine.counters.commits.fetch_add(1, Ordering::Relaxed);
         let engine = Arc::clone(&self.engine);
         let mut locks = Locks::new(&engine, &self.cell);
         locks.undo = std::mem::take(&mut self.undo);
-        let timestamp = engine.sequences.unflushed();
+        let met = Timestamp(self.met.load(Ordering::Relaxed));
+        let unflushed = engine.sequences.unflushed();
+        if !engine.is_durable(met) {
+            durability = Durability::Flushed;
+        }
+        let timestamp = unflushed.max(met);
         let garbage = GARBAGE_MIN;
         Ok(CommitTicket {
             timestamp,
@@ -392,7 +439,8 @@ impl Txn {
             self.cell.notify();
         }
         self.engine.counters.rollbacks.fetch_add(1, Ordering::Relaxed);
-        result
+        // Why it was rolled back may be what it found.
+        result.and(self.settle())
     }
 
     /// Locks a relation until the transaction ends (or is rolled back to before this), waiting for conflicting holders and

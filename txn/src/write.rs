@@ -21,7 +21,7 @@ use crate::version::{Fate, Found, RowLockHolder, RowState, Version};
 use crate::{IsolationLevel, LockOutcome};
 use damask_storage::row::RowLayout;
 use damask_storage::tree::{EntryFlags, RowFlags};
-use damask_types::{ColumnIndex, Error, Result, RowId, SqlState, Value};
+use damask_types::{ColumnIndex, Error, Result, RowId, SqlState, Timestamp, Value};
 use parking_lot::MutexGuard;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -83,16 +83,21 @@ pub(crate) enum Conflict {
 }
 
 impl Engine {
-    /// Whether `cell`'s transaction stands in the way of `txn`: it is open, or its commit is not shown yet.
+    /// Whether `cell`'s transaction stands in the way of `txn`: it is open, or its commit is not given yet.
     pub(crate) fn blocks(&self, cell: &Arc<TxnCell>, txn: &Txn) -> bool {
         if Arc::ptr_eq(cell, &txn.cell) {
             return false;
         }
         match cell.outcome() {
             Outcome::Active(_) => true,
-            Outcome::Committed(timestamp) => !self.is_shown(timestamp),
+            Outcome::Committed(timestamp) => !self.is_given(txn, timestamp),
             Outcome::Aborted => false,
         }
+    }
+
+    /// Whether `txn` may take the commit at `commit` for given: it is shown, or `txn` does not wait for that.
+    fn is_given(&self, txn: &Txn, commit: Timestamp) -> bool {
+        self.is_shown(commit) || txn.builds_on(commit)
     }
 
     /// Looks at a row's versions and locks for a writer that wants `lock` on the row as a view at `seen` shows it.
@@ -124,7 +129,7 @@ impl Engine {
             Outcome::Active(_) if newest.lock.conflicts_with(lock) => {
                 Verdict::Blocked(Blocker::new(&newest.cell))
             }
-            Outcome::Committed(at) if !self.is_shown(at) => {
+            Outcome::Committed(at) if !self.is_given(txn, at) => {
                 Verdict::Blocked(Blocker::new(&newest.cell))
             }
             Outcome::Active(_) | Outcome::Committed(_) if is_lost() => Verdict::Changed,
@@ -153,7 +158,7 @@ impl Engine {
                     return (Fate::Here, Verdict::Free);
                 };
                 let fate =
-                    state.fate(seen, arrival, current.is_none(), |commit| self.is_shown(commit));
+                    state.fate(seen, arrival, current.is_none(), |at| self.is_given(txn, at));
                 match fate {
                     Fate::Here => (fate, self.judge(txn, state, lock, seen)),
                     Fate::Deleted | Fate::Moved(_) => (fate, Verdict::Changed),

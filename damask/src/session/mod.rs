@@ -405,7 +405,7 @@ impl Session {
     pub fn end_message(&mut self) -> Result<()> {
         // Inside a block portals live on to the block's end.
         if self.block.is_open() {
-            return Ok(());
+            return self.settle_reads();
         }
         self.portals.retain(|_, portal| portal.is_named_cursor);
         if self.txn.is_none() {
@@ -422,14 +422,25 @@ impl Session {
         self.fail_transaction();
     }
 
+    /// Returns when what the transaction has found is durable: to be called before anything of it leaves the process, other than
+    /// by the end of a message.
+    ///
+    /// # Errors
+    /// 58030 if the log could not be written; nothing may leave then.
+    pub fn settle_reads(&self) -> Result<()> {
+        self.txn.as_ref().map_or(Ok(()), Txn::settle)
+    }
+
     fn settle(&mut self, result: Result<Completion>) -> Result<Completion> {
         self.state.backend.end_statement();
+        let mut settled = Ok(());
         if result.is_err() {
             self.copy = None;
             self.fail_transaction();
+            settled = self.settle_reads();
         }
         self.show_activity(None);
-        result
+        settled.and(result)
     }
 
     // The extended protocol.

@@ -127,6 +127,8 @@ impl Session {
         let names = self.object_names(&execution)?;
         let mut rows = 0;
         let txn = self.txn.as_mut().expect("a statement runs in a transaction");
+        // Rows may leave for the client before the end of the message.
+        txn.allow_early(!has_rows);
         while let Some(batch) = execution.next(txn)? {
             rows += batch.rows() as u64;
             if has_rows {

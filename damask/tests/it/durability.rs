@@ -92,6 +92,44 @@ fn a_commit_waits_for_the_log_unless_told_otherwise() {
 }
 
 #[test]
+fn a_hot_row_counts_right_ahead_of_the_log() {
+    let folder = Folder::new("durability-hot");
+    let database = folder.open();
+    let mut connection = database.connect().expect("it opens");
+    run(
+        &mut connection,
+        &["CREATE TABLE t (a int PRIMARY KEY, b int)", "INSERT INTO t VALUES (1, 0)"],
+    );
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let mut connection = database.connect().expect("it opens");
+            scope.spawn(move || {
+                for i in 0..25 {
+                    match (thread + i) % 5 {
+                        0 => run(
+                            &mut connection,
+                            &["BEGIN", "UPDATE t SET b = b + 1 WHERE a = 1", "SELECT 1", "COMMIT"],
+                        ),
+                        1 => {
+                            let update = "UPDATE t SET b = b + 1 WHERE a = 1 RETURNING b";
+                            rows(&mut connection, update);
+                        }
+                        // It finds the row, waits for whoever has it, and leaves it.
+                        2 => run(&mut connection, &["UPDATE t SET b = 0 WHERE b < 0"]),
+                        _ => run(&mut connection, &["UPDATE t SET b = b + 1 WHERE a = 1"]),
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(rows(&mut connection, "SELECT b FROM t"), "80");
+    drop((connection, database));
+    let database = folder.open();
+    let mut connection = database.connect().expect("it opens");
+    assert_eq!(rows(&mut connection, "SELECT b FROM t"), "80");
+}
+
+#[test]
 fn what_did_not_wait_is_there_after_a_close_or_without_one() {
     let folder = Folder::new("durability-end");
     for closes in [true, false] {

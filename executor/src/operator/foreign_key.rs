@@ -119,6 +119,11 @@ impl ForeignKeys {
         }
     }
 
+    /// Whether nothing of the table's constraints is concerned.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.outgoing.is_empty() && self.incoming.is_empty()
+    }
+
     /// A row was inserted.
     pub(crate) fn note_new(&mut self, row: &[Value]) {
         for (constraint, keys) in &mut self.outgoing {

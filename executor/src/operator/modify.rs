@@ -19,7 +19,7 @@ use crate::eval::Eval;
 use damask_catalog::object::Relation;
 use damask_planner::expr::ColumnId;
 use damask_planner::physical::{self, PlanId, RowChecks};
-use damask_txn::{Table, WriteOutcome};
+use damask_txn::{Table, Txn, WriteOutcome};
 use damask_types::format::{FormatSettings, to_text};
 use damask_types::{
     Batch, ColumnIndex, Error, Mask, Result, RowId, SqlState, TypeId, Value, Vector,
@@ -414,7 +414,7 @@ impl Update {
     ) -> Result<bool> {
         let id = row_id(batch, self.row_id, row);
         let list = self.changes(values, row);
-        let outcome = table.update(state.txn, id, &list)?;
+        let outcome = early(foreign, state, |txn| table.update(txn, id, &list))?;
         if outcome == WriteOutcome::Done {
             foreign.note_change(&self.old, batch, row, &list);
             return Ok(true);
@@ -442,7 +442,8 @@ impl Update {
         };
         let (values, both) = self.compute(&newest, state)?;
         let list = self.changes(&values, 0);
-        if table.update_latest(state.txn, now, &list)? != WriteOutcome::Done {
+        let outcome = early(foreign, state, |txn| table.update_latest(txn, now, &list))?;
+        if outcome != WriteOutcome::Done {
             return Ok(());
         }
         foreign.note_change(&self.old, &newest, 0, &list);
@@ -502,6 +503,19 @@ fn places(columns: Option<&[ColumnId]>, layout: &Layout) -> Option<Vec<usize>> {
 /// One row of a batch without a selection.
 fn batch_row(batch: &Batch, row: usize) -> Batch {
     Batch::new(batch.columns.iter().map(|column| column.gather(&[row as u32])).collect(), 1)
+}
+
+/// Makes a change without waiting until the row's last change is durable, where the statement allows it. Foreign keys are looked
+/// up in what is durable, so a table that has them waits.
+fn early(
+    foreign: &ForeignKeys,
+    state: &mut State<'_>,
+    change: impl FnOnce(&mut Txn) -> Result<WriteOutcome>,
+) -> Result<WriteOutcome> {
+    state.txn.set_early(foreign.is_empty());
+    let outcome = change(state.txn);
+    state.txn.set_early(false);
+    outcome
 }
 
 /// A row id as the one value of a column.
@@ -593,7 +607,7 @@ impl Delete {
             let mut done = Mask::NONE;
             for row in 0..batch.rows() {
                 let id = row_id(&batch, self.row_id, row);
-                match table.delete(state.txn, id)? {
+                match early(&foreign, state, |txn| table.delete(txn, id))? {
                     WriteOutcome::Done => {
                         done.set(row, true);
                         foreign.note_deleted(Old { columns: &self.old, batch: &batch, row });
@@ -629,7 +643,8 @@ impl Delete {
         let Some(newest) = self.recheck.run(newest, now, state)? else {
             return Ok(());
         };
-        if table.delete_latest(state.txn, now)? != WriteOutcome::Done {
+        let outcome = early(foreign, state, |txn| table.delete_latest(txn, now))?;
+        if outcome != WriteOutcome::Done {
             return Ok(());
         }
         foreign.note_deleted(Old { columns: &self.old, batch: &newest, row: 0 });

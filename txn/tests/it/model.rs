@@ -231,7 +231,7 @@ fn sessions_agree_with_a_list_of_versions() {
 
 #[test]
 fn threads_keep_the_books() {
-    keep_the_books(&memory(), &[Durability::Flushed]);
+    keep_the_books(&memory(), &[Durability::Flushed], false);
 }
 
 /// With a log: some commits wait for it, some are shown before others that were logged earlier.
@@ -239,11 +239,20 @@ fn threads_keep_the_books() {
 fn threads_keep_the_books_while_some_do_not_wait() {
     let options = EngineOptions { pool_bytes: 16 << 20, page_bytes: 4096, ..Default::default() };
     let open = Engine::open(Env::in_memory(1), Location::File("d".into()), options);
-    keep_the_books(&open.unwrap(), &[Durability::Flushed, Durability::Relaxed]);
+    keep_the_books(&open.unwrap(), &[Durability::Flushed, Durability::Relaxed], false);
+}
+
+/// The same, and writers build on commits that are not durable yet.
+#[test]
+fn threads_keep_the_books_ahead_of_the_log() {
+    let options = EngineOptions { pool_bytes: 16 << 20, page_bytes: 4096, ..Default::default() };
+    let open = Engine::open(Env::in_memory(1), Location::File("d".into()), options);
+    let durabilities = [Durability::Flushed, Durability::Flushed, Durability::Relaxed];
+    keep_the_books(&open.unwrap(), &durabilities, true);
 }
 
 /// Transfers between accounts from several threads, in a circle of waits and deadlocks: the sum stays.
-fn keep_the_books(engine: &Arc<Engine>, durabilities: &[Durability]) {
+fn keep_the_books(engine: &Arc<Engine>, durabilities: &[Durability], early: bool) {
     let rel = alias_table(engine);
     let mut txn = read_committed(engine);
     for a in 0..8 {
@@ -260,7 +269,7 @@ fn keep_the_books(engine: &Arc<Engine>, durabilities: &[Durability]) {
                         _ => IsolationLevel::RepeatableRead,
                     };
                     let mut txn = begin(engine, level);
-                    match transfer(&mut txn, rel, &random) {
+                    match transfer(&mut txn, rel, &random, early) {
                         Ok(()) => {
                             let durability = random.below(durabilities.len() as u64) as usize;
                             txn.commit_with(durabilities[durability]).unwrap().wait().unwrap();
@@ -285,11 +294,18 @@ fn total(txn: &mut Txn, rel: RelId) -> i64 {
     rows.iter().map(|row| row.split_once(':').unwrap().1.parse::<i64>().unwrap()).sum()
 }
 
-fn transfer(txn: &mut Txn, rel: RelId, random: &SeededRandom) -> damask_types::Result<()> {
+fn transfer(
+    txn: &mut Txn,
+    rel: RelId,
+    random: &SeededRandom,
+    early: bool,
+) -> damask_types::Result<()> {
     let table = txn.engine().table(rel)?;
     let (from, to) = (random.below(8) as i64, random.below(8) as i64);
     for (key, amount) in [(from, -7), (to, 7)] {
         txn.begin_statement()?;
+        txn.allow_early(early);
+        txn.set_early(early);
         let row = Table::alias_row(key);
         let view = txn.view()?;
         let changes = |values: Vec<Value>| {
