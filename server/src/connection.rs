@@ -52,6 +52,12 @@ impl<S: Session> Connection<S> {
             if let Some(reason) = self.session.end_reason() {
                 return self.end(&reason);
             }
+            if self.wire.out_of_step {
+                let error = crate::protocol::violation(
+                    "terminating connection because protocol synchronization was lost",
+                );
+                return self.end(&error);
+            }
             let frame = match self.wire.inbound.frame(self.wire.limit) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => {
@@ -102,13 +108,20 @@ impl<S: Session> Connection<S> {
     }
 
     fn frame(&mut self, letter: u8, body: &[u8]) -> Next {
+        // What is dropped is not looked at.
+        if self.skipping && b"QFBCDEHPdcf".contains(&letter) {
+            return Next::Continue;
+        }
         match frontend::decode(letter, body) {
             Ok(message) => self.message(message),
             Err(error) if error.message().starts_with("invalid frontend message type") => {
                 self.wire.out.report(Severity::Fatal, &error, None);
                 Next::End
             }
-            Err(error) if letter == b'Q' || letter == b'F' => {
+            // Left over from a copy that has failed.
+            Err(_) if letter == b'f' => Next::Continue,
+            Err(error) if b"QFS".contains(&letter) => {
+                self.skipping = false;
                 self.error(&error, None);
                 self.ready();
                 Next::Continue
@@ -200,7 +213,7 @@ impl<S: Session> Connection<S> {
 
     fn ready(&mut self) {
         // No client is told to go on before it is told that it ends.
-        if self.session.end_reason().is_some() {
+        if self.session.end_reason().is_some() || self.wire.out_of_step {
             return;
         }
         self.is_ready = true;

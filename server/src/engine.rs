@@ -2,7 +2,7 @@
 
 use crate::auth::Login;
 use crate::listener::{Host, Server, ServerOptions, Started, start};
-use crate::protocol::frontend::{Bind, utf8};
+use crate::protocol::frontend::Bind;
 use crate::protocol::startup::Parameters;
 use crate::protocol::{Column, Status, violation};
 use crate::session::{Outcome, Session};
@@ -11,7 +11,7 @@ use damask::session::{
     Completion, CopyShape, Level, OutputColumn, SessionOptions, Sink, TransactionStatus,
 };
 use damask::{Database, Error, Result};
-use damask_types::format::{FormatSettings, parse_binary};
+use damask_types::format::{FormatSettings, parse_binary, utf8};
 use damask_types::{Batch, Oid, SqlType, Value};
 use std::collections::HashMap;
 use std::io::{Read, Write};

@@ -50,11 +50,19 @@ pub(crate) struct Wire {
     pub(crate) out: Outbound,
     /// The most bytes of a message from the client.
     pub(crate) limit: usize,
+    /// The client is at another place of the conversation: the connection ends.
+    pub(crate) out_of_step: bool,
 }
 
 impl Wire {
     pub(crate) fn new(stream: Box<dyn Stream>, limit: usize) -> Self {
-        Self { stream, inbound: Inbound::default(), out: Outbound::default(), limit }
+        Self {
+            stream,
+            inbound: Inbound::default(),
+            out: Outbound::default(),
+            limit,
+            out_of_step: false,
+        }
     }
 
     /// Writes what is collected.
@@ -254,6 +262,14 @@ impl<'a> Replies<'a> {
                     Err(error) => return Err(lost(&error)),
                 }
             };
+            if !b"dcfHS".contains(&frame.letter) {
+                // What follows is not read as data, nor would the client expect it to be read as anything else.
+                self.wire.out_of_step = true;
+                return Err(violation(format!(
+                    "unexpected message type 0x{:02X} during COPY from stdin",
+                    frame.letter
+                )));
+            }
             match frontend::decode(frame.letter, self.wire.inbound.body(&frame))? {
                 Message::CopyData(piece) => {
                     data.extend_from_slice(piece);
@@ -268,13 +284,7 @@ impl<'a> Replies<'a> {
                         format!("COPY from stdin failed: {reason}"),
                     ));
                 }
-                Message::Flush | Message::Sync => {}
-                _ => {
-                    return Err(violation(format!(
-                        "unexpected message type 0x{:02X} during COPY from stdin",
-                        frame.letter
-                    )));
-                }
+                _ => {}
             }
         }
     }

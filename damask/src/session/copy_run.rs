@@ -399,19 +399,8 @@ impl CopyIn {
                     definition.name
                 ))
             };
-            let text = str::from_utf8(bytes).map_err(|_| {
-                let error = Error::new(
-                    SqlState::CHARACTER_NOT_IN_REPERTOIRE,
-                    "invalid byte sequence for encoding \"UTF8\"",
-                );
-                located(error, &String::from_utf8_lossy(bytes))
-            })?;
-            if text.contains('\0') {
-                return Err(Error::new(
-                    SqlState::CHARACTER_NOT_IN_REPERTOIRE,
-                    "invalid byte sequence for encoding \"UTF8\": 0x00",
-                ));
-            }
+            let text = damask_types::format::utf8(bytes)
+                .map_err(|error| located(error, &String::from_utf8_lossy(bytes)))?;
             let value = parse_text(definition.ty, text, settings, self.env.transaction_timestamp)
                 .map_err(|error| located(error, text))?;
             self.builders[i].push(&value);

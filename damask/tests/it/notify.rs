@@ -13,7 +13,7 @@ fn heard(connection: &mut Connection) -> String {
 
 fn pair() -> (Database, Connection, Connection) {
     let (database, listener) = connect();
-    let notifier = database.connect().unwrap();
+    let notifier = database.connect().expect("a connection opens");
     (database, listener, notifier)
 }
 

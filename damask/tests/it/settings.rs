@@ -148,15 +148,15 @@ fn another(definition: &SettingDefinition) -> String {
     let default = definition.default;
     match text.split(' ').collect::<Vec<_>>()[..] {
         ["bool", ..] => (if default == "on" { "off" } else { "on" }).to_owned(),
-        ["integer", min, ..] if min == default => (min.parse::<i64>().unwrap() + 1).to_string(),
-        ["real", min, ..] if min == default => (min.parse::<f64>().unwrap() + 0.5).to_string(),
+        ["integer", min, ..] if min == default => format!("{min}1"),
+        ["real", min, ..] if min == default => format!("{min}.5"),
         ["integer" | "real", min, ..] => min.to_owned(),
         ["enum", _, words] => {
             let words = words.trim_matches(['{', '}']).split(',');
             words
                 .map(|word| word.trim_matches('"'))
                 .find(|word| *word != default)
-                .unwrap()
+                .expect("an enum has two words")
                 .to_owned()
         }
         _ => "something else".to_owned(),

@@ -1,6 +1,7 @@
 //! The client's messages.
 
 use super::violation;
+use damask_types::format::utf8;
 use damask_types::{Error, Oid, Result, SqlState};
 
 /// A message, borrowed from its frame.
@@ -91,7 +92,8 @@ pub(crate) fn decode(letter: u8, body: &[u8]) -> Result<Message<'_>> {
         b'S' => Message::Sync,
         b'H' => Message::Flush,
         b'd' => return Ok(Message::CopyData(body)),
-        b'c' => Message::CopyDone,
+        // What its body holds does not matter.
+        b'c' => return Ok(Message::CopyDone),
         b'f' => Message::CopyFail(reader.text()?),
         b'F' => return Ok(Message::FunctionCall),
         b'p' => return Ok(Message::Password(body)),
@@ -180,23 +182,6 @@ impl<'a> Reader<'a> {
             [byte] => Err(violation(format!("invalid {message} message subtype {byte}"))),
         }
     }
-}
-
-/// `bytes` as text.
-///
-/// # Errors
-/// 22021 if it is not UTF-8.
-pub(crate) fn utf8(bytes: &[u8]) -> Result<&str> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        let from = error.valid_up_to();
-        let to = error.error_len().map_or(bytes.len(), |length| from + length);
-        let list: Vec<String> =
-            bytes[from..to].iter().map(|byte| format!("0x{byte:02x}")).collect();
-        Error::new(
-            SqlState::CHARACTER_NOT_IN_REPERTOIRE,
-            format!("invalid byte sequence for encoding \"UTF8\": {}", list.join(" ")),
-        )
-    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The packets that come first: encryption requests, cancel requests, and the startup message.
 
-use super::frontend::utf8;
 use super::violation;
+use damask_types::format::utf8;
 use damask_types::{Error, Result, SqlState};
 
 /// The most bytes of a startup packet.

@@ -1,9 +1,12 @@
 //! The protocol over real sockets, with a small session instead of the engine.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod bad_input;
 mod client;
 mod ends;
 mod engine;
+mod limits;
+mod mutation;
 mod noise;
 mod notify;
 mod scripted;

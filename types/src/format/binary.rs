@@ -60,23 +60,7 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&mut self) -> Result<&'a str> {
-        let bytes = self.rest();
-        let text = str::from_utf8(bytes).map_err(|error| {
-            let at = error.valid_up_to();
-            let end = bytes.len().min(at + error.error_len().unwrap_or(bytes.len() - at).max(1));
-            let shown: Vec<String> = bytes[at..end].iter().map(|b| format!("0x{b:02x}")).collect();
-            Error::new(
-                SqlState::CHARACTER_NOT_IN_REPERTOIRE,
-                format!("invalid byte sequence for encoding \"UTF8\": {}", shown.join(" ")),
-            )
-        })?;
-        if text.contains('\0') {
-            return Err(Error::new(
-                SqlState::CHARACTER_NOT_IN_REPERTOIRE,
-                "invalid byte sequence for encoding \"UTF8\": 0x00",
-            ));
-        }
-        Ok(text)
+        super::utf8(self.rest())
     }
 }
 

@@ -1,6 +1,6 @@
 //! COPY's binary format: a signature, then rows of counted fields in the types' binary forms, then a mark.
 
-use super::decode::bad_format;
+use super::decode::{RECORD_BYTES_MAX, bad_format, too_long};
 use damask_types::format::write_binary_at;
 use damask_types::{Batch, Result};
 use std::ops::Range;
@@ -11,6 +11,8 @@ const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
 const HEADER_BYTES: usize = SIGNATURE.len() + 8;
 /// The count of fields that ends the rows.
 const END: i16 = -1;
+/// Rows have OIDs, as long ago.
+const WITH_OIDS: u32 = 1 << 16;
 /// Flags whose meaning a reader must know.
 const CRITICAL_FLAGS: u32 = 0xffff_0000;
 
@@ -105,27 +107,33 @@ impl BinaryDecoder {
         if head[..known] != SIGNATURE[..known] || (is_last && known < SIGNATURE.len()) {
             return Err(bad_format("COPY file signature not recognized"));
         }
-        let need = |bytes: usize| {
-            if is_last && head.len() < bytes {
-                Err(bad_format("invalid COPY file header"))
+        let missing = |what: &str| {
+            if is_last {
+                Err(bad_format(format!("invalid COPY file header ({what})")))
             } else {
-                Ok(head.len() >= bytes)
+                Ok(false)
             }
         };
-        if !need(HEADER_BYTES)? {
-            return Ok(false);
+        let word = |at: usize| {
+            head.get(at..).and_then(|rest| rest.first_chunk()).copied().map(u32::from_be_bytes)
+        };
+        let Some(flags) = word(SIGNATURE.len()) else { return missing("missing flags") };
+        if flags & WITH_OIDS != 0 {
+            return Err(bad_format("invalid COPY file header (WITH OIDS)"));
         }
-        let word =
-            |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        if word(SIGNATURE.len()) & CRITICAL_FLAGS != 0 {
+        if flags & CRITICAL_FLAGS != 0 {
             return Err(bad_format("unrecognized critical flags in COPY file header"));
         }
-        let extension = word(SIGNATURE.len() + 4) as usize;
+        let Some(extension) = word(SIGNATURE.len() + 4) else { return missing("missing length") };
+        let extension = extension as usize;
         if extension > i32::MAX as usize {
+            return Err(bad_format("invalid COPY file header (missing length)"));
+        }
+        if extension > RECORD_BYTES_MAX {
             return Err(bad_format("invalid COPY file header (wrong length)"));
         }
-        if !need(HEADER_BYTES + extension)? {
-            return Ok(false);
+        if head.len() < HEADER_BYTES + extension {
+            return missing("wrong length");
         }
         self.start += HEADER_BYTES + extension;
         self.header_is_read = true;
@@ -160,6 +168,9 @@ impl BinaryDecoder {
             let Ok(length) = usize::try_from(length) else {
                 return Err(bad_format("invalid field size"));
             };
+            if at - self.start + length > RECORD_BYTES_MAX {
+                return Err(too_long());
+            }
             if self.buffer.len() - at < length {
                 return Ok(false);
             }

@@ -11,7 +11,7 @@ use super::{CopyFormat, CopyOptions};
 use damask_types::{Error, Result, SqlState};
 
 /// Longest record.
-pub(crate) const RECORD_BYTES_MAX: usize = 1 << 30;
+pub(super) const RECORD_BYTES_MAX: usize = 1 << 30;
 
 /// Splits bytes into records and fields.
 #[derive(Debug)]
@@ -62,6 +62,15 @@ impl Fields {
         self.bytes.clear();
         self.ends.clear();
     }
+}
+
+/// 54000 for a record over [`RECORD_BYTES_MAX`].
+#[cold]
+pub(super) fn too_long() -> Error {
+    Error::new(
+        SqlState::PROGRAM_LIMIT_EXCEEDED,
+        format!("a COPY record is longer than {RECORD_BYTES_MAX} bytes"),
+    )
 }
 
 impl Decoder {
@@ -154,10 +163,7 @@ impl Decoder {
         let Some(end) = end else {
             self.scanned = i.min(self.buffer.len());
             if self.buffer.len() - self.start > RECORD_BYTES_MAX {
-                return Err(Error::new(
-                    SqlState::PROGRAM_LIMIT_EXCEEDED,
-                    format!("a COPY record is longer than {RECORD_BYTES_MAX} bytes"),
-                ));
+                return Err(too_long());
             }
             if !is_last || self.start == self.buffer.len() {
                 return Ok(None);
@@ -190,9 +196,13 @@ impl Decoder {
     /// Counts a record; the end-of-data marker ends the data.
     fn found(&mut self, record: std::ops::Range<usize>) -> Result<Option<std::ops::Range<usize>>> {
         self.line += 1;
-        if &self.buffer[record.clone()] == b"\\." {
+        let bytes = &self.buffer[record.clone()];
+        if bytes == b"\\." {
             self.ended = true;
             return Ok(None);
+        }
+        if self.options.format != CopyFormat::Csv && bytes.starts_with(b"\\.") {
+            return Err(bad_format("end-of-copy marker corrupt"));
         }
         Ok(Some(record))
     }
