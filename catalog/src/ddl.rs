@@ -13,11 +13,12 @@ mod schema;
 pub use name::{kind_name, quote_identifier};
 
 use crate::object::{
-    Column, ConstraintKind, ForeignKeyAction, Identity, Index, IndexKey, Read, Relation,
-    RelationKind, Role, Sequence,
+    Column, ConstraintKind, ForeignKeyAction, Identity, Index, IndexExpr, IndexKey, KeySource,
+    Read, Relation, RelationKind, Role, Sequence,
 };
 use crate::snapshot::{CatalogSnapshot, PG_CATALOG, PUBLIC};
 use crate::store::{self, Catalog, Change, Record, comment_record, relation_records, role_record};
+use crate::template;
 use damask_txn::{AliasKey, IndexDesc, KeyColumn, RelationDesc, SequenceSpec, Txn};
 use damask_types::{ColumnIndex, Error, Oid, RelId, Result, SqlState, SqlType, TypeId, Value};
 use name::{check_column_name, choose, duplicate_column};
@@ -122,6 +123,25 @@ pub enum NewConstraintKind {
         /// MATCH FULL.
         match_full: bool,
     },
+}
+
+/// An index to be made.
+#[derive(Clone, Debug, Default)]
+pub struct NewIndex {
+    /// Its name, or chosen.
+    pub name: Option<String>,
+    /// Key columns.
+    pub keys: Vec<IndexKey>,
+    /// INCLUDE.
+    pub included: Vec<ColumnIndex>,
+    /// The expressions of keys.
+    pub exprs: Vec<IndexExpr>,
+    /// WHERE, written as [`IndexExpr::text`] is.
+    pub predicate: Option<String>,
+    /// UNIQUE.
+    pub unique: bool,
+    /// NULLS NOT DISTINCT.
+    pub nulls_not_distinct: bool,
 }
 
 impl CatalogTxn {
@@ -374,11 +394,7 @@ impl CatalogTxn {
             }
         }
         let relation = self.owned(table);
-        for index in relation
-            .indexes
-            .iter()
-            .filter(|index| index.keys.iter().any(|key| key.column == column))
-        {
+        for index in relation.indexes.iter().filter(|index| index.uses(column)) {
             self.drop_index(txn, index.oid)?;
         }
         let mut relation = self.owned(table);
@@ -553,27 +569,21 @@ impl CatalogTxn {
     ///
     /// # Errors
     /// 42P07 if the name is taken, 23505 if it is unique and the rows are not.
-    pub fn create_index(
-        &mut self,
-        txn: &mut Txn,
-        table: Oid,
-        name: Option<&str>,
-        keys: Vec<IndexKey>,
-        unique: bool,
-        nulls_not_distinct: bool,
-    ) -> Result<Arc<Index>> {
+    pub fn create_index(&mut self, txn: &mut Txn, table: Oid, new: NewIndex) -> Result<Arc<Index>> {
         let relation =
             Arc::clone(self.current.relation(table).expect("the caller resolved the table"));
-        let name = if let Some(name) = name {
-            name.to_owned()
-        } else {
+        let name = new.name.clone().unwrap_or_else(|| {
+            let column =
+                |column: ColumnIndex| relation.columns[usize::from(column.0)].name.as_str();
             let mut parts = vec![relation.name.as_str()];
-            parts.extend(
-                keys.iter().map(|key| relation.columns[usize::from(key.column.0)].name.as_str()),
-            );
+            parts.extend(new.keys.iter().map(|key| match key.source {
+                KeySource::Column(number) => column(number),
+                KeySource::Expr(place) => new.exprs[place].name.as_str(),
+            }));
+            parts.extend(new.included.iter().map(|&number| column(number)));
             self.choose_name(relation.schema, &parts, "idx")
-        };
-        self.build_index(txn, table, name, keys, (unique, nulls_not_distinct, false))
+        });
+        self.build_index(txn, table, name, new, false)
     }
 
     fn build_index(
@@ -581,44 +591,29 @@ impl CatalogTxn {
         txn: &mut Txn,
         table: Oid,
         name: String,
-        keys: Vec<IndexKey>,
-        (unique, nulls_not_distinct, primary): (bool, bool, bool),
+        new: NewIndex,
+        primary: bool,
     ) -> Result<Arc<Index>> {
         let mut relation = self.owned(table);
         self.check_name_free(relation.schema, &name)?;
-        // The primary key of an alias table is the row id itself.
-        let rel = if primary && relation.alias.is_some() {
-            RelId(0)
-        } else {
-            let key = |key: &IndexKey| KeyColumn {
-                column: key.column,
-                descending: key.descending,
-                nulls_first: key.nulls_first,
-            };
-            txn.add_index(
-                relation.rel,
-                IndexDesc {
-                    name: name.clone(),
-                    keys: keys.iter().map(key).collect(),
-                    key_names: keys
-                        .iter()
-                        .map(|key| relation.columns[usize::from(key.column.0)].name.clone())
-                        .collect(),
-                    unique,
-                    nulls_not_distinct,
-                },
-            )?
-        };
-        let index = Arc::new(Index {
+        let mut index = Index {
             oid: self.new_oid()?,
             name,
             table,
-            rel,
-            keys,
-            unique,
+            rel: RelId(0),
+            keys: new.keys,
+            included: new.included,
+            exprs: new.exprs,
+            predicate: new.predicate,
+            unique: new.unique,
             primary,
-            nulls_not_distinct,
-        });
+            nulls_not_distinct: new.nulls_not_distinct,
+        };
+        // The primary key of an alias table is the row id itself.
+        if !primary || relation.alias.is_none() {
+            index.rel = txn.add_index(relation.rel, index_desc(&relation, &index))?;
+        }
+        let index = Arc::new(index);
         relation.indexes.push(Arc::clone(&index));
         self.put_relation(txn, relation)?;
         Ok(index)
@@ -695,6 +690,55 @@ impl ConstraintKind {
             | Self::ForeignKey { columns, .. } => columns,
         }
     }
+}
+
+/// How the engine makes an index.
+pub fn index_desc(relation: &Relation, index: &Index) -> IndexDesc {
+    let mut keys: Vec<KeyColumn> = index
+        .keys
+        .iter()
+        .map(|key| KeyColumn {
+            source: match key.source {
+                KeySource::Column(column) => damask_txn::KeySource::Column(column),
+                KeySource::Expr(place) => {
+                    damask_txn::KeySource::Computed(place as u16, index.exprs[place].ty)
+                }
+            },
+            descending: key.descending,
+            nulls_first: key.nulls_first,
+        })
+        .collect();
+    keys.extend(index.included.iter().map(|&column| KeyColumn::ascending(column)));
+    IndexDesc {
+        name: index.name.clone(),
+        keys,
+        key_names: index_key_names(relation, index),
+        unique: index.unique,
+        nulls_not_distinct: index.nulls_not_distinct,
+        included: index.included.len(),
+        exprs: index.exprs.iter().map(|expr| expr.text.clone()).collect(),
+        predicate: index.predicate.clone(),
+    }
+}
+
+/// What errors call the keys of an index, and the columns that it carries.
+pub fn index_key_names(relation: &Relation, index: &Index) -> Vec<String> {
+    let column = |column: ColumnIndex| relation.columns[usize::from(column.0)].name.clone();
+    let key = |key: &IndexKey| match key.source {
+        KeySource::Column(number) => column(number),
+        KeySource::Expr(place) => index_expr_text(relation, &index.exprs[place].text, true),
+    };
+    let included = index.included.iter().map(|&number| column(number));
+    index.keys.iter().map(key).chain(included).collect()
+}
+
+/// A key expression as the definition of its index shows it: in parentheses unless it is a call.
+pub fn index_expr_text(relation: &Relation, text: &str, is_pretty: bool) -> String {
+    let text = template::named(text, |column| {
+        quote_identifier(&relation.columns[usize::from(column.0)].name)
+    });
+    let text = if is_pretty { template::pretty(&text) } else { text };
+    if template::is_call(&text) { text } else { format!("({text})") }
 }
 
 /// How the engine counts a sequence.

@@ -15,6 +15,7 @@ pub mod object;
 pub mod snapshot;
 pub mod store;
 pub mod system;
+pub mod template;
 
 pub use ddl::CatalogTxn;
 pub use snapshot::{CatalogSnapshot, ObjectName, SearchPath};

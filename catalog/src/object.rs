@@ -1,5 +1,6 @@
 //! What the catalog knows of each object: plain immutable data, shared by `Arc`.
 
+use crate::template;
 use damask_types::{ColumnIndex, Oid, RelId, SqlType, Value};
 use std::sync::Arc;
 
@@ -130,6 +131,12 @@ pub struct Index {
     pub rel: RelId,
     /// Key columns.
     pub keys: Vec<IndexKey>,
+    /// Columns that are only carried along (INCLUDE).
+    pub included: Vec<ColumnIndex>,
+    /// The expressions that keys name by [`KeySource::Expr`].
+    pub exprs: Vec<IndexExpr>,
+    /// Of a partial index, the condition of its rows, written as [`IndexExpr::text`] is.
+    pub predicate: Option<String>,
     /// UNIQUE.
     pub unique: bool,
     /// Whether it is the primary key's.
@@ -141,12 +148,82 @@ pub struct Index {
 /// One key column of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexKey {
-    /// The table's column.
-    pub column: ColumnIndex,
+    /// What it is the value of.
+    pub source: KeySource,
     /// DESC.
     pub descending: bool,
     /// NULLS FIRST.
     pub nulls_first: bool,
+}
+
+/// What a key of an index is the value of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// A column of the table.
+    Column(ColumnIndex),
+    /// An expression of the index, by its place.
+    Expr(usize),
+}
+
+/// An expression of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexExpr {
+    /// The name of the index's column (`pg_attribute.attname`).
+    pub name: String,
+    /// Its text in the manner of `pg_get_expr`, columns written as parameters: `lower($2)` reads the second column. So no new
+    /// name of a column changes it.
+    pub text: String,
+    /// Its type.
+    pub ty: SqlType,
+}
+
+impl IndexKey {
+    /// An ascending key of a column.
+    pub fn ascending(column: ColumnIndex) -> Self {
+        Self { source: KeySource::Column(column), descending: false, nulls_first: false }
+    }
+
+    /// The table's column, if it is one.
+    pub fn column(&self) -> Option<ColumnIndex> {
+        match self.source {
+            KeySource::Column(column) => Some(column),
+            KeySource::Expr(_) => None,
+        }
+    }
+}
+
+impl Index {
+    /// The columns of its keys; none if one is an expression.
+    pub fn key_columns(&self) -> Option<Vec<ColumnIndex>> {
+        self.keys.iter().map(IndexKey::column).collect()
+    }
+
+    /// The columns that tell rows apart: of a unique index of all rows, its key columns.
+    pub fn unique_columns(&self) -> Option<Vec<ColumnIndex>> {
+        self.key_columns().filter(|_| self.unique && self.predicate.is_none())
+    }
+
+    /// Whether it computes something of a row: a key that is an expression, or whether it has the row.
+    pub fn computes(&self) -> bool {
+        !self.exprs.is_empty() || self.predicate.is_some()
+    }
+
+    /// Whether its keys or what it carries, its expressions or its predicate read a column.
+    pub fn uses(&self, column: ColumnIndex) -> bool {
+        self.keys.iter().any(|key| key.column() == Some(column))
+            || self.included.contains(&column)
+            || self.computes_with(column)
+    }
+
+    /// Whether its expressions or its predicate read a column.
+    pub fn computes_with(&self, column: ColumnIndex) -> bool {
+        let texts = self.exprs.iter().map(|expr| &expr.text).chain(&self.predicate);
+        texts.into_iter().any(|text| {
+            let mut reads = false;
+            template::each_column(text, |found| reads |= found == column);
+            reads
+        })
+    }
 }
 
 /// A constraint (`pg_constraint`).

@@ -8,7 +8,7 @@
 //! | schemas | oid | name, owner |
 //! | relations | oid | schema, name, kind, owner, rel, alias, view, reads, sequence |
 //! | columns | table << 16 + n | name, type, typmod, not null, default, identity, dropped, missing, sequence |
-//! | indexes | oid | table, schema, name, rel, flags, keys |
+//! | indexes | oid | table, schema, name, rel, flags, keys, included, expressions, their types, predicate |
 //! | constraints | oid | table, name, kind, text, index, columns, target, target columns, target index, actions |
 //! | roles | oid | name, superuser, login, password |
 //! | comments | class << 48 + object << 16 + sub | text |
@@ -58,12 +58,15 @@ impl CatalogTable {
 
     /// Types of the columns after the key.
     fn types(self) -> &'static [TypeId] {
-        use TypeId::{Bool, Int2Array, Int4, Int8Array, Oid, Text};
+        use TypeId::{Bool, Int2Array, Int4, Int8Array, Oid, Text, TextArray};
         match self {
             Self::Schemas => &[Text, Oid],
             Self::Relations => &[Oid, Text, Text, Oid, Int4, Int4, Text, Int8Array, Int8Array],
             Self::Columns => &[Text, Oid, Int4, Bool, Text, Text, Bool, Text, Oid],
-            Self::Indexes => &[Oid, Oid, Text, Int4, Bool, Bool, Bool, Int2Array],
+            Self::Indexes => &[
+                Oid, Oid, Text, Int4, Bool, Bool, Bool, Int2Array, Int2Array, TextArray, Int8Array,
+                Text,
+            ],
             Self::Constraints => {
                 &[Oid, Text, Text, Text, Oid, Int2Array, Oid, Int2Array, Oid, Text]
             }
@@ -240,7 +243,7 @@ fn bootstrap(engine: &Arc<Engine>, creator: Option<&str>, oids: RelId) -> Result
                 keys: columns.iter().map(key).collect(),
                 key_names: columns.iter().map(|column| format!("column{column}")).collect(),
                 unique: true,
-                nulls_not_distinct: false,
+                ..IndexDesc::default()
             },
         )?;
     }

@@ -2,6 +2,7 @@
 
 use crate::connection::Connection;
 use crate::notify::Bus;
+use crate::programs::Programs;
 use crate::session::backend::Backends;
 use crate::session::plan::PlanCache;
 use crate::session::{Session, SessionOptions};
@@ -84,8 +85,11 @@ impl Database {
             None => Location::Memory,
         };
         let env = Env::real();
-        let engine_options =
-            EngineOptions { pool_bytes: options.pool_bytes, ..EngineOptions::default() };
+        let engine_options = EngineOptions {
+            pool_bytes: options.pool_bytes,
+            programs: Arc::new(Programs),
+            ..EngineOptions::default()
+        };
         let engine = Engine::open(env.clone(), location, engine_options)?;
         let catalog = Arc::new(Catalog::open(engine, options.creator.as_deref())?);
         crate::session::ddl::temporary::drop_leftovers(&catalog)?;

@@ -20,6 +20,7 @@ pub mod connection;
 pub mod database;
 pub mod notify;
 mod parameter;
+mod programs;
 pub mod rows;
 pub mod session;
 mod statistics;

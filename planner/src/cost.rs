@@ -9,7 +9,7 @@ use crate::logical::{Join, Logical};
 use crate::physical::JoinKind;
 use crate::sample::SampleEval;
 use crate::statistics::{Statistics, TableSample};
-use damask_catalog::object::{ConstraintKind, Relation, RelationKind};
+use damask_catalog::object::{ConstraintKind, Index, Relation, RelationKind};
 use damask_functions::Session;
 use damask_types::{ColumnIndex, Value};
 use hashbrown::{HashMap, HashSet};
@@ -117,17 +117,15 @@ impl<'a> Estimator<'a> {
     pub(crate) fn distinct(&self, id: ColumnId) -> Option<f64> {
         let Origin { table: relation, column, .. } = self.origins.get(&id)?;
         let rows = self.table_rows(relation);
-        let is_key = |columns: &[damask_catalog::object::IndexKey]| matches!(columns, [key] if key.column == *column);
-        if relation.alias == Some(*column)
-            || relation.indexes.iter().any(|index| index.unique && is_key(&index.keys))
-        {
+        let is_key = |index: &Index| index.unique_columns().is_some_and(|key| key == [*column]);
+        if relation.alias == Some(*column) || relation.indexes.iter().any(|index| is_key(index)) {
             return Some(rows);
         }
         let guess = || {
             let leads_key = relation
                 .indexes
                 .iter()
-                .any(|index| index.unique && index.keys[0].column == *column);
+                .any(|index| index.unique_columns().is_some_and(|key| key[0] == *column));
             let refers = relation.constraints.iter().any(|constraint| {
                 matches!(&constraint.kind, ConstraintKind::ForeignKey { columns, .. } if columns.contains(column))
             });
@@ -201,12 +199,11 @@ impl<'a> Estimator<'a> {
             columns.iter().map(|id| self.origins.get(id)).collect::<Option<_>>()?;
         let first = origins.first()?;
         let has = |column: ColumnIndex| origins.iter().any(|origin| origin.column == column);
-        let is_key = first.table.alias.is_some_and(has)
-            || first
-                .table
-                .indexes
-                .iter()
-                .any(|index| index.unique && index.keys.iter().all(|key| has(key.column)));
+        let is_key =
+            first.table.alias.is_some_and(has)
+                || first.table.indexes.iter().any(|index| {
+                    index.unique_columns().is_some_and(|key| key.into_iter().all(has))
+                });
         is_key.then_some(&first.table)
     }
 
@@ -562,7 +559,7 @@ pub(crate) fn is_unique_lookup(get: &crate::logical::Get, predicates: &[Expr]) -
             .table
             .indexes
             .iter()
-            .any(|index| index.unique && index.keys.iter().all(|key| is_fixed(key.column)))
+            .any(|index| index.unique_columns().is_some_and(|key| key.into_iter().all(is_fixed)))
 }
 
 /// Whether a function of this name is an `=`.

@@ -10,9 +10,30 @@ use crate::physical::{
     AggregateCall, AggregateStrategy, JoinKind, Node, OnConflict, Operator, Plan, PlanId, Scan,
     SetKind, SortKey,
 };
+use damask_catalog::ddl::index_expr_text;
+use damask_catalog::object::KeySource;
+use damask_functions::ScalarFunction;
 use damask_types::PhysicalType;
 use expr::Printer;
 use std::fmt::Write as _;
+
+/// An expression that reads parameters alone, in the manner of PostgreSQL's deparser.
+pub(crate) fn expression_text(expr: &Expr) -> String {
+    let plan = Plan {
+        nodes: vec![],
+        root: PlanId(0),
+        columns: vec![],
+        parameters: vec![],
+        relations: vec![],
+        writes: false,
+    };
+    Printer::new(&plan).text(expr)
+}
+
+/// The operator of two operands that a function implements.
+pub(crate) fn operator_symbol(function: &'static ScalarFunction) -> Option<&'static str> {
+    expr::symbol(function).filter(|(_, is_prefix)| !is_prefix).map(|(symbol, _)| symbol)
+}
 
 /// What EXPLAIN shows.
 #[derive(Clone, Copy, Debug)]
@@ -375,8 +396,13 @@ impl Writer<'_> {
             Operator::IndexScan { scan, index, bounds, .. } => {
                 let mut parts = vec![];
                 let name = |at: usize| {
-                    index.keys.get(at).map_or_else(String::new, |key| {
-                        quote(&scan.table.columns[usize::from(key.column.0)].name)
+                    index.keys.get(at).map_or_else(String::new, |key| match key.source {
+                        KeySource::Column(column) => {
+                            quote(&scan.table.columns[usize::from(column.0)].name)
+                        }
+                        KeySource::Expr(place) => {
+                            index_expr_text(&scan.table, &index.exprs[place].text, false)
+                        }
                     })
                 };
                 let equal = bounds.equal.len();

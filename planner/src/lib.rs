@@ -18,6 +18,8 @@ mod cost;
 pub mod explain;
 pub mod expr;
 mod expr_ops;
+mod index_expr;
+mod index_program;
 mod join_order;
 mod logical;
 mod lower;
@@ -28,6 +30,8 @@ mod statistics;
 mod tuning;
 
 pub use bind::{parse_error, resolve_type, serial_type};
+pub use index_expr::{bind_index_expr, bind_index_predicate, rebind_index_text};
+pub use index_program::IndexProgram;
 pub use statistics::{ColumnSample, NoStatistics, Statistics, TableSample};
 pub use tuning::Tuning;
 
@@ -119,6 +123,10 @@ pub enum ColumnUse<'a> {
     Default(&'a str, SqlType),
     /// A CHECK constraint.
     Check,
+    /// A key of an index.
+    IndexKey,
+    /// The predicate of an index.
+    IndexPredicate,
     /// The USING of ALTER COLUMN TYPE for a column of this name, to this type.
     Using(&'a str, SqlType),
 }

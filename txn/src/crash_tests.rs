@@ -132,7 +132,7 @@ fn index(columns: &[u16], unique: bool) -> IndexDesc {
         keys: columns.iter().map(|i| KeyColumn::ascending(ColumnIndex(*i))).collect(),
         key_names: columns.iter().map(|i| format!("c{i}")).collect(),
         unique,
-        nulls_not_distinct: false,
+        ..IndexDesc::default()
     }
 }
 

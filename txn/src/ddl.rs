@@ -242,8 +242,7 @@ impl Engine {
     fn new_index(&self, rel: RelId, desc: IndexDesc, layout: &RowLayout) -> Result<Arc<Index>> {
         let tree = IndexTree::create(Arc::clone(self.store.pool()), self.store.next_tree_id())?;
         self.adopt_index_tree(&tree);
-        let page_bytes = self.store.pool().page_bytes();
-        Ok(Arc::new(Index { shape: IndexShape::new(rel, desc, layout, page_bytes)?, tree }))
+        Ok(Arc::new(Index { shape: IndexShape::new(rel, desc, layout, self)?, tree }))
     }
 
     /// Makes an empty table; also for replay.
@@ -308,8 +307,7 @@ impl Engine {
     ) -> Result<()> {
         let heap = relation.heap.load();
         let layout = relation.layout.load();
-        let page_bytes = self.store.pool().page_bytes();
-        let shape = IndexShape::new(rel, desc, &layout, page_bytes)?;
+        let shape = IndexShape::new(rel, desc, &layout, self)?;
         let entries = self.collect_entries(&heap, &layout, &shape)?;
         if shape.unique {
             Self::check_duplicates(&heap, &layout, &shape, &entries)?;
@@ -345,7 +343,7 @@ impl Engine {
         let mut live = entries.iter().filter(counts);
         let mut previous = live.next();
         for entry in live {
-            if previous.is_some_and(|previous| previous.key == entry.key) {
+            if previous.is_some_and(|previous| previous.unique() == entry.unique()) {
                 let (row, _) = heap.tree.get(entry.row)?.unwrap_or_default();
                 return Err(index.duplicate(layout, &row, true));
             }
@@ -364,8 +362,11 @@ impl Engine {
         let mut entries = Vec::new();
         let mut add = |bytes: &[u8], row: RowId, is_live: bool| {
             let mut key = Vec::new();
-            let has_null = index.checked_key_of(layout, bytes, &mut key)?;
-            entries.push(Entry { key, row, is_live, has_null });
+            let made = index.checked_key_of(layout, bytes, &mut key)?;
+            if made.is_indexed {
+                let (has_null, unique_len) = (made.has_null, made.unique_len);
+                entries.push(Entry { key, row, is_live, has_null, unique_len });
+            }
             Ok::<_, Error>(())
         };
         let mut from = Some(RowId(0));
@@ -475,4 +476,12 @@ struct Entry {
     row: RowId,
     is_live: bool,
     has_null: bool,
+    /// Length of the part of the key that counts for uniqueness.
+    unique_len: usize,
+}
+
+impl Entry {
+    fn unique(&self) -> &[u8] {
+        &self.key[..self.unique_len]
+    }
 }

@@ -1,7 +1,9 @@
 //! Relations in memory: their trees, layouts and indexes, and how a checkpoint and the log describe them.
 
 use crate::bytes::{Reader, put_bytes, put_signed, put_varint};
-use crate::schema::{AliasKey, IndexDesc, KeyColumn, RelationDesc};
+use crate::engine::Engine;
+use crate::program::RowProgram;
+use crate::schema::{AliasKey, IndexDesc, KeyColumn, KeySource, RelationDesc};
 use crate::version::HeapId;
 use arc_swap::ArcSwap;
 use damask_storage::key::{KeyColumn as OrderedColumn, check_key_len, encode_key_into};
@@ -21,9 +23,24 @@ pub(crate) struct IndexShape {
     pub(crate) desc: ArcSwap<IndexDesc>,
     pub(crate) columns: Vec<OrderedColumn>,
     pub(crate) keys: Vec<KeyColumn>,
+    /// How many of the keys count for [`IndexShape::unique`]; the others are only carried along.
+    pub(crate) counted: usize,
     pub(crate) unique: bool,
     pub(crate) nulls_not_distinct: bool,
     pub(crate) page_bytes: usize,
+    /// Computes the keys that are no columns, and which rows the index has.
+    pub(crate) program: Option<Arc<dyn RowProgram>>,
+}
+
+/// What [`IndexShape::key_of`] says of a row and the key it wrote.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyOf {
+    /// Whether the index has the row; else the key is empty, which no row's key is.
+    pub(crate) is_indexed: bool,
+    /// Whether a part of the key that counts for uniqueness is null.
+    pub(crate) has_null: bool,
+    /// Length of the part of the key that counts for uniqueness.
+    pub(crate) unique_len: usize,
 }
 
 /// An index of a heap.
@@ -57,25 +74,34 @@ impl IndexShape {
         rel: RelId,
         desc: IndexDesc,
         layout: &RowLayout,
-        page_bytes: usize,
+        engine: &Engine,
     ) -> Result<Self> {
+        let page_bytes = engine.store.pool().page_bytes();
+        let lacking = || Error::internal("an index has a column that its table lacks");
         let columns = desc
             .keys
             .iter()
             .map(|key| {
-                let column = layout
-                    .columns()
-                    .get(usize::from(key.column.0))
-                    .ok_or_else(|| Error::internal("an index has a column that its table lacks"))?;
-                Ok(OrderedColumn {
-                    ty: column.ty,
-                    descending: key.descending,
-                    nulls_first: key.nulls_first,
-                })
+                let ty = match key.source {
+                    KeySource::Column(column) => {
+                        layout.columns().get(usize::from(column.0)).ok_or_else(lacking)?.ty
+                    }
+                    KeySource::Computed(expr, ty) if usize::from(expr) < desc.exprs.len() => ty,
+                    KeySource::Computed(..) => return Err(lacking()),
+                };
+                Ok(OrderedColumn { ty, descending: key.descending, nulls_first: key.nulls_first })
             })
             .collect::<Result<_>>()?;
+        let program = if desc.exprs.is_empty() && desc.predicate.is_none() {
+            None
+        } else {
+            let types: Vec<SqlType> = layout.columns().iter().map(|column| column.ty).collect();
+            Some(engine.options.programs.compile(&desc.exprs, desc.predicate.as_deref(), &types)?)
+        };
         Ok(Self {
             rel,
+            program,
+            counted: desc.keys.len().saturating_sub(desc.included),
             columns,
             keys: desc.keys.clone(),
             unique: desc.unique,
@@ -85,15 +111,49 @@ impl IndexShape {
         })
     }
 
-    /// Writes the key of a row into `out`, which is cleared; whether a part of it is null.
-    pub(crate) fn key_of(&self, layout: &RowLayout, row: &[u8], out: &mut Vec<u8>) -> Result<bool> {
+    /// Writes the key of a row into `out`, which is cleared.
+    pub(crate) fn key_of(
+        &self,
+        layout: &RowLayout,
+        row: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<KeyOf> {
         out.clear();
-        let mut values = SmallVec::<[Value; 4]>::new();
-        for key in &self.keys {
-            values.push(layout.column(row, key.column)?);
+        let Some(values) = self.values_of(layout, row)? else {
+            return Ok(KeyOf { is_indexed: false, has_null: false, unique_len: 0 });
+        };
+        let (counted, carried) = values.split_at(self.counted);
+        encode_key_into(&self.columns, counted, out)?;
+        let unique_len = out.len();
+        encode_key_into(&self.columns[self.counted..], carried, out)?;
+        let has_null = counted.iter().any(Value::is_null);
+        Ok(KeyOf { is_indexed: true, has_null, unique_len })
+    }
+
+    /// The values of a row's key; none if the index does not have the row.
+    fn values_of(&self, layout: &RowLayout, row: &[u8]) -> Result<Option<SmallVec<[Value; 4]>>> {
+        let mut computed = Vec::new();
+        if let Some(program) = &self.program {
+            let mut read = SmallVec::<[Value; 4]>::new();
+            for column in program.columns() {
+                read.push(layout.column(row, *column)?);
+            }
+            match program.run(&read)? {
+                Some(values) => computed = values,
+                None => return Ok(None),
+            }
         }
-        encode_key_into(&self.columns, &values, out)?;
-        Ok(values.iter().any(Value::is_null))
+        let mut values = SmallVec::new();
+        for key in &self.keys {
+            values.push(match key.source {
+                KeySource::Column(column) => layout.column(row, column)?,
+                KeySource::Computed(expr, _) => computed
+                    .get(usize::from(expr))
+                    .cloned()
+                    .ok_or_else(|| Error::internal("a program computes each of its keys"))?,
+            });
+        }
+        Ok(Some(values))
     }
 
     /// The same, for a row that is to be written: the key must fit.
@@ -102,10 +162,10 @@ impl IndexShape {
         layout: &RowLayout,
         row: &[u8],
         out: &mut Vec<u8>,
-    ) -> Result<bool> {
-        let has_null = self.key_of(layout, row, out)?;
+    ) -> Result<KeyOf> {
+        let made = self.key_of(layout, row, out)?;
         check_key_len(out, self.page_bytes, &self.desc.load().name)?;
-        Ok(has_null)
+        Ok(made)
     }
 
     /// Whether two rows have one key.
@@ -120,21 +180,22 @@ impl IndexShape {
     }
 
     pub(crate) fn has_column(&self, column: ColumnIndex) -> bool {
-        self.keys.iter().any(|key| key.column == column)
+        self.keys.iter().any(|key| key.column() == Some(column))
+            || self.program.as_ref().is_some_and(|program| program.columns().contains(&column))
     }
 
     /// 23505 for a row whose key is there already.
     #[cold]
     pub(crate) fn duplicate(&self, layout: &RowLayout, row: &[u8], building: bool) -> Error {
         let desc = self.desc.load();
-        let mut values = Vec::new();
-        for key in &self.keys {
-            match layout.column(row, key.column) {
-                Ok(value) => values.push((layout.columns()[usize::from(key.column.0)].ty, value)),
-                Err(error) => return error,
-            }
-        }
-        duplicate_key(&desc.name, &desc.key_names, &values, building)
+        let found = match self.values_of(layout, row) {
+            Ok(found) => found.unwrap_or_default(),
+            Err(error) => return error,
+        };
+        let values: Vec<(SqlType, Value)> =
+            self.columns[..self.counted].iter().map(|column| column.ty).zip(found).collect();
+        let names = desc.key_names.get(..self.counted).unwrap_or(&desc.key_names);
+        duplicate_key(&desc.name, names, &values, building)
     }
 }
 
@@ -244,8 +305,11 @@ impl Relation {
     pub(crate) fn key_columns(&self, heap: &Heap) -> SmallVec<[ColumnIndex; 8]> {
         let alias = self.alias.iter().map(|alias| alias.column);
         let indexes = heap.indexes.load();
-        let unique = indexes.iter().filter(|index| index.unique);
-        alias.chain(unique.flat_map(|index| index.keys.iter().map(|key| key.column))).collect()
+        // As in PostgreSQL: foreign keys cannot rest on an index that computes, nor on one of some rows.
+        let unique = indexes.iter().filter(|index| index.unique && index.program.is_none());
+        let columns = unique
+            .flat_map(|index| index.keys[..index.counted].iter().filter_map(KeyColumn::column));
+        alias.chain(columns).collect()
     }
 }
 
@@ -293,17 +357,52 @@ fn put_string(out: &mut Vec<u8>, text: &str) {
 
 /// Appends an index's description.
 ///
-/// `name | unique u8 | nulls not distinct u8 | count | (column, flags u8, column name)...`
+/// ```text
+/// name | unique u8 | nulls not distinct u8 | included | count | key...
+///      | count | text of an expression... | present u8 [text of the predicate]
+/// key  column, flags u8, name | place of an expression, flags u8 with bit 4, type, modifier signed, name
+/// ```
 pub(crate) fn put_index_desc(out: &mut Vec<u8>, desc: &IndexDesc) {
     put_string(out, &desc.name);
     out.push(u8::from(desc.unique));
     out.push(u8::from(desc.nulls_not_distinct));
+    put_varint(out, desc.included as u64);
     put_varint(out, desc.keys.len() as u64);
     for (i, key) in desc.keys.iter().enumerate() {
-        put_varint(out, key.column.0.into());
-        out.push(u8::from(key.descending) | u8::from(key.nulls_first) << 1);
+        let flags = u8::from(key.descending) | u8::from(key.nulls_first) << 1;
+        match key.source {
+            KeySource::Column(column) => {
+                put_varint(out, column.0.into());
+                out.push(flags);
+            }
+            KeySource::Computed(expr, ty) => {
+                put_varint(out, expr.into());
+                out.push(flags | COMPUTED);
+                put_varint(out, ty.id.oid().0.into());
+                put_signed(out, ty.typmod.into());
+            }
+        }
         put_string(out, desc.key_names.get(i).map_or("", |name| name));
     }
+    put_varint(out, desc.exprs.len() as u64);
+    for expr in &desc.exprs {
+        put_string(out, expr);
+    }
+    out.push(u8::from(desc.predicate.is_some()));
+    if let Some(predicate) = &desc.predicate {
+        put_string(out, predicate);
+    }
+}
+
+/// The flag of a key that is an expression.
+const COMPUTED: u8 = 4;
+
+fn read_type(reader: &mut Reader<'_>) -> Result<SqlType> {
+    let oid = reader.u32()?;
+    let id = TypeId::from_oid(damask_types::Oid(oid))
+        .ok_or_else(|| reader.bad(&format!("there is no type {oid}")))?;
+    let typmod = i32::try_from(reader.signed()?).map_err(|_| reader.bad("a modifier"))?;
+    Ok(SqlType { id, typmod })
 }
 
 pub(crate) fn read_index_desc(reader: &mut Reader<'_>) -> Result<IndexDesc> {
@@ -311,17 +410,29 @@ pub(crate) fn read_index_desc(reader: &mut Reader<'_>) -> Result<IndexDesc> {
         name: reader.string()?,
         unique: reader.bool()?,
         nulls_not_distinct: reader.bool()?,
+        included: reader.varint()? as usize,
         ..IndexDesc::default()
     };
     for _ in 0..reader.count()? {
-        let column = ColumnIndex(reader.u16()?);
+        let place = reader.u16()?;
         let flags = reader.u8()?;
+        let source = if flags & COMPUTED == 0 {
+            KeySource::Column(ColumnIndex(place))
+        } else {
+            KeySource::Computed(place, read_type(reader)?)
+        };
         desc.keys.push(KeyColumn {
-            column,
+            source,
             descending: flags & 1 != 0,
             nulls_first: flags & 2 != 0,
         });
         desc.key_names.push(reader.string()?);
+    }
+    for _ in 0..reader.count()? {
+        desc.exprs.push(reader.string()?);
+    }
+    if reader.bool()? {
+        desc.predicate = Some(reader.string()?);
     }
     Ok(desc)
 }
@@ -344,11 +455,7 @@ pub(crate) fn put_columns(out: &mut Vec<u8>, columns: &[RowColumn]) -> Result<()
 pub(crate) fn read_columns(reader: &mut Reader<'_>) -> Result<Vec<RowColumn>> {
     let mut columns = Vec::new();
     for _ in 0..reader.count()? {
-        let oid = reader.u32()?;
-        let id = TypeId::from_oid(damask_types::Oid(oid))
-            .ok_or_else(|| reader.bad(&format!("there is no type {oid}")))?;
-        let typmod = i32::try_from(reader.signed()?).map_err(|_| reader.bad("a modifier"))?;
-        let mut column = RowColumn::new(SqlType { id, typmod });
+        let mut column = RowColumn::new(read_type(reader)?);
         column.dropped = reader.bool()?;
         columns.push(column);
     }

@@ -13,6 +13,7 @@ use crate::gc::Garbage;
 use crate::horizon::{Horizon, Unflushed};
 use crate::interrupt::{Interrupt, NoInterrupt};
 use crate::lock::LockTable;
+use crate::program::{NoPrograms, ProgramCompiler};
 use crate::sequence::Sequences;
 use crate::version::{HeapId, VersionTable, stripe};
 use crate::wait::WaitGraph;
@@ -54,6 +55,8 @@ pub struct EngineOptions {
     pub flush_delay: Duration,
     /// Bytes of a log segment of a new database.
     pub log_segment_bytes: u64,
+    /// Makes programs of what indexes compute.
+    pub programs: Arc<dyn ProgramCompiler>,
 }
 
 impl Default for EngineOptions {
@@ -66,6 +69,7 @@ impl Default for EngineOptions {
             page_bytes: store.page_bytes,
             flush_delay: Duration::from_millis(200),
             log_segment_bytes: store.log_segment_bytes,
+            programs: Arc::new(NoPrograms),
         }
     }
 }

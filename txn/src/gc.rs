@@ -207,7 +207,9 @@ impl Engine {
         let (mut key, mut other) = (Vec::new(), Vec::new());
         for index in indexes.iter() {
             'images: for image in images {
-                index.key_of(layout, image, &mut key)?;
+                if !index.key_of(layout, image, &mut key)?.is_indexed {
+                    continue;
+                }
                 for keep in &kept {
                     index.key_of(layout, keep, &mut other)?;
                     if key == other {

@@ -16,6 +16,7 @@
 
 pub mod interrupt;
 pub mod isolation;
+pub mod program;
 pub mod schema;
 
 mod bytes;
@@ -41,6 +42,7 @@ pub mod txn;
 mod ddl;
 mod gc;
 mod recover;
+mod undo;
 mod upsert;
 mod verify;
 mod write;
@@ -62,8 +64,9 @@ pub use engine::{Engine, EngineOptions, Location, Metrics, VerifyReport};
 pub use interrupt::{Interrupt, NoInterrupt};
 pub use isolation::{IsolationLevel, ReadView};
 pub use lock::LockInfo;
+pub use program::{NoPrograms, ProgramCompiler, RowProgram};
 pub use scan::{IndexScan, Scan};
-pub use schema::{AliasKey, Direction, IndexDesc, KeyColumn, KeyRange, RelationDesc};
+pub use schema::{AliasKey, Direction, IndexDesc, KeyColumn, KeyRange, KeySource, RelationDesc};
 pub use sequence::{SequenceSpec, SequenceState};
 pub use table::{LockOutcome, RowLock, ScanSpec, Table, Wait, WriteOutcome};
 pub use txn::{CommitTicket, Durability, LockTag, Savepoint, TableLock, Txn};

@@ -14,7 +14,7 @@
 //! settled state and none for any other key it had. So it does not matter how far a change had come.
 //!
 //! ```text
-//! meta      version u8 = 1 | last relation | sequences | relations | dropped trees | changes | rows
+//! meta      version u8 = 2 | last relation | sequences | relations | dropped trees | changes | rows
 //! sequences count | (relation, state)...
 //! relations count | (relation | columns | alias | heap)...
 //! heap      tree | next row | rows signed | bytes signed | count | (relation, tree, index)...
@@ -44,7 +44,7 @@ use hashbrown::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-const META_VERSION: u8 = 1;
+const META_VERSION: u8 = 2;
 
 /// Tags of changes of relations in the meta.
 mod change {
@@ -313,7 +313,7 @@ impl Engine {
         let desc = read_index_desc(reader)?;
         let pool = self.store.pool();
         let tree = IndexTree::open(Arc::clone(pool), tree, self.root(tree)?.0)?;
-        Ok(Arc::new(Index { shape: IndexShape::new(rel, desc, layout, pool.page_bytes())?, tree }))
+        Ok(Arc::new(Index { shape: IndexShape::new(rel, desc, layout, self)?, tree }))
     }
 
     fn read_change(&self, reader: &mut Reader<'_>, heaps: &mut Heaps) -> Result<DdlUndo> {
@@ -397,11 +397,11 @@ impl Engine {
             }
             for image in &images {
                 index.key_of(layout, image, &mut key)?;
-                if settled.is_none() || key != kept {
+                if !key.is_empty() && (settled.is_none() || key != kept) {
                     index.tree.remove(&key, row)?;
                 }
             }
-            if settled.is_some() {
+            if settled.is_some() && !kept.is_empty() {
                 index.tree.insert(&kept, row, EntryFlags::NONE)?;
             }
         }
@@ -521,12 +521,14 @@ impl Engine {
             {
                 continue;
             }
-            if let Some(before) = before {
-                index.key_of(layout, before, &mut key)?;
+            if let Some(before) = before
+                && index.key_of(layout, before, &mut key)?.is_indexed
+            {
                 index.tree.remove(&key, row)?;
             }
-            if let Some(after) = after {
-                index.key_of(layout, after, &mut key)?;
+            if let Some(after) = after
+                && index.key_of(layout, after, &mut key)?.is_indexed
+            {
                 index.tree.insert(&key, row, EntryFlags::NONE)?;
             }
         }

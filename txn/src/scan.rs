@@ -306,7 +306,8 @@ pub(crate) fn index_get(
     for row in candidates {
         let values = table.engine.with_visible(view, &heap, row, |bytes| {
             index.key_of(&layout, bytes, &mut found)?;
-            if found != encoded {
+            // The key may be followed by columns that are only carried along.
+            if !found.starts_with(&encoded) {
                 return Ok(None);
             }
             columns

@@ -30,7 +30,7 @@ pub struct AliasKey {
 pub struct IndexDesc {
     /// Its name, for errors; see [`crate::Txn::rename_index`].
     pub name: String,
-    /// Key columns; at least one.
+    /// Key columns; at least one. The last [`IndexDesc::included`] of them are only carried along.
     pub keys: Vec<KeyColumn>,
     /// Names of the key columns, for errors.
     pub key_names: Vec<String>,
@@ -38,13 +38,28 @@ pub struct IndexDesc {
     pub unique: bool,
     /// Whether a unique index takes nulls for equal.
     pub nulls_not_distinct: bool,
+    /// How many of the last keys are no part of what is unique (INCLUDE).
+    pub included: usize,
+    /// The expressions that keys name by [`KeySource::Computed`], as texts for the engine's compiler.
+    pub exprs: Vec<String>,
+    /// The condition of the rows that are in the index, as such a text; all rows if there is none.
+    pub predicate: Option<String>,
+}
+
+/// Where a key's value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeySource {
+    /// A column of the table.
+    Column(ColumnIndex),
+    /// An expression of the index, by its place, and its type.
+    Computed(u16, SqlType),
 }
 
 /// One key column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyColumn {
-    /// The table's column.
-    pub column: ColumnIndex,
+    /// Where its value comes from.
+    pub source: KeySource,
     /// DESC.
     pub descending: bool,
     /// NULLS FIRST (PostgreSQL's default is last for ASC, first for DESC).
@@ -54,7 +69,15 @@ pub struct KeyColumn {
 impl KeyColumn {
     /// An ascending key with nulls last.
     pub fn ascending(column: ColumnIndex) -> Self {
-        Self { column, descending: false, nulls_first: false }
+        Self { source: KeySource::Column(column), descending: false, nulls_first: false }
+    }
+
+    /// The table's column, if it is one.
+    pub fn column(&self) -> Option<ColumnIndex> {
+        match self.source {
+            KeySource::Column(column) => Some(column),
+            KeySource::Computed(..) => None,
+        }
     }
 }
 

@@ -172,10 +172,11 @@ impl Engine {
         let layout = relation.layout.load();
         let mut key = Vec::new();
         for index in heap.indexes.load().iter().filter(|index| arbiters.has(index)) {
-            let has_null = index.checked_key_of(&layout, bytes, &mut key)?;
-            if has_null && !index.nulls_not_distinct {
+            let made = index.checked_key_of(&layout, bytes, &mut key)?;
+            if !made.is_indexed || made.has_null && !index.nulls_not_distinct {
                 continue;
             }
+            key.truncate(made.unique_len);
             while let Some((row, conflict)) =
                 self.index_conflict(txn, &heap, &layout, index, &key)?
             {
@@ -190,7 +191,7 @@ impl Engine {
         Ok(None)
     }
 
-    /// The first row by id that has a key in an index, or may have it again.
+    /// The first row by id that has a key in an index, or may have it again; of the key, what counts for uniqueness.
     fn index_conflict(
         &self,
         txn: &Txn,
@@ -248,10 +249,10 @@ impl Engine {
         let mut has_key = by_alias;
         let (mut wanted, mut key) = (Vec::new(), Vec::new());
         for index in heap.indexes.load().iter().filter(|index| arbiters.has(index)) {
-            let has_null = index.key_of(&layout, bytes, &mut wanted)?;
-            if !has_key && (!has_null || index.nulls_not_distinct) {
-                index.key_of(&layout, &found, &mut key)?;
-                has_key = key == wanted;
+            let made = index.key_of(&layout, bytes, &mut wanted)?;
+            if !has_key && made.is_indexed && (!made.has_null || index.nulls_not_distinct) {
+                let other = index.key_of(&layout, &found, &mut key)?;
+                has_key = other.is_indexed && key[..other.unique_len] == wanted[..made.unique_len];
             }
         }
         if !has_key {

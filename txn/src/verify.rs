@@ -97,8 +97,9 @@ impl Engine {
             from = heap.tree.scan_leaf(start, |row, flags, bytes| {
                 if !flags.has(RowFlags::GHOST) {
                     let mut key = Vec::new();
-                    index.key_of(layout, bytes, &mut key)?;
-                    keys.push((key, row));
+                    if index.key_of(layout, bytes, &mut key)?.is_indexed {
+                        keys.push((key, row));
+                    }
                 }
                 Ok(ControlFlow::Continue(()))
             })?;

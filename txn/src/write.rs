@@ -1,4 +1,4 @@
-//! Changes of rows: what INSERT, UPDATE, DELETE and row locks do, and how each is turned back.
+//! Changes of rows: what INSERT, UPDATE, DELETE and row locks do; [`crate::undo`] turns each back.
 //!
 //! The order of steps makes every moment right for readers, who hold only a leaf's or an index's shared latch:
 //! - forward: push the version, change the page (flagging the row), change the indexes, note undo and redo;
@@ -40,8 +40,8 @@ impl RowLock {
 
 /// The latches of a writer of one row.
 pub(crate) struct Held<'e> {
-    _gate: Inside<'e>,
-    _stripe: MutexGuard<'e, ()>,
+    pub(crate) _gate: Inside<'e>,
+    pub(crate) _stripe: MutexGuard<'e, ()>,
 }
 
 /// What a writer finds.
@@ -281,7 +281,7 @@ impl Engine {
         Ok(())
     }
 
-    fn pop_version(&self, heap: &Heap, row: RowId) {
+    pub(crate) fn pop_version(&self, heap: &Heap, row: RowId) {
         self.versions.change(heap.id, row, |state| state.versions.pop());
         heap.versions.fetch_sub(1, Ordering::AcqRel);
         self.counters.versions.fetch_sub(1, Ordering::Relaxed);
@@ -324,10 +324,11 @@ impl Engine {
                     None => return Err(alias.duplicate(row)),
                 },
             };
+            let layout = relation.layout.load();
+            Self::check_programs(&heap, &layout, bytes)?;
             self.change_row(txn, relation, &heap, row, RowLock::Update, None, After::Row(bytes))?;
             drop(held);
             txn.redo.insert(relation.rel, row, bytes);
-            let layout = relation.layout.load();
             for index in heap.indexes.load().iter() {
                 if !arbiters.has(index) {
                     self.add_entry(txn, &heap, &layout, index, row, bytes)?;
@@ -341,6 +342,16 @@ impl Engine {
             txn.rollback_to(savepoint)?;
         }
         Ok(inserted)
+    }
+
+    /// Runs what indexes compute of a row that is to be written. What they raise must come before the row is there: undoing it
+    /// computes its keys again, and so does whoever finds it.
+    fn check_programs(heap: &Heap, layout: &RowLayout, row: &[u8]) -> Result<()> {
+        let mut key = Vec::new();
+        for index in heap.indexes.load().iter().filter(|index| index.program.is_some()) {
+            index.checked_key_of(layout, row, &mut key)?;
+        }
+        Ok(())
     }
 
     /// Waits until nobody is changing the place of an alias key; `None` if it is taken then.
@@ -414,19 +425,24 @@ impl Engine {
         bytes: &[u8],
     ) -> Result<Option<Conflict>> {
         let mut key = Vec::new();
-        let has_null = index.checked_key_of(layout, bytes, &mut key)?;
+        let made = index.checked_key_of(layout, bytes, &mut key)?;
+        if !made.is_indexed {
+            return Ok(None);
+        }
         let _gate = self.enter();
-        if !index.unique || has_null && !index.nulls_not_distinct {
+        if !index.unique || made.has_null && !index.nulls_not_distinct {
             index.tree.insert(&key, row, EntryFlags::NONE)?;
             return Ok(None);
         }
-        let added = index.tree.insert_unless(&key, row, EntryFlags::NONE, |other, _| {
+        let unique = &key[..made.unique_len];
+        let conflict = |other, _| {
             if other == row {
                 return Ok(None);
             }
-            self.key_conflict(txn, heap, layout, index, &key, other)
-        })?;
-        Ok(added.err())
+            self.key_conflict(txn, heap, layout, index, unique, other)
+        };
+        let flags = EntryFlags::NONE;
+        Ok(index.tree.insert_unless(&key, unique.len(), row, flags, conflict)?.err())
     }
 
     /// Whether row `other`, which an entry with this key points at, has the key now or may have it again.
@@ -441,8 +457,8 @@ impl Engine {
     ) -> Result<Option<Conflict>> {
         let has_key = |bytes: &[u8]| {
             let mut found = Vec::new();
-            index.key_of(layout, bytes, &mut found)?;
-            Ok::<_, Error>(found == key)
+            let made = index.key_of(layout, bytes, &mut found)?;
+            Ok::<_, Error>(made.is_indexed && found[..made.unique_len] == *key)
         };
         heap.tree.read(other, |slot| {
             let Some((bytes, flags)) = slot else {
@@ -503,6 +519,7 @@ impl Engine {
                 Reached::SelfModified => return Ok(WriteOutcome::SelfModified),
             };
             let after = layout.update(&before, changes)?;
+            Self::check_programs(&heap, &layout, &after)?;
             self.change_row(txn, relation, &heap, row, lock, Some(&before), After::Row(&after))?;
             drop(held);
             txn.redo.update(relation.rel, row, &before, &after);
@@ -619,7 +636,9 @@ impl Engine {
         before: &[u8],
     ) -> Result<()> {
         let mut key = Vec::new();
-        index.key_of(layout, before, &mut key)?;
+        if !index.key_of(layout, before, &mut key)?.is_indexed {
+            return Ok(());
+        }
         let _gate = self.enter();
         index.tree.set_flags(&key, row, EntryFlags::DELETE_MARK)?;
         Ok(())
@@ -730,115 +749,6 @@ impl Engine {
             txn.rollback_to(savepoint)?;
             Err(error)
         })
-    }
-
-    /// Takes back one change of `cell`'s transaction, whose newest it is.
-    pub(crate) fn undo(&self, cell: &Arc<TxnCell>, undo: Undo) -> Result<()> {
-        match undo {
-            Undo::Row { relation, heap, row } => {
-                self.stop.check()?;
-                self.or_stop(self.undo_row(&relation, &heap, row))
-            }
-            Undo::RowLock { heap, row, lock } => {
-                self.versions.change(heap.id, row, |state| {
-                    let ours = |holder: &RowLockHolder| {
-                        Arc::ptr_eq(&holder.cell, cell) && holder.lock == lock
-                    };
-                    if let Some(at) = state.locks.iter().rposition(ours) {
-                        state.locks.remove(at);
-                    }
-                });
-                Ok(())
-            }
-            Undo::RelationLock { tag, lock } => {
-                self.lock_table.release(cell.id(), tag, lock);
-                Ok(())
-            }
-            Undo::Ddl => {
-                self.stop.check()?;
-                self.or_stop(self.undo_ddl(cell.id()))
-            }
-        }
-    }
-
-    /// Stops the engine if something could not be undone.
-    fn or_stop(&self, undone: Result<()>) -> Result<()> {
-        if undone.is_err() {
-            self.stop.stop();
-        }
-        undone
-    }
-
-    fn undo_row(&self, relation: &Relation, heap: &Heap, row: RowId) -> Result<()> {
-        let _held = Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) };
-        let layout = relation.layout.load();
-        let (before, older) = self.versions.with(heap.id, row, |state| {
-            let versions = &state.expect("a change that is undone has a version").versions;
-            let (newest, older) = versions.split_last().expect("and it is the newest");
-            let older: Vec<Box<[u8]>> =
-                older.iter().filter_map(|version| version.before.clone()).collect();
-            (newest.before.clone(), (older, versions.len() > 1))
-        });
-        let (older, has_older) = older;
-        let current = heap.tree.get(row)?.filter(|(_, flags)| !flags.has(RowFlags::GHOST));
-        let current = current.map(|(bytes, _)| bytes);
-        for index in heap.indexes.load().iter() {
-            Self::undo_entry(&layout, index, row, current.as_deref(), before.as_deref(), &older)?;
-        }
-        #[cfg(test)]
-        assert!(!self.is_planted(crate::engine::Planted::PanicInUndo), "planted");
-        let flags = if has_older { RowFlags::VERSIONED } else { RowFlags::NONE };
-        heap.tree.modify(row, |slot| {
-            match &before {
-                Some(bytes) => slot.put(&bytes[..], flags),
-                None if has_older => slot.set_flags(flags.with(RowFlags::GHOST)),
-                None => slot.remove(),
-            }
-            Ok(())
-        })?;
-        let len = |bytes: Option<usize>| bytes.map_or(0, |len| len as i64);
-        heap.count(
-            i64::from(before.is_some()) - i64::from(current.is_some()),
-            len(before.as_ref().map(|b| b.len())) - len(current.as_ref().map(Vec::len)),
-        );
-        self.pop_version(heap, row);
-        Ok(())
-    }
-
-    /// Takes an index back from the state `current` of a row to the state `before`.
-    fn undo_entry(
-        layout: &RowLayout,
-        index: &Index,
-        row: RowId,
-        current: Option<&[u8]>,
-        before: Option<&[u8]>,
-        older: &[Box<[u8]>],
-    ) -> Result<()> {
-        if let (Some(current), Some(before)) = (current, before)
-            && index.same_key(layout, current, before)?
-        {
-            return Ok(());
-        }
-        let mut key = Vec::new();
-        if let Some(current) = current {
-            index.key_of(layout, current, &mut key)?;
-            let mut is_needed = false;
-            for image in older {
-                let mut other = Vec::new();
-                index.key_of(layout, image, &mut other)?;
-                is_needed = is_needed || other == key;
-            }
-            if is_needed {
-                index.tree.set_flags(&key, row, EntryFlags::DELETE_MARK)?;
-            } else {
-                index.tree.remove(&key, row)?;
-            }
-        }
-        if let Some(before) = before {
-            index.key_of(layout, before, &mut key)?;
-            index.tree.insert(&key, row, EntryFlags::NONE)?;
-        }
-        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Constraints, and the links between a foreign key and what it references.
 
-use super::{CatalogTxn, NewConstraint, NewConstraintKind, multiple_primary_keys};
+use super::{CatalogTxn, NewConstraint, NewConstraintKind, NewIndex, multiple_primary_keys};
 use crate::object::{Constraint, ConstraintKind, Index, IndexKey, Relation};
 use damask_functions::resolve::resolve_operator;
 use damask_txn::Txn;
@@ -116,18 +116,13 @@ impl CatalogTxn {
         if primary && relation.primary_key().is_some() {
             return Err(multiple_primary_keys(&relation.name));
         }
-        let keys = columns.iter().map(|&column| IndexKey {
-            column,
-            descending: false,
-            nulls_first: false,
-        });
-        let index = self.build_index(
-            txn,
-            table,
-            name.to_owned(),
-            keys.collect(),
-            (true, nulls_not_distinct, primary),
-        )?;
+        let new = NewIndex {
+            keys: columns.iter().map(|&column| IndexKey::ascending(column)).collect(),
+            unique: true,
+            nulls_not_distinct,
+            ..NewIndex::default()
+        };
+        let index = self.build_index(txn, table, name.to_owned(), new, primary)?;
         Ok(index.oid)
     }
 
@@ -168,7 +163,7 @@ impl CatalogTxn {
                     format!("there is no primary key for referenced table \"{}\"", target.name),
                 )
             })?;
-            (key.keys.iter().map(|key| key.column).collect::<Vec<_>>(), key)
+            (key.key_columns().unwrap_or_default(), key)
         } else {
             let wanted = names
                 .iter()
@@ -182,9 +177,10 @@ impl CatalogTxn {
                 })
                 .collect::<Result<Vec<_>>>()?;
             let fits = |index: &&Arc<Index>| {
-                index.unique
-                    && index.keys.len() == wanted.len()
-                    && index.keys.iter().all(|key| wanted.contains(&key.column))
+                index.unique_columns().is_some_and(|columns| {
+                    columns.len() == wanted.len()
+                        && columns.iter().all(|column| wanted.contains(column))
+                })
             };
             let index = target.indexes.iter().find(fits).ok_or_else(|| {
                 Error::new(

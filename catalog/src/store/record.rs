@@ -5,8 +5,8 @@
 
 use super::{CatalogTable, Record};
 use crate::object::{
-    Column, Constraint, ConstraintKind, ForeignKeyAction, Identity, Index, IndexKey, Read,
-    Relation, RelationKind, Role, Schema, Sequence,
+    Column, Constraint, ConstraintKind, ForeignKeyAction, Identity, Index, IndexExpr, IndexKey,
+    KeySource, Read, Relation, RelationKind, Role, Schema, Sequence,
 };
 use damask_types::format::{FormatSettings, parse_text, write_text};
 use damask_types::{ColumnIndex, Error, Oid, RelId, Result, SqlType, TypeId, Value};
@@ -77,6 +77,21 @@ impl<'a> Reader<'a> {
                 .values
                 .iter()
                 .map(|value| value.as_i64().ok_or_else(|| damaged(self.table)))
+                .collect(),
+            _ => Err(damaged(self.table)),
+        }
+    }
+
+    fn texts(&mut self) -> Result<Vec<Arc<str>>> {
+        match self.next()? {
+            Value::Null => Ok(vec![]),
+            Value::Array(array) => array
+                .values
+                .iter()
+                .map(|value| match value {
+                    Value::Text(text) => Ok(Arc::clone(text)),
+                    _ => Err(damaged(self.table)),
+                })
                 .collect(),
             _ => Err(damaged(self.table)),
         }
@@ -312,8 +327,18 @@ pub(super) fn read_column(values: &[Value]) -> Result<Column> {
 fn index_record(schema: Oid, index: &Index) -> Record {
     let keys = index.keys.iter().flat_map(|key| {
         let flags = i16::from(key.descending) | i16::from(key.nulls_first) << 1;
-        [Value::Int2(key.column.0 as i16), Value::Int2(flags)]
+        // An expression by its place, counted down from -1.
+        let number = match key.source {
+            KeySource::Column(column) => column.0 as i16,
+            KeySource::Expr(place) => -1 - place as i16,
+        };
+        [Value::Int2(number), Value::Int2(flags)]
     });
+    let texts = index.exprs.iter().flat_map(|expr| [&expr.name, &expr.text]);
+    let types = index
+        .exprs
+        .iter()
+        .flat_map(|expr| [i64::from(expr.ty.id.oid().0), i64::from(expr.ty.typmod)]);
     Record {
         table: CatalogTable::Indexes,
         key: index.oid.0.into(),
@@ -326,6 +351,10 @@ fn index_record(schema: Oid, index: &Index) -> Record {
             Value::Bool(index.primary),
             Value::Bool(index.nulls_not_distinct),
             Value::array(TypeId::Int2, keys.collect()),
+            column_array(&index.included),
+            Value::array(TypeId::Text, texts.map(|text| Value::text(text.as_str())).collect()),
+            Value::array(TypeId::Int8, types.map(Value::Int8).collect()),
+            optional_text(index.predicate.as_deref()),
         ],
     }
 }
@@ -334,7 +363,7 @@ pub(super) fn read_index(key: i64, values: &[Value]) -> Result<Index> {
     let mut reader = Reader::new(CatalogTable::Indexes, values);
     let table = reader.oid()?;
     let _schema = reader.oid()?;
-    Ok(Index {
+    let index = Index {
         oid: Oid(key as u32),
         table,
         name: reader.text()?.as_ref().to_owned(),
@@ -346,12 +375,33 @@ pub(super) fn read_index(key: i64, values: &[Value]) -> Result<Index> {
             .ints()?
             .chunks_exact(2)
             .map(|pair| IndexKey {
-                column: ColumnIndex(pair[0] as u16),
+                source: match usize::try_from(-1 - pair[0]) {
+                    Ok(place) => KeySource::Expr(place),
+                    Err(_) => KeySource::Column(ColumnIndex(pair[0] as u16)),
+                },
                 descending: pair[1] & 1 != 0,
                 nulls_first: pair[1] & 2 != 0,
             })
             .collect(),
-    })
+        included: reader.columns()?,
+        exprs: read_index_exprs(&mut reader)?,
+        predicate: reader.optional_text()?.map(|text| text.as_ref().to_owned()),
+    };
+    let count = index.exprs.len();
+    let lacks = |key: &IndexKey| matches!(key.source, KeySource::Expr(place) if place >= count);
+    if index.keys.iter().any(lacks) { Err(damaged(CatalogTable::Indexes)) } else { Ok(index) }
+}
+
+fn read_index_exprs(reader: &mut Reader<'_>) -> Result<Vec<IndexExpr>> {
+    let texts = reader.texts()?;
+    let types = reader.ints()?;
+    let exprs = texts.chunks_exact(2).zip(types.chunks_exact(2)).map(|(texts, ty)| {
+        let id =
+            TypeId::from_oid(Oid(ty[0] as u32)).ok_or_else(|| damaged(CatalogTable::Indexes))?;
+        let ty = SqlType { id, typmod: ty[1] as i32 };
+        Ok(IndexExpr { name: texts[0].to_string(), text: texts[1].to_string(), ty })
+    });
+    exprs.collect()
 }
 
 fn constraint_record(constraint: &Constraint) -> Record {

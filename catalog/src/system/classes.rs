@@ -5,7 +5,10 @@ use super::row::{
     Rows, int2_array, int2_vector, letter, oid_array, oid_vector, text, text_or_null,
 };
 use super::{SystemContext, operator_classes};
-use crate::object::{Column, Constraint, ConstraintKind, Identity, Index, Relation, RelationKind};
+use crate::object::{
+    Column, Constraint, ConstraintKind, Identity, Index, IndexKey, KeySource, Relation,
+    RelationKind,
+};
 use crate::snapshot::{PG_CATALOG, PUBLIC};
 use damask_types::{ColumnIndex, Oid, TypeId, Value};
 
@@ -68,7 +71,7 @@ pub(super) fn pg_class(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
                 ("reltuples", Value::Float4(tuples as f32)),
                 ("relpersistence", persistence.clone()),
                 ("relkind", letter('i')),
-                ("relnatts", Value::Int2(index.keys.len() as i16)),
+                ("relnatts", Value::Int2((index.keys.len() + index.included.len()) as i16)),
                 ("relispopulated", Value::Bool(true)),
                 ("relreplident", letter('n')),
             ]);
@@ -158,10 +161,8 @@ pub(super) fn pg_attribute(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             }
         }
         for index in &relation.indexes {
-            for (i, key) in index.keys.iter().enumerate() {
-                let source = &relation.columns[usize::from(key.column.0)];
-                let column = Column::new(source.name.as_str(), source.ty);
-                push_attribute(rows, index.oid, i as i16 + 1, &column);
+            for (i, column) in index_columns(relation, index).iter().enumerate() {
+                push_attribute(rows, index.oid, i as i16 + 1, column);
             }
         }
     }
@@ -190,12 +191,18 @@ pub(super) fn pg_attrdef(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
 pub(super) fn pg_index(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     for relation in ctx.snapshot.user_relations() {
         for index in &relation.indexes {
-            let column =
-                |key: &crate::object::IndexKey| &relation.columns[usize::from(key.column.0)];
+            let columns = index_columns(relation, index);
+            let keys = &columns[..index.keys.len()];
+            // An expression has no number.
+            let numbers = index.keys.iter().map(|key| key.column().map_or(0, number));
+            let numbers = numbers.chain(index.included.iter().map(|&column| number(column)));
+            let exprs: Vec<String> =
+                index.exprs.iter().map(|expr| describe::named(relation, &expr.text)).collect();
+            let predicate = index.predicate.as_ref().map(|text| describe::named(relation, text));
             rows.push(&[
                 ("indexrelid", Value::Oid(index.oid)),
                 ("indrelid", Value::Oid(relation.oid)),
-                ("indnatts", Value::Int2(index.keys.len() as i16)),
+                ("indnatts", Value::Int2(columns.len() as i16)),
                 ("indnkeyatts", Value::Int2(index.keys.len() as i16)),
                 ("indisunique", Value::Bool(index.unique)),
                 ("indnullsnotdistinct", Value::Bool(index.nulls_not_distinct)),
@@ -204,15 +211,9 @@ pub(super) fn pg_index(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
                 ("indisvalid", Value::Bool(true)),
                 ("indisready", Value::Bool(true)),
                 ("indislive", Value::Bool(true)),
-                ("indkey", int2_vector(index.keys.iter().map(|key| number(key.column)))),
-                (
-                    "indcollation",
-                    oid_vector(index.keys.iter().map(|key| collation(column(key).ty.id))),
-                ),
-                (
-                    "indclass",
-                    oid_vector(index.keys.iter().map(|key| operator_class(column(key).ty.id))),
-                ),
+                ("indkey", int2_vector(numbers)),
+                ("indcollation", oid_vector(keys.iter().map(|column| collation(column.ty.id)))),
+                ("indclass", oid_vector(keys.iter().map(|column| operator_class(column.ty.id)))),
                 (
                     "indoption",
                     int2_vector(
@@ -222,9 +223,31 @@ pub(super) fn pg_index(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
                             .map(|key| i16::from(key.descending) | i16::from(key.nulls_first) << 1),
                     ),
                 ),
+                ("indexprs", if exprs.is_empty() { Value::Null } else { text(exprs.join(", ")) }),
+                ("indpred", predicate.as_deref().map_or(Value::Null, text)),
             ]);
         }
     }
+}
+
+/// An index's columns: its keys, then what it carries.
+fn index_columns(relation: &Relation, index: &Index) -> Vec<Column> {
+    let column = |number: ColumnIndex| {
+        let source = &relation.columns[usize::from(number.0)];
+        Column::new(source.name.as_str(), source.ty)
+    };
+    let key = |key: &IndexKey| match key.source {
+        KeySource::Column(number) => column(number),
+        KeySource::Expr(place) => {
+            Column::new(index.exprs[place].name.as_str(), index.exprs[place].ty)
+        }
+    };
+    index.keys.iter().map(key).chain(index.included.iter().map(|&number| column(number))).collect()
+}
+
+/// Whether values of a type have an order that an index can keep: a default B-tree operator class.
+pub fn has_order(ty: TypeId) -> bool {
+    ty.is_array() || operator_class(ty) != Oid::NONE
 }
 
 /// The default B-tree operator class of a type.
@@ -415,8 +438,8 @@ pub(super) fn pg_depend(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         for index in
             relation.indexes.iter().filter(|index| constraint_of(relation, index).is_none())
         {
-            for key in &index.keys {
-                push((CLASS, index.oid, 0), (CLASS, relation.oid, number(key.column)), 'a');
+            for (column, _) in relation.live_columns().filter(|(column, _)| index.uses(*column)) {
+                push((CLASS, index.oid, 0), (CLASS, relation.oid, number(column)), 'a');
             }
         }
         if relation.kind == RelationKind::View {
@@ -515,7 +538,7 @@ pub(super) fn pg_indexes(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
                 ("schemaname", text(ctx.snapshot.schema_name(relation.schema))),
                 ("tablename", text(&relation.name)),
                 ("indexname", text(&index.name)),
-                ("indexdef", text(describe::index_definition(ctx, relation, index))),
+                ("indexdef", text(describe::index_definition(ctx, relation, index, false))),
             ]);
         }
     }

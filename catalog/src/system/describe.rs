@@ -2,8 +2,9 @@
 
 use super::SystemContext;
 use super::classes::{constraint_of, qualified_always, qualified_name};
-use crate::ddl::quote_identifier;
-use crate::object::{Constraint, ConstraintKind, ForeignKeyAction, Index, Relation};
+use crate::ddl::{index_expr_text, quote_identifier};
+use crate::object::{Constraint, ConstraintKind, ForeignKeyAction, Index, KeySource, Relation};
+use crate::template;
 use damask_types::{ColumnIndex, Oid};
 
 /// `CREATE INDEX` for an index, the table's name qualified.
@@ -11,23 +12,56 @@ pub(super) fn index_definition(
     ctx: &SystemContext<'_>,
     relation: &Relation,
     index: &Index,
+    is_pretty: bool,
 ) -> String {
     let unique = if index.unique { "UNIQUE " } else { "" };
     let keys: Vec<String> =
-        (0..index.keys.len()).map(|i| index_key(relation, index, i, true)).collect();
-    let nulls = if index.nulls_not_distinct { " NULLS NOT DISTINCT" } else { "" };
-    format!(
-        "CREATE {unique}INDEX {} ON {} USING btree ({}){nulls}",
+        (0..index.keys.len()).map(|i| index_key(relation, index, i, true, is_pretty)).collect();
+    let table = quote_identifier(&relation.name);
+    let table = if is_pretty {
+        qualified_name(ctx, relation)
+    } else {
+        qualified_always(ctx, relation, &table)
+    };
+    let mut out = format!(
+        "CREATE {unique}INDEX {} ON {table} USING btree ({})",
         quote_identifier(&index.name),
-        qualified_always(ctx, relation, &quote_identifier(&relation.name)),
         keys.join(", ")
-    )
+    );
+    if !index.included.is_empty() {
+        out.extend([" INCLUDE (", &column_list(relation, &index.included), ")"]);
+    }
+    if index.nulls_not_distinct {
+        out.push_str(" NULLS NOT DISTINCT");
+    }
+    if let Some(predicate) = &index.predicate {
+        let predicate = named(relation, predicate);
+        let predicate = if is_pretty { template::pretty(&predicate) } else { predicate };
+        out.extend([" WHERE ", &predicate]);
+    }
+    out
+}
+
+/// An index's expression or predicate with the names of its columns.
+pub(super) fn named(relation: &Relation, text: &str) -> String {
+    template::named(text, |column| quote_identifier(&relation.columns[usize::from(column.0)].name))
 }
 
 /// One key column of an index, with its order if asked for.
-pub(super) fn index_key(relation: &Relation, index: &Index, i: usize, with_order: bool) -> String {
+fn index_key(
+    relation: &Relation,
+    index: &Index,
+    i: usize,
+    with_order: bool,
+    is_pretty: bool,
+) -> String {
     let key = index.keys[i];
-    let mut out = quote_identifier(&relation.columns[usize::from(key.column.0)].name);
+    let mut out = match key.source {
+        KeySource::Column(column) => {
+            quote_identifier(&relation.columns[usize::from(column.0)].name)
+        }
+        KeySource::Expr(place) => index_expr_text(relation, &index.exprs[place].text, is_pretty),
+    };
     if with_order {
         if key.descending {
             out.push_str(" DESC");
@@ -112,13 +146,22 @@ fn action_name(action: ForeignKeyAction) -> Option<&'static str> {
 }
 
 /// What `pg_get_indexdef(index, column, pretty)` gives; column 0 is the whole.
-pub(super) fn indexdef(ctx: &SystemContext<'_>, oid: Oid, column: i64) -> Option<String> {
+pub(super) fn indexdef(
+    ctx: &SystemContext<'_>,
+    oid: Oid,
+    column: i64,
+    is_pretty: bool,
+) -> Option<String> {
     let (relation, index) = ctx.snapshot.index(oid)?;
     if column == 0 {
-        return Some(index_definition(ctx, relation, index));
+        return Some(index_definition(ctx, relation, index, is_pretty));
     }
     let i = usize::try_from(column - 1).ok()?;
-    (i < index.keys.len()).then(|| index_key(relation, index, i, false))
+    if let Some(included) = i.checked_sub(index.keys.len()) {
+        let column = index.included.get(included)?;
+        return Some(column_list(relation, &[*column]));
+    }
+    Some(index_key(relation, index, i, false, is_pretty))
 }
 
 /// Whether an index serves a constraint.

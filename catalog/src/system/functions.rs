@@ -4,6 +4,7 @@ use super::SystemContext;
 use super::describe;
 use crate::object::RelationKind;
 use crate::snapshot::{CatalogSnapshot, ObjectName, SearchPath};
+use crate::template;
 use damask_types::format::{format_type, type_by_name};
 use damask_types::{Error, Oid, Result, SqlState, SqlType, TypeId, Value};
 use std::sync::Arc;
@@ -18,6 +19,10 @@ impl Args<'_> {
 
     fn int(&self, i: usize) -> i64 {
         self.0.get(i).and_then(Value::as_i64).unwrap_or(0)
+    }
+
+    fn flag(&self, i: usize) -> bool {
+        matches!(self.0.get(i), Some(Value::Bool(true)))
     }
 
     fn text(&self, i: usize) -> Option<&str> {
@@ -43,8 +48,14 @@ pub fn call(ctx: &SystemContext<'_>, function: &str, args: &[Value]) -> Option<R
                 text(Some(type_text(args.oid(0), typmod)))
             }
         }
-        "pg_get_expr" => text(args.text(0).map(str::to_owned)),
-        "pg_get_indexdef" => text(describe::indexdef(ctx, args.oid(0), args.int(1))),
+        "pg_get_expr" => {
+            text(
+                args.text(0).map(|expr| {
+                    if args.flag(2) { template::pretty(expr) } else { expr.to_owned() }
+                }),
+            )
+        }
+        "pg_get_indexdef" => text(describe::indexdef(ctx, args.oid(0), args.int(1), args.flag(2))),
         "pg_get_constraintdef" => {
             text(snapshot.constraint(args.oid(0)).map(|(relation, constraint)| {
                 describe::constraint_definition(ctx, relation, constraint)

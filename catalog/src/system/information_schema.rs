@@ -263,7 +263,7 @@ pub(super) fn key_column_usage(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             // The place of the referenced column in its unique key.
             ConstraintKind::ForeignKey { target_columns, target_index, .. } => {
                 let (_, index) = ctx.snapshot.index(*target_index)?;
-                index.keys.iter().position(|key| key.column == target_columns[i])
+                index.keys.iter().position(|key| key.column() == Some(target_columns[i]))
             }
             _ => None,
         };

@@ -10,6 +10,7 @@ mod row;
 mod session;
 mod types;
 
+pub use classes::has_order;
 pub use session::{Activity, LockRow, LockTarget, LogCounts, SettingRow};
 
 use crate::object::{Column, Relation, RelationKind};

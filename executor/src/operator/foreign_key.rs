@@ -475,7 +475,7 @@ fn in_index_order(index: &Index, columns: &[ColumnIndex], key: &[Value]) -> Vec<
     index
         .keys
         .iter()
-        .filter_map(|part| columns.iter().position(|column| *column == part.column))
+        .filter_map(|part| columns.iter().position(|column| Some(*column) == part.column()))
         .map(|i| key[i].clone())
         .collect()
 }
@@ -566,8 +566,11 @@ fn rows_with_key(
 ) -> Result<Vec<RowId>> {
     let table = state.ctx.engine.table(child.rel)?;
     let leads = |index: &&Arc<Index>| {
-        index.keys.len() >= columns.len()
-            && index.keys[..columns.len()].iter().all(|part| columns.contains(&part.column))
+        index.predicate.is_none()
+            && index.keys.len() >= columns.len()
+            && index.keys[..columns.len()]
+                .iter()
+                .all(|part| part.column().is_some_and(|column| columns.contains(&column)))
     };
     let mut found = vec![];
     if let Some(index) = child.indexes.iter().find(leads) {

@@ -6,7 +6,7 @@ use super::simple::{apply_predicates, function_rows};
 use crate::build::{Layout, types};
 use crate::context::State;
 use crate::eval::Eval;
-use damask_catalog::object::{Index, Relation};
+use damask_catalog::object::{Index, KeySource, Relation};
 use damask_functions::registry::TableFunction;
 use damask_planner::expr::{ColumnId, Expr};
 use damask_planner::physical::{self, KeyBounds, Node};
@@ -153,8 +153,8 @@ impl Operator for SeqScan {
 pub(crate) struct IndexScan {
     shape: Shape,
     index: RelId,
-    /// The key columns.
-    columns: Vec<ColumnIndex>,
+    /// The key columns; none if one of them is an expression. Then no conjunct is left out because the bounds make it true.
+    columns: Option<Vec<ColumnIndex>>,
     /// Type and order of each key column.
     keys: Vec<(TypeId, bool, bool)>,
     equal: Vec<Eval>,
@@ -212,13 +212,16 @@ impl IndexScan {
             bound.as_ref().map(|(expr, inclusive)| (Eval::new(expr, &layout), *inclusive))
         };
         let keys = index.keys.iter().map(|key| {
-            let ty = scan.table.columns[usize::from(key.column.0)].ty.id;
+            let ty = match key.source {
+                KeySource::Column(column) => scan.table.columns[usize::from(column.0)].ty.id,
+                KeySource::Expr(place) => index.exprs[place].ty.id,
+            };
             (ty, key.descending, key.nulls_first)
         });
         Self {
             shape: Shape::new(scan),
             index: index.rel,
-            columns: index.keys.iter().map(|key| key.column).collect(),
+            columns: index.key_columns(),
             keys: keys.collect(),
             equal: layout.evals(&bounds.equal),
             any: bounds.any,
@@ -265,11 +268,13 @@ impl IndexScan {
     /// The row of a pin, if its key is within the bounds.
     fn pinned(&self, pin: Pin, state: &mut State<'_>) -> Result<Option<Batch>> {
         let table = state.ctx.engine.table(self.shape.relation.rel)?;
-        let Some((_, key)) = pin.row(&table, &self.columns, state)? else {
-            return Ok(None);
-        };
-        if !self.is_within(&key, state)? {
-            return Ok(None);
+        if let Some(columns) = &self.columns {
+            let Some((_, key)) = pin.row(&table, columns, state)? else {
+                return Ok(None);
+            };
+            if !self.is_within(&key, state)? {
+                return Ok(None);
+            }
         }
         self.shape.pinned(pin, state)
     }

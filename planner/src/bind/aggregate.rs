@@ -242,8 +242,8 @@ impl<'b, 'a, 's> Grouping<'b, 'a, 's> {
         let Some(key) = relation.primary_key() else {
             return false;
         };
-        key.keys.iter().all(|key| {
-            let name = &relation.columns[usize::from(key.column.0)].name;
+        key.key_columns().unwrap_or_default().iter().all(|column| {
+            let name = &relation.columns[usize::from(column.0)].name;
             let position = relation.live_columns().position(|(_, column)| column.name == *name);
             position
                 .and_then(|position| table.columns.get(position))

@@ -40,6 +40,8 @@ impl Binder<'_> {
         let clause = match purpose {
             ColumnUse::Default(..) => DEFAULT_CLAUSE,
             ColumnUse::Check => "check constraints",
+            ColumnUse::IndexKey => "index expressions",
+            ColumnUse::IndexPredicate => "index predicates",
             ColumnUse::Using(..) => "transform expressions",
         };
         let mut env = Env::plain(&scope, clause);
@@ -64,6 +66,8 @@ impl Binder<'_> {
         }
         match purpose {
             ColumnUse::Check => self.condition(bound, "CHECK"),
+            ColumnUse::IndexPredicate => self.condition(bound, "WHERE"),
+            ColumnUse::IndexKey => self.known(bound),
             ColumnUse::Default(name, ty) => {
                 if !bound.columns().is_empty() {
                     return Err(Error::new(

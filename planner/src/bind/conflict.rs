@@ -58,13 +58,13 @@ impl Target {
             Self::Any => return Ok(None),
             Self::Columns(columns) => {
                 let is_on = |index: &Index| {
-                    index.keys.iter().all(|key| columns.contains(&key.column))
-                        && columns
-                            .iter()
-                            .all(|column| index.keys.iter().any(|key| key.column == *column))
+                    index.unique_columns().is_some_and(|keys| {
+                        keys.iter().all(|key| columns.contains(key))
+                            && columns.iter().all(|column| keys.contains(column))
+                    })
                 };
                 let indexes = relation.indexes.iter();
-                indexes.filter(|index| index.unique && is_on(index)).cloned().collect()
+                indexes.filter(|index| is_on(index)).cloned().collect()
             }
             Self::Constraint(oid) => {
                 let indexes = relation.indexes.iter();

@@ -24,6 +24,7 @@ mod subquery;
 mod target;
 mod types;
 
+pub(crate) use query::output_name;
 pub use types::{resolve_type, serial_type};
 
 use crate::PlanContext;

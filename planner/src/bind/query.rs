@@ -441,7 +441,9 @@ impl Binder<'_> {
                     .at(at(item.expr.span)));
                 }
                 let position = Some(at(item.expr.span));
-                star.iter().for_each(|(_, expr)| self.note_read(expr));
+                for (_, expr) in star {
+                    self.note_read(expr);
+                }
                 outputs.extend(star.iter().map(|(name, expr)| Output {
                     name: name.clone(),
                     expr: Expr { position, ..expr.clone() },

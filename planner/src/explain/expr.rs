@@ -247,7 +247,7 @@ impl<'a> Printer<'a> {
     }
 }
 
-fn symbol(function: &'static ScalarFunction) -> Option<(&'static str, bool)> {
+pub(super) fn symbol(function: &'static ScalarFunction) -> Option<(&'static str, bool)> {
     SYMBOLS.get(&(std::ptr::from_ref(function) as usize)).copied()
 }
 

@@ -7,10 +7,11 @@ use super::{Lower, PAGE_ROWS, order_predicates};
 use crate::column_set::ColumnSet;
 use crate::cost::{is_equality, is_inequality, is_unique_lookup};
 use crate::expr::{ColumnId, Expr, ExprKind};
+use crate::index_expr::{bind_over, implies};
 use crate::logical::{Get, Logical};
 use crate::physical::{KeyBounds, Operator, PlanId, Scan, SortKey};
 use crate::tuning::penalty;
-use damask_catalog::object::{Index, RelationKind};
+use damask_catalog::object::{Index, IndexKey, KeySource, RelationKind};
 use damask_functions::registry::{self, CastMethod};
 use damask_types::{ColumnIndex, PhysicalType, Result, SqlType, TypeId, Value};
 use std::sync::Arc;
@@ -118,7 +119,10 @@ impl Lower<'_> {
             };
             return Ok(self.node(operator, output, rows, (0.0, sequential)));
         };
-        let covers = |column: ColumnIndex| path.index.keys.iter().any(|key| key.column == column);
+        let covers = |column: ColumnIndex| {
+            path.index.keys.iter().any(|key| key.column() == Some(column))
+                || path.index.included.contains(&column)
+        };
         let index_only = !path.is_alias
             && self.tuning.enable_indexonlyscan
             && scan.table_oid.is_none()
@@ -199,19 +203,32 @@ impl Lower<'_> {
             get.columns.iter().map(|(_, id)| *id).chain(get.row_id).chain(get.table_oid).collect();
         let mut paths = vec![];
         for index in &get.table.indexes {
+            let Some(computed) = Computed::new(get, index) else {
+                continue;
+            };
+            let predicates = computed.predicates.as_deref().unwrap_or(&get.predicates);
+            let mut own = own.clone();
+            own.extend(computed.ids.iter().copied());
             let mut bounds = KeyBounds::default();
             let mut used = vec![];
             let mut fixed = 0;
             let mut part = 1.0;
             for key in &index.keys {
-                let Some((_, id)) = get.columns.iter().find(|(column, _)| *column == key.column)
-                else {
-                    break;
+                let (id, ty, not_null) = match key.source {
+                    KeySource::Column(number) => {
+                        let found = get.columns.iter().find(|(column, _)| *column == number);
+                        let Some((_, id)) = found else { break };
+                        let column = &get.table.columns[usize::from(number.0)];
+                        (id, column.ty, column.not_null)
+                    }
+                    KeySource::Expr(place) => {
+                        let Some(id) = computed.ids.get(place) else { break };
+                        (id, index.exprs[place].ty, false)
+                    }
                 };
-                let column = &get.table.columns[usize::from(key.column.0)];
                 if let Some((place, value)) =
-                    get.predicates.iter().enumerate().find_map(|(place, predicate)| {
-                        Some((place, equality(predicate, *id, column.ty, &own)?))
+                    predicates.iter().enumerate().find_map(|(place, predicate)| {
+                        Some((place, equality(predicate, *id, ty, &own)?))
                     })
                 {
                     part *= self.estimator.selectivity(&get.predicates[place]);
@@ -220,10 +237,10 @@ impl Lower<'_> {
                     fixed += 1;
                     continue;
                 }
-                if let Some((place, value)) =
-                    get.predicates.iter().enumerate().find_map(|(place, predicate)| {
-                        Some((place, any_of(predicate, *id, column.ty, &own)?))
-                    })
+                if let Some((place, value)) = predicates
+                    .iter()
+                    .enumerate()
+                    .find_map(|(place, predicate)| Some((place, any_of(predicate, *id, ty, &own)?)))
                 {
                     part *= self.estimator.selectivity(&get.predicates[place]);
                     bounds.equal.push(value);
@@ -232,9 +249,8 @@ impl Lower<'_> {
                     break;
                 }
                 let mut ranged = vec![];
-                for (place, predicate) in get.predicates.iter().enumerate() {
-                    let Some((value, is_lower, inclusive)) = range(predicate, *id, column.ty, &own)
-                    else {
+                for (place, predicate) in predicates.iter().enumerate() {
+                    let Some((value, is_lower, inclusive)) = range(predicate, *id, ty, &own) else {
                         continue;
                     };
                     let slot = if is_lower { &mut bounds.lower } else { &mut bounds.upper };
@@ -248,15 +264,19 @@ impl Lower<'_> {
                         ranged.iter().map(|&place| get.predicates[place].clone()).collect();
                     part *= self.estimator.conjunction(&conjuncts);
                     // A null may lie between the bounds of a nullable column: the conjunct is tested again.
-                    if column.not_null {
+                    if not_null {
                         used.extend(ranged);
                     }
                 }
                 break;
             }
+            // A row that is tried again has no computed key to look at.
+            if !index.exprs.is_empty() {
+                used.clear();
+            }
             let is_alias = index.primary
                 && index.keys.len() == 1
-                && get.table.alias == Some(index.keys[0].column);
+                && get.table.alias.is_some_and(|alias| index.keys[0].column() == Some(alias));
             if index.unique && fixed == index.keys.len() {
                 part = 0.0;
             }
@@ -345,9 +365,14 @@ impl Lower<'_> {
             let id_of = |column: ColumnIndex| {
                 get.columns.iter().find(|(other, _)| *other == column).map(|(_, id)| *id)
             };
+            // A key that is not read, or is an expression, ends the order that is known.
             let keys: Vec<ColumnId> =
-                path.index.keys.iter().filter_map(|key| id_of(key.column)).collect();
-            let covers = read.iter().all(|id| keys.contains(&id));
+                path.index.keys.iter().map_while(|key| id_of(key.column()?)).collect();
+            let carried = |id| {
+                path.index.keys.iter().any(|key| key.column().and_then(id_of) == Some(id))
+                    || path.index.included.iter().any(|&column| id_of(column) == Some(id))
+            };
+            let covers = read.iter().all(carried);
             let prefix = keys.iter().take(groups.len()).all(|key| groups.contains(key))
                 && keys.len() >= groups.len();
             if (covers || path.is_alias) && prefix && !path.bounds.any {
@@ -358,6 +383,56 @@ impl Lower<'_> {
             }
         }
         Ok(None)
+    }
+}
+
+/// What a query must have in common with an index that computes.
+#[derive(Default)]
+struct Computed {
+    /// The conjuncts, with a column in place of each key expression; none if the index has no expression.
+    predicates: Option<Vec<Expr>>,
+    /// The columns that stand for the expressions, by their place.
+    ids: Vec<ColumnId>,
+}
+
+impl Computed {
+    /// None if the index may lack rows that the scan wants, or has an expression that does not bind.
+    fn new(get: &Get, index: &Index) -> Option<Self> {
+        if !index.computes() {
+            return Some(Self::default());
+        }
+        let types: Vec<SqlType> = get.table.columns.iter().map(|column| column.ty).collect();
+        let column = |place: usize| {
+            let found = get.columns.iter().find(|(column, _)| usize::from(column.0) == place);
+            found.map(|(_, id)| *id)
+        };
+        if let Some(text) = &index.predicate
+            && !implies(&get.predicates, &bind_over(text, &types, column)?)
+        {
+            return None;
+        }
+        if index.exprs.is_empty() {
+            return Some(Self::default());
+        }
+        let mut predicates = get.predicates.clone();
+        let mut ids = vec![];
+        let mut known: ColumnSet = get.columns.iter().map(|(_, id)| *id).collect();
+        predicates.iter().for_each(|predicate| predicate.add_columns(&mut known));
+        let free = known.iter().map(|id| id.0 + 1).max().unwrap_or(0);
+        for (place, expr) in index.exprs.iter().enumerate() {
+            let id = ColumnId(free + place as u32);
+            ids.push(id);
+            // One over columns that the query does not read stands nowhere in it.
+            let Some(wanted) = bind_over(&expr.text, &types, column) else { continue };
+            for predicate in &mut predicates {
+                predicate.transform(&mut |found| {
+                    if found.same(&wanted) {
+                        *found = Expr::column(id, expr.ty);
+                    }
+                });
+            }
+        }
+        Some(Self { predicates: Some(predicates), ids })
     }
 }
 
@@ -374,7 +449,7 @@ fn base_table(plan: &Logical) -> Option<&Get> {
 fn order_of(get: &Get, path: &Path, keys: &[SortKey]) -> Option<bool> {
     let mut backward = None;
     let fixed: Vec<ColumnIndex> =
-        path.index.keys.iter().take(path.fixed).map(|key| key.column).collect();
+        path.index.keys.iter().take(path.fixed).filter_map(IndexKey::column).collect();
     let mut places = path.index.keys.iter().skip(path.fixed);
     for key in keys {
         let id = key.expr.as_column()?;
@@ -384,10 +459,16 @@ fn order_of(get: &Get, path: &Path, keys: &[SortKey]) -> Option<bool> {
             continue;
         }
         let Some(place) = places.next() else {
-            // Beyond a unique key every order is the same.
-            return path.index.unique.then_some(backward.unwrap_or(false));
+            // Beyond a unique key every order is the same; several rows may have a null in it.
+            let is_unique = path.index.unique
+                && path.index.keys.iter().all(|key| {
+                    let not_null =
+                        |column: ColumnIndex| get.table.columns[usize::from(column.0)].not_null;
+                    key.column().is_some_and(not_null)
+                });
+            return is_unique.then_some(backward.unwrap_or(false));
         };
-        if place.column != *column {
+        if place.column() != Some(*column) {
             return None;
         }
         let not_null = get.table.columns[usize::from(column.0)].not_null;

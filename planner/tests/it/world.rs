@@ -197,17 +197,17 @@ fn add_index(
         .map(|name| {
             let place =
                 relation.columns.iter().position(|column| column.name == *name).expect("a column");
-            IndexKey { column: ColumnIndex(place as u16), descending: false, nulls_first: false }
+            IndexKey::ascending(ColumnIndex(place as u16))
         })
         .collect();
     let is_integer = |key: &IndexKey| {
-        matches!(
-            relation.columns[usize::from(key.column.0)].ty.id,
-            TypeId::Int2 | TypeId::Int4 | TypeId::Int8
-        )
+        key.column().is_some_and(|column| {
+            let ty = relation.columns[usize::from(column.0)].ty.id;
+            matches!(ty, TypeId::Int2 | TypeId::Int4 | TypeId::Int8)
+        })
     };
     if primary && keys.len() == 1 && is_integer(&keys[0]) {
-        relation.alias = Some(keys[0].column);
+        relation.alias = keys[0].column();
     }
     let suffix = if primary { "pkey".to_owned() } else { format!("{}_key", names.join("_")) };
     let oid = Oid(relation.oid.0 + 1 + relation.indexes.len() as u32);
@@ -217,6 +217,9 @@ fn add_index(
         table: relation.oid,
         rel: RelId(oid.0),
         keys,
+        included: vec![],
+        exprs: vec![],
+        predicate: None,
         unique,
         primary,
         nulls_not_distinct: false,

@@ -99,9 +99,10 @@ impl IndexTree {
         self.insert_latched(&position(key, rowid), flags)
     }
 
-    /// Adds an entry unless one with the same whole key is in the way, all under one latch.
+    /// Adds an entry unless one whose key begins with the first `unique_len` bytes of `key` (whole columns, or all of it) is
+    /// in the way, all under one latch.
     ///
-    /// `conflict` sees the row id and flags of every entry with this key (the row's own too), by row id; the first
+    /// `conflict` sees the row id and flags of every such entry (the row's own too), in order; the first
     /// `Some` it returns is returned as `Err` inside, and nothing is added. Else `Ok` says whether the entry was new;
     /// the flags of one that was there are replaced.
     ///
@@ -110,13 +111,14 @@ impl IndexTree {
     pub fn insert_unless<C>(
         &self,
         key: &[u8],
+        unique_len: usize,
         rowid: RowId,
         flags: EntryFlags,
         mut conflict: impl FnMut(RowId, EntryFlags) -> Result<Option<C>>,
     ) -> Result<Result<bool, C>> {
         crate::key::check_key_len(key, self.base.pool.page_bytes(), "")?;
         let _latch = self.base.latch.write();
-        let mut range = KeyRange::prefix(key);
+        let mut range = KeyRange::prefix(&key[..unique_len]);
         let mut found = None;
         while found.is_none()
             && self.scan_latched(&mut range, Direction::Forward, &mut |entry| {

@@ -347,10 +347,11 @@ fn an_index_tree_is_what_its_model_says() {
                 }
                 4 => {
                     let mut seen = Vec::new();
-                    let inserted = tree.insert_unless(&key, RowId(rowid), flags, |rowid, flags| {
-                        seen.push((rowid.0, flags));
-                        Ok((flags == EntryFlags::NONE).then_some(rowid))
-                    });
+                    let inserted =
+                        tree.insert_unless(&key, key.len(), RowId(rowid), flags, |rowid, flags| {
+                            seen.push((rowid.0, flags));
+                            Ok((flags == EntryFlags::NONE).then_some(rowid))
+                        });
                     let others: Vec<_> = model
                         .range((key.clone(), 0)..=(key.clone(), u64::MAX))
                         .map(|((_, rowid), flags)| (*rowid, *flags))

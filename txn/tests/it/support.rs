@@ -42,7 +42,7 @@ pub(crate) fn index(name: &str, columns: &[u16], unique: bool) -> IndexDesc {
         keys: columns.iter().map(|i| KeyColumn::ascending(ColumnIndex(*i))).collect(),
         key_names: columns.iter().map(|i| char::from(b'a' + *i as u8).to_string()).collect(),
         unique,
-        nulls_not_distinct: false,
+        ..IndexDesc::default()
     }
 }
 

@@ -117,10 +117,7 @@ impl Session {
                     }
                 }
                 if !*not_null {
-                    if relation
-                        .primary_key()
-                        .is_some_and(|key| key.keys.iter().any(|part| part.column == column))
-                    {
+                    if relation.primary_key().is_some_and(|key| key.uses(column)) {
                         return Err(Error::new(
                             SqlState::INVALID_TABLE_DEFINITION,
                             format!("column \"{}\" is in a primary key", name.as_str()),
@@ -538,7 +535,8 @@ impl Session {
             return Ok(());
         }
         self.check_type_change(prepared, relation, column, ty, using)?;
-        let widens = using.is_none() && is_widening(definition.ty, ty);
+        let computes = relation.indexes.iter().any(|index| index.computes_with(column));
+        let widens = using.is_none() && !computes && is_widening(definition.ty, ty);
         if !widens {
             return self.rewrite_type(prepared, relation, column, ty, using);
         }

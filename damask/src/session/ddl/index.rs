@@ -1,34 +1,38 @@
-//! Indexes and views.
+//! CREATE INDEX and CREATE VIEW.
 
 use super::super::Session;
 use super::super::plan::Prepared;
 use super::super::settings::Level;
-use damask_catalog::object::{Column, IndexKey, Read, RelationKind};
+use damask_catalog::ddl::NewIndex;
+use damask_catalog::object::{
+    Column, IndexExpr, IndexKey, KeySource, Read, Relation, RelationKind,
+};
 use damask_sql::ast::{self, ExprKind, OrderDirection};
 use damask_txn::TableLock;
-use damask_types::{Error, Position, Result, SqlState};
+use damask_types::{ColumnIndex, Error, Position, Result, SqlState, SqlType};
+use std::sync::Arc;
 
 impl Session {
-    pub(crate) fn create_index(&mut self, create: &ast::CreateIndex) -> Result<String> {
+    pub(crate) fn create_index(
+        &mut self,
+        prepared: &Prepared,
+        create: &ast::CreateIndex,
+    ) -> Result<String> {
         let relation = self.resolve(&create.table)?;
+        if damask_catalog::system::is_system_view(relation.oid)
+            || relation.kind == RelationKind::View
+        {
+            return Err(no_index_on(&relation, "views"));
+        }
         Self::check_user_relation(&relation)?;
         if relation.kind != RelationKind::Table {
-            return Err(Error::new(
-                SqlState::WRONG_OBJECT_TYPE,
-                format!("cannot create index on relation \"{}\"", relation.name),
-            ));
+            return Err(no_index_on(&relation, "sequences"));
         }
         if let Some(method) = &create.method
             && method.as_str() != "btree"
         {
             return Err(Error::unsupported(format!("index access method \"{}\"", method.as_str()))
                 .at(Position(method.span.start)));
-        }
-        if create.filter.is_some() {
-            return Err(Error::unsupported("partial indexes"));
-        }
-        if !create.include.is_empty() {
-            return Err(Error::unsupported("INCLUDE columns of an index"));
         }
         let relation = self.lock_and_refresh(&relation, TableLock::Share)?;
         if let Some(name) = &create.name
@@ -41,33 +45,68 @@ impl Session {
             );
             return Ok("CREATE INDEX".to_owned());
         }
-        let mut keys = vec![];
+        let mut new = NewIndex {
+            name: create.name.as_ref().map(|name| name.as_str().to_owned()),
+            unique: create.unique,
+            nulls_not_distinct: create.nulls_not_distinct,
+            ..NewIndex::default()
+        };
         for column in &create.columns {
-            let ExprKind::Column(name) = &column.expr.kind else {
-                return Err(Error::unsupported("indexes on expressions")
-                    .at(Position(column.expr.span.start)));
-            };
-            let name = name.base();
-            let (index, _) = relation.column(name.as_str()).ok_or_else(|| {
-                Error::new(
-                    SqlState::UNDEFINED_COLUMN,
-                    format!("column \"{}\" does not exist", name.as_str()),
-                )
-                .at(Position(name.span.start))
-            })?;
+            let source = self.index_key(prepared, &relation, column, &mut new.exprs)?;
             let descending = column.direction == OrderDirection::Descending;
-            keys.push(IndexKey {
-                column: index,
-                descending,
-                nulls_first: column.nulls_first.unwrap_or(descending),
-            });
+            let nulls_first = column.nulls_first.unwrap_or(descending);
+            new.keys.push(IndexKey { source, descending, nulls_first });
+            let ty = match source {
+                KeySource::Column(column) => relation.columns[usize::from(column.0)].ty,
+                KeySource::Expr(place) => new.exprs[place].ty,
+            };
+            if !damask_catalog::system::has_order(ty.id) {
+                return Err(no_operator_class(ty));
+            }
         }
-        let name = create.name.as_ref().map(ast::Ident::as_str);
-        let (unique, nulls) = (create.unique, create.nulls_not_distinct);
-        self.change(|catalog, txn| {
-            catalog.create_index(txn, relation.oid, name, keys, unique, nulls)
-        })?;
+        name_apart(&relation, &mut new);
+        for column in &create.include {
+            new.included.push(included_column(&relation, column)?);
+        }
+        if let Some(filter) = &create.filter {
+            new.predicate = self.index_predicate(prepared, &relation, filter)?;
+        }
+        self.change(|catalog, txn| catalog.create_index(txn, relation.oid, new))?;
         Ok("CREATE INDEX".to_owned())
+    }
+
+    /// What a key of an index is the value of; an expression goes on the list.
+    fn index_key(
+        &mut self,
+        prepared: &Prepared,
+        relation: &Arc<Relation>,
+        key: &ast::IndexColumn,
+        exprs: &mut Vec<IndexExpr>,
+    ) -> Result<KeySource> {
+        if let ExprKind::Column(name) = &key.expr.kind {
+            return Ok(KeySource::Column(index_column(relation, name.base())?));
+        }
+        let env = self.statement_env()?;
+        let columns = columns_of(relation);
+        let made = self.with_plan_context(&env, prepared.text(), &[], |ctx| {
+            damask_planner::bind_index_expr(&key.expr, &relation.name, &columns, ctx)
+        })?;
+        exprs.push(made);
+        Ok(KeySource::Expr(exprs.len() - 1))
+    }
+
+    /// The predicate of a partial index as it is stored.
+    fn index_predicate(
+        &mut self,
+        prepared: &Prepared,
+        relation: &Arc<Relation>,
+        filter: &ast::Expr,
+    ) -> Result<Option<String>> {
+        let env = self.statement_env()?;
+        let columns = columns_of(relation);
+        self.with_plan_context(&env, prepared.text(), &[], |ctx| {
+            damask_planner::bind_index_predicate(filter, &relation.name, &columns, ctx)
+        })
     }
 
     pub(crate) fn create_view(
@@ -195,4 +234,86 @@ impl Session {
         };
         self.notice(Level::Notice, error);
     }
+}
+
+/// A table's columns as definitions see them, dropped ones under names nobody can write.
+pub(super) fn columns_of(relation: &Relation) -> Vec<(String, SqlType)> {
+    relation.columns.iter().map(|column| (column.name.clone(), column.ty)).collect()
+}
+
+fn no_index_on(relation: &Relation, what: &str) -> Error {
+    Error::new(
+        SqlState::WRONG_OBJECT_TYPE,
+        format!("cannot create index on relation \"{}\"", relation.name),
+    )
+    .detail(format!("This operation is not supported for {what}."))
+}
+
+/// 42704 for a type that has no order.
+fn no_operator_class(ty: SqlType) -> Error {
+    let shown = damask_types::format::format_type(SqlType::plain(ty.id));
+    Error::new(
+        SqlState::UNDEFINED_OBJECT,
+        format!("data type {shown} has no default operator class for access method \"btree\""),
+    )
+    .hint("You must specify an operator class for the index or define a default operator class for the data type.")
+}
+
+/// Numbers the names of expressions that an earlier column of the index has too.
+fn name_apart(relation: &Relation, new: &mut NewIndex) {
+    let mut taken: Vec<String> = vec![];
+    for key in &new.keys {
+        let name = match key.source {
+            KeySource::Column(column) => relation.columns[usize::from(column.0)].name.clone(),
+            KeySource::Expr(place) => {
+                let base = new.exprs[place].name.clone();
+                let mut name = base.clone();
+                for number in 1.. {
+                    if !taken.contains(&name) {
+                        break;
+                    }
+                    name = format!("{base}{number}");
+                }
+                new.exprs[place].name.clone_from(&name);
+                name
+            }
+        };
+        taken.push(name);
+    }
+}
+
+fn index_column(relation: &Relation, name: &ast::Ident) -> Result<ColumnIndex> {
+    let found = relation.column(name.as_str()).map(|(column, _)| column);
+    found.ok_or_else(|| {
+        Error::new(
+            SqlState::UNDEFINED_COLUMN,
+            format!("column \"{}\" does not exist", name.as_str()),
+        )
+        .at(Position(name.span.start))
+    })
+}
+
+/// A column of INCLUDE.
+fn included_column(relation: &Relation, column: &ast::IndexColumn) -> Result<ColumnIndex> {
+    let ExprKind::Column(name) = &column.expr.kind else {
+        return Err(Error::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            "expressions are not supported in included columns",
+        ));
+    };
+    let options = if column.direction != OrderDirection::Default {
+        "ASC/DESC options"
+    } else if column.nulls_first.is_some() {
+        "NULLS FIRST/LAST options"
+    } else if column.collation.is_some() {
+        "a collation"
+    } else if column.operator_class.is_some() {
+        "an operator class"
+    } else {
+        return index_column(relation, name.base());
+    };
+    Err(Error::new(
+        SqlState::INVALID_OBJECT_DEFINITION,
+        format!("including column does not support {options}"),
+    ))
 }

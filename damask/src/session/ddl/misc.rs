@@ -233,11 +233,7 @@ impl Session {
         let relation =
             self.catalog.snapshot().relation(table).cloned().expect("the table is there");
         for index in relation.indexes.iter().filter(|index| index.rel.0 != 0) {
-            let names = index
-                .keys
-                .iter()
-                .map(|key| relation.columns[usize::from(key.column.0)].name.clone())
-                .collect();
+            let names = damask_catalog::ddl::index_key_names(&relation, index);
             self.change(|_, txn| {
                 txn.rename_index(relation.rel, index.rel, index.name.clone(), names)
             })?;

@@ -42,7 +42,7 @@ impl Session {
             }
             Statement::Query(query) => return self.select_into(prepared, query),
             Statement::AlterTable(alter) => self.alter_table(prepared, alter)?,
-            Statement::CreateIndex(create) => self.create_index(create)?,
+            Statement::CreateIndex(create) => self.create_index(prepared, create)?,
             Statement::CreateView(create) => self.create_view(prepared, create)?,
             Statement::CreateSequence(create) => self.create_sequence(create)?,
             Statement::AlterSequence(alter) => self.alter_sequence(alter)?,

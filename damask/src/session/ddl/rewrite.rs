@@ -6,11 +6,11 @@
 
 use super::super::Session;
 use super::super::plan::Prepared;
-use damask_catalog::ddl::quote_identifier;
+use damask_catalog::ddl::{index_desc, quote_identifier};
 use damask_catalog::object::{Column, Index, Relation};
-use damask_planner::ColumnUse;
+use damask_planner::{ColumnUse, rebind_index_text};
 use damask_sql::ast;
-use damask_txn::{AliasKey, IndexDesc, KeyColumn, RelationDesc};
+use damask_txn::{AliasKey, RelationDesc};
 use damask_types::format::format_type;
 use damask_types::{
     Batch, ColumnIndex, Error, Oid, RelId, Result, SqlState, SqlType, TypeId, Value, Vector,
@@ -167,12 +167,12 @@ impl Session {
                 table.insert_batch(txn, &with_dropped(&new, batch))?;
             }
             let mut indexes = vec![];
-            for index in &new.indexes {
+            for index in &rebound(&new)? {
                 let rel = match index.rel {
                     RelId(0) if new.alias.is_some() => RelId(0),
                     _ => txn.add_index(new.rel, index_desc(&new, index))?,
                 };
-                indexes.push(Arc::new(Index { rel, ..Index::clone(index) }));
+                indexes.push(Arc::new(Index { rel, ..index.clone() }));
             }
             new.indexes = indexes;
             txn.drop_relation(old.rel)?;
@@ -195,21 +195,20 @@ impl Session {
     }
 }
 
-/// How the engine makes an index.
-fn index_desc(relation: &Relation, index: &Index) -> IndexDesc {
-    let name = |column: ColumnIndex| relation.columns[usize::from(column.0)].name.clone();
-    let key = |key: &damask_catalog::object::IndexKey| KeyColumn {
-        column: key.column,
-        descending: key.descending,
-        nulls_first: key.nulls_first,
+/// A table's indexes, what they compute bound to the present types of its columns.
+fn rebound(relation: &Relation) -> Result<Vec<Index>> {
+    let types: Vec<SqlType> = relation.columns.iter().map(|column| column.ty).collect();
+    let again = |index: &Arc<Index>| {
+        let mut index = Index::clone(index);
+        for expr in &mut index.exprs {
+            (expr.text, expr.ty) = rebind_index_text(&expr.text, &types)?;
+        }
+        if let Some(predicate) = &mut index.predicate {
+            (*predicate, _) = rebind_index_text(predicate, &types)?;
+        }
+        Ok(index)
     };
-    IndexDesc {
-        name: index.name.clone(),
-        keys: index.keys.iter().map(key).collect(),
-        key_names: index.keys.iter().map(|key| name(key.column)).collect(),
-        unique: index.unique,
-        nulls_not_distinct: index.nulls_not_distinct,
-    }
+    relation.indexes.iter().map(again).collect()
 }
 
 /// A batch of live columns with nulls for the dropped ones.
