@@ -1,4 +1,5 @@
-//! Time per row of the operators that statements spend their time in: scan and filter, hash join, hash aggregate, sort, top-n.
+//! Time per row of the operators that statements spend their time in: scan and filter, hash join, hash aggregate, sort, top-n; also
+//! with so little memory that they go to temporary files (which are in memory here).
 //!
 //! `cargo bench -p damask-executor --bench operators` measures; without `--bench` (as `cargo test` runs it) everything runs once at
 //! tiny size; another argument picks those whose name contains it. The figure is the best of five rounds: the machine's noise only
@@ -88,8 +89,24 @@ impl Bench {
         planner.add(Operator::SeqScan(scan), &ids)
     }
 
+    /// Prints the nanoseconds that the plan takes for each row of the table, in memory and with half a byte a row.
+    fn time_both(&self, name: &str, make: impl Fn(&mut Planner) -> Input) -> Result<()> {
+        self.time(name, &make)?;
+        self.time_within(&format!("{name}, on disk"), self.rows / 2, make)
+    }
+
     /// Prints the nanoseconds that the plan takes for each row of the table.
     fn time(&self, name: &str, make: impl Fn(&mut Planner) -> Input) -> Result<()> {
+        self.time_within(name, 1 << 30, make)
+    }
+
+    /// The same with operators that may hold `work_mem` bytes.
+    fn time_within(
+        &self,
+        name: &str,
+        work_mem: usize,
+        make: impl Fn(&mut Planner) -> Input,
+    ) -> Result<()> {
         if !name.contains(&self.filter) {
             return Ok(());
         }
@@ -100,6 +117,7 @@ impl Bench {
             let plan = Arc::new(planner.finish(&root));
             let mut ctx = context(&self.engine);
             ctx.jit = Jit::On;
+            (ctx.work_mem_bytes, ctx.hash_mem_bytes) = (work_mem, work_mem);
             let mut txn = self.engine.begin(IsolationLevel::ReadCommitted, true)?;
             txn.begin_statement()?;
             let start = self.env.clock.now();
@@ -139,7 +157,7 @@ fn main() -> Result<()> {
     bench.time("scan, filter keeps a tenth", |p| bench.scan(p, 2, Some(tenth)))?;
     for (name, below) in [("a tenth", tenth), ("the whole", rows as i32)] {
         for kind in [JoinKind::Inner, JoinKind::Semi] {
-            bench.time(&format!("hash join, {kind:?}, {name} is built"), |p| {
+            bench.time_both(&format!("hash join, {kind:?}, {name} is built"), |p| {
                 let (left, right) = (bench.scan(p, 2, None), bench.scan(p, 2, Some(below)));
                 let (l, r) = (left.columns[1].clone(), right.columns[0].clone());
                 let keys = vec![JoinKey { left: l, right: r, null_safe: false }];
@@ -150,7 +168,7 @@ fn main() -> Result<()> {
     for (name, column, ty) in
         [("1,000 texts", 2, TypeId::Text), ("numbers, mostly different", 1, TypeId::Int4)]
     {
-        bench.time(&format!("hash aggregate, count and sum by {name}"), |p| {
+        bench.time_both(&format!("hash aggregate, count and sum by {name}"), |p| {
             let input = bench.scan(p, 3, None);
             let aggregates = vec![
                 aggregate("count", vec![], TypeId::Int8),
@@ -164,7 +182,7 @@ fn main() -> Result<()> {
         })?;
     }
     for (name, column) in [("a number", 1), ("a text", 2)] {
-        bench.time(&format!("sort by {name}"), |p| {
+        bench.time_both(&format!("sort by {name}"), |p| {
             let input = bench.scan(p, 3, None);
             let keys = vec![key(&input.columns[column])];
             let columns = input.columns.clone();

@@ -93,6 +93,14 @@ impl TempFolder {
         Ok(TempFile { folder: Arc::clone(self), file, path, number, end: 0, frame: vec![] })
     }
 
+    /// Removes the folder, if no file is in it. It is made again for the next file.
+    pub fn close(&self) {
+        if self.exists.swap(false, Ordering::AcqRel) {
+            // With a file in it, it stays until the next opening (T1).
+            drop(self.vfs.remove_dir(&self.path));
+        }
+    }
+
     /// What its files came to.
     pub fn stats(&self) -> TempStats {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -113,10 +121,7 @@ impl fmt::Debug for TempFolder {
 
 impl Drop for TempFolder {
     fn drop(&mut self) {
-        if self.exists.load(Ordering::Acquire) {
-            // An empty folder costs nothing; the next opening removes it.
-            drop(self.vfs.remove_dir(&self.path));
-        }
+        self.close();
     }
 }
 

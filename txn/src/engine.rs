@@ -299,6 +299,7 @@ impl Engine {
     pub fn checkpoint(&self) -> Result<()> {
         self.check_open()?;
         self.collect_garbage(usize::MAX)?;
+        self.temp.close();
         let gate = self.gate.close();
         self.stop.check()?;
         self.checkpoint_under(&gate)
@@ -324,6 +325,7 @@ impl Engine {
             return Ok(());
         }
         self.collect_garbage(usize::MAX)?;
+        self.temp.close();
         let gate = self.gate.close();
         if self.stop.is_stopped() {
             return Ok(());

@@ -10,12 +10,13 @@
 mod conflict;
 
 pub(crate) use self::conflict::Conflict;
+use super::Operator;
 use super::foreign_key::{ForeignKeys, Old};
 use super::recheck::{Pin, run_again};
-use super::{Operator, Rows};
 use crate::build::Layout;
 use crate::context::State;
 use crate::eval::Eval;
+use crate::spill::spool::{Spool, SpoolPlace};
 use damask_catalog::object::Relation;
 use damask_planner::expr::ColumnId;
 use damask_planner::physical::{self, PlanId, RowChecks};
@@ -119,14 +120,15 @@ fn failing_row(relation: &Relation, values: impl Iterator<Item = Value>) -> Stri
 /// RETURNING: its rows are kept until the statement is done.
 struct Returning {
     exprs: Vec<Eval>,
-    rows: Rows,
-    at: usize,
+    rows: Spool,
+    place: SpoolPlace,
 }
 
 impl Returning {
     fn new(exprs: &[damask_planner::expr::Expr], layout: &Layout) -> Self {
         let types: Vec<TypeId> = exprs.iter().map(|expr| expr.ty.id).collect();
-        Self { exprs: layout.evals(exprs), rows: Rows::new(&types), at: 0 }
+        let (rows, place) = (Spool::new(&types), SpoolPlace::default());
+        Self { exprs: layout.evals(exprs), rows, place }
     }
 
     fn take(&mut self, batch: &Batch, state: &mut State<'_>) -> Result<()> {
@@ -141,16 +143,13 @@ impl Returning {
             .collect::<Result<Vec<_>>>()?;
         let mut out = Batch::new(columns, batch.rows());
         out.selection = batch.selection;
-        self.rows.append(&out, state)
+        self.rows.push(&out, state)
     }
 
-    fn next(&mut self) -> Option<Batch> {
-        if self.at >= self.rows.store.len() {
-            return None;
-        }
-        let batch = self.rows.store.tile(self.at);
-        self.at += batch.rows();
-        Some(batch)
+    /// The next rows, when all are there.
+    fn next(&mut self, state: &State<'_>) -> Result<Option<Batch>> {
+        self.rows.finish(state)?;
+        Ok(self.rows.read(&mut self.place)?.map(|(batch, _)| batch))
     }
 }
 
@@ -250,7 +249,7 @@ impl Operator for Insert {
         if !std::mem::replace(&mut self.is_done, true) {
             self.run(state)?;
         }
-        Ok(self.returning.next())
+        self.returning.next(state)
     }
 
     fn rewind(&mut self) {
@@ -557,7 +556,7 @@ impl Operator for Update {
         if !std::mem::replace(&mut self.is_done, true) {
             self.run(state)?;
         }
-        Ok(self.returning.next())
+        self.returning.next(state)
     }
 
     fn rewind(&mut self) {
@@ -658,7 +657,7 @@ impl Operator for Delete {
         if !std::mem::replace(&mut self.is_done, true) {
             self.run(state)?;
         }
-        Ok(self.returning.next())
+        self.returning.next(state)
     }
 
     fn rewind(&mut self) {

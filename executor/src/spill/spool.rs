@@ -35,6 +35,11 @@ impl SpoolPlace {
 }
 
 impl Spool {
+    pub(crate) fn new(types: &[TypeId]) -> Self {
+        let rows = Rows::new(types);
+        Self { types: types.into(), rows, overflow: None, blocks: None }
+    }
+
     /// Takes in every row of an operator.
     ///
     /// # Errors
@@ -44,8 +49,7 @@ impl Spool {
         input: &mut dyn Operator,
         state: &mut State<'_>,
     ) -> Result<Self> {
-        let rows = Rows::new(types);
-        let mut spool = Self { types: types.into(), rows, overflow: None, blocks: None };
+        let mut spool = Self::new(types);
         while let Some(batch) = input.next(state)? {
             state.check()?;
             spool.push(&batch, state)?;
@@ -54,7 +58,8 @@ impl Spool {
         Ok(spool)
     }
 
-    fn push(&mut self, batch: &Batch, state: &State<'_>) -> Result<()> {
+    /// Takes the active rows of a batch.
+    pub(crate) fn push(&mut self, batch: &Batch, state: &State<'_>) -> Result<()> {
         if self.overflow.is_none() {
             let is_full = self.rows.store.len() > u32::MAX as usize - 2 * TILE_ROWS;
             if !is_full && !state.should_spill(self.rows.store.bytes(), state.ctx.work_mem_bytes) {
@@ -71,7 +76,8 @@ impl Spool {
         Ok(())
     }
 
-    fn finish(&mut self, state: &State<'_>) -> Result<()> {
+    /// Ends the taking in; what is spooled can be read now.
+    pub(crate) fn finish(&mut self, state: &State<'_>) -> Result<()> {
         if let Some((mut writer, mut list, mut block)) = self.overflow.take() {
             write_block(&mut writer, &mut list, &mut block, state)?;
             self.blocks = Some(Blocks::new(&writer.finish(), &self.types, list));
