@@ -18,6 +18,7 @@ mod copy_run;
 pub(crate) mod ddl;
 mod env;
 mod guard;
+mod lock;
 mod password;
 pub(crate) mod plan;
 mod portal;

@@ -7,7 +7,6 @@ use super::{Completion, CopyShape, Session, Sink};
 use damask_executor::SortMethod;
 use damask_planner::physical::OutputColumn;
 use damask_sql::ast::{self, FetchDirection, SetValue, Statement};
-use damask_txn::TableLock;
 use damask_types::{
     Batch, Error, Position, Result, SqlState, SqlType, TILE_ROWS, TypeId, Value, Vector,
 };
@@ -555,34 +554,6 @@ impl Session {
             ast::Discard::Temp => "DISCARD TEMP",
         }
         .to_owned())
-    }
-
-    fn lock_tables(&mut self, lock: &ast::LockTable) -> Result<String> {
-        self.require_block("LOCK TABLE")?;
-        self.begin_statement()?;
-        let mode = match lock.mode {
-            ast::TableLockMode::AccessShare => TableLock::AccessShare,
-            ast::TableLockMode::RowShare => TableLock::RowShare,
-            ast::TableLockMode::RowExclusive => TableLock::RowExclusive,
-            ast::TableLockMode::ShareUpdateExclusive => TableLock::ShareUpdateExclusive,
-            ast::TableLockMode::Share => TableLock::Share,
-            ast::TableLockMode::ShareRowExclusive => TableLock::ShareRowExclusive,
-            ast::TableLockMode::Exclusive => TableLock::Exclusive,
-            ast::TableLockMode::AccessExclusive => TableLock::AccessExclusive,
-        };
-        for (name, _) in &lock.tables {
-            let relation = self.resolve(name)?;
-            let txn = self.txn.as_mut().expect("a statement runs in a transaction");
-            let tag = damask_txn::LockTag::Relation(relation.oid);
-            txn.lock_relation(tag, mode, !lock.no_wait).map_err(|mut error| {
-                if error.sqlstate() == SqlState::LOCK_NOT_AVAILABLE && lock.no_wait {
-                    error.fields_mut().message =
-                        format!("could not obtain lock on relation \"{}\"", relation.name);
-                }
-                error
-            })?;
-        }
-        Ok("LOCK TABLE".to_owned())
     }
 
     /// The plan of an inner statement with its text form, and what running it showed.

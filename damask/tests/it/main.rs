@@ -13,6 +13,7 @@ mod panics;
 mod settings;
 mod spill;
 mod support;
+mod table_locks;
 mod temporary;
 mod transactions;
 mod upsert;

@@ -208,7 +208,8 @@ impl Session {
         Ok(false)
     }
 
-    fn is_index(&mut self, name: &ast::Name) -> Result<bool> {
+    /// Whether an index has this name.
+    pub(crate) fn is_index(&mut self, name: &ast::Name) -> Result<bool> {
         let env = self.statement_env()?;
         Ok(env.catalog.find_index(&object_name(name)?, &env.path).is_some())
     }

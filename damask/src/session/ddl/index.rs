@@ -126,6 +126,10 @@ impl Session {
         let plan = self.with_plan_context(&env, prepared.text(), &[], |ctx| {
             damask_planner::plan_query(&create.query, ctx)
         })?;
+        // What it reads cannot go before it is there.
+        for used in &plan.relations {
+            self.lock_and_refresh(&used.relation, TableLock::AccessShare)?;
+        }
         if create.columns.len() > plan.columns.len() {
             return Err(Error::new(
                 SqlState::SYNTAX_ERROR,
