@@ -22,6 +22,9 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+/// A frame's buffer that grew beyond this is given back.
+const BODY_KEEP_BYTES: usize = 64 * 1024;
+
 /// What a frame asks of the loop.
 #[derive(PartialEq)]
 enum Next {
@@ -37,13 +40,22 @@ pub(crate) struct Connection<S> {
     formats: HashMap<String, Formats>,
     /// An extended message failed; waits for Sync.
     skipping: bool,
+    /// Kept between frames for their bodies.
+    body: Vec<u8>,
     /// The client was told so last: it may be silent for as long as its settings say.
     is_ready: bool,
 }
 
 impl<S: Session> Connection<S> {
     pub(crate) fn new(wire: Wire, session: S) -> Self {
-        Self { wire, session, formats: HashMap::new(), skipping: false, is_ready: true }
+        Self {
+            wire,
+            session,
+            formats: HashMap::new(),
+            skipping: false,
+            body: Vec::new(),
+            is_ready: true,
+        }
     }
 
     /// Serves the connection until either side ends it.
@@ -81,10 +93,15 @@ impl<S: Session> Connection<S> {
                 Err(error) => return self.end(&error),
             };
             // The body is borrowed from the buffer, and a copy reads more into it: take it out first.
-            let body = self.wire.inbound.body(&frame).to_vec();
+            let mut body = std::mem::take(&mut self.body);
+            body.clear();
+            body.extend_from_slice(self.wire.inbound.body(&frame));
             self.is_ready = false;
             // A panic in a statement is the session's to catch. One that comes here is of the protocol's own code.
             let next = catch_unwind(AssertUnwindSafe(|| self.frame(frame.letter, &body)));
+            if body.capacity() <= BODY_KEEP_BYTES {
+                self.body = body;
+            }
             match next {
                 Ok(Next::Continue) => {}
                 Ok(Next::End) => return self.wire.end(),

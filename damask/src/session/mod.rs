@@ -48,6 +48,7 @@ use env::SessionState;
 use hashbrown::HashMap;
 use plan::Prepared;
 use portal::Portal;
+use run::KnownPath;
 use settings::Settings;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -133,6 +134,7 @@ pub struct Session {
     reported_generation: Option<u64>,
     transaction_timestamp: i64,
     temporary: Temporary,
+    path: Option<KnownPath>,
     /// A panic came while the session cleared up after another one.
     is_broken: bool,
 }
@@ -214,6 +216,7 @@ impl Session {
             reported_generation: None,
             transaction_timestamp: 0,
             temporary: Temporary::default(),
+            path: None,
             is_broken: false,
         })
     }

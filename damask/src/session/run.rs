@@ -5,6 +5,7 @@ use super::plan::{Prepared, has_into, is_planned};
 use super::portal::Portal;
 use super::{Completion, Session, Sink};
 use damask_catalog::object::{Relation, RelationKind};
+use damask_catalog::{CatalogSnapshot, SearchPath};
 use damask_executor::context::Jit as ExecJit;
 use damask_executor::{Control, ExecContext, Execution, SystemRows};
 use damask_functions::text_io::{is_reg_type, output};
@@ -12,8 +13,17 @@ use damask_planner::physical::{Operator, Plan};
 use damask_sql::ast::Statement;
 use damask_txn::{LockTag, TableLock};
 use damask_types::{Batch, Error, Oid, Result, SqlState, TypeId, Value, Vector};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
+
+/// A search path, and what it was looked up under.
+pub(crate) struct KnownPath {
+    /// Weak, so that a transaction that changes the catalog need not copy what only this holds.
+    catalog: Weak<CatalogSnapshot>,
+    generation: u64,
+    temporary: Option<Oid>,
+    path: Arc<SearchPath>,
+}
 
 impl SystemRows for StatementEnv {
     fn rows(&self, relation: &Relation) -> Result<Vec<Vec<Value>>> {
@@ -55,16 +65,28 @@ impl Session {
         }))
     }
 
+    /// The search path, looked up again when the catalog, a setting or the temporary schema changed.
     fn search_path(
-        &self,
-        catalog: &damask_catalog::CatalogSnapshot,
+        &mut self,
+        catalog: &Arc<CatalogSnapshot>,
         effective: &super::settings::Effective,
-        _generation: u64,
-    ) -> Arc<damask_catalog::SearchPath> {
+        generation: u64,
+    ) -> Arc<SearchPath> {
+        let temporary = self.temp_schema();
+        if let Some(known) = &self.path
+            && std::ptr::eq(known.catalog.as_ptr(), Arc::as_ptr(catalog))
+            && known.generation == generation
+            && known.temporary == temporary
+        {
+            return Arc::clone(&known.path);
+        }
         let user = self.state.user.1.as_str();
         let names =
             effective.search_path.iter().map(|name| if name == "$user" { user } else { name });
-        Arc::new(catalog.search_path(names, self.temp_schema()))
+        let path = Arc::new(catalog.search_path(names, temporary));
+        let catalog = Arc::downgrade(catalog);
+        self.path = Some(KnownPath { catalog, generation, temporary, path: Arc::clone(&path) });
+        path
     }
 
     pub(crate) fn show_activity(&self, query: Option<&str>) {

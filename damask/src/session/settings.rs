@@ -6,7 +6,7 @@
 
 use super::setting_list::{Context, DEFINITIONS, Definition, Kind};
 use damask_planner::Tuning;
-use damask_txn::Durability;
+use damask_txn::{Durability, IsolationLevel};
 use damask_types::format::{DateOrder, DateStyle, FormatSettings, IntervalStyle, TimeZone};
 use damask_types::{Error, Result, SqlState};
 use hashbrown::HashMap;
@@ -35,6 +35,10 @@ pub(crate) struct Effective {
     pub(crate) client_min_messages: Level,
     /// `synchronous_commit`: there are no standbys, so every value but `off` waits for the flush here.
     pub(crate) durability: Durability,
+    /// `default_transaction_isolation`.
+    pub(crate) default_isolation: IsolationLevel,
+    /// `default_transaction_read_only`.
+    pub(crate) default_read_only: bool,
 }
 
 /// `jit`.
@@ -179,6 +183,9 @@ impl Settings {
 
     /// Takes back every change since `mark`.
     pub(crate) fn rollback_to(&mut self, mark: usize) {
+        if self.undo.len() <= mark {
+            return;
+        }
         while self.undo.len() > mark {
             let undo = self.undo.pop().expect("the stack is longer than the mark");
             self.restore(&undo.name, undo.old);
@@ -537,6 +544,12 @@ fn effective(raw: &dyn Fn(&str) -> String) -> Result<Effective> {
         lock_timeout: millis("lock_timeout"),
         deadlock_timeout: millis("deadlock_timeout").unwrap_or_default(),
         tuning: tuning(raw),
+        default_isolation: match raw("default_transaction_isolation").as_str() {
+            "repeatable read" => IsolationLevel::RepeatableRead,
+            "serializable" => IsolationLevel::Serializable,
+            _ => IsolationLevel::ReadCommitted,
+        },
+        default_read_only: raw("default_transaction_read_only") == "on",
         idle_in_transaction_timeout: millis("idle_in_transaction_session_timeout"),
         idle_session_timeout: millis("idle_session_timeout"),
         jit: match raw("jit").as_str() {

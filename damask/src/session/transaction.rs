@@ -87,12 +87,8 @@ impl Session {
         }
         let (isolation, read_only) = {
             let settings = self.state.settings.lock();
-            let level = match settings.raw("default_transaction_isolation").as_str() {
-                "repeatable read" => IsolationLevel::RepeatableRead,
-                "serializable" => IsolationLevel::Serializable,
-                _ => IsolationLevel::ReadCommitted,
-            };
-            (level, settings.raw("default_transaction_read_only") == "on")
+            let effective = settings.effective();
+            (effective.default_isolation, effective.default_read_only)
         };
         let isolation = self.block.isolation.unwrap_or(isolation);
         let read_only = self.block.read_only.unwrap_or(read_only);

@@ -15,9 +15,12 @@ const KEEP_BYTES: usize = 256 * 1024;
 /// Bytes that arrived and are not used up.
 #[derive(Debug, Default)]
 pub(crate) struct Inbound {
+    /// What lies behind `end` is room for the next read, written once when it is made.
     buffer: Vec<u8>,
     /// First byte that is not used up.
     start: usize,
+    /// First byte that has not arrived.
+    end: usize,
 }
 
 /// A frame's place in the buffer. It stays valid until the next [`Inbound::fill`].
@@ -32,16 +35,17 @@ impl Inbound {
     /// Reads once, however much there is. False at the end of the stream.
     pub(crate) fn fill(&mut self, stream: &mut impl Read) -> io::Result<bool> {
         self.make_room();
-        let used = self.buffer.len();
-        self.buffer.resize(used + READ_BYTES, 0);
+        let room = self.end + READ_BYTES;
+        if self.buffer.len() < room {
+            self.buffer.resize(room, 0);
+        }
         let read = loop {
-            match stream.read(&mut self.buffer[used..]) {
+            match stream.read(&mut self.buffer[self.end..room]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => break result,
             }
         };
-        let count = *read.as_ref().unwrap_or(&0);
-        self.buffer.truncate(used + count);
+        self.end += *read.as_ref().unwrap_or(&0);
         read.map(|count| count > 0)
     }
 
@@ -49,23 +53,33 @@ impl Inbound {
     #[cfg(test)]
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.make_room();
+        self.buffer.truncate(self.end);
         self.buffer.extend_from_slice(bytes);
+        self.end += bytes.len();
     }
 
     /// Moves what is left to the front.
     fn make_room(&mut self) {
-        if self.start == self.buffer.len() {
-            self.buffer.clear();
-            self.buffer.shrink_to(KEEP_BYTES);
+        if self.start == self.end {
+            if self.buffer.len() > KEEP_BYTES {
+                self.buffer.truncate(KEEP_BYTES);
+                self.buffer.shrink_to_fit();
+            }
         } else if self.start > 0 {
-            self.buffer.drain(..self.start);
+            self.buffer.copy_within(self.start..self.end, 0);
         }
+        self.end -= self.start;
         self.start = 0;
     }
 
     /// No byte is left.
     pub(crate) fn is_empty(&self) -> bool {
-        self.start == self.buffer.len()
+        self.start == self.end
+    }
+
+    /// The bytes that have arrived and are not used up.
+    fn arrived(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
     }
 
     /// The next whole frame, used up; none until more bytes arrive.
@@ -73,7 +87,7 @@ impl Inbound {
     /// # Errors
     /// 08P01 when the announced length is impossible or above `limit` bytes; the stream cannot go on after that.
     pub(crate) fn frame(&mut self, limit: usize) -> Result<Option<Frame>> {
-        let Some(&letter) = self.buffer.get(self.start) else { return Ok(None) };
+        let Some(&letter) = self.arrived().first() else { return Ok(None) };
         self.take(1, letter, limit)
     }
 
@@ -87,14 +101,15 @@ impl Inbound {
 
     fn take(&mut self, skip: usize, letter: u8, limit: usize) -> Result<Option<Frame>> {
         let at = self.start + skip;
-        let Some(&length) = self.buffer.get(at..).and_then(|rest| rest.first_chunk::<4>()) else {
+        let rest = self.arrived().get(skip..);
+        let Some(&length) = rest.and_then(|rest| rest.first_chunk::<4>()) else {
             return Ok(None);
         };
         let length = u32::from_be_bytes(length) as usize;
         if length < 4 || length > limit {
             return Err(violation("invalid message length"));
         }
-        if self.buffer.len() - at < length {
+        if self.end - at < length {
             return Ok(None);
         }
         self.start = at + length;
