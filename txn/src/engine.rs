@@ -299,7 +299,6 @@ impl Engine {
     pub fn checkpoint(&self) -> Result<()> {
         self.check_open()?;
         self.collect_garbage(usize::MAX)?;
-        self.temp.close();
         let gate = self.gate.close();
         self.stop.check()?;
         self.checkpoint_under(&gate)
