@@ -215,6 +215,17 @@ impl Session {
     }
 
     fn drop_indexes(&mut self, drop: &ast::Drop) -> Result<()> {
+        if drop.concurrently {
+            let refused =
+                [(drop.names.len() > 1, "dropping multiple objects"), (drop.cascade, "CASCADE")];
+            if let Some((_, what)) = refused.iter().find(|(is_asked, _)| *is_asked) {
+                return Err(Error::new(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    format!("DROP INDEX CONCURRENTLY does not support {what}"),
+                ));
+            }
+            self.check_outside_block("DROP INDEX CONCURRENTLY")?;
+        }
         for name in &drop.names {
             let env = self.statement_env()?;
             let wanted = object_name(&name.name)?;

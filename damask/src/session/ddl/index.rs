@@ -18,6 +18,9 @@ impl Session {
         prepared: &Prepared,
         create: &ast::CreateIndex,
     ) -> Result<String> {
+        if create.concurrently {
+            self.check_outside_block("CREATE INDEX CONCURRENTLY")?;
+        }
         let relation = self.resolve(&create.table)?;
         if damask_catalog::system::is_system_view(relation.oid)
             || relation.kind == RelationKind::View

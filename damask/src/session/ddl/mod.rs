@@ -60,6 +60,18 @@ impl Session {
         Ok(Completion::Tag(tag))
     }
 
+    /// # Errors
+    /// 25001 inside of a transaction block.
+    pub(super) fn check_outside_block(&self, command: &str) -> Result<()> {
+        if self.block.is_open() {
+            return Err(Error::new(
+                SqlState::ACTIVE_SQL_TRANSACTION,
+                format!("{command} cannot run inside a transaction block"),
+            ));
+        }
+        Ok(())
+    }
+
     /// Runs a change of the catalog with its transaction.
     pub(crate) fn change<R>(
         &mut self,

@@ -224,6 +224,11 @@ impl Session {
         columns: &[NewColumn],
     ) -> Result<Option<NewConstraint>> {
         check_timing(constraint.timing, constraint.span)?;
+        if let ColumnConstraintKind::Unique(options) | ColumnConstraintKind::PrimaryKey(options) =
+            &constraint.kind
+        {
+            check_carries_nothing(options, constraint.span)?;
+        }
         let kind = match &constraint.kind {
             ColumnConstraintKind::Check { expr, .. } => {
                 self.check_constraint(env, prepared, table, expr, columns)?
@@ -277,6 +282,11 @@ impl Session {
             }
             Ok(found)
         };
+        if let TableConstraintKind::Unique(_, options)
+        | TableConstraintKind::PrimaryKey(_, options) = &constraint.kind
+        {
+            check_carries_nothing(options, constraint.span)?;
+        }
         let kind = match &constraint.kind {
             TableConstraintKind::Check(expr) => {
                 self.check_constraint(env, prepared, table, expr, columns)?
@@ -541,6 +551,15 @@ fn check_timing(timing: ast::ConstraintTiming, span: ast::Span) -> Result<()> {
         return Err(Error::unsupported("NOT VALID constraints").at(Position(span.start)));
     }
     Ok(())
+}
+
+/// # Errors
+/// 0A000 for INCLUDE: only indexes of their own carry columns.
+fn check_carries_nothing(options: &ast::UniqueOptions, span: ast::Span) -> Result<()> {
+    if options.include.is_empty() {
+        return Ok(());
+    }
+    Err(Error::unsupported("INCLUDE columns of a constraint").at(Position(span.start)))
 }
 
 /// A check's expression in parentheses, as `pg_get_constraintdef` shows it.
