@@ -611,7 +611,10 @@ impl CatalogTxn {
         };
         // The primary key of an alias table is the row id itself.
         if !primary || relation.alias.is_none() {
-            index.rel = txn.add_index(relation.rel, index_desc(&relation, &index))?;
+            let made = txn.add_index(relation.rel, index_desc(&relation, &index));
+            index.rel = made.map_err(|error| {
+                error.table(self.current.schema_name(relation.schema), relation.name.as_str())
+            })?;
         }
         let index = Arc::new(index);
         relation.indexes.push(Arc::clone(&index));

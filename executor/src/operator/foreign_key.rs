@@ -686,7 +686,9 @@ fn update_rows(
     for &row in &found.rows {
         state.check()?;
         let mut old = table.latest(state.txn, row, &live(child))?;
-        let mut outcome = table.update(state.txn, row, &changes)?;
+        let mut outcome = table
+            .update(state.txn, row, &changes)
+            .map_err(|error| super::modify::of_table(error, child, state))?;
         if let WriteOutcome::Changed(now) = outcome
             && found.is_newest(&table, now, state)?
         {

@@ -94,6 +94,14 @@ impl Checks {
     }
 }
 
+/// The error of a write names its table: storage does not know the names.
+pub(super) fn of_table(error: Error, relation: &Relation, state: &State<'_>) -> Error {
+    if error.sqlstate() != SqlState::UNIQUE_VIOLATION || error.fields().table.is_some() {
+        return error;
+    }
+    error.table(state.ctx.catalog.schema_name(relation.schema), relation.name.as_str())
+}
+
 /// `Failing row contains (1, null).`: the live columns' texts, each cut to 64 bytes.
 fn failing_row(relation: &Relation, values: impl Iterator<Item = Value>) -> String {
     const VALUE_BYTES_MAX: usize = 64;
@@ -236,7 +244,8 @@ impl Insert {
         }
         for row in 0..batch.rows() {
             self.row_values(batch, row, values);
-            table.insert(state.txn, values)?;
+            let inserted = table.insert(state.txn, values);
+            inserted.map_err(|error| of_table(error, &self.relation, state))?;
             foreign.note_new(values);
         }
         state.run.affected += batch.rows() as u64;
@@ -413,7 +422,8 @@ impl Update {
     ) -> Result<bool> {
         let id = row_id(batch, self.row_id, row);
         let list = self.changes(values, row);
-        let outcome = early(foreign, state, |txn| table.update(txn, id, &list))?;
+        let outcome = early(foreign, state, |txn| table.update(txn, id, &list));
+        let outcome = outcome.map_err(|error| of_table(error, &self.relation, state))?;
         if outcome == WriteOutcome::Done {
             foreign.note_change(&self.old, batch, row, &list);
             return Ok(true);
@@ -441,8 +451,8 @@ impl Update {
         };
         let (values, both) = self.compute(&newest, state)?;
         let list = self.changes(&values, 0);
-        let outcome = early(foreign, state, |txn| table.update_latest(txn, now, &list))?;
-        if outcome != WriteOutcome::Done {
+        let outcome = early(foreign, state, |txn| table.update_latest(txn, now, &list));
+        if outcome.map_err(|error| of_table(error, &self.relation, state))? != WriteOutcome::Done {
             return Ok(());
         }
         foreign.note_change(&self.old, &newest, 0, &list);

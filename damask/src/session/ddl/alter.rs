@@ -106,14 +106,7 @@ impl Session {
                         quote(name.as_str())
                     );
                     if self.probe(&probe)?.is_some() {
-                        return Err(Error::new(
-                            SqlState::NOT_NULL_VIOLATION,
-                            format!(
-                                "column \"{}\" of relation \"{}\" contains null values",
-                                name.as_str(),
-                                relation.name
-                            ),
-                        ));
+                        return Err(self.has_nulls(&relation, name.as_str()));
                     }
                 }
                 if !*not_null {
@@ -286,13 +279,7 @@ impl Session {
             if needs_value && !fill {
                 let probe = format!("SELECT 1 FROM {} LIMIT 1", self.sql_name(&present));
                 if self.probe(&probe)?.is_some() {
-                    return Err(Error::new(
-                        SqlState::NOT_NULL_VIOLATION,
-                        format!(
-                            "column \"{name}\" of relation \"{}\" contains null values",
-                            present.name
-                        ),
-                    ));
+                    return Err(self.has_nulls(&present, &name));
                 }
             }
             self.change_column(relation.oid, number, |column| column.not_null = true)?;
@@ -384,18 +371,26 @@ impl Session {
                     quote(&definition.name)
                 );
                 if !definition.not_null && self.probe(&probe)?.is_some() {
-                    return Err(Error::new(
-                        SqlState::NOT_NULL_VIOLATION,
-                        format!(
-                            "column \"{}\" of relation \"{}\" contains null values",
-                            definition.name, relation.name
-                        ),
-                    ));
+                    return Err(self.has_nulls(relation, &definition.name));
                 }
             }
         }
         let made = self.change(|catalog, txn| catalog.add_constraint(txn, relation.oid, new))?;
         self.validate(relation, &made)
+    }
+
+    fn schema_name(&self, relation: &Relation) -> String {
+        self.catalog.snapshot().schema_name(relation.schema).to_owned()
+    }
+
+    /// 23502 for a column that is to be NOT NULL.
+    fn has_nulls(&self, relation: &Relation, column: &str) -> Error {
+        Error::new(
+            SqlState::NOT_NULL_VIOLATION,
+            format!("column \"{column}\" of relation \"{}\" contains null values", relation.name),
+        )
+        .table(self.schema_name(relation), relation.name.as_str())
+        .column(column)
     }
 
     /// # Errors
@@ -413,7 +408,9 @@ impl Session {
                             "check constraint \"{}\" of relation \"{}\" is violated by some row",
                             constraint.name, relation.name
                         ),
-                    ));
+                    )
+                    .table(self.schema_name(relation), relation.name.as_str())
+                    .constraint(constraint.name.as_str()));
                 }
             }
             ConstraintKind::ForeignKey { columns, target, target_columns, .. } => {
@@ -460,7 +457,9 @@ impl Session {
                         "Key ({})=({key}) is not present in table \"{}\".",
                         names.join(", "),
                         target.name
-                    )));
+                    ))
+                    .table(self.schema_name(relation), relation.name.as_str())
+                    .constraint(constraint.name.as_str()));
                 }
             }
             ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. } => {}
