@@ -144,7 +144,8 @@ fn fold_junction(expr: &mut Expr, absorbing: bool) {
             expr.kind = ExprKind::Literal(Value::Bool(absorbing));
             return;
         }
-        flat.truncate(at + 1);
+        // It raises for every row that gets so far, so that nothing after it counts.
+        flat.truncate(at);
     }
     if flat.len() > 1 && flat.iter().all(is_null) {
         flat.truncate(1);
@@ -163,8 +164,12 @@ fn fold_junction(expr: &mut Expr, absorbing: bool) {
 pub(super) fn fold_condition(predicates: &mut Vec<Expr>) {
     predicates.iter_mut().for_each(null_to_false);
     let is_false = |part: &Expr| matches!(part.kind, ExprKind::Literal(Value::Bool(false)));
-    if predicates.iter().any(is_false) && !predicates.iter().any(raised) {
-        *predicates = vec![Expr::bool(false)];
+    if let Some(at) = predicates.iter().position(is_false) {
+        if predicates[..at].iter().any(raised) {
+            predicates.truncate(at);
+        } else {
+            *predicates = vec![Expr::bool(false)];
+        }
     }
 }
 
