@@ -21,6 +21,8 @@ pub const TEMP_PREFIX: &str = "pg_temp_";
 pub const TEMP_ALIAS: &str = "pg_temp";
 /// The OID of the database `postgres`.
 pub const DATABASE: Oid = Oid(5);
+/// Its name.
+pub const DATABASE_NAME: &str = "postgres";
 
 /// Every object of the database.
 #[derive(Clone, Debug, Default)]

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The one database of a file.
-pub(crate) const DATABASE_NAME: &str = "postgres";
+pub(crate) use damask_catalog::snapshot::DATABASE_NAME;
 
 /// How a database is opened.
 #[derive(Clone, Debug)]

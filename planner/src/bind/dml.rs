@@ -6,7 +6,7 @@ use super::expr::Env;
 use super::query::output_name;
 use super::scope::{Scope, ScopeColumn, ScopeTable};
 use super::target::check_default;
-use super::{Binder, BoundColumn, at, parse_error};
+use super::{Binder, BoundColumn, at, parse_error, without_database};
 use crate::expr::{ColumnId, Expr};
 use crate::logical::{Join, Logical};
 use crate::physical::{JoinKind, OutputColumn, RowChecks};
@@ -242,6 +242,8 @@ impl Binder<'_> {
                     continue;
                 }
                 ast::ExprKind::Wildcard(Some(name)) => {
+                    without_database(&name.0, || format!("{name}.*"))
+                        .map_err(|error| error.at(at(name.span())))?;
                     let table = self.known_table(&name.0, scope)?;
                     for column in &table.columns {
                         exprs.push((column.name.clone(), self.column_expr(column.id)));
@@ -390,7 +392,8 @@ impl Binder<'_> {
                         return Err(Error::new(
                             SqlState::SYNTAX_ERROR,
                             format!("multiple assignments to same column \"{}\"", column.name),
-                        ));
+                        )
+                        .at(at(target.name.span)));
                     }
                     None => None,
                 };

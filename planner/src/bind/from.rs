@@ -2,7 +2,7 @@
 
 use super::expr::Env;
 use super::scope::{Scope, ScopeColumn, ScopeTable};
-use super::{Binder, Bound, BoundColumn, at, resolve_type};
+use super::{Binder, Bound, BoundColumn, at, resolve_type, without_database};
 use crate::expr::{ColumnId, Expr, ExprKind};
 use crate::logical::{Get, Join, Logical};
 use crate::physical::JoinKind;
@@ -162,6 +162,7 @@ impl Binder<'_> {
             )
             .at(position));
         }
+        without_database(&name.0, || format!("\"{name}\"")).map_err(|error| error.at(position))?;
         let object = ObjectName {
             schema: name.qualifier().map(|schema| schema.as_str().to_owned()),
             name: name.base().as_str().to_owned(),

@@ -1,7 +1,7 @@
 //! Operators and function calls.
 
 use super::expr::Env;
-use super::{Binder, at};
+use super::{Binder, at, without_database};
 use crate::column_set::ColumnSet;
 use crate::expr::{Expr, ExprKind};
 use crate::logical::{Call, SortKey};
@@ -110,6 +110,7 @@ impl Binder<'_> {
     pub(crate) fn bind_function(&mut self, call: &FunctionCall, env: &mut Env<'_>) -> Result<Expr> {
         let at = Position(call.name.span().start);
         let name = call.name.base().as_str();
+        without_database(&call.name.0, || call.name.to_string()).map_err(|error| error.at(at))?;
         if let Some(schema) = call.name.qualifier()
             && schema.as_str() != "pg_catalog"
         {

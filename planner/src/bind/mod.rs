@@ -16,6 +16,7 @@ mod expr;
 mod from;
 mod function;
 mod insert;
+mod qualified;
 mod query;
 mod row_lock;
 pub(crate) mod scope;
@@ -24,6 +25,7 @@ mod subquery;
 mod target;
 mod types;
 
+pub use qualified::without_database;
 pub(crate) use query::output_name;
 pub use types::{resolve_type, serial_type};
 

@@ -3,7 +3,7 @@
 use super::expr::Env;
 use super::row_lock::lock_word;
 use super::scope::{Aggregates, Scope, ScopeTable};
-use super::{Binder, Bound, BoundColumn, CteEntry, CtePlan, at};
+use super::{Binder, Bound, BoundColumn, CteEntry, CtePlan, at, without_database};
 use crate::column_set::ColumnSet;
 use crate::expr::{ColumnId, Expr, ExprKind};
 use crate::logical::{Logical, SortKey};
@@ -451,6 +451,8 @@ impl Binder<'_> {
                 return Ok(());
             }
             ast::ExprKind::Wildcard(Some(name)) => {
+                without_database(&name.0, || format!("{name}.*"))
+                    .map_err(|error| error.at(at(name.span())))?;
                 let table = self.known_table(&name.0, env.scope)?;
                 let position = Some(at(item.expr.span));
                 for column in table.columns.clone() {

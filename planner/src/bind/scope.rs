@@ -1,7 +1,8 @@
 //! Which names mean what.
 
+use super::qualified::joined;
 use super::subquery::Pending;
-use super::{Binder, CteEntry};
+use super::{Binder, CteEntry, without_database};
 use crate::column_set::ColumnSet;
 use crate::expr::{ColumnId, Expr};
 use crate::logical::Call;
@@ -324,14 +325,11 @@ impl Binder<'_> {
                     .map_err(|error| error.at(at));
             }
             [schema] => schema.as_str(),
-            _ => {
-                let name = name.iter().map(Ident::as_str).collect::<Vec<_>>().join(".");
-                return Err(Error::new(
-                    SqlState::FEATURE_NOT_SUPPORTED,
-                    format!("cross-database references are not implemented: {name}"),
-                )
-                .at(at));
-            }
+            _ => match without_database(name, || joined(name)) {
+                Ok([schema, _]) => schema.as_str(),
+                Ok(_) => return Ok(None),
+                Err(error) => return Err(error.at(at)),
+            },
         };
         let Some(oid) = self.stored(Some(schema), table) else {
             return Ok(None);
@@ -404,6 +402,7 @@ impl Binder<'_> {
         scope: &Scope<'_>,
     ) -> Result<Expr> {
         let at = Position(table[0].span.start);
+        without_database(table, || format!("{}.{}", joined(table), column.as_str()))?;
         let found = self.known_table(table, scope)?;
         let table = table.last().expect("a qualified name has a qualifier");
         let name = column.as_str();

@@ -19,6 +19,7 @@ pub fn resolve_type(name: &TypeName) -> Result<SqlType> {
     if name.percent_type {
         return Err(Error::unsupported("%TYPE").at(at));
     }
+    super::without_database(&name.name.0, || name.name.to_string())?;
     let in_catalog = name.name.qualifier().is_none_or(|schema| schema.as_str() == "pg_catalog");
     if !in_catalog {
         return Err(undefined());

@@ -244,6 +244,8 @@ pub(crate) fn object_name(name: &ast::Name) -> Result<ObjectName> {
         )
         .at(Position(name.span().start)));
     }
+    damask_planner::without_database(&name.0, || format!("\"{name}\""))
+        .map_err(|error| error.at(Position(name.span().start)))?;
     Ok(ObjectName {
         schema: name.qualifier().map(|schema| schema.as_str().to_owned()),
         name: name.base().as_str().to_owned(),

@@ -64,6 +64,7 @@ impl Session {
         let wants_temp = persistence == ast::Persistence::Temporary;
         let at = Position(name.span().start);
         let env = self.statement_env()?;
+        super::object_name(name)?;
         let Some(qualifier) = name.qualifier() else {
             if wants_temp || env.path.creates_temp {
                 return self.ensure_temp_schema();
