@@ -11,11 +11,12 @@ use crate::build::Layout;
 use crate::context::{State, SubplanResult};
 use array::{any_all, array_cast, make_array, slice, subscript};
 use compiled::{Compiled, is_large};
+use damask_functions::text_io::{self, is_reg_type, output};
 use damask_functions::{KernelContext, ScalarFunction};
 use damask_jit::{Group, OPERATIONS_MIN};
 use damask_planner::expr::{ColumnId, Expr, ExprKind};
 use damask_planner::physical::PlanId;
-use damask_types::format::{parse_text, to_text};
+use damask_types::format::parse_text;
 use damask_types::{
     Batch, Error, Mask, Result, SqlState, SqlType, TypeId, Value, Vector, VectorBuilder,
 };
@@ -567,45 +568,17 @@ fn in_out(value: &Vector, target: SqlType, active: &Mask, state: &State<'_>) -> 
     let session = &*state.ctx.session;
     let settings = session.format();
     let source = value.ty;
-    let convert = |value: Value| match value {
-        Value::Null => Ok(Value::Null),
-        Value::Oid(oid) if is_reg(source) => {
-            let text = session.reg_to_name(source, oid);
-            parse_text(target, &text, settings, session.transaction_timestamp())
-        }
-        value => {
-            let text = match value {
-                Value::Text(text) => text.as_ref().to_owned(),
-                value => to_text(source, &value, settings),
-            };
-            if is_reg(target.id) {
-                return Ok(Value::Oid(session.reg_from_name(target.id, &text)?));
-            }
-            parse_text(target, &text, settings, session.transaction_timestamp())
-        }
+    let names_objects = |ty: TypeId| is_reg_type(ty) || ty.element().is_some_and(is_reg_type);
+    let convert = |value: Value| match output(session, source, &value) {
+        None => Ok(Value::Null),
+        Some(text) if names_objects(target.id) => text_io::input(session, target, &text),
+        Some(text) => parse_text(target, &text, settings, session.transaction_timestamp()),
     };
     if value.is_const() {
         let converted = convert(value.value(0))?;
         return Ok(Vector::constant(target.id, &converted, value.rows()));
     }
     by_row(target.id, value.rows(), active, |row| convert(value.value(row)))
-}
-
-/// Whether values of a type are names of objects in text.
-fn is_reg(ty: TypeId) -> bool {
-    matches!(
-        ty,
-        TypeId::RegClass
-            | TypeId::RegType
-            | TypeId::RegProc
-            | TypeId::RegProcedure
-            | TypeId::RegOper
-            | TypeId::RegOperator
-            | TypeId::RegNamespace
-            | TypeId::RegRole
-            | TypeId::RegConfig
-            | TypeId::RegDictionary
-    )
 }
 
 /// IS NULL of a record: every field is null; IS NOT NULL: none is.

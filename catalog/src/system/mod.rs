@@ -11,7 +11,7 @@ mod session;
 mod types;
 
 pub use classes::has_order;
-pub use session::{Activity, LockRow, LockTarget, LogCounts, SettingRow};
+pub use session::{Activity, CursorRow, LockRow, LockTarget, LogCounts, PreparedRow, SettingRow};
 
 use crate::object::{Column, Relation, RelationKind};
 use crate::snapshot::{CatalogSnapshot, INFORMATION_SCHEMA, PG_CATALOG, SearchPath};
@@ -97,6 +97,10 @@ pub trait SystemSession {
     fn activity(&self) -> Vec<Activity>;
     /// Every lock, save those of rows.
     fn locks(&self) -> Vec<LockRow>;
+    /// The prepared statements of this session.
+    fn prepared_statements(&self) -> Vec<PreparedRow>;
+    /// The cursors of this session.
+    fn cursors(&self) -> Vec<CursorRow>;
     /// Counters of the log since the database was opened.
     fn log_counts(&self) -> LogCounts;
 }
@@ -162,6 +166,7 @@ pub fn rows(ctx: &SystemContext<'_>, relation: &Relation) -> Vec<Vec<Value>> {
         "pg_class" => classes::pg_class(ctx, out),
         "pg_collation" => types::pg_collation(out),
         "pg_constraint" => classes::pg_constraint(ctx, out),
+        "pg_cursors" => session::pg_cursors(ctx, out),
         "pg_database" => session::pg_database(ctx, out),
         "pg_depend" => classes::pg_depend(ctx, out),
         "pg_description" => classes::pg_description(ctx, out),
@@ -173,6 +178,7 @@ pub fn rows(ctx: &SystemContext<'_>, relation: &Relation) -> Vec<Vec<Value>> {
         "pg_opclass" => types::pg_opclass(out),
         "pg_operator" => types::pg_operator(out),
         "pg_opfamily" => types::pg_opfamily(out),
+        "pg_prepared_statements" => session::pg_prepared_statements(ctx, out),
         "pg_proc" => types::pg_proc(out),
         "pg_rewrite" => classes::pg_rewrite(ctx, out),
         "pg_sequence" => classes::pg_sequence(ctx, out),

@@ -3,7 +3,7 @@
 use super::SystemContext;
 use super::row::{Rows, letter, text, text_or_null};
 use crate::snapshot::{BOOTSTRAP_ROLE, DATABASE};
-use damask_types::{Numeric, Oid, Value};
+use damask_types::{Numeric, Oid, TypeId, Value};
 
 /// What another session is doing, for `pg_stat_activity`.
 #[derive(Clone, Debug)]
@@ -57,6 +57,38 @@ pub struct SettingRow {
     pub words: &'static [&'static str],
     /// The default.
     pub default: String,
+}
+
+/// A prepared statement, for `pg_prepared_statements`.
+#[derive(Clone, Debug)]
+pub struct PreparedRow {
+    /// Its name.
+    pub name: String,
+    /// The text that prepared it.
+    pub statement: String,
+    /// When (microseconds since 2000, UTC).
+    pub prepare_time: i64,
+    /// Types of its parameters.
+    pub parameter_types: Vec<Oid>,
+    /// By PREPARE, not by the protocol.
+    pub from_sql: bool,
+    /// Times it was run; plans are never made for certain values.
+    pub generic_plans: i64,
+}
+
+/// A cursor, for `pg_cursors`.
+#[derive(Clone, Debug)]
+pub struct CursorRow {
+    /// Its name.
+    pub name: String,
+    /// The text that made it.
+    pub statement: String,
+    /// WITH HOLD.
+    pub is_holdable: bool,
+    /// It moves backward too.
+    pub is_scrollable: bool,
+    /// When it was made (microseconds since 2000, UTC).
+    pub creation_time: i64,
 }
 
 /// A lock held or waited for, for `pg_locks`.
@@ -168,7 +200,7 @@ pub(super) fn pg_settings(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         let (min, max) = setting.range.unzip();
         let words = (!setting.words.is_empty()).then(|| {
             let words = setting.words.iter().map(text).collect();
-            Value::array(damask_types::TypeId::Text, words)
+            Value::array(TypeId::Text, words)
         });
         rows.push(&[
             ("name", text(setting.name)),
@@ -249,5 +281,33 @@ pub(super) fn pg_locks(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         };
         row.push(("locktype", text(kind)));
         rows.push(&row);
+    }
+}
+
+pub(super) fn pg_prepared_statements(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    for row in ctx.session.prepared_statements() {
+        let types = row.parameter_types.into_iter().map(Value::Oid).collect();
+        rows.push(&[
+            ("name", text(row.name)),
+            ("statement", text(row.statement)),
+            ("prepare_time", Value::TimestampTz(row.prepare_time)),
+            ("parameter_types", Value::array(TypeId::RegType, types)),
+            ("from_sql", Value::Bool(row.from_sql)),
+            ("generic_plans", Value::Int8(row.generic_plans)),
+            ("custom_plans", Value::Int8(0)),
+        ]);
+    }
+}
+
+pub(super) fn pg_cursors(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    for row in ctx.session.cursors() {
+        rows.push(&[
+            ("name", text(row.name)),
+            ("statement", text(row.statement)),
+            ("is_holdable", Value::Bool(row.is_holdable)),
+            ("is_binary", Value::Bool(false)),
+            ("is_scrollable", Value::Bool(row.is_scrollable)),
+            ("creation_time", Value::TimestampTz(row.creation_time)),
+        ]);
     }
 }

@@ -2,12 +2,14 @@
 
 use super::Notice;
 use super::backend::{Backend, Backends};
+use super::named::Shown;
 use super::setting_list::{Context, Kind};
 use super::settings::{Effective, Level, Settings, unknown_setting};
 use crate::notify::{Bus, Pending};
 use damask_catalog::object::{Relation, RelationKind};
 use damask_catalog::system::{
-    self, Activity, LockRow, LogCounts, SettingRow, SystemContext, SystemSession,
+    self, Activity, CursorRow, LockRow, LogCounts, PreparedRow, SettingRow, SystemContext,
+    SystemSession,
 };
 use damask_catalog::{Catalog, CatalogSnapshot, SearchPath};
 use damask_storage::env::{Clock, Random};
@@ -39,6 +41,8 @@ pub(crate) struct SessionState {
     pub(crate) listens: AtomicBool,
     /// Warnings of functions, for the client.
     pub(crate) notices: Mutex<Vec<Notice>>,
+    /// What `pg_prepared_statements` and `pg_cursors` show.
+    pub(crate) shown: Shown,
     sequences: Mutex<Sequences>,
     random: Mutex<u64>,
     entropy: Arc<dyn Random>,
@@ -77,6 +81,7 @@ impl SessionState {
             pending: Mutex::default(),
             listens: AtomicBool::new(false),
             notices: Mutex::default(),
+            shown: Shown::default(),
             sequences: Mutex::default(),
             random: Mutex::new(entropy.next_u64() | 1),
             entropy,
@@ -449,5 +454,13 @@ impl SystemSession for StatementEnv {
 
     fn locks(&self) -> Vec<LockRow> {
         self.lock_rows()
+    }
+
+    fn prepared_statements(&self) -> Vec<PreparedRow> {
+        self.state.shown.statements.lock().clone()
+    }
+
+    fn cursors(&self) -> Vec<CursorRow> {
+        self.state.shown.cursors.lock().clone()
     }
 }

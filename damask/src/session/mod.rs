@@ -19,6 +19,7 @@ pub(crate) mod ddl;
 mod env;
 mod guard;
 mod lock;
+mod named;
 mod password;
 pub(crate) mod plan;
 mod portal;
@@ -46,6 +47,7 @@ use damask_types::{Batch, Error, Oid, Result, SqlState, SqlType, TypeId, Value};
 use ddl::temporary::Temporary;
 use env::SessionState;
 use hashbrown::HashMap;
+use named::{Named, Shape};
 use plan::Prepared;
 use portal::Portal;
 use run::KnownPath;
@@ -124,7 +126,7 @@ pub struct Session {
     catalog: CatalogTxn,
     txn: Option<Txn>,
     block: Block,
-    statements: HashMap<String, Arc<Prepared>>,
+    statements: HashMap<String, Named>,
     portals: HashMap<String, Portal>,
     notices: Vec<Notice>,
     copy: Option<CopyIn>,
@@ -475,8 +477,23 @@ impl Session {
             })
             .collect::<Result<Vec<_>>>()?;
         let prepared = self.prepare(text, types)?;
-        self.statements.insert(name.to_owned(), prepared);
+        let text = Arc::clone(prepared.text());
+        self.keep_statement(name, prepared, text, false);
         Ok(())
+    }
+
+    pub(crate) fn keep_statement(
+        &mut self,
+        name: &str,
+        prepared: Arc<Prepared>,
+        text: Arc<str>,
+        from_sql: bool,
+    ) -> Arc<Shape> {
+        let shape = Arc::new(Shape::default());
+        let made = self.state.clock.wall_micros();
+        let named = Named { prepared, shape: Arc::clone(&shape), text, made, from_sql, uses: 0 };
+        self.statements.insert(name.to_owned(), named);
+        shape
     }
 
     pub(crate) fn prepare(
@@ -500,14 +517,17 @@ impl Session {
     /// # Errors
     /// 26000.
     pub fn statement(&self, name: &str) -> Result<&Arc<Prepared>> {
-        self.statements.get(name).ok_or_else(|| {
-            let message = if name.is_empty() {
-                "unnamed prepared statement does not exist".to_owned()
-            } else {
-                format!("prepared statement \"{name}\" does not exist")
-            };
-            Error::new(SqlState::INVALID_SQL_STATEMENT_NAME, message)
-        })
+        match self.statements.get(name) {
+            Some(named) => Ok(&named.prepared),
+            None => Err(no_statement(name)),
+        }
+    }
+
+    /// The prepared statement of a name, about to be run.
+    pub(crate) fn use_statement(&mut self, name: &str) -> Result<(Arc<Prepared>, Arc<Shape>)> {
+        let named = self.statements.get_mut(name).ok_or_else(|| no_statement(name))?;
+        named.uses += 1;
+        Ok((Arc::clone(&named.prepared), Arc::clone(&named.shape)))
     }
 
     /// Types of a prepared statement's parameters, and its result columns if it has rows.
@@ -518,8 +538,23 @@ impl Session {
         &mut self,
         name: &str,
     ) -> Result<(Vec<SqlType>, Option<Vec<OutputColumn>>)> {
-        let prepared = Arc::clone(self.statement(name)?);
-        let result = self.guarded(|session| session.describe(&prepared));
+        let named = self.statements.get(name).ok_or_else(|| no_statement(name))?;
+        let (prepared, shape) = (Arc::clone(&named.prepared), Arc::clone(&named.shape));
+        self.describe_as(&prepared, Some(&shape))
+    }
+
+    fn describe_as(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        shape: Option<&Shape>,
+    ) -> Result<(Vec<SqlType>, Option<Vec<OutputColumn>>)> {
+        let result = self.guarded(|session| {
+            let described = session.describe(prepared)?;
+            if let Some(shape) = shape {
+                shape.check(prepared, described.1.as_deref().unwrap_or_default())?;
+            }
+            Ok(described)
+        });
         if result.is_err() {
             self.fail_transaction();
         }
@@ -531,25 +566,24 @@ impl Session {
     /// # Errors
     /// 26000, 42P03 if the name is taken, 08P01 for a wrong number of values.
     pub fn bind(&mut self, portal: &str, statement: &str, params: Vec<Value>) -> Result<()> {
-        let prepared = Arc::clone(self.statement(statement)?);
+        let (prepared, shape) = self.use_statement(statement)?;
         if !portal.is_empty() && self.portals.contains_key(portal) {
             return Err(Error::new(
                 SqlState::DUPLICATE_CURSOR,
                 format!("cursor \"{portal}\" already exists"),
             ));
         }
-        self.portals.insert(portal.to_owned(), Portal::new(prepared, params));
+        let mut made = Portal::new(prepared, params, self.state.clock.wall_micros());
+        made.shape = Some(shape);
+        self.portals.insert(portal.to_owned(), made);
         Ok(())
     }
 
     /// The result columns of a portal.
     pub fn describe_portal(&mut self, name: &str) -> Result<Option<Vec<OutputColumn>>> {
-        let prepared = Arc::clone(&self.portal(name)?.prepared);
-        let result = self.guarded(|session| session.describe(&prepared));
-        if result.is_err() {
-            self.fail_transaction();
-        }
-        Ok(result?.1)
+        let portal = self.portal(name)?;
+        let (prepared, shape) = (Arc::clone(&portal.prepared), portal.shape.clone());
+        Ok(self.describe_as(&prepared, shape.as_deref())?.1)
     }
 
     fn portal(&self, name: &str) -> Result<&Portal> {
@@ -598,6 +632,16 @@ impl Drop for Session {
         self.state.bus.close(self.state.backend.pid);
         self.state.backends.close(self.state.backend.pid);
     }
+}
+
+/// 26000.
+fn no_statement(name: &str) -> Error {
+    let message = if name.is_empty() {
+        "unnamed prepared statement does not exist".to_owned()
+    } else {
+        format!("prepared statement \"{name}\" does not exist")
+    };
+    Error::new(SqlState::INVALID_SQL_STATEMENT_NAME, message)
 }
 
 /// What `version()` says.

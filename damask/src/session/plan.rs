@@ -93,6 +93,14 @@ impl Prepared {
         self.parsed.as_ref().map(|parsed| &parsed.statement)
     }
 
+    /// Types of the parameters as far as they are known: from its plan, or else from the client.
+    pub(crate) fn parameter_types(&self) -> Vec<Option<TypeId>> {
+        match &*self.plan.lock() {
+            Some(planned) => planned.plan.parameters.iter().map(|ty| Some(ty.id)).collect(),
+            None => self.types.clone(),
+        }
+    }
+
     /// The statement's own text.
     pub(crate) fn own_text(&self) -> &str {
         self.parsed

@@ -1,5 +1,6 @@
 //! Portals: a statement with its parameters, perhaps half run.
 
+use super::named::Shape;
 use super::plan::Prepared;
 use damask_executor::{Execution, HeldRows};
 use damask_types::{Batch, Value};
@@ -22,11 +23,22 @@ pub(crate) struct Portal {
     /// WITH HOLD: it outlives its transaction; its rows are all in `held`.
     pub(crate) is_held: bool,
     pub(crate) held: Option<HeldRows>,
+    /// The result columns that its prepared statement promised.
+    pub(crate) shape: Option<Arc<Shape>>,
+    /// The text that made it, for `pg_cursors`.
+    pub(crate) text: Arc<str>,
+    /// When, in microseconds since 2000.
+    pub(crate) made: i64,
+    pub(crate) is_scrollable: bool,
 }
 
 impl Portal {
-    pub(crate) fn new(prepared: Arc<Prepared>, params: Vec<Value>) -> Self {
+    pub(crate) fn new(prepared: Arc<Prepared>, params: Vec<Value>, made: i64) -> Self {
         Self {
+            text: Arc::clone(prepared.text()),
+            made,
+            shape: None,
+            is_scrollable: false,
             prepared,
             params,
             execution: None,

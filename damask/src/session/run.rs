@@ -187,6 +187,7 @@ impl Session {
             env = self.statement_env()?;
             plan = self.plan(prepared, &env)?;
         }
+        self.show_named(&plan);
         let command = prepared.statement().map_or("", command_name);
         if plan.writes {
             self.check_writable(command)?;
@@ -265,6 +266,10 @@ impl Session {
             let prepared = Arc::clone(&portal.prepared);
             let params = std::mem::take(&mut portal.params);
             portal.is_done = true;
+            if let Some(shape) = portal.shape.as_ref().filter(|shape| shape.has_columns()) {
+                let (_, columns) = self.describe(&prepared)?;
+                shape.check(&prepared, &columns.unwrap_or_default())?;
+            }
             let result = self.run_statement(&prepared, &params, sink);
             if result.is_ok() && self.block.is_open() {
                 self.portals.insert(name.to_owned(), portal);
@@ -298,6 +303,9 @@ impl Session {
             let params = std::mem::take(&mut portal.params);
             portal.execution = Some(self.start(&portal.prepared, &params)?);
             if let Some(execution) = &portal.execution {
+                if let Some(shape) = &portal.shape {
+                    shape.check(&portal.prepared, &execution.plan().columns)?;
+                }
                 sink.columns(&execution.plan().columns)?;
             }
         }

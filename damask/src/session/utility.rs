@@ -352,14 +352,17 @@ impl Session {
         let text = prepared.slice(prepare.span).to_owned();
         let made = self.prepare(&text, types)?;
         // Errors of the statement show now, as in PostgreSQL.
-        self.describe(&made)?;
-        self.statements.insert(name.to_owned(), made);
+        let (_, columns) = self.describe(&made)?;
+        let whole = Arc::clone(prepared.text());
+        let shape = self.keep_statement(name, Arc::clone(&made), whole, true);
+        shape.check(&made, &columns.unwrap_or_default())?;
         Ok("PREPARE".to_owned())
     }
 
     fn sql_execute(&mut self, execute: &ast::Execute, sink: &mut dyn Sink) -> Result<Completion> {
-        let prepared = Arc::clone(self.statement(execute.name.as_str())?);
-        let (types, _) = self.describe(&prepared)?;
+        let (prepared, shape) = self.use_statement(execute.name.as_str())?;
+        let (types, columns) = self.describe(&prepared).map_err(without_position)?;
+        shape.check(&prepared, &columns.unwrap_or_default())?;
         if types.len() != execute.args.len() {
             return Err(Error::new(
                 SqlState::SYNTAX_ERROR,
@@ -375,7 +378,7 @@ impl Session {
             )));
         }
         let params = self.evaluate(&execute.args, &types)?;
-        self.run_statement(&prepared, &params, sink)
+        self.run_statement(&prepared, &params, sink).map_err(without_position)
     }
 
     /// Values of expressions without columns, converted to types.
@@ -473,8 +476,9 @@ impl Session {
         }
         let text = prepared.slice(declare.query.span).to_owned();
         let made = self.prepare(&text, vec![])?;
-        let mut portal = Portal::new(made, params.to_vec());
+        let mut portal = Portal::new(made, params.to_vec(), self.state.clock.wall_micros());
         portal.is_named_cursor = true;
+        portal.text = Arc::clone(prepared.text());
         self.begin_statement()?;
         let execution = self.start(&portal.prepared, params)?;
         if declare.hold {
@@ -677,6 +681,12 @@ fn show_title(name: &str) -> String {
 
 fn text_column(name: &str) -> OutputColumn {
     OutputColumn { name: name.to_owned(), ty: TypeId::Text.into(), origin: None }
+}
+
+/// An error of another text than the client's.
+fn without_position(mut error: Error) -> Error {
+    error.fields_mut().position = None;
+    error
 }
 
 fn no_cursor(name: &str) -> Error {

@@ -240,7 +240,8 @@ impl Insert {
         state: &mut State<'_>,
     ) -> Result<()> {
         if self.conflict.is_some() {
-            return self.insert_or_conflict(batch, table, values, foreign, state);
+            let done = self.insert_or_conflict(batch, table, values, foreign, state);
+            return done.map_err(|error| of_table(error, &self.relation, state));
         }
         for row in 0..batch.rows() {
             self.row_values(batch, row, values);
