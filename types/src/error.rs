@@ -43,6 +43,8 @@ pub struct Fields {
     pub data_type: Option<String>,
     /// Constraint concerned.
     pub constraint: Option<String>,
+    /// PostgreSQL's function that reports it, for the few errors that drivers know by it.
+    pub routine: Option<&'static str>,
     /// The error below this one.
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -63,6 +65,7 @@ impl Error {
             column: None,
             data_type: None,
             constraint: None,
+            routine: None,
             source: None,
         }))
     }
@@ -127,6 +130,12 @@ impl Error {
     /// Names the constraint concerned.
     pub fn constraint(mut self, constraint: impl Into<String>) -> Self {
         self.0.constraint = Some(constraint.into());
+        self
+    }
+
+    /// Names PostgreSQL's function that reports this error. Drivers tell a few errors from others of their SQLSTATE by it.
+    pub fn routine(mut self, routine: &'static str) -> Self {
+        self.0.routine = Some(routine);
         self
     }
 

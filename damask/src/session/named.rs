@@ -57,7 +57,9 @@ impl Shape {
         if same {
             return Ok(());
         }
-        Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"))
+        // asyncpg and pgjdbc prepare again when they see this routine.
+        let message = "cached plan must not change result type";
+        Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message).routine("RevalidateCachedQuery"))
     }
 
     /// Whether columns are promised.

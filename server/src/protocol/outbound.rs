@@ -263,6 +263,7 @@ impl Outbound {
             out.field(b'c', fields.column.as_deref());
             out.field(b'd', fields.data_type.as_deref());
             out.field(b'n', fields.constraint.as_deref());
+            out.field(b'R', fields.routine);
             out.bytes.push(0);
         });
     }
