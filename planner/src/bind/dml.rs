@@ -32,7 +32,7 @@ pub(crate) enum StatementKind {
         input: Logical,
         /// The live columns in order.
         columns: Vec<ColumnId>,
-        conflict: Option<Conflict>,
+        conflict: Option<Box<Conflict>>,
         checks: RowChecks,
         returning: Vec<Expr>,
     },

@@ -318,7 +318,7 @@ impl Binder<'_> {
         let (returning, shown) = returning.map_err(|error| without_excluded(error, insert))?;
         let conflict = match conflict {
             Some((target, bound)) => {
-                Some(Conflict { arbiters: target.arbiters(relation)?, ..bound })
+                Some(Box::new(Conflict { arbiters: target.arbiters(relation)?, ..bound }))
             }
             None => None,
         };

@@ -158,7 +158,7 @@ impl<'a> Binder<'a> {
         match self.relations.iter_mut().find(|used| used.relation.oid == relation.oid) {
             Some(used) => {
                 (used.written, used.is_direct) =
-                    (used.written | written, used.is_direct | is_direct)
+                    (used.written | written, used.is_direct | is_direct);
             }
             None => self.relations.push(RelationUse {
                 relation: Arc::clone(relation),

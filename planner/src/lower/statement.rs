@@ -103,7 +103,7 @@ impl Lower<'_> {
                 let lowered = self.lower(input, &columns.iter().copied().collect())?;
                 let input = self.exact(lowered, &columns);
                 let conflict = match conflict {
-                    Some(conflict) => Some(self.conflict(conflict)?),
+                    Some(conflict) => Some(self.conflict(*conflict)?),
                     None => None,
                 };
                 let returning = self.exprs(returning)?;
