@@ -107,5 +107,5 @@ fn waiting_ends_with_news_or_time() {
     let sender = std::thread::spawn(move || b.execute("NOTIFY x, 'news'"));
     let heard = a.wait_for_notifications(Duration::from_secs(30));
     assert_eq!(&*heard[0].payload, "news");
-    sender.join().unwrap().unwrap();
+    sender.join().expect("the sender ends").expect("it notifies");
 }

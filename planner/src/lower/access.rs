@@ -417,7 +417,9 @@ impl Computed {
         let mut predicates = get.predicates.clone();
         let mut ids = vec![];
         let mut known: ColumnSet = get.columns.iter().map(|(_, id)| *id).collect();
-        predicates.iter().for_each(|predicate| predicate.add_columns(&mut known));
+        for predicate in &predicates {
+            predicate.add_columns(&mut known);
+        }
         let free = known.iter().map(|id| id.0 + 1).max().unwrap_or(0);
         for (place, expr) in index.exprs.iter().enumerate() {
             let id = ColumnId(free + place as u32);
