@@ -60,6 +60,8 @@ pub use advisory::{SessionLocks, TxnHandle};
 pub use damask_storage::env::Env;
 /// Where statements put what does not fit in memory.
 pub use damask_storage::temp::{TempBlock, TempFile, TempFolder, TempStats};
+/// What an [`Env`]'s files are made of: simulated disks for the tests of crates above.
+pub use damask_storage::vfs;
 pub use engine::{Engine, EngineOptions, Location, Metrics, VerifyReport};
 pub use interrupt::{Interrupt, NoInterrupt};
 pub use isolation::{IsolationLevel, ReadView};

@@ -6,7 +6,7 @@ use damask_planner::expr::Expr;
 use damask_planner::physical::{
     AggregateStrategy, JoinKey, JoinKind, Operator, Plan, SetKind, SortKey,
 };
-use damask_storage::vfs::{Fault, OpenOptions, SimVfs, Vfs};
+use damask_txn::vfs::{Fault, OpenOptions, SimVfs, Vfs};
 use damask_txn::{Engine, EngineOptions, Env, IsolationLevel, Location};
 use damask_types::{Error, Result, SqlState, SqlType, TypeId, Value};
 use std::path::Path;
