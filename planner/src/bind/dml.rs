@@ -392,8 +392,7 @@ impl Binder<'_> {
                         return Err(Error::new(
                             SqlState::SYNTAX_ERROR,
                             format!("multiple assignments to same column \"{}\"", column.name),
-                        )
-                        .at(at(target.name.span)));
+                        ));
                     }
                     None => None,
                 };
