@@ -208,6 +208,24 @@ impl Index {
         !self.exprs.is_empty() || self.predicate.is_some()
     }
 
+    /// Whether a scan finds a column's values in its entries, without the rows. A key is read from its beginning, so no column
+    /// before it may be one whose values keys do not give back.
+    pub fn gives_back(&self, column: ColumnIndex, table: &Relation) -> bool {
+        let ty_of = |source| match source {
+            KeySource::Column(column) => {
+                table.columns.get(usize::from(column.0)).map(|column| column.ty.id)
+            }
+            KeySource::Expr(place) => self.exprs.get(place).map(|expr| expr.ty.id),
+        };
+        let included = self.included.iter().map(|column| KeySource::Column(*column));
+        self.keys
+            .iter()
+            .map(|key| key.source)
+            .chain(included)
+            .take_while(|source| ty_of(*source).is_some_and(damask_txn::key_is_lossless))
+            .any(|source| source == KeySource::Column(column))
+    }
+
     /// Whether its keys or what it carries, its expressions or its predicate read a column.
     pub fn uses(&self, column: ColumnIndex) -> bool {
         self.keys.iter().any(|key| key.column() == Some(column))

@@ -111,6 +111,17 @@ impl IndexShape {
         })
     }
 
+    /// Where in the key these columns are, if it gives the values of all of them back. A key is read from its beginning, so no
+    /// column before the last of them may be one that does not.
+    pub(crate) fn carried(&self, columns: &[ColumnIndex]) -> Option<Vec<usize>> {
+        let lossless = self.columns.iter().take_while(|column| column.is_lossless()).count();
+        let place = |column: &ColumnIndex| {
+            let wanted = KeySource::Column(*column);
+            self.keys[..lossless].iter().position(|key| key.source == wanted)
+        };
+        columns.iter().map(place).collect()
+    }
+
     /// Writes the key of a row into `out`, which is cleared.
     pub(crate) fn key_of(
         &self,

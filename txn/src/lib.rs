@@ -58,6 +58,7 @@ pub mod table;
 pub use advisory::{SessionLocks, TxnHandle};
 /// What [`Engine::open`] takes the clock, the disk and chance from.
 pub use damask_storage::env::Env;
+pub use damask_storage::key::is_lossless as key_is_lossless;
 /// Where statements put what does not fit in memory.
 pub use damask_storage::temp::{TempBlock, TempFile, TempFolder, TempStats};
 /// What an [`Env`]'s files are made of: simulated disks for the tests of crates above.

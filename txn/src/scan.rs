@@ -6,13 +6,14 @@
 //! An index entry tells no transaction. It is believed (the row has this key, and is visible) if it is not marked and its
 //! row has no version, both seen under the index leaf's latch: changers push the version before they touch the index, and
 //! rollbacks take the index back before they pop it. Every other entry is checked against the row as the view sees it.
+//! Columns that the key gives back are read from it, and the row of an entry that is believed is not visited at all.
 
 use crate::directory::{Heap, Index};
 use crate::engine::Engine;
 use crate::isolation::ReadView;
 use crate::schema::{Direction, KeyRange};
 use crate::table::{ScanSpec, Table};
-use damask_storage::key::encode_key_into;
+use damask_storage::key::{decode_key, encode_key_into};
 use damask_storage::row::{ColumnGatherer, RowLayout};
 use damask_storage::tree::{self, EntryFlags, RowFlags};
 use damask_types::{Batch, ColumnIndex, Error, RelId, Result, RowId, TILE_ROWS, Value};
@@ -119,13 +120,15 @@ pub struct IndexScan {
     index: Arc<Index>,
     view: ReadView,
     columns: Vec<ColumnIndex>,
+    /// Where in the key the columns are, if it gives all of them back.
+    carried: Option<Vec<usize>>,
     gatherer: ColumnGatherer,
     direction: Direction,
     range: tree::KeyRange,
     is_done: bool,
     /// Entries read and not yet given out.
     entries: Vec<Entry>,
-    /// Keys of the entries that have to be checked, one after the other.
+    /// Keys of the entries that are checked or read, one after the other.
     keys: Vec<u8>,
 }
 
@@ -133,8 +136,10 @@ pub struct IndexScan {
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     row: RowId,
-    /// Where its key lies, if it has to be checked against the row.
-    key: Option<(usize, usize)>,
+    /// The row is known to be visible, with this key.
+    is_believed: bool,
+    /// Where its key lies, if it is to be checked against the row or read.
+    key: (usize, usize),
 }
 
 impl std::fmt::Debug for IndexScan {
@@ -181,6 +186,7 @@ impl IndexScan {
             heap,
             layout,
             view,
+            carried: index.carried(&columns),
             columns,
             direction,
             is_done: range.is_empty(),
@@ -209,7 +215,8 @@ impl IndexScan {
 
     /// Reads up to a tile of entries.
     fn read_entries(&mut self) -> Result<()> {
-        let Self { engine, heap, index, range, direction, entries, keys, is_done, .. } = self;
+        let Self { engine, heap, index, range, direction, entries, keys, carried, is_done, .. } =
+            self;
         let direction = match direction {
             Direction::Forward => tree::Direction::Forward,
             Direction::Backward => tree::Direction::Backward,
@@ -220,12 +227,11 @@ impl IndexScan {
             let more = index.tree.scan_leaf(range, direction, |entry| {
                 let is_believed = !entry.flags.has(EntryFlags::DELETE_MARK)
                     && !engine.has_versions(heap, entry.rowid);
-                let key = (!is_believed).then(|| {
-                    let start = keys.len();
+                let start = keys.len();
+                if !is_believed || carried.is_some() {
                     keys.extend_from_slice(entry.key);
-                    (start, keys.len())
-                });
-                entries.push(Entry { row: entry.rowid, key });
+                }
+                entries.push(Entry { row: entry.rowid, is_believed, key: (start, keys.len()) });
                 Ok(if entries.len() == TILE_ROWS {
                     ControlFlow::Break(())
                 } else {
@@ -239,28 +245,36 @@ impl IndexScan {
 
     /// Takes the rows of the entries read that the view sees under these keys.
     fn visit_rows(&mut self, rows: &mut Vec<RowId>) -> Result<()> {
-        let Self { engine, heap, layout, index, view, columns, gatherer, entries, keys, .. } = self;
+        let Self { engine, heap, layout, index, view, carried, gatherer, entries, keys, .. } = self;
+        let needed = carried.iter().flatten().max().map_or(0, |last| last + 1);
         let mut found = Vec::new();
+        let mut values = Vec::new();
         for entry in entries.iter() {
-            if columns.is_empty() && entry.key.is_none() {
-                rows.push(entry.row);
+            let key = &keys[entry.key.0..entry.key.1];
+            let is_taken = (entry.is_believed && carried.is_some())
+                || engine.with_visible(view, heap, entry.row, |bytes| {
+                    if !entry.is_believed {
+                        index.key_of(layout, bytes, &mut found)?;
+                        if found != key {
+                            return Ok(false);
+                        }
+                    }
+                    if carried.is_none() {
+                        gatherer.push(bytes)?;
+                    }
+                    Ok(true)
+                })? == Some(true);
+            if !is_taken {
                 continue;
             }
-            let taken = engine.with_visible(view, heap, entry.row, |bytes| {
-                if let Some((start, end)) = entry.key {
-                    index.key_of(layout, bytes, &mut found)?;
-                    if found != keys[start..end] {
-                        return Ok(false);
-                    }
-                }
-                if !columns.is_empty() {
-                    gatherer.push(bytes)?;
-                }
-                Ok(true)
-            })?;
-            if taken == Some(true) {
-                rows.push(entry.row);
+            if let Some(places) = carried
+                && needed > 0
+            {
+                values.clear();
+                decode_key(&index.columns[..needed], key, &mut values)?;
+                gatherer.push_values(places.iter().map(|place| &values[*place]))?;
             }
+            rows.push(entry.row);
         }
         Ok(())
     }

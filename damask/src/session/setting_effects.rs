@@ -167,6 +167,10 @@ impl Definition {
     /// # Errors
     /// 0A000 that names setting and value.
     pub(super) fn check_supported(&self, value: &str) -> Result<()> {
+        // Else every statement would be refused, the one that sets it back among them.
+        if self.name == "default_transaction_isolation" && value == "serializable" {
+            return Err(Error::unsupported("isolation level SERIALIZABLE"));
+        }
         match self.effect() {
             Only(values) if !values.contains(&value) => {
                 let error = Error::unsupported(format!("{} = '{value}'", self.name));

@@ -119,10 +119,7 @@ impl Lower<'_> {
             };
             return Ok(self.node(operator, output, rows, (0.0, sequential)));
         };
-        let covers = |column: ColumnIndex| {
-            path.index.keys.iter().any(|key| key.column() == Some(column))
-                || path.index.included.contains(&column)
-        };
+        let covers = |column: ColumnIndex| path.index.gives_back(column, &scan.table);
         let index_only = !path.is_alias
             && self.tuning.enable_indexonlyscan
             && scan.table_oid.is_none()
@@ -368,11 +365,10 @@ impl Lower<'_> {
             // A key that is not read, or is an expression, ends the order that is known.
             let keys: Vec<ColumnId> =
                 path.index.keys.iter().map_while(|key| id_of(key.column()?)).collect();
-            let carried = |id| {
-                path.index.keys.iter().any(|key| key.column().and_then(id_of) == Some(id))
-                    || path.index.included.iter().any(|&column| id_of(column) == Some(id))
-            };
-            let covers = read.iter().all(carried);
+            let covers = read.iter().all(|id| {
+                let column = get.columns.iter().find(|(_, other)| *other == id);
+                column.is_some_and(|(column, _)| path.index.gives_back(*column, &get.table))
+            });
             let prefix = keys.iter().take(groups.len()).all(|key| groups.contains(key))
                 && keys.len() >= groups.len();
             if (covers || path.is_alias) && prefix && !path.bounds.any {

@@ -75,20 +75,25 @@ impl KeyColumn {
 
     /// Whether [`decode_key`] gives the very value back, so that an index-only scan may use it.
     pub fn is_lossless(&self) -> bool {
-        match self.ty.id.physical() {
-            PhysicalType::Bool
-            | PhysicalType::Int2
-            | PhysicalType::Int4
-            | PhysicalType::Int8
-            | PhysicalType::Oid
-            | PhysicalType::Uuid => true,
-            PhysicalType::Bytes => self.ty.id != TypeId::BpChar,
-            PhysicalType::Float4
-            | PhysicalType::Float8
-            | PhysicalType::Numeric
-            | PhysicalType::Interval
-            | PhysicalType::Boxed => false,
-        }
+        is_lossless(self.ty.id)
+    }
+}
+
+/// Whether the key of a value of this type gives the very value back.
+pub fn is_lossless(ty: TypeId) -> bool {
+    match ty.physical() {
+        PhysicalType::Bool
+        | PhysicalType::Int2
+        | PhysicalType::Int4
+        | PhysicalType::Int8
+        | PhysicalType::Oid
+        | PhysicalType::Uuid => true,
+        PhysicalType::Bytes => ty != TypeId::BpChar,
+        PhysicalType::Float4
+        | PhysicalType::Float8
+        | PhysicalType::Numeric
+        | PhysicalType::Interval
+        | PhysicalType::Boxed => false,
     }
 }
 

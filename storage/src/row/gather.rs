@@ -183,6 +183,21 @@ impl ColumnGatherer {
         Ok(())
     }
 
+    /// Takes one row by its values, one for each column gathered.
+    ///
+    /// # Errors
+    /// XX000 if the tile is full, or a value is not of its column's type.
+    pub fn push_values<'a>(&mut self, values: impl IntoIterator<Item = &'a Value>) -> Result<()> {
+        if self.room() == 0 {
+            return Err(Error::internal("the tile is full"));
+        }
+        for (column, value) in self.columns.iter_mut().zip(values) {
+            column.push_value(value, self.rows)?;
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
     /// The columns of the rows taken; the gatherer is empty then.
     ///
     /// # Errors
