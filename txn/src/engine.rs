@@ -14,6 +14,7 @@ use crate::horizon::{Horizon, Unflushed};
 use crate::interrupt::{Interrupt, NoInterrupt};
 use crate::lock::LockTable;
 use crate::program::{NoPrograms, ProgramCompiler};
+use crate::row_queue::RowQueues;
 use crate::sequence::Sequences;
 use crate::version::{HeapId, VersionTable, stripe};
 use crate::wait::WaitGraph;
@@ -146,6 +147,8 @@ pub struct Engine {
     pub(crate) garbage: Garbage,
     pub(crate) lock_table: LockTable,
     pub(crate) graph: WaitGraph,
+    /// Who waits for which row.
+    pub(crate) row_queues: RowQueues,
     /// What open transactions did to relations, oldest first.
     pub(crate) ddl: Mutex<HashMap<TxnId, Vec<DdlUndo>>>,
     pub(crate) counters: Counters,
@@ -246,6 +249,7 @@ impl Engine {
             garbage: Garbage::default(),
             lock_table: LockTable::new(),
             graph: WaitGraph::new(Arc::clone(&stop)),
+            row_queues: RowQueues::new(),
             stop,
             ddl: Mutex::default(),
             counters: Counters::default(),

@@ -29,6 +29,7 @@ mod wait;
 
 pub mod advisory;
 mod lock;
+mod row_queue;
 pub mod sequence;
 
 mod directory;

@@ -148,8 +148,10 @@ impl Engine {
         wait: Wait,
         seen: &Horizon,
     ) -> Result<Reached<'e>> {
+        let wanted = row;
         let mut row = row;
         let mut arrival = None;
+        let mut place = None;
         loop {
             let held = Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) };
             let current = heap.tree.get(row)?.filter(|(_, flags)| !flags.has(RowFlags::GHOST));
@@ -190,7 +192,12 @@ impl Engine {
                             ));
                         }
                     }
-                    self.wait_for(txn.id(), blocker, &*txn.interrupt)?;
+                    let place = place
+                        .get_or_insert_with(|| self.row_queues.join(heap.id, wanted, txn.id()));
+                    // Whom the row waited for before it was our turn tells nothing of now.
+                    if !place.wait_turn(&self.graph, &*txn.interrupt)? {
+                        self.wait_for(txn.id(), blocker, &*txn.interrupt)?;
+                    }
                     continue;
                 }
                 Verdict::SelfModified => return Ok(Reached::SelfModified),
