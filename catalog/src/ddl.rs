@@ -16,7 +16,7 @@ use crate::object::{
     Column, ConstraintKind, ForeignKeyAction, Identity, Index, IndexExpr, IndexKey, KeySource,
     Read, Relation, RelationKind, Role, Sequence,
 };
-use crate::snapshot::{CatalogSnapshot, PG_CATALOG, PUBLIC};
+use crate::snapshot::{CatalogSnapshot, PUBLIC, SearchPath};
 use crate::store::{self, Catalog, Change, Record, comment_record, relation_records, role_record};
 use crate::template;
 use damask_txn::{AliasKey, IndexDesc, KeyColumn, RelationDesc, SequenceSpec, Txn};
@@ -37,6 +37,8 @@ pub struct CatalogTxn {
     changes: Vec<Change>,
     /// Version of the shared snapshot under `current`.
     base: u64,
+    /// Where its session looks names up.
+    path: Arc<SearchPath>,
 }
 
 /// Where to go back to: see [`CatalogTxn::rollback_to`].
@@ -148,7 +150,8 @@ impl CatalogTxn {
     /// The catalog as last committed, to be read or changed.
     pub fn new(catalog: Arc<Catalog>) -> Self {
         let current = catalog.snapshot();
-        Self { base: current.version, catalog, current, changes: vec![] }
+        let path = Arc::new(current.search_path(["public"], None));
+        Self { base: current.version, catalog, current, changes: vec![], path }
     }
 
     /// The catalog as this transaction sees it.
@@ -551,12 +554,16 @@ impl CatalogTxn {
         }
     }
 
-    /// The name of a relation as messages show it: qualified unless it is in `public`.
+    /// What messages take for visible from here on.
+    pub fn use_path(&mut self, path: &Arc<SearchPath>) {
+        if !Arc::ptr_eq(&self.path, path) {
+            self.path = Arc::clone(path);
+        }
+    }
+
+    /// The name of a relation as messages show it: qualified unless the search path finds it.
     pub fn qualified(&self, relation: &Relation) -> String {
-        if relation.schema == PUBLIC
-            || relation.schema == PG_CATALOG
-            || self.current.is_temp(relation.schema)
-        {
+        if self.current.finds(relation.schema, &relation.name, &self.path) {
             relation.name.clone()
         } else {
             format!("{}.{}", self.current.schema_name(relation.schema), relation.name)

@@ -278,9 +278,11 @@ impl CatalogSnapshot {
 
     /// Whether an unqualified name would find exactly this relation or index.
     pub fn is_visible(&self, oid: Oid, path: &SearchPath) -> bool {
-        let Some((schema, name)) = self.relation_name(oid) else {
-            return false;
-        };
+        self.relation_name(oid).is_some_and(|(schema, name)| self.finds(schema, name, path))
+    }
+
+    /// Whether an unqualified name would find a relation or index of this schema, if the schema has it.
+    pub(crate) fn finds(&self, schema: Oid, name: &str, path: &SearchPath) -> bool {
         for &candidate in &path.schemas {
             if candidate == schema {
                 return true;

@@ -405,60 +405,36 @@ fn read_index_exprs(reader: &mut Reader<'_>) -> Result<Vec<IndexExpr>> {
 }
 
 fn constraint_record(constraint: &Constraint) -> Record {
-    let none = Value::Oid(Oid::NONE);
-    let (kind, text, index, columns, target, target_columns, target_index, actions) =
-        match &constraint.kind {
-            ConstraintKind::Check { expr, columns } => (
-                "c",
-                Value::text(expr.as_str()),
-                none.clone(),
-                columns,
-                none.clone(),
-                &vec![],
-                none,
-                String::new(),
-            ),
-            ConstraintKind::PrimaryKey { index, columns } => (
-                "p",
-                Value::Null,
-                Value::Oid(*index),
-                columns,
-                none.clone(),
-                &vec![],
-                none,
-                String::new(),
-            ),
-            ConstraintKind::Unique { index, columns } => (
-                "u",
-                Value::Null,
-                Value::Oid(*index),
-                columns,
-                none.clone(),
-                &vec![],
-                none,
-                String::new(),
-            ),
-            ConstraintKind::ForeignKey {
-                columns,
-                target,
-                target_columns,
-                target_index,
-                on_update,
-                on_delete,
-                match_full,
-            } => (
-                "f",
-                Value::Null,
-                none,
-                columns,
-                Value::Oid(*target),
-                target_columns,
-                Value::Oid(*target_index),
-                [on_update.letter(), on_delete.letter(), if *match_full { 'f' } else { 's' }]
-                    .iter()
-                    .collect(),
-            ),
-        };
+    let (mut text, mut index, mut actions) = (Value::Null, Oid::NONE, String::new());
+    let (mut target, mut target_columns, mut target_index) = (Oid::NONE, &vec![], Oid::NONE);
+    let kind = match &constraint.kind {
+        ConstraintKind::Check { expr, .. } => {
+            text = Value::text(expr.as_str());
+            "c"
+        }
+        ConstraintKind::PrimaryKey { index: of, .. } => {
+            index = *of;
+            "p"
+        }
+        ConstraintKind::Unique { index: of, .. } => {
+            index = *of;
+            "u"
+        }
+        ConstraintKind::ForeignKey {
+            target: to,
+            target_columns: to_columns,
+            target_index: to_index,
+            on_update,
+            on_delete,
+            match_full,
+            ..
+        } => {
+            (target, target_columns, target_index) = (*to, to_columns, *to_index);
+            let matching = if *match_full { 'f' } else { 's' };
+            actions = [on_update.letter(), on_delete.letter(), matching].iter().collect();
+            "f"
+        }
+    };
     Record {
         table: CatalogTable::Constraints,
         key: constraint.oid.0.into(),
@@ -467,11 +443,11 @@ fn constraint_record(constraint: &Constraint) -> Record {
             Value::text(constraint.name.as_str()),
             Value::text(kind),
             text,
-            index,
-            column_array(columns),
-            target,
+            Value::Oid(index),
+            column_array(constraint.kind.columns()),
+            Value::Oid(target),
             column_array(target_columns),
-            target_index,
+            Value::Oid(target_index),
             Value::text(actions),
         ],
     }

@@ -10,7 +10,7 @@ use crate::object::{
     RelationKind,
 };
 use crate::snapshot::{PG_CATALOG, PUBLIC};
-use damask_types::{ColumnIndex, Oid, TypeId, Value};
+use damask_types::{ColumnIndex, Oid, PhysicalType, TypeId, Value};
 
 /// Access method OIDs.
 const HEAP: Oid = Oid(2);
@@ -247,19 +247,35 @@ fn index_columns(relation: &Relation, index: &Index) -> Vec<Column> {
 
 /// Whether values of a type have an order that an index can keep: a default B-tree operator class.
 pub fn has_order(ty: TypeId) -> bool {
-    ty.is_array() || operator_class(ty) != Oid::NONE
+    operator_class(ty) != Oid::NONE
+}
+
+/// Whether a B-tree operator class of this name orders values of a type, as they are ordered here; none if there is no such class.
+pub fn operator_class_takes(name: &str, ty: TypeId) -> Option<bool> {
+    let mut of_name = operator_classes::OPERATOR_CLASSES
+        .iter()
+        .filter(|class| class.1 == BTREE.0 && class.2 == name)
+        .peekable();
+    of_name.peek()?;
+    Some(of_name.any(|class| class.4 == ordered_as(ty).oid().0))
 }
 
 /// The default B-tree operator class of a type.
 fn operator_class(ty: TypeId) -> Oid {
-    let ty = match ty {
-        TypeId::Varchar => TypeId::Text,
-        other => other,
-    };
     operator_classes::OPERATOR_CLASSES
         .iter()
-        .find(|class| class.1 == BTREE.0 && class.4 == ty.oid().0 && class.5)
+        .find(|class| class.1 == BTREE.0 && class.4 == ordered_as(ty).oid().0 && class.5)
         .map_or(Oid::NONE, |class| Oid(class.0))
+}
+
+/// The type whose operator classes order values of `ty`, being of the same bytes.
+fn ordered_as(ty: TypeId) -> TypeId {
+    match ty {
+        TypeId::Varchar => TypeId::Text,
+        _ if ty.is_array() => TypeId::AnyArray,
+        _ if ty.physical() == PhysicalType::Oid => TypeId::Oid,
+        _ => ty,
+    }
 }
 
 pub(super) fn pg_constraint(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {

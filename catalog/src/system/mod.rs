@@ -10,7 +10,7 @@ mod row;
 mod session;
 mod types;
 
-pub use classes::has_order;
+pub use classes::{has_order, operator_class_takes};
 pub use session::{Activity, CursorRow, LockRow, LockTarget, LogCounts, PreparedRow, SettingRow};
 
 use crate::object::{Column, Relation, RelationKind};

@@ -54,6 +54,7 @@ impl Session {
             (Arc::clone(settings.effective()), settings.generation)
         };
         let path = self.search_path(&catalog, &effective, generation);
+        self.catalog.use_path(&path);
         Ok(Arc::new(StatementEnv {
             state: Arc::clone(&self.state),
             catalog,

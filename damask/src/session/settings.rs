@@ -353,7 +353,7 @@ fn out_of_range(definition: &Definition, value: &str, min: &str, max: &str, unit
     Error::new(
         SqlState::INVALID_PARAMETER_VALUE,
         format!(
-            "{value}{space}{unit} is outside the valid range for parameter \"{}\" ({min}{space}{unit} .. {max}{space}{unit})",
+            "{value}{space}{unit} is outside the valid range for parameter \"{}\" ({min} .. {max})",
             definition.name
         ),
     )

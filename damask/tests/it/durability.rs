@@ -1,31 +1,8 @@
 //! `synchronous_commit`: what waits for the log, what does not, and that neither is lost when nothing crashes.
 
-use crate::support::{error, rows, run};
-use damask::{Connection, Database};
-use std::path::PathBuf;
+use crate::support::{Folder, error, rows, run};
+use damask::Connection;
 use std::time::Duration;
-
-/// A folder that goes when the test has passed.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("damask-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder).expect("a folder is made");
-        Self(folder)
-    }
-
-    fn open(&self) -> Database {
-        Database::open(self.0.join("d.damask")).expect("the database opens")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn syncs(connection: &mut Connection) -> i64 {
     let query = "SELECT wal_sync FROM pg_stat_wal";

@@ -1,30 +1,8 @@
 //! Covering, partial and expression indexes through a crash: recovery computes what they hold, as sessions do.
 
-use crate::support::{error, rows, run};
+use crate::support::{Folder, error, rows, run};
 use damask::Database;
-use std::path::{Path, PathBuf};
-
-/// A folder that goes when the test has passed.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("damask-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder).expect("a folder is made");
-        Self(folder)
-    }
-
-    fn open(&self) -> Database {
-        Database::open(self.0.join("d.damask")).expect("the database opens")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+use std::path::Path;
 
 /// What a crash would leave of a folder now.
 fn copy(from: &Path, to: &Path) {

@@ -181,19 +181,20 @@ fn sessions_meet_at_rows_as_in_postgresql() {
 fn who_waits_for_a_row_gets_it_in_the_order_of_coming() {
     const WAITERS: std::ops::RangeInclusive<u32> = 2..=6;
     for round in 0..20 {
-        let mut script = "setup CREATE TABLE t (id int PRIMARY KEY, log text)
-            setup INSERT INTO t VALUES (1, '')
-            s1 begin rc
-            s1 UPDATE t SET log = '1' WHERE id = 1 => 1 row\n"
-            .to_owned();
-        for waiter in WAITERS {
-            script += &format!("s{waiter} UPDATE t SET log = log || '{waiter}' => blocked\n");
-        }
-        script += "s1 commit\n";
-        for waiter in WAITERS {
-            script += &format!("s{waiter} wakes => 1 row\n");
-        }
-        script += "s1 SELECT log FROM t => (123456)\n";
+        let mut script = vec![
+            "setup CREATE TABLE t (id int PRIMARY KEY, log text)".to_owned(),
+            "setup INSERT INTO t VALUES (1, '')".to_owned(),
+            "s1 begin rc".to_owned(),
+            "s1 UPDATE t SET log = '1' WHERE id = 1 => 1 row".to_owned(),
+        ];
+        script
+            .extend(WAITERS.map(|waiter| {
+                format!("s{waiter} UPDATE t SET log = log || '{waiter}' => blocked")
+            }));
+        script.push("s1 commit".to_owned());
+        script.extend(WAITERS.map(|waiter| format!("s{waiter} wakes => 1 row")));
+        script.push("s1 SELECT log FROM t => (123456)".to_owned());
+        let script = script.join("\n");
         assert_eq!(play(&script), Vec::<String>::new(), "round {round}");
     }
 }

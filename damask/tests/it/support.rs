@@ -1,6 +1,7 @@
 //! Running scripts and showing what came of them.
 
 use damask::{Connection, Database, Error, Rows, Value};
+use std::path::PathBuf;
 
 /// A database in memory with a connection.
 pub(crate) fn connect() -> (Database, Connection) {
@@ -62,4 +63,26 @@ pub(crate) fn error(connection: &mut Connection, statement: &str) -> String {
 /// SQLSTATE and message.
 pub(crate) fn show(error: &Error) -> String {
     format!("{} {}", error.sqlstate(), error.message())
+}
+
+/// A folder that goes when the test has passed.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("damask-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).expect("a folder is made");
+        Self(folder)
+    }
+
+    pub(crate) fn open(&self) -> Database {
+        Database::open(self.0.join("d.damask")).expect("the database opens")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

@@ -1,7 +1,6 @@
 //! Temporary relations among sessions, and what is left of them.
 
-use crate::support::{connect, error, rows, run};
-use damask::Database;
+use crate::support::{Folder, connect, error, rows, run};
 
 const SCHEMAS: &str = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'pg\\_temp\\_%'";
 
@@ -49,12 +48,9 @@ fn a_rollback_takes_the_schema_along() {
 
 #[test]
 fn nothing_is_left_after_a_crash() {
-    let folder = std::env::temp_dir().join(format!("damask-temporary-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).expect("a folder is made");
-    let path = folder.join("d.damask");
+    let folder = Folder::new("temporary");
     {
-        let database = Database::open(&path).expect("a database is made");
+        let database = folder.open();
         let mut connection = database.connect().expect("a connection opens");
         run(
             &mut connection,
@@ -69,11 +65,10 @@ fn nothing_is_left_after_a_crash() {
         // The session's end comes too late to drop them, as if the process had died.
         drop(connection);
     }
-    let database = Database::open(&path).expect("it opens again");
+    let database = folder.open();
     let mut connection = database.connect().expect("a connection opens");
     assert_eq!(rows(&mut connection, SCHEMAS), "0");
     let mine = "SELECT count(*) FROM pg_class WHERE oid >= 16384";
     assert_eq!(rows(&mut connection, mine), "0");
     database.close().expect("it closes");
-    std::fs::remove_dir_all(&folder).expect("the folder goes");
 }

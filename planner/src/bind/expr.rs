@@ -3,7 +3,7 @@
 use super::comparison::is_comparison;
 use super::scope::Scope;
 use super::subquery::Pending;
-use super::{Binder, resolve_type};
+use super::{Binder, check_collation, resolve_type};
 use crate::expr::{ColumnId, Expr, ExprKind};
 use damask_functions::registry::{CastContext, TableFunction};
 use damask_functions::resolve::{CommonContext, can_coerce, common_type, type_text};
@@ -217,19 +217,8 @@ impl Binder<'_> {
             Ast::Collate { expr, collation, .. } => {
                 let arg = self.bind_expr(expr, env)?;
                 let arg = self.known(arg)?;
-                if arg.ty.id.info().collation.0 == 0 {
-                    return Err(Error::new(
-                        SqlState::DATATYPE_MISMATCH,
-                        format!("collations are not supported by type {}", type_text(arg.ty.id)),
-                    ));
-                }
-                match collation.base().as_str() {
-                    "default" | "C" | "POSIX" | "ucs_basic" | "C.UTF-8" | "C.utf8" => Ok(arg),
-                    other => Err(Error::new(
-                        SqlState::UNDEFINED_OBJECT,
-                        format!("collation \"{other}\" for encoding \"UTF8\" does not exist"),
-                    )),
-                }
+                check_collation(collation, arg.ty.id)?;
+                Ok(arg)
             }
             Ast::AtTimeZone { expr, zone, .. } => {
                 let arg = self.bind_expr(expr, env)?;

@@ -27,7 +27,7 @@ mod types;
 
 pub use qualified::without_database;
 pub(crate) use query::output_name;
-pub use types::{resolve_type, serial_type};
+pub use types::{check_collation, resolve_type, serial_type};
 
 use crate::PlanContext;
 use crate::expr::{ColumnId, Expr};

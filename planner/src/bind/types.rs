@@ -1,6 +1,7 @@
 //! Type names to types.
 
-use damask_sql::ast::{Expr, ExprKind, IntervalFields, Literal, TypeName};
+use damask_functions::resolve::type_text;
+use damask_sql::ast::{Expr, ExprKind, IntervalFields, Literal, Name, TypeName};
 use damask_types::format::type_by_name;
 use damask_types::{Error, Position, Result, SqlState, SqlType, TypeId};
 
@@ -32,6 +33,26 @@ pub fn resolve_type(name: &TypeName) -> Result<SqlType> {
     }
     let id = base.array().ok_or_else(undefined)?;
     Ok(SqlType { id, typmod })
+}
+
+/// Checks that values of `ty` have a collation and that this one orders them as they are ordered here, by bytes.
+///
+/// # Errors
+/// 42804 for a type without collations, 42704 for any collation but `C` and its other names.
+pub fn check_collation(name: &Name, ty: TypeId) -> Result<()> {
+    if ty.info().collation.0 == 0 {
+        return Err(Error::new(
+            SqlState::DATATYPE_MISMATCH,
+            format!("collations are not supported by type {}", type_text(ty)),
+        ));
+    }
+    match name.base().as_str() {
+        "default" | "C" | "POSIX" | "ucs_basic" | "C.UTF-8" | "C.utf8" => Ok(()),
+        other => Err(Error::new(
+            SqlState::UNDEFINED_OBJECT,
+            format!("collation \"{other}\" for encoding \"UTF8\" does not exist"),
+        )),
+    }
 }
 
 /// The integer type of `serial`, `bigserial`, `smallserial` and their numbered names.

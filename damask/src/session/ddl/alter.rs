@@ -163,7 +163,11 @@ impl Session {
                 let owner = self.owner(role)?;
                 self.set_owner(&relation, owner)
             }
-            AlterActionKind::SetType { name, type_name, using, .. } => {
+            AlterActionKind::SetType { name, type_name, collation, using } => {
+                if let Some(collation) = collation {
+                    let ty = damask_planner::resolve_type(type_name)?;
+                    damask_planner::check_collation(collation, ty.id)?;
+                }
                 self.set_type(prepared, &relation, name, type_name, using.as_deref())
             }
             // Hints for storage that Damask does not need.

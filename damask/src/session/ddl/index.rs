@@ -66,6 +66,7 @@ impl Session {
             if !damask_catalog::system::has_order(ty.id) {
                 return Err(no_operator_class(ty));
             }
+            check_order(column, ty)?;
         }
         name_apart(&relation, &mut new);
         for column in &create.include {
@@ -264,6 +265,35 @@ fn no_operator_class(ty: SqlType) -> Error {
         format!("data type {shown} has no default operator class for access method \"btree\""),
     )
     .hint("You must specify an operator class for the index or define a default operator class for the data type.")
+}
+
+/// Checks the collation and the operator class that a key asks for: those that mean the order that it gets anyway.
+fn check_order(column: &ast::IndexColumn, ty: SqlType) -> Result<()> {
+    if let Some(collation) = &column.collation {
+        damask_planner::check_collation(collation, ty.id)?;
+    }
+    let Some(class) = &column.operator_class else {
+        return Ok(());
+    };
+    let name = class.base().as_str();
+    match damask_catalog::system::operator_class_takes(name, ty.id) {
+        Some(true) if column.operator_class_options.is_empty() => Ok(()),
+        Some(true) => Err(Error::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("operator class {name} has no options"),
+        )),
+        Some(false) => {
+            let shown = damask_types::format::format_type(SqlType::plain(ty.id));
+            Err(Error::new(
+                SqlState::DATATYPE_MISMATCH,
+                format!("operator class \"{name}\" does not accept data type {shown}"),
+            ))
+        }
+        None => Err(Error::new(
+            SqlState::UNDEFINED_OBJECT,
+            format!("operator class \"{name}\" does not exist for access method \"btree\""),
+        )),
+    }
 }
 
 /// Numbers the names of expressions that an earlier column of the index has too.

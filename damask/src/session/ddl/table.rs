@@ -6,7 +6,7 @@ use super::super::{Completion, Session, Sink};
 use super::sequence::sequence_of;
 use damask_catalog::ddl::{NewColumn, NewConstraint, NewConstraintKind, NewTable};
 use damask_catalog::object::{ForeignKeyAction, Identity, Relation, RelationKind};
-use damask_planner::{ColumnUse, resolve_type, serial_type};
+use damask_planner::{ColumnUse, check_collation, resolve_type, serial_type};
 use damask_sql::ast::{
     self, ColumnConstraintKind, ColumnDefinition, MatchKind, References, ReferentialAction,
     TableConstraint, TableConstraintKind, TableElement,
@@ -127,6 +127,10 @@ impl Session {
                 format!("column \"{name}\" has pseudo-type {}", ty.id.name()),
             )
             .at(Position(column.name.span.start)));
+        }
+        if let Some(collation) = &column.collation {
+            check_collation(collation, ty.id)
+                .map_err(|error| error.at(Position(collation.span().start)))?;
         }
         let mut made = NewColumn {
             name: name.to_owned(),
