@@ -336,3 +336,66 @@ pub(crate) fn index_get(
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{EngineOptions, IndexDesc, IsolationLevel, KeyColumn, Location, RelationDesc};
+    use damask_storage::Env;
+    use damask_storage::vfs::SimVfs;
+    use damask_types::{Numeric, SqlType, TypeId};
+
+    /// The rows are taken out of the table behind the index's back: who still finds values did not look there.
+    #[test]
+    fn columns_that_the_key_gives_back_are_read_without_the_row() {
+        let env = Env::simulated(Arc::new(SimVfs::default()), 1);
+        let engine =
+            Engine::open(env, Location::Memory, EngineOptions::default()).expect("it opens");
+        let mut txn = engine.begin(IsolationLevel::ReadCommitted, false).expect("it begins");
+        txn.begin_statement().expect("a statement begins");
+        let types = [TypeId::Int4, TypeId::Text, TypeId::Numeric, TypeId::Int4];
+        let index = IndexDesc {
+            name: "t_all".to_owned(),
+            keys: (0..4).map(|place| KeyColumn::ascending(ColumnIndex(place))).collect(),
+            key_names: ["a", "b", "c", "d"].map(str::to_owned).into(),
+            unique: false,
+            nulls_not_distinct: false,
+            included: 0,
+            exprs: vec![],
+            predicate: None,
+        };
+        let columns = types.map(SqlType::plain).into();
+        let desc = RelationDesc { columns, alias: None, indexes: vec![] };
+        let rel = txn.create_relation(desc).expect("a table is made");
+        let index = txn.add_index(rel, index).expect("an index is made");
+        let table = engine.table(rel).expect("the table is there");
+        let one = Value::Numeric(Numeric::parse("1.50").expect("a number"));
+        let row = [Value::Int4(7), Value::Null, one, Value::Int4(9)];
+        let id = table.insert(&mut txn, &row).expect("a row is inserted");
+        txn.commit().and_then(crate::CommitTicket::wait).expect("it commits");
+
+        let mut txn = engine.begin(IsolationLevel::ReadCommitted, false).expect("it begins");
+        txn.begin_statement().expect("a statement begins");
+        let view = txn.view().expect("a view");
+        let read = |places: &[u16]| {
+            let columns = places.iter().copied().map(ColumnIndex).collect();
+            let mut scan =
+                table.index_scan(&view, index, KeyRange::all(), Direction::Forward, columns)?;
+            let found = scan.next()?;
+            Ok::<_, Error>(found.map(|(batch, rows)| {
+                assert_eq!(rows, [id]);
+                batch.columns.iter().map(|column| column.value(0)).collect::<Vec<_>>()
+            }))
+        };
+        let whole = read(&[0, 1, 2, 3]).expect("the row is read");
+        assert_eq!(whole.as_deref(), Some(&row[..]));
+        let heap = table.relation.heap.load();
+        assert!(heap.versions.load(Ordering::Relaxed) == 0, "nothing is left to collect");
+        assert!(heap.tree.remove(id).expect("the tree is sound"));
+        let carried = read(&[1, 0]).expect("the key is read");
+        assert_eq!(carried, Some(vec![Value::Null, Value::Int4(7)]));
+        // A numeric's key does not tell its scale, and hides where the column behind it begins.
+        assert_eq!(read(&[2]).expect("nothing is wrong"), None);
+        assert_eq!(read(&[0, 3]).expect("nothing is wrong"), None);
+    }
+}
