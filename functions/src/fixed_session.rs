@@ -1,4 +1,4 @@
-//! For tests, of this crate and of those above: a session that stands still.
+//! A session that stands still: for what indexes compute of rows, which must come out the same whoever computes it, and for tests.
 
 use crate::kernel::Session;
 use crate::resolve::type_text;

@@ -15,6 +15,7 @@
 
 pub mod aggregate;
 pub(crate) mod cast;
+mod fixed_session;
 pub mod kernel;
 pub(crate) mod lanes;
 pub(crate) mod operator;
@@ -23,9 +24,9 @@ pub mod resolve;
 pub(crate) mod rows;
 pub(crate) mod scalar;
 pub(crate) mod table;
-pub mod testing;
 pub mod text_io;
 
+pub use fixed_session::FixedSession;
 pub use kernel::{Kernel, KernelContext, Session};
 pub use registry::{Cast, CastContext, Operator, ScalarFunction, Volatility};
 pub use resolve::{CommonContext, Resolved, ResolvedFunction};

@@ -6,7 +6,7 @@
 
 use crate::expr::{Expr, ExprKind};
 use crate::index_expr::bind_text;
-use damask_functions::testing::FixedSession;
+use damask_functions::FixedSession;
 use damask_functions::{KernelContext, ScalarFunction};
 use damask_types::array::ArrayValue;
 use damask_types::format::{parse_text, to_text};

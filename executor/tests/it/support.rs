@@ -4,8 +4,8 @@ use damask_catalog::CatalogSnapshot;
 use damask_catalog::object::Relation;
 use damask_executor::context::Jit;
 use damask_executor::{ExecContext, Execution, NoControl, SystemRows};
+use damask_functions::FixedSession;
 use damask_functions::registry::{aggregates, operator};
-use damask_functions::testing::FixedSession;
 use damask_planner::expr::{ColumnId, Expr};
 use damask_planner::physical::{
     AggregateCall, JoinKey, JoinKind, Node, Operator, OutputColumn, Plan, PlanId,

@@ -7,8 +7,8 @@
 //! results must agree, and an inactive row must not raise (F1).
 
 use crate::session;
+use damask_functions::FixedSession;
 use damask_functions::resolve::{ResolvedFunction, resolve_function};
-use damask_functions::testing::FixedSession;
 use damask_functions::{KernelContext, ScalarFunction, registry, text_io};
 use damask_types::{Mask, SqlType, TypeId, Value, Vector};
 

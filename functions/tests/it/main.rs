@@ -5,7 +5,7 @@ mod golden;
 mod registry;
 mod resolve;
 
-use damask_functions::testing::FixedSession;
+use damask_functions::FixedSession;
 use damask_types::format::{FormatSettings, TimeZone};
 
 /// The session of every test here.

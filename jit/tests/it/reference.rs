@@ -1,6 +1,6 @@
 //! The naive interpreter.
 
-use damask_functions::testing::FixedSession;
+use damask_functions::FixedSession;
 use damask_functions::{KernelContext, ScalarFunction};
 use damask_planner::expr::{ColumnId, Expr, ExprKind};
 use damask_types::{Mask, Result, SqlType, TypeId, Value, Vector};

@@ -4,7 +4,7 @@ use damask_catalog::CatalogSnapshot;
 use damask_catalog::object::{
     Column, Constraint, ConstraintKind, Index, IndexKey, Relation, RelationKind, Schema,
 };
-use damask_functions::testing::FixedSession;
+use damask_functions::FixedSession;
 use damask_planner::{PlanContext, Statistics};
 use damask_sql::ast::{ColumnConstraintKind, Statement, TableConstraintKind, TableElement};
 use damask_types::{ColumnIndex, Oid, RelId, Result, SqlType, TypeId};
