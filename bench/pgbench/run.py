@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 HUNDRED = ",".join(f"(:n, {i}, 'filler of a row')" for i in range(100))
 
@@ -73,6 +74,17 @@ class Server:
         return subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", text], env=self.environment, check=True,
                               capture_output=True, text=True).stdout.strip()
 
+    def children(self):
+        return subprocess.run(["pgrep", "-P", self.pid], capture_output=True, text=True).stdout.split()
+
+    def settle(self, children):
+        """Waits until there are no more processes than that, or their number has been one and the same for a while."""
+        last, since = None, time.monotonic()
+        while (count := len(self.children())) > children and time.monotonic() - since < 1:
+            if count != last:
+                last, since = count, time.monotonic()
+            time.sleep(0.05)
+
     def cpu(self):
         """User and system time of the process, of its children and of those that have ended, in microseconds."""
         def stat(pid):
@@ -80,8 +92,7 @@ class Server:
                 return [int(field) for field in file.read().rsplit(")", 1)[1].split()[11:15]]
         own = stat(self.pid)
         ticks = sum(own)
-        children = subprocess.run(["pgrep", "-P", self.pid], capture_output=True, text=True).stdout.split()
-        for child in children:
+        for child in self.children():
             try:
                 ticks += sum(stat(child)[:2])
             except FileNotFoundError:
@@ -100,8 +111,12 @@ class Server:
 
     def measure(self, flags, options):
         """Rate, CPU a transaction, flushes a transaction, log bytes a transaction, failures."""
-        cpu, (syncs, size) = self.cpu(), self.log()
+        (syncs, size) = self.log()
+        self.settle(0)
+        children, cpu = len(self.children()), self.cpu()
         out = self.pgbench(flags, options)
+        # A process of PostgreSQL is in its parent's account, and its counts are in the view, when it has ended.
+        self.settle(children)
         cpu_after, (syncs_after, size_after) = self.cpu(), self.log()
         count = int(re.search(r"actually processed: (\d+)", out)[1])
         failed = int(re.search(r"failed transactions: (\d+)", out)[1])

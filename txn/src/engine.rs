@@ -109,6 +109,10 @@ pub struct Metrics {
     pub log_bytes: u64,
     /// Syncs of the log that made commits durable.
     pub log_flushes: u64,
+    /// Temporary files made.
+    pub temp_files: u64,
+    /// Bytes written to them.
+    pub temp_bytes: u64,
 }
 
 /// Counters that change.
@@ -370,6 +374,7 @@ impl Engine {
     pub fn metrics(&self) -> Metrics {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (log_frames, log_bytes) = self.store.log().appended_since_open();
+        let temp = self.temp.stats();
         Metrics {
             commits: load(&self.counters.commits),
             rollbacks: load(&self.counters.rollbacks),
@@ -380,6 +385,8 @@ impl Engine {
             log_frames,
             log_bytes,
             log_flushes: self.store.log().flush_count(),
+            temp_files: temp.files,
+            temp_bytes: temp.bytes_written,
         }
     }
 
