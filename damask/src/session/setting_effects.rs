@@ -75,7 +75,7 @@ static EFFECTS: &[(&str, Effect)] = &[
     ("default_tablespace", Only(&["", "pg_default"])),
     ("default_text_search_config", Moot("There is no text search.")),
     ("default_toast_compression", Moot("Large values are not compressed one by one.")),
-    ("default_transaction_deferrable", Moot("It matters to SERIALIZABLE transactions alone.")),
+    ("default_transaction_deferrable", Moot("A read-only transaction never fails to serialize and never waits for others.")),
     ("default_transaction_isolation", Acts),
     ("default_transaction_read_only", Acts),
     ("effective_cache_size", Moot("Costs do not depend on the size of caches.")),
@@ -155,7 +155,7 @@ static EFFECTS: &[(&str, Effect)] = &[
     ("track_activities", Only(&["on"])),
     ("track_counts", Moot("Counts of rows come from the tables.")),
     ("track_io_timing", Only(&["off"])),
-    ("transaction_deferrable", Moot("It matters to SERIALIZABLE transactions alone.")),
+    ("transaction_deferrable", Moot("A read-only transaction never fails to serialize and never waits for others.")),
     ("transaction_isolation", Acts),
     ("transaction_read_only", Acts),
     ("transform_null_equals", Acts),
@@ -191,10 +191,6 @@ impl Definition {
     /// # Errors
     /// 0A000 that names setting and value.
     pub(crate) fn check_supported(&self, value: &str) -> Result<()> {
-        // Else every statement would be refused, the one that sets it back among them.
-        if self.name == "default_transaction_isolation" && value == "serializable" {
-            return Err(Error::unsupported("isolation level SERIALIZABLE"));
-        }
         match self.effect() {
             Only(values) if !values.contains(&value) => {
                 let error = Error::unsupported(format!("{} = '{value}'", self.name));
