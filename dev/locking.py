@@ -15,11 +15,7 @@ import time
 
 import psycopg
 
-LEVELS = {
-    "begin rc": "BEGIN ISOLATION LEVEL READ COMMITTED",
-    "begin rr": "BEGIN ISOLATION LEVEL REPEATABLE READ",
-    "begin ser": "BEGIN ISOLATION LEVEL SERIALIZABLE",
-}
+LEVELS = {"begin rc": "BEGIN ISOLATION LEVEL READ COMMITTED", "begin rr": "BEGIN ISOLATION LEVEL REPEATABLE READ"}
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 

@@ -20,7 +20,7 @@ pub struct Connection {
 #[derive(Clone, Debug)]
 pub struct Statement {
     prepared: Arc<Prepared>,
-    parameters: Vec<SqlType>,
+    parameters: Arc<[SqlType]>,
 }
 
 impl Statement {
@@ -41,6 +41,14 @@ impl Connection {
     /// What a statement raises; what was done outside a block is rolled back.
     pub fn execute(&mut self, sql: &str) -> Result<u64> {
         let mut rows = Rows::default();
+        if let Some(lifted) = self.session.lift(sql) {
+            let completion = self.session.run_lifted(&lifted, sql, &mut rows)?;
+            self.session.end_message()?;
+            if let Completion::Tag(tag) = completion {
+                rows.tag = tag;
+            }
+            return Ok(rows.affected());
+        }
         for prepared in self.session.prepare_text(sql)? {
             rows = Rows::default();
             if let Completion::Tag(tag) = self.run(&prepared, &[], &mut rows)? {
@@ -76,6 +84,7 @@ impl Connection {
     /// # Errors
     /// What parsing and binding raise.
     pub fn prepare(&mut self, sql: &str) -> Result<Statement> {
+        self.session.tick();
         let prepared = self.session.prepare(sql, vec![])?;
         let (parameters, _) = self.session.guarded(|session| session.describe(&prepared))?;
         Ok(Statement { prepared, parameters })
@@ -98,7 +107,7 @@ impl Connection {
         }
         let params = params
             .iter()
-            .zip(&statement.parameters)
+            .zip(&*statement.parameters)
             .enumerate()
             .map(|(index, (value, ty))| {
                 parameter::conform(&mut self.session, index + 1, value, *ty)

@@ -1,6 +1,5 @@
 //! An open database, shared by its sessions.
 
-use crate::configuration::Configuration;
 use crate::connection::Connection;
 use crate::notify::Bus;
 use crate::programs::Programs;
@@ -19,12 +18,24 @@ use std::sync::Arc;
 pub(crate) use damask_catalog::snapshot::DATABASE_NAME;
 
 /// How a database is opened.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct DatabaseOptions {
-    /// Settings that differ from their defaults.
-    pub configuration: Configuration,
+    /// Memory for pages, in bytes.
+    pub pool_bytes: usize,
+    /// Most bytes one statement may hold.
+    pub query_memory_bytes: usize,
     /// In a new database, a superuser role beside `postgres`.
     pub creator: Option<String>,
+}
+
+impl Default for DatabaseOptions {
+    fn default() -> Self {
+        Self {
+            pool_bytes: EngineOptions::default().pool_bytes,
+            query_memory_bytes: 4 << 30,
+            creator: None,
+        }
+    }
 }
 
 /// An open database. Clones share it; it closes when the last of them and of its connections is gone.
@@ -75,9 +86,7 @@ impl Database {
         };
         let env = Env::real();
         let engine_options = EngineOptions {
-            pool_bytes: options.configuration.pool_bytes(),
-            checkpoint_log_bytes: options.configuration.checkpoint_log_bytes(),
-            flush_delay: options.configuration.flush_delay(),
+            pool_bytes: options.pool_bytes,
             programs: Arc::new(Programs),
             ..EngineOptions::default()
         };

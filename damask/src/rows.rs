@@ -4,13 +4,23 @@ use crate::session::{CopyShape, Sink};
 use arrow_array::RecordBatch;
 use damask_planner::physical::OutputColumn;
 use damask_types::format::FormatSettings;
-use damask_types::{Batch, Error, Numeric, Result, SqlState, Value, arrow};
+use damask_types::{
+    Batch, Error, Numeric, Result, SqlState, TILE_ROWS, TypeId, Value, Vector, arrow,
+};
+use std::sync::{Arc, OnceLock};
 
 /// The rows of a query.
+///
+/// They are kept as they come: as batches, or, if they are few, by value; these become a batch when somebody asks for it.
 #[derive(Debug, Default)]
 pub struct Rows {
-    columns: Vec<OutputColumn>,
+    columns: Arc<[OutputColumn]>,
     batches: Vec<Batch>,
+    /// Rows by value, one after the other; they stand behind the batches.
+    values: Vec<Value>,
+    /// How many rows that is, and everything as batches once somebody has asked.
+    by_value: usize,
+    all: OnceLock<Vec<Batch>>,
     pub(crate) tag: String,
 }
 
@@ -22,7 +32,7 @@ impl Rows {
 
     /// How many rows there are.
     pub fn len(&self) -> usize {
-        self.batches.iter().map(Batch::rows).sum()
+        self.batches.iter().map(Batch::rows).sum::<usize>() + self.by_value
     }
 
     /// Whether there is no row.
@@ -42,7 +52,27 @@ impl Rows {
 
     /// The rows as batches of vectors.
     pub fn batches(&self) -> &[Batch] {
-        &self.batches
+        if self.by_value == 0 {
+            return &self.batches;
+        }
+        self.all.get_or_init(|| {
+            let mut all = self.batches.clone();
+            for first in (0..self.by_value).step_by(TILE_ROWS) {
+                let rows = first..self.by_value.min(first + TILE_ROWS);
+                let column = |(index, column): (usize, &OutputColumn)| {
+                    let values = rows.clone().map(|row| self.value_at(row, index));
+                    Vector::from_values(column.ty.id, values)
+                };
+                let columns = self.columns.iter().enumerate().map(column).collect();
+                all.push(Batch::new(columns, rows.len()));
+            }
+            all
+        })
+    }
+
+    /// A value of the rows that are kept by value.
+    fn value_at(&self, row: usize, column: usize) -> &Value {
+        &self.values[row * self.columns.len() + column]
     }
 
     /// The value in a row and column.
@@ -56,6 +86,10 @@ impl Rows {
                 return batch.columns[column].value(at);
             }
             at -= batch.rows();
+        }
+        if at < self.by_value {
+            assert!(column < self.columns.len(), "column {column} of {}", self.columns.len());
+            return self.value_at(at, column).clone();
         }
         panic!("row {row} of {}", self.len())
     }
@@ -79,12 +113,12 @@ impl Rows {
     pub fn record_batches(&self) -> Result<Vec<RecordBatch>> {
         let columns: Vec<_> =
             self.columns.iter().map(|column| (column.name.as_str(), column.ty.id)).collect();
-        arrow::to_record_batches(&self.batches, &columns)
+        arrow::to_record_batches(self.batches(), &columns)
     }
 
     /// Every row's values.
     pub fn iter(&self) -> impl Iterator<Item = Vec<Value>> + '_ {
-        self.batches.iter().flat_map(|batch| {
+        self.batches().iter().flat_map(|batch| {
             (0..batch.rows())
                 .map(|row| batch.columns.iter().map(|column| column.value(row)).collect())
         })
@@ -92,8 +126,19 @@ impl Rows {
 }
 
 impl Sink for Rows {
-    fn columns(&mut self, columns: &[OutputColumn]) -> Result<()> {
-        self.columns = columns.to_vec();
+    fn columns(&mut self, columns: &Arc<[OutputColumn]>) -> Result<()> {
+        self.columns = Arc::clone(columns);
+        Ok(())
+    }
+
+    fn row(
+        &mut self,
+        _types: &[TypeId],
+        values: &[Value],
+        _settings: &FormatSettings,
+    ) -> Result<()> {
+        self.values.extend_from_slice(values);
+        self.by_value += 1;
         Ok(())
     }
 

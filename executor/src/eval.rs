@@ -462,6 +462,18 @@ pub(crate) fn call(
         let value = (function.kernel)(&ctx, &args)?.value(0);
         return Ok(Vector::constant(result.id, &value, rows));
     }
+    run_kernel(function, args, result, rows, active, session)
+}
+
+/// Calls a function's kernel.
+pub(crate) fn run_kernel(
+    function: &'static ScalarFunction,
+    args: &[Vector],
+    result: SqlType,
+    rows: usize,
+    active: &Mask,
+    session: &dyn damask_functions::Session,
+) -> Result<Vector> {
     let ctx = KernelContext { rows, active, result, session };
     let vector = (function.kernel)(&ctx, args)?;
     Ok(if vector.ty == result.id { vector } else { retype(vector, result.id) })

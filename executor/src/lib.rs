@@ -1,7 +1,7 @@
 //! Runs physical plans: operators that hand tiles of at most 1,024 rows up a tree.
 //!
 //! Reading order: [`context`] is what an execution is given, [`execution`] the handle a session holds, [`eval`] how expressions run
-//! over a tile, [`store`] and [`hash`] how rows are kept, then one operator a file below [`operator`].
+//! over a tile, [`short`] how a statement of one row runs without tiles, [`store`] and [`hash`] how rows are kept, then one operator a file below [`operator`].
 //!
 //! Invariants
 //! - E1: an operator's state is a plain struct; between two calls of `next` nothing is held but memory and a read view, so an
@@ -19,9 +19,11 @@ pub(crate) mod hash;
 pub mod held;
 pub(crate) mod operator;
 pub(crate) mod order;
+pub mod short;
 pub(crate) mod spill;
 pub(crate) mod store;
 
 pub use context::{Control, ExecContext, NoControl, SystemRows};
 pub use execution::{Execution, JitStats, NodeNote, NodeStats, SortMethod};
 pub use held::HeldRows;
+pub use short::{Short, ShortContext};

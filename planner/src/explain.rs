@@ -22,10 +22,11 @@ pub(crate) fn expression_text(expr: &Expr) -> String {
     let plan = Plan {
         nodes: vec![],
         root: PlanId(0),
-        columns: vec![],
-        parameters: vec![],
+        columns: [].into(),
+        parameters: [].into(),
         relations: vec![],
         writes: false,
+        locks_rows: false,
     };
     Printer::new(&plan).text(expr)
 }

@@ -4,7 +4,6 @@
 //! enclosing [`Operator::Apply`] becomes [`ExprKind::Outer`].
 
 mod access;
-pub mod bounds;
 mod join;
 mod statement;
 

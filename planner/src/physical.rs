@@ -22,13 +22,15 @@ pub struct Plan {
     /// The node whose rows (or count) are the result.
     pub root: PlanId,
     /// Name and type of each result column, in the order of the root's output; empty for statements without rows.
-    pub columns: Vec<OutputColumn>,
+    pub columns: Arc<[OutputColumn]>,
     /// Types of `$1`, `$2`, ...
-    pub parameters: Vec<SqlType>,
+    pub parameters: Arc<[SqlType]>,
     /// Relations read or written, for locks, privileges and invalidation.
     pub relations: Vec<RelationUse>,
     /// Whether it changes rows.
     pub writes: bool,
+    /// Whether it locks rows without changing them.
+    pub locks_rows: bool,
 }
 
 /// A result column.

@@ -17,7 +17,7 @@ use crate::protocol::{Severity, Status};
 use crate::session::{Outcome, Session};
 use crate::wire::{Replies, Waited, Wire};
 use damask_types::{Error, Result, SqlState};
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

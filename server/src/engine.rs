@@ -4,7 +4,7 @@ use crate::auth::Login;
 use crate::listener::{Host, Server, ServerOptions, Started, start};
 use crate::protocol::frontend::Bind;
 use crate::protocol::startup::Parameters;
-use crate::protocol::{Column, Status, violation};
+use crate::protocol::{Column, Columns, Status, violation};
 use crate::session::{Outcome, Session};
 use crate::wire::Replies;
 use damask::session::{
@@ -12,8 +12,8 @@ use damask::session::{
 };
 use damask::{Database, Error, Result};
 use damask_types::format::{FormatSettings, parse_binary, utf8};
-use damask_types::{Batch, Oid, SqlType, Value};
-use std::collections::HashMap;
+use damask_types::{Batch, Oid, SqlType, TypeId, Value};
+use hashbrown::HashMap;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
@@ -102,11 +102,15 @@ struct Door<'a, 'b> {
 }
 
 impl Sink for Door<'_, '_> {
-    fn columns(&mut self, columns: &[OutputColumn]) -> Result<()> {
+    fn columns(&mut self, columns: &Arc<[OutputColumn]>) -> Result<()> {
         if self.replies.describes() {
-            self.replies.columns(&describe(columns));
+            self.replies.columns(&Described(Arc::clone(columns)));
         }
         Ok(())
+    }
+
+    fn row(&mut self, types: &[TypeId], values: &[Value], settings: &FormatSettings) -> Result<()> {
+        self.replies.row(types, values, settings)
     }
 
     fn rows(&mut self, batch: &Batch, settings: &FormatSettings) -> Result<()> {
@@ -124,17 +128,19 @@ impl Sink for Door<'_, '_> {
     }
 }
 
-fn describe(columns: &[OutputColumn]) -> Vec<Column> {
-    let column = |column: &OutputColumn| {
+/// The columns of a plan, as the protocol describes them.
+struct Described(Arc<[OutputColumn]>);
+
+impl Columns for Described {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn column(&self, index: usize) -> Column<'_> {
+        let column = &self.0[index];
         let (table, attribute) = column.origin.unwrap_or((Oid::NONE, 0));
-        Column {
-            name: column.name.clone(),
-            table,
-            attribute: attribute.cast_signed(),
-            ty: column.ty,
-        }
-    };
-    columns.iter().map(column).collect()
+        Column { name: &column.name, table, attribute: attribute.cast_signed(), ty: column.ty }
+    }
 }
 
 impl EngineSession {
@@ -199,14 +205,23 @@ impl EngineSession {
         if let Some(types) = self.parameters.get(statement) {
             return Ok(Arc::clone(types));
         }
-        let types: Arc<[SqlType]> = self.session.describe_statement(statement)?.0.into();
+        let types = self.session.describe_statement(statement)?.0;
         self.parameters.insert(statement.to_owned(), Arc::clone(&types));
         Ok(types)
     }
 }
 
 impl Session for EngineSession {
+    type Columns = Described;
+
     fn query(&mut self, text: &str, replies: &mut Replies<'_>) -> Result<()> {
+        if let Some(lifted) = self.session.lift(text) {
+            let mut door = Door { replies, copying: false };
+            let completion = self.session.run_lifted(&lifted, text, &mut door)?;
+            self.session.end_message()?;
+            self.finish(completion, false, replies)?;
+            return Ok(());
+        }
         let statements = self.session.prepare_text(text)?;
         if statements.is_empty() {
             replies.empty();
@@ -239,10 +254,10 @@ impl Session for EngineSession {
         self.session.parse(name, text, types)
     }
 
-    fn describe_statement(&mut self, name: &str) -> Result<(Vec<Oid>, Option<Vec<Column>>)> {
+    fn describe_statement(&mut self, name: &str) -> Result<(Vec<Oid>, Option<Described>)> {
         let (types, columns) = self.session.describe_statement(name)?;
         let oids = types.iter().map(|ty| ty.id.oid()).collect();
-        Ok((oids, columns.map(|columns| describe(&columns))))
+        Ok((oids, columns.map(Described)))
     }
 
     fn bind(&mut self, bind: &Bind<'_>) -> Result<()> {
@@ -288,8 +303,8 @@ impl Session for EngineSession {
         self.check_result_formats(bind)
     }
 
-    fn describe_portal(&mut self, name: &str) -> Result<Option<Vec<Column>>> {
-        Ok(self.session.describe_portal(name)?.map(|columns| describe(&columns)))
+    fn describe_portal(&mut self, name: &str) -> Result<Option<Described>> {
+        Ok(self.session.describe_portal(name)?.map(Described))
     }
 
     fn execute(&mut self, portal: &str, limit: u32, replies: &mut Replies<'_>) -> Result<Outcome> {

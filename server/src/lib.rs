@@ -23,6 +23,6 @@ pub use engine::serve;
 pub use listener::{Host, Server, ServerOptions, Started, start};
 pub use protocol::frontend::Bind;
 pub use protocol::startup::Parameters;
-pub use protocol::{Column, Status};
+pub use protocol::{Column, Columns, Status};
 pub use session::{Outcome, Session};
 pub use wire::Replies;

@@ -3,7 +3,7 @@
 //! The one real implementation is the engine's; the tests of the protocol use a small one of their own.
 
 use crate::protocol::frontend::Bind;
-use crate::protocol::{Column, Status};
+use crate::protocol::{Columns, Status};
 use crate::wire::Replies;
 use damask_types::{Error, Oid, Result};
 use std::os::unix::net::UnixStream;
@@ -21,16 +21,18 @@ pub enum Outcome {
 
 /// A session, as the protocol uses one.
 pub trait Session {
+    /// Result columns.
+    type Columns: Columns;
     /// Runs the statements of `text` as one simple query. Completions are sent statement by statement.
     fn query(&mut self, text: &str, replies: &mut Replies<'_>) -> Result<()>;
     /// Makes a prepared statement.
     fn parse(&mut self, name: &str, text: &str, types: &[Oid]) -> Result<()>;
     /// The parameters and result columns of a prepared statement.
-    fn describe_statement(&mut self, name: &str) -> Result<(Vec<Oid>, Option<Vec<Column>>)>;
+    fn describe_statement(&mut self, name: &str) -> Result<(Vec<Oid>, Option<Self::Columns>)>;
     /// Makes a portal; its result formats are checked but kept by the connection.
     fn bind(&mut self, bind: &Bind<'_>) -> Result<()>;
     /// The result columns of a portal.
-    fn describe_portal(&mut self, name: &str) -> Result<Option<Vec<Column>>>;
+    fn describe_portal(&mut self, name: &str) -> Result<Option<Self::Columns>>;
     /// Runs a portal for at most `limit` rows; 0 is all.
     fn execute(&mut self, portal: &str, limit: u32, replies: &mut Replies<'_>) -> Result<Outcome>;
     /// Drops a statement, if it is there.

@@ -4,10 +4,10 @@
 //! [`FLUSH_BYTES`], so that a large result streams and a batch of messages costs one write.
 
 use crate::protocol::frontend::{self, Message};
-use crate::protocol::rows::{Formats, write_rows};
-use crate::protocol::{Column, Inbound, Outbound, Severity, violation};
+use crate::protocol::rows::{Formats, write_rows, write_values};
+use crate::protocol::{Columns, Inbound, Outbound, Severity, violation};
 use damask_types::format::FormatSettings;
-use damask_types::{Batch, Error, Result, SqlState};
+use damask_types::{Batch, Error, Result, SqlState, TypeId, Value};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -170,7 +170,7 @@ impl<'a> Replies<'a> {
     }
 
     /// Rows of these columns follow.
-    pub fn columns(&mut self, columns: &[Column]) {
+    pub fn columns(&mut self, columns: &impl Columns) {
         if self.describe {
             self.wire.out.row_description(columns, |index| self.formats.is_binary(index));
         }
@@ -187,6 +187,20 @@ impl<'a> Replies<'a> {
         settings: &FormatSettings,
     ) -> Result<()> {
         write_rows(&mut self.wire.out, batch, rows, self.formats, settings);
+        self.written()
+    }
+
+    /// One row of values of these types.
+    ///
+    /// # Errors
+    /// 08006 when the client is gone.
+    pub fn row(
+        &mut self,
+        types: &[TypeId],
+        values: &[Value],
+        settings: &FormatSettings,
+    ) -> Result<()> {
+        write_values(&mut self.wire.out.bytes, types, values, self.formats, settings);
         self.written()
     }
 

@@ -15,11 +15,13 @@
 pub mod ast;
 mod error;
 mod lexer;
+mod lift;
 mod parser;
 mod print;
 mod split;
 
 pub use error::{ParseError, Result};
+pub use lift::{Constant, Lifted, lift};
 pub use print::{print_expression, print_query, print_type, quote_identifier};
 pub use split::{Split, split};
 

@@ -12,7 +12,6 @@ use crate::directory::{Heap, Index};
 use crate::engine::Engine;
 use crate::isolation::ReadView;
 use crate::schema::{Direction, KeyRange};
-use crate::serializable::reads::Place;
 use crate::table::{ScanSpec, Table};
 use damask_storage::key::{decode_key, encode_key_into};
 use damask_storage::row::{ColumnGatherer, RowLayout};
@@ -61,10 +60,6 @@ impl Scan {
     pub(crate) fn new(table: &Table, view: ReadView, spec: ScanSpec) -> Result<Self> {
         let layout = table.relation.layout.load_full();
         let range = row_range(spec.row_range);
-        if let (Some(reads), Some((first, last))) = (&view.reads, range) {
-            let place = Place::Rows(first, last);
-            reads.range(table.relation.rel, place, &spec.columns, &spec.conjuncts);
-        }
         Ok(Self {
             engine: Arc::clone(&table.engine),
             heap: table.relation.heap.load_full(),
@@ -185,10 +180,6 @@ impl IndexScan {
             as_slice(&lower).as_ref().map(|key| &key[..]),
             as_slice(&upper).as_ref().map(|key| &key[..]),
         );
-        if let Some(reads) = &view.reads {
-            let place = Place::Keys(Arc::clone(&index), range.clone());
-            reads.range(table.relation.rel, place, &columns, &[]);
-        }
         Ok(Self {
             engine: Arc::clone(&table.engine),
             gatherer: ColumnGatherer::new(&layout, &columns)?,
@@ -300,54 +291,58 @@ impl Engine {
     }
 }
 
-/// See [`Table::index_get`].
-pub(crate) fn index_get(
+/// See [`Table::lookup`]. The entries of a leaf are taken under its latch, and their rows visited when it is let go.
+pub(crate) fn lookup(
     table: &Table,
     view: &ReadView,
     index: RelId,
     key: &[Value],
     columns: &[ColumnIndex],
-) -> Result<Option<(RowId, Vec<Value>)>> {
-    let heap = table.relation.heap.load();
-    let layout = table.relation.layout.load();
+    values: &mut Vec<Value>,
+    mut give: impl FnMut(RowId, &mut Vec<Value>) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    let Table { engine, relation } = table;
+    let heap = relation.heap.load();
+    let layout = relation.layout.load();
     let index = heap.index(index)?;
-    let mut encoded = Vec::new();
-    encode_key_into(&index.columns, key, &mut encoded)?;
-    let mut range = tree::KeyRange::prefix(&encoded);
-    if let Some(reads) = &view.reads {
-        let place = Place::Keys(Arc::clone(&index), range.clone());
-        reads.range(table.relation.rel, place, columns, &[]);
-    }
-    let mut candidates = smallvec::SmallVec::<[RowId; 4]>::new();
-    loop {
-        let more = index.tree.scan_leaf(&mut range, tree::Direction::Forward, |entry| {
-            candidates.push(entry.rowid);
+    let mut prefix = Vec::new();
+    encode_key_into(&index.columns, key, &mut prefix)?;
+    let mut range = tree::KeyRange::prefix(&prefix);
+    let mut entries = smallvec::SmallVec::<[Entry; 4]>::new();
+    // Keys of the entries that are checked, one after the other.
+    let (mut keys, mut found) = (Vec::new(), Vec::new());
+    let mut more = true;
+    while more {
+        entries.clear();
+        keys.clear();
+        more = index.tree.scan_leaf(&mut range, tree::Direction::Forward, |entry| {
+            let is_believed = !entry.flags.has(EntryFlags::DELETE_MARK)
+                && !engine.has_versions(&heap, entry.rowid);
+            let start = keys.len();
+            if !is_believed {
+                keys.extend_from_slice(entry.key);
+            }
+            entries.push(Entry { row: entry.rowid, is_believed, key: (start, keys.len()) });
             Ok(ControlFlow::Continue(()))
         })?;
-        if !more {
-            break;
-        }
-    }
-    let mut found = Vec::new();
-    table.engine.stop.check()?;
-    for row in candidates {
-        let values = table.engine.with_visible(view, &heap, row, |bytes| {
-            index.key_of(&layout, bytes, &mut found)?;
-            // The key may be followed by columns that are only carried along.
-            if !found.starts_with(&encoded) {
-                return Ok(None);
+        engine.stop.check()?;
+        for entry in &entries {
+            let is_taken = engine.with_visible(view, &heap, entry.row, |bytes| {
+                if !entry.is_believed {
+                    index.key_of(&layout, bytes, &mut found)?;
+                    if found != keys[entry.key.0..entry.key.1] {
+                        return Ok(false);
+                    }
+                }
+                layout.columns_into(bytes, columns, values)?;
+                Ok(true)
+            })?;
+            if is_taken == Some(true) && give(entry.row, values)?.is_break() {
+                return Ok(());
             }
-            columns
-                .iter()
-                .map(|column| layout.column(bytes, *column))
-                .collect::<Result<_>>()
-                .map(Some)
-        })?;
-        if let Some(values) = values.flatten() {
-            return Ok(Some((row, values)));
         }
     }
-    Ok(None)
+    Ok(())
 }
 
 #[cfg(test)]

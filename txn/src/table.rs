@@ -3,7 +3,7 @@
 use crate::directory::Relation;
 use crate::horizon::Horizon;
 use crate::scan;
-use crate::{ColumnRange, Direction, Engine, IndexScan, KeyRange, ReadView, Scan, Txn};
+use crate::{Direction, Engine, IndexScan, KeyRange, ReadView, Scan, Txn};
 use damask_types::{Batch, ColumnIndex, Error, RelId, Result, RowId, SqlType, Value};
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
@@ -25,15 +25,12 @@ pub struct ScanSpec {
     pub row_range: Option<(Bound<RowId>, Bound<RowId>)>,
     /// Whether `next` says the rows' ids.
     pub want_row_ids: bool,
-    /// What the caller will do without: rows for which one of these does not hold. The scan gives them all the same; a serializable
-    /// transaction does not mind when others change them.
-    pub conjuncts: Vec<ColumnRange>,
 }
 
 impl ScanSpec {
     /// A scan of the whole table.
     pub fn new(columns: Vec<ColumnIndex>) -> Self {
-        Self { columns, row_range: None, want_row_ids: false, conjuncts: Vec::new() }
+        Self { columns, row_range: None, want_row_ids: false }
     }
 
     /// The same, with row ids.
@@ -150,9 +147,6 @@ impl Table {
         columns: &[ColumnIndex],
     ) -> Result<Option<Vec<Value>>> {
         let relation = &self.relation;
-        if let Some(reads) = &view.reads {
-            reads.row(relation.rel, row, columns);
-        }
         self.engine.get_row(view, &relation.heap.load(), &relation.layout.load(), row, columns)
     }
 
@@ -201,7 +195,45 @@ impl Table {
         key: &[Value],
         columns: &[ColumnIndex],
     ) -> Result<Option<(RowId, Vec<Value>)>> {
-        scan::index_get(self, view, index, key, columns)
+        let mut found = None;
+        self.lookup(view, index, key, columns, &mut Vec::new(), |row, values| {
+            found = Some((row, std::mem::take(values)));
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(found)
+    }
+
+    /// Calls `give` with the id and the columns of each row that the view sees and whose key in `index` begins with `key`, in the
+    /// index's order, until it breaks off. Nothing is latched meanwhile. `values` is room for a row's columns.
+    ///
+    /// For keys that few rows have: nothing but `give` looks for cancellation.
+    pub fn lookup(
+        &self,
+        view: &ReadView,
+        index: RelId,
+        key: &[Value],
+        columns: &[ColumnIndex],
+        values: &mut Vec<Value>,
+        give: impl FnMut(RowId, &mut Vec<Value>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        scan::lookup(self, view, index, key, columns, values, give)
+    }
+
+    /// Reads the columns of a row into `values`, if the view sees it; says whether it does.
+    pub fn read(
+        &self,
+        view: &ReadView,
+        row: RowId,
+        columns: &[ColumnIndex],
+        values: &mut Vec<Value>,
+    ) -> Result<bool> {
+        let Self { engine, relation } = self;
+        let layout = relation.layout.load();
+        let seen = engine.with_visible(view, &relation.heap.load(), row, |bytes| {
+            layout.columns_into(bytes, columns, values)
+        })?;
+        engine.stop.check()?;
+        Ok(seen.is_some())
     }
 
     /// Inserts a row: one value for each column. Waits for a transaction that is inserting or deleting an equal unique key.

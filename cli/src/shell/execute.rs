@@ -6,6 +6,7 @@ use damask::types::TypeId;
 use damask::types::format::{FormatSettings, write_text_at};
 use damask::{Error, OutputColumn, Result};
 use std::io::BufRead;
+use std::sync::Arc;
 
 /// Rows of a statement.
 #[derive(Debug, Default)]
@@ -88,7 +89,7 @@ fn copy_in(session: &mut Session, source: &mut dyn BufRead) -> Result<Completion
 }
 
 impl Sink for Outcome {
-    fn columns(&mut self, columns: &[OutputColumn]) -> Result<()> {
+    fn columns(&mut self, columns: &Arc<[OutputColumn]>) -> Result<()> {
         self.table = Some(Table {
             names: columns.iter().map(|column| column.name.clone()).collect(),
             is_right: columns.iter().map(|column| is_right(column.ty.id)).collect(),

@@ -18,6 +18,7 @@ mod copy_run;
 pub(crate) mod ddl;
 mod env;
 mod guard;
+mod lifted;
 mod lock;
 mod named;
 mod password;
@@ -25,15 +26,16 @@ pub(crate) mod plan;
 mod portal;
 mod run;
 mod setting_effects;
-pub(crate) mod setting_list;
-pub(crate) mod settings;
+mod setting_list;
+mod settings;
+mod short;
 mod transaction;
 mod utility;
 
 /// A result column.
 pub use damask_planner::physical::OutputColumn;
 pub use setting_effects::Effect as SettingEffect;
-pub use setting_list::{Context as SettingContext, Definition as SettingDefinition};
+pub use setting_list::Definition as SettingDefinition;
 pub use settings::{Jit, Level};
 pub use transaction::TransactionStatus;
 
@@ -43,9 +45,9 @@ use copy_run::CopyIn;
 use damask_catalog::CatalogTxn;
 use damask_txn::Txn;
 use damask_types::format::FormatSettings;
-use damask_types::{Batch, Error, Oid, Result, SqlState, SqlType, TypeId, Value};
+use damask_types::{Batch, Error, Oid, Result, SqlState, SqlType, TypeId, Value, Vector};
 use ddl::temporary::Temporary;
-use env::SessionState;
+use env::{SessionState, StatementEnv};
 use hashbrown::HashMap;
 use named::{Named, Shape};
 use plan::Prepared;
@@ -79,9 +81,14 @@ impl Default for SessionOptions {
 /// Where results go.
 pub trait Sink {
     /// Columns of the rows to come. Called once for each statement with rows, before the first of them.
-    fn columns(&mut self, columns: &[OutputColumn]) -> Result<()>;
+    fn columns(&mut self, columns: &Arc<[OutputColumn]>) -> Result<()>;
     /// Rows: every one of the batch counts.
     fn rows(&mut self, batch: &Batch, settings: &FormatSettings) -> Result<()>;
+    /// One row by value, its columns of these types. Where few rows are wanted they come like this.
+    fn row(&mut self, types: &[TypeId], values: &[Value], settings: &FormatSettings) -> Result<()> {
+        let column = |(&ty, value)| Vector::constant(ty, value, 1);
+        self.rows(&Batch::new(types.iter().zip(values).map(column).collect(), 1), settings)
+    }
     /// Lines of COPY TO.
     fn copy_out(&mut self, data: &[u8]) -> Result<()>;
     /// COPY TO begins.
@@ -135,8 +142,15 @@ pub struct Session {
     /// The generation of the settings that was last told.
     reported_generation: Option<u64>,
     transaction_timestamp: i64,
+    /// When the message or statement that runs began.
+    now: i64,
     temporary: Temporary,
     path: Option<KnownPath>,
+    /// The last statement's, for the next one of the transaction.
+    env: Option<Arc<StatementEnv>>,
+    /// Room for a row of [`short`].
+    room: Vec<Value>,
+    avoids_short_path: bool,
     /// A panic came while the session cleared up after another one.
     is_broken: bool,
 }
@@ -188,7 +202,8 @@ impl Session {
             ));
         }
         let user = (role.oid, role.name.clone());
-        let settings = Settings::new(&shared.options.configuration, &options.settings)?;
+        let settings = Settings::new(&options.settings)?;
+        let now = shared.env.clock.wall_micros();
         let secret = shared.env.random.next_u64() as i32;
         let locks = shared.catalog.engine().session_locks();
         let backend = shared.backends.open(user.clone(), secret, locks.id(), options.client);
@@ -217,10 +232,19 @@ impl Session {
             reported: vec![],
             reported_generation: None,
             transaction_timestamp: 0,
+            now,
             temporary: Temporary::default(),
             path: None,
+            env: None,
+            room: vec![],
+            avoids_short_path: false,
             is_broken: false,
         })
+    }
+
+    /// Sends statements of one row the way of batches, too: for tests, which compare the two.
+    pub fn avoid_short_path(&mut self, avoids: bool) {
+        self.avoids_short_path = avoids;
     }
 
     /// Its number, which cancel requests name.
@@ -262,9 +286,12 @@ impl Session {
 
     /// Notices since the last call that the client wants to see.
     pub fn take_notices(&mut self) -> Vec<Notice> {
-        let least = self.state.settings.lock().effective().client_min_messages;
         let mut notices = std::mem::take(&mut self.notices);
         notices.append(&mut self.state.notices.lock());
+        if notices.is_empty() {
+            return notices;
+        }
+        let least = self.state.settings.lock().effective().client_min_messages;
         notices.retain(|notice| notice.level >= least);
         notices
     }
@@ -399,7 +426,7 @@ impl Session {
         sink: &mut dyn Sink,
     ) -> Result<Completion> {
         self.guarded(|session| {
-            let result = session.run_statement(prepared, params, sink);
+            let result = session.run_statement(prepared, prepared.own_text(), params, sink);
             session.settle(result)
         })
     }
@@ -482,6 +509,11 @@ impl Session {
         Ok(())
     }
 
+    /// Notes the time.
+    pub(crate) fn tick(&mut self) {
+        self.now = self.state.clock.wall_micros();
+    }
+
     pub(crate) fn keep_statement(
         &mut self,
         name: &str,
@@ -490,7 +522,8 @@ impl Session {
         from_sql: bool,
     ) -> Arc<Shape> {
         let shape = Arc::new(Shape::default());
-        let made = self.state.clock.wall_micros();
+        self.tick();
+        let made = self.now;
         let named = Named { prepared, shape: Arc::clone(&shape), text, made, from_sql, uses: 0 };
         self.statements.insert(name.to_owned(), named);
         shape
@@ -537,7 +570,8 @@ impl Session {
     pub fn describe_statement(
         &mut self,
         name: &str,
-    ) -> Result<(Vec<SqlType>, Option<Vec<OutputColumn>>)> {
+    ) -> Result<(Arc<[SqlType]>, Option<Arc<[OutputColumn]>>)> {
+        self.tick();
         let named = self.statements.get(name).ok_or_else(|| no_statement(name))?;
         let (prepared, shape) = (Arc::clone(&named.prepared), Arc::clone(&named.shape));
         self.describe_as(&prepared, Some(&shape))
@@ -547,7 +581,7 @@ impl Session {
         &mut self,
         prepared: &Arc<Prepared>,
         shape: Option<&Shape>,
-    ) -> Result<(Vec<SqlType>, Option<Vec<OutputColumn>>)> {
+    ) -> Result<(Arc<[SqlType]>, Option<Arc<[OutputColumn]>>)> {
         let result = self.guarded(|session| {
             let described = session.describe(prepared)?;
             if let Some(shape) = shape {
@@ -573,14 +607,15 @@ impl Session {
                 format!("cursor \"{portal}\" already exists"),
             ));
         }
-        let mut made = Portal::new(prepared, params, self.state.clock.wall_micros());
+        self.tick();
+        let mut made = Portal::new(prepared, params, self.now);
         made.shape = Some(shape);
         self.portals.insert(portal.to_owned(), made);
         Ok(())
     }
 
     /// The result columns of a portal.
-    pub fn describe_portal(&mut self, name: &str) -> Result<Option<Vec<OutputColumn>>> {
+    pub fn describe_portal(&mut self, name: &str) -> Result<Option<Arc<[OutputColumn]>>> {
         let portal = self.portal(name)?;
         let (prepared, shape) = (Arc::clone(&portal.prepared), portal.shape.clone());
         Ok(self.describe_as(&prepared, shape.as_deref())?.1)

@@ -6,13 +6,14 @@
 
 use super::Session;
 use super::env::StatementEnv;
+use super::run::has_object_names;
 use crate::statistics::{TableStatistics, is_stale};
 use damask_catalog::SearchPath;
 use damask_catalog::object::RelationKind;
+use damask_executor::Short;
 use damask_planner::physical::{OutputColumn, Plan};
 use damask_planner::{PlanContext, Tuning};
 use damask_sql::{Parsed, ast};
-use damask_txn::ReadView;
 use damask_types::format::{DateOrder, FormatSettings, IntervalStyle};
 use damask_types::{Result, SqlType, TypeId};
 use hashbrown::HashMap;
@@ -24,6 +25,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const CACHE_STATEMENTS_MAX: usize = 2048;
 /// A plan's tables are looked at for a change of size every so many uses.
 const USES_PER_LOOK: u32 = 32;
+/// No version of the catalog.
+pub(crate) const NEVER: u64 = u64::MAX - 1;
 /// Longest text it holds.
 const CACHE_TEXT_BYTES_MAX: usize = 64 << 10;
 
@@ -36,12 +39,16 @@ pub struct Prepared {
     types: Vec<Option<TypeId>>,
     plan: Mutex<Option<Planned>>,
     used: AtomicU64,
+    /// Of a [template](super::lifted): the version of the catalog under which it was found not to stand for its texts.
+    pub(crate) unfit: AtomicU64,
 }
 
 /// A plan, and what it was made under.
 #[derive(Clone, Debug)]
 pub(crate) struct Planned {
     pub(crate) plan: Arc<Plan>,
+    /// The same by value, if it is of that kind.
+    short: Option<Arc<Short>>,
     version: u64,
     path: Arc<SearchPath>,
     /// How often ANALYZE had run.
@@ -81,7 +88,14 @@ impl Reading {
 
 impl Prepared {
     pub(crate) fn new(text: Arc<str>, parsed: Option<Parsed>, types: Vec<Option<TypeId>>) -> Self {
-        Self { text, parsed, types, plan: Mutex::new(None), used: AtomicU64::new(0) }
+        Self {
+            text,
+            parsed,
+            types,
+            plan: Mutex::new(None),
+            used: AtomicU64::new(0),
+            unfit: AtomicU64::new(NEVER),
+        }
     }
 
     /// The whole text it was part of, into which positions point.
@@ -132,10 +146,18 @@ impl PlanCache {
         Some(Arc::clone(found))
     }
 
-    /// Keeps a statement that is planned (others gain nothing from it).
+    /// Keeps a statement that is planned, or one that ends or begins a transaction (others gain nothing from it).
     pub(crate) fn keep(&self, prepared: &Arc<Prepared>) {
-        let is_planned = prepared.statement().is_some_and(is_planned);
-        if !is_planned || prepared.text.len() > CACHE_TEXT_BYTES_MAX {
+        if prepared
+            .statement()
+            .is_some_and(|statement| is_planned(statement) || is_short(statement))
+        {
+            self.keep_any(prepared);
+        }
+    }
+
+    pub(crate) fn keep_any(&self, prepared: &Arc<Prepared>) {
+        if prepared.text.len() > CACHE_TEXT_BYTES_MAX {
             return;
         }
         let mut statements = self.statements.lock();
@@ -156,6 +178,12 @@ impl PlanCache {
         prepared.used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         statements.entry(Arc::clone(&prepared.text)).or_default().push(Arc::clone(prepared));
     }
+}
+
+/// Whether parsing a statement is much of what it costs.
+fn is_short(statement: &ast::Statement) -> bool {
+    use ast::Transaction::{Begin, Commit, Rollback};
+    matches!(statement, ast::Statement::Transaction(Begin { .. } | Commit { .. } | Rollback { .. }))
 }
 
 /// Whether a statement is run by a plan of the planner.
@@ -180,8 +208,7 @@ impl Session {
             samples: &shared.samples,
             engine: shared.catalog.engine(),
             clock: &*shared.env.clock,
-            // Plans may depend on rows, answers do not depend on plans.
-            view: self.txn.as_ref().and_then(|txn| txn.view().ok()).map(ReadView::untracked),
+            view: self.txn.as_ref().and_then(|txn| txn.view().ok()),
         }
     }
 
@@ -207,6 +234,15 @@ impl Session {
 
     /// The plan of a statement, made now if what is kept does not fit.
     pub(crate) fn plan(&self, prepared: &Prepared, env: &StatementEnv) -> Result<Arc<Plan>> {
+        Ok(self.planned(prepared, env)?.0)
+    }
+
+    /// The same with the plan's short form, if it has one.
+    pub(crate) fn planned(
+        &self,
+        prepared: &Prepared,
+        env: &StatementEnv,
+    ) -> Result<(Arc<Plan>, Option<Arc<Short>>)> {
         let version = env.catalog.version;
         let epoch = self.database.shared.samples.epoch();
         {
@@ -223,7 +259,7 @@ impl Session {
                 if !planned.uses.is_multiple_of(USES_PER_LOOK)
                     || !self.sizes_changed(&planned.plan, &planned.sizes)
                 {
-                    return Ok(Arc::clone(&planned.plan));
+                    return Ok((Arc::clone(&planned.plan), planned.short.clone()));
                 }
             }
         }
@@ -231,17 +267,20 @@ impl Session {
         let plan = self.with_plan_context(env, &prepared.text, &prepared.types, |ctx| {
             damask_planner::bind_and_plan(statement, ctx)
         })?;
+        let shown = plan.columns.iter().all(|column| !has_object_names(column.ty.id));
+        let short = if shown { Short::of(&plan).map(Arc::new) } else { None };
         let plan = Arc::new(plan);
         if version != u64::MAX {
             let reading = Reading::of(damask_functions::Session::format(env));
             let path = Arc::clone(&env.path);
             let sizes = self.table_sizes(&plan).collect();
-            let plan = Arc::clone(&plan);
             let tuning = env.effective.tuning;
-            let planned = Planned { plan, version, path, epoch, sizes, uses: 0, reading, tuning };
+            let (plan, short) = (Arc::clone(&plan), short.clone());
+            let planned =
+                Planned { plan, short, version, path, epoch, sizes, uses: 0, reading, tuning };
             *prepared.plan.lock() = Some(planned);
         }
-        Ok(plan)
+        Ok((plan, short))
     }
 
     /// Rows of the tables that a plan reads or writes.
@@ -266,13 +305,13 @@ impl Session {
     pub(crate) fn describe(
         &mut self,
         prepared: &Arc<Prepared>,
-    ) -> Result<(Vec<SqlType>, Option<Vec<OutputColumn>>)> {
+    ) -> Result<(Arc<[SqlType]>, Option<Arc<[OutputColumn]>>)> {
         let given = || {
             prepared
                 .types
                 .iter()
                 .map(|ty| SqlType::plain(ty.unwrap_or(TypeId::Text)))
-                .collect::<Vec<_>>()
+                .collect::<Arc<[_]>>()
         };
         let Some(statement) = prepared.statement() else {
             return Ok((given(), None));
@@ -284,8 +323,8 @@ impl Session {
             let plan = self.plan(prepared, &env)?;
             let columns = (!plan.columns.is_empty()
                 || matches!(statement, ast::Statement::Query(_)))
-            .then(|| plan.columns.clone());
-            return Ok((plan.parameters.clone(), columns));
+            .then(|| Arc::clone(&plan.columns));
+            return Ok((Arc::clone(&plan.parameters), columns));
         }
         Ok((given(), self.utility_columns(statement)?))
     }

@@ -12,7 +12,7 @@ pub(crate) struct Portal {
     pub(crate) prepared: Arc<Prepared>,
     pub(crate) params: Vec<Value>,
     /// The running plan, once it was started.
-    pub(crate) execution: Option<Execution>,
+    pub(crate) execution: Option<Box<Execution>>,
     /// Rows fetched and not yet given: a batch and the first of its rows that is left.
     pub(crate) left: Option<(Batch, usize)>,
     /// Rows given so far.

@@ -7,12 +7,13 @@ use super::{Completion, Session, Sink};
 use damask_catalog::object::{Relation, RelationKind};
 use damask_catalog::{CatalogSnapshot, SearchPath};
 use damask_executor::context::Jit as ExecJit;
-use damask_executor::{Control, ExecContext, Execution, SystemRows};
+use damask_executor::{Control, ExecContext, Execution, Short, SystemRows};
 use damask_functions::text_io::{is_reg_type, output};
-use damask_planner::physical::{Operator, Plan};
+use damask_planner::physical::Plan;
 use damask_sql::ast::Statement;
 use damask_txn::{LockTag, TableLock};
 use damask_types::{Batch, Error, Oid, Result, SqlState, TypeId, Value, Vector};
+use std::fmt::Write as _;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -23,6 +24,13 @@ pub(crate) struct KnownPath {
     generation: u64,
     temporary: Option<Oid>,
     path: Arc<SearchPath>,
+}
+
+/// A statement that is planned and has its locks.
+pub(crate) struct Ready {
+    pub(crate) env: Arc<StatementEnv>,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) short: Option<Arc<Short>>,
 }
 
 impl SystemRows for StatementEnv {
@@ -55,15 +63,32 @@ impl Session {
         };
         let path = self.search_path(&catalog, &effective, generation);
         self.catalog.use_path(&path);
-        Ok(Arc::new(StatementEnv {
+        if let Some(known) = &mut self.env
+            && Arc::ptr_eq(&known.catalog, &catalog)
+            && Arc::ptr_eq(&known.effective, &effective)
+            && Arc::ptr_eq(&known.path, &path)
+        {
+            if known.statement_timestamp == self.now {
+                return Ok(Arc::clone(known));
+            }
+            // The statement before is done with it.
+            if let Some(env) = Arc::get_mut(known) {
+                env.statement_timestamp = self.now;
+                return Ok(Arc::clone(known));
+            }
+        }
+        let env = Arc::new(StatementEnv {
             state: Arc::clone(&self.state),
             catalog,
             path,
             effective,
             transaction_timestamp: self.transaction_timestamp,
-            statement_timestamp: self.state.clock.wall_micros(),
+            statement_timestamp: self.now,
             txn: self.txn.as_ref().map(damask_txn::Txn::handle),
-        }))
+        });
+        // Of a transaction that is open: an idle session keeps no catalog from going.
+        self.env = self.txn.is_some().then(|| Arc::clone(&env));
+        Ok(env)
     }
 
     /// The search path, looked up again when the catalog, a setting or the temporary schema changed.
@@ -91,7 +116,8 @@ impl Session {
     }
 
     pub(crate) fn show_activity(&self, query: Option<&str>) {
-        let now = self.state.clock.wall_micros();
+        // A statement has just noted the time when it begins.
+        let now = if query.is_some() { self.now } else { self.state.clock.wall_micros() };
         let state = match (query, self.status()) {
             (Some(_), _) => "active",
             (None, super::TransactionStatus::Idle) => "idle",
@@ -122,17 +148,19 @@ impl Session {
         self.txn.as_mut().expect("a transaction was ensured").begin_statement()
     }
 
-    /// Runs a whole statement.
+    /// Runs a whole statement; `text` is what others see of it.
     pub(crate) fn run_statement(
         &mut self,
         prepared: &Arc<Prepared>,
+        text: &str,
         params: &[Value],
         sink: &mut dyn Sink,
     ) -> Result<Completion> {
         let Some(statement) = prepared.statement() else {
             return Ok(Completion::Empty);
         };
-        self.show_activity(Some(prepared.own_text()));
+        self.tick();
+        self.show_activity(Some(text));
         if let Statement::Transaction(transaction) = statement {
             return self.transaction_statement(transaction).map(Completion::Tag);
         }
@@ -141,11 +169,16 @@ impl Session {
             return self.utility(prepared, statement, params, sink);
         }
         self.begin_statement()?;
-        let mut execution = self.start(prepared, params)?;
-        let has_rows = returns_rows(execution.plan(), statement);
+        let ready = self.ready(prepared)?;
+        let has_rows = returns_rows(&ready.plan, statement);
         if has_rows {
-            sink.columns(&execution.plan().columns)?;
+            sink.columns(&ready.plan.columns)?;
         }
+        if let Some(short) = &ready.short {
+            let rows = self.run_short(short, params, &ready.env, has_rows, sink)?;
+            return Ok(Completion::Tag(tag(statement, rows, rows)));
+        }
+        let mut execution = self.execution(ready.plan, params.to_vec(), &ready.env, None, false)?;
         let settings = Arc::clone(self.state.settings.lock().effective());
         let names = self.object_names(&execution)?;
         let mut rows = 0;
@@ -175,8 +208,14 @@ impl Session {
         prepared: &Arc<Prepared>,
         params: &[Value],
     ) -> Result<Execution> {
+        let Ready { plan, env, short: _ } = self.ready(prepared)?;
+        self.execution(plan, params.to_vec(), &env, None, false)
+    }
+
+    /// Plans and locks. The caller has begun the statement.
+    pub(crate) fn ready(&mut self, prepared: &Arc<Prepared>) -> Result<Ready> {
         let mut env = self.statement_env()?;
-        let mut plan = self.plan(prepared, &env)?;
+        let (mut plan, mut short) = self.planned(prepared, &env)?;
         for _ in 0..REPLANS_MAX {
             let waited = self.lock_plan(&plan)?;
             self.catalog.refresh();
@@ -186,14 +225,14 @@ impl Session {
             // The catalog changed while we waited: the plan may speak of what is gone.
             self.txn.as_mut().expect("a statement runs in a transaction").begin_statement()?;
             env = self.statement_env()?;
-            plan = self.plan(prepared, &env)?;
+            (plan, short) = self.planned(prepared, &env)?;
         }
         self.show_named(&plan);
         let command = prepared.statement().map_or("", command_name);
         if plan.writes {
             self.check_writable(command)?;
         }
-        self.execution(plan, params.to_vec(), &env, None, false)
+        Ok(Ready { env, plan, short: short.filter(|_| !self.avoids_short_path) })
     }
 
     /// An execution of a plan.
@@ -212,7 +251,7 @@ impl Session {
             catalog: Arc::clone(&env.catalog),
             system: Arc::clone(env) as _,
             control: Arc::clone(&self.state.backend) as _,
-            memory_bytes_max: self.database.shared.options.configuration.query_memory_bytes(),
+            memory_bytes_max: self.database.shared.options.query_memory_bytes,
             work_mem_bytes: env.effective.work_mem_bytes,
             hash_mem_bytes: env.effective.hash_mem_bytes,
             jit: match env.effective.jit {
@@ -230,14 +269,12 @@ impl Session {
     /// Locks what a plan uses; says whether the catalog may have changed meanwhile.
     pub(crate) fn lock_plan(&mut self, plan: &Plan) -> Result<bool> {
         let before = self.database.shared.catalog.version();
-        let locks_rows =
-            plan.nodes.iter().any(|node| matches!(node.operator, Operator::LockRows { .. }));
         for used in &plan.relations {
             if used.relation.kind != RelationKind::Table {
                 continue;
             }
             self.use_relation(&used.relation, used.written)?;
-            let lock = match (used.written, locks_rows) {
+            let lock = match (used.written, plan.locks_rows) {
                 (true, _) => TableLock::RowExclusive,
                 (false, true) => TableLock::RowShare,
                 (false, false) => TableLock::AccessShare,
@@ -269,9 +306,9 @@ impl Session {
             portal.is_done = true;
             if let Some(shape) = portal.shape.as_ref().filter(|shape| shape.has_columns()) {
                 let (_, columns) = self.describe(&prepared)?;
-                shape.check(&prepared, &columns.unwrap_or_default())?;
+                shape.check(&prepared, columns.as_deref().unwrap_or_default())?;
             }
-            let result = self.run_statement(&prepared, &params, sink);
+            let result = self.run_statement(&prepared, prepared.own_text(), &params, sink);
             if result.is_ok() && self.block.is_open() {
                 self.portals.insert(name.to_owned(), portal);
             }
@@ -299,16 +336,25 @@ impl Session {
     ) -> Result<Completion> {
         self.check_not_failed()?;
         if portal.execution.is_none() && !portal.is_done && portal.held.is_none() {
+            self.tick();
             self.show_activity(Some(portal.prepared.own_text()));
             self.begin_statement()?;
             let params = std::mem::take(&mut portal.params);
-            portal.execution = Some(self.start(&portal.prepared, &params)?);
-            if let Some(execution) = &portal.execution {
-                if let Some(shape) = &portal.shape {
-                    shape.check(&portal.prepared, &execution.plan().columns)?;
-                }
-                sink.columns(&execution.plan().columns)?;
+            let ready = self.ready(&portal.prepared)?;
+            if let Some(shape) = &portal.shape {
+                shape.check(&portal.prepared, &ready.plan.columns)?;
             }
+            sink.columns(&ready.plan.columns)?;
+            if let Some(short) = &ready.short
+                && (limit == 0 || limit > 1 && short.is_unique())
+            {
+                let rows = self.run_short(short, &params, &ready.env, true, sink)?;
+                portal.given += rows;
+                portal.is_done = true;
+                return Ok(Completion::Tag(counted("SELECT ", rows)));
+            }
+            let execution = self.execution(ready.plan, params, &ready.env, None, false)?;
+            portal.execution = Some(Box::new(execution));
         }
         let effective = Arc::clone(self.state.settings.lock().effective());
         let names = match &portal.execution {
@@ -340,7 +386,7 @@ impl Session {
             return Ok(Completion::Suspended);
         }
         portal.is_done = true;
-        Ok(Completion::Tag(format!("SELECT {given}")))
+        Ok(Completion::Tag(counted("SELECT ", given)))
     }
 
     /// The next batch of a portal and the first of its rows that is left.
@@ -377,15 +423,22 @@ pub(crate) fn command_name(statement: &Statement) -> &'static str {
 /// The command tag of a planned statement.
 pub(crate) fn tag(statement: &Statement, rows: u64, affected: u64) -> String {
     match statement {
-        Statement::Insert(_) => format!("INSERT 0 {affected}"),
-        Statement::Update(_) => format!("UPDATE {affected}"),
-        Statement::Delete(_) => format!("DELETE {affected}"),
-        _ => format!("SELECT {rows}"),
+        Statement::Insert(_) => counted("INSERT 0 ", affected),
+        Statement::Update(_) => counted("UPDATE ", affected),
+        Statement::Delete(_) => counted("DELETE ", affected),
+        _ => counted("SELECT ", rows),
     }
 }
 
+/// A word and a number.
+fn counted(word: &'static str, count: u64) -> String {
+    let mut tag = String::with_capacity(word.len() + 20);
+    let _ = write!(tag, "{word}{count}");
+    tag
+}
+
 /// Whether values of a type are shown as the names of objects.
-fn has_object_names(ty: TypeId) -> bool {
+pub(crate) fn has_object_names(ty: TypeId) -> bool {
     is_reg_type(ty) || ty.element().is_some_and(is_reg_type)
 }
 

@@ -94,7 +94,7 @@ impl Session {
         let read_only = self.block.read_only.unwrap_or(read_only);
         let mut txn = self.database.shared.catalog.engine().begin(isolation, read_only)?;
         txn.set_interrupt(std::sync::Arc::clone(&self.state.backend) as _);
-        self.transaction_timestamp = self.state.clock.wall_micros();
+        self.transaction_timestamp = self.now;
         self.state.locks.enter(txn.id());
         self.state.backend.show_transaction(Some((txn.id(), self.transaction_timestamp)));
         self.txn = Some(txn);
@@ -105,6 +105,7 @@ impl Session {
     /// Commits the open transaction and waits until it may be acknowledged (S3).
     pub(crate) fn commit_transaction(&mut self) -> Result<()> {
         self.portals.retain(|_, portal| portal.is_held);
+        self.env = None;
         if let Err(error) = self.run_on_commit() {
             self.rollback_transaction()?;
             return Err(error);
@@ -151,6 +152,7 @@ impl Session {
     /// Ends the open transaction, if there is one, without its changes.
     fn abandon_transaction(&mut self) -> Result<()> {
         self.state.pending.lock().clear();
+        self.env = None;
         let result = self.txn.take().map_or(Ok(()), damask_txn::Txn::rollback);
         self.state.backend.show_transaction(None);
         result
@@ -345,7 +347,7 @@ impl Session {
         }
         if let Some(read_only) = modes.read_only {
             if let Some(txn) = &mut self.txn {
-                txn.set_read_only(read_only)?;
+                txn.set_read_only(read_only);
             }
             self.block.read_only = Some(read_only);
         }

@@ -34,12 +34,13 @@ impl Session {
             }
             Statement::Show(show) => self.show(show.name.as_deref(), sink)?,
             Statement::SetTransaction(set) => {
+                if set.session {
+                    return Err(Error::unsupported("SET SESSION CHARACTERISTICS"));
+                }
                 if set.snapshot.is_some() {
                     return Err(Error::unsupported("SET TRANSACTION SNAPSHOT"));
                 }
-                if set.session {
-                    self.set_default_modes(set.modes)?;
-                } else if self.block.is_open() {
+                if self.block.is_open() {
                     self.set_modes(set.modes)?;
                 } else {
                     self.notice(
@@ -162,13 +163,13 @@ impl Session {
     pub(crate) fn utility_columns(
         &mut self,
         statement: &Statement,
-    ) -> Result<Option<Vec<OutputColumn>>> {
+    ) -> Result<Option<Arc<[OutputColumn]>>> {
         Ok(match statement {
             Statement::Show(show) => Some(match &show.name {
-                Some(name) => vec![text_column(&show_title(name))],
+                Some(name) => [text_column(&show_title(name))].into(),
                 None => ["name", "setting", "description"].map(text_column).into(),
             }),
-            Statement::Explain(_) => Some(vec![text_column("QUERY PLAN")]),
+            Statement::Explain(_) => Some([text_column("QUERY PLAN")].into()),
             Statement::Execute(execute) => {
                 let prepared = Arc::clone(self.statement(execute.name.as_str())?);
                 self.describe(&prepared)?.1
@@ -182,29 +183,6 @@ impl Session {
             }
             _ => None,
         })
-    }
-
-    /// SET SESSION CHARACTERISTICS: what transactions begin with from the next one on.
-    fn set_default_modes(&mut self, modes: ast::TransactionModes) -> Result<()> {
-        self.ensure_transaction()?;
-        let isolation = modes.isolation.map(|isolation| match isolation {
-            ast::Isolation::ReadUncommitted => "read uncommitted",
-            ast::Isolation::ReadCommitted => "read committed",
-            ast::Isolation::RepeatableRead => "repeatable read",
-            ast::Isolation::Serializable => "serializable",
-        });
-        let switch = |mode: Option<bool>| mode.map(|mode| if mode { "on" } else { "off" });
-        let mut settings = self.state.settings.lock();
-        for (name, value) in [
-            ("default_transaction_isolation", isolation),
-            ("default_transaction_read_only", switch(modes.read_only)),
-            ("default_transaction_deferrable", switch(modes.deferrable)),
-        ] {
-            if value.is_some() {
-                settings.set(name, value, false)?;
-            }
-        }
-        Ok(())
     }
 
     fn set(&mut self, set: &ast::Set) -> Result<String> {
@@ -340,7 +318,7 @@ impl Session {
         rows: Vec<Vec<String>>,
         sink: &mut dyn Sink,
     ) -> Result<()> {
-        let columns: Vec<OutputColumn> = names.iter().map(|name| text_column(name)).collect();
+        let columns = names.iter().map(|name| text_column(name)).collect();
         sink.columns(&columns)?;
         let format = self.format_settings();
         for chunk in rows.chunks(TILE_ROWS) {
@@ -400,7 +378,7 @@ impl Session {
             )));
         }
         let params = self.evaluate(&execute.args, &types)?;
-        self.run_statement(&prepared, &params, sink).map_err(without_position)
+        self.run_statement(&prepared, prepared.own_text(), &params, sink).map_err(without_position)
     }
 
     /// Values of expressions without columns, converted to types.
@@ -447,10 +425,11 @@ impl Session {
         let plan = Plan {
             nodes: vec![node],
             root: PlanId(0),
-            columns: vec![],
-            parameters: vec![],
+            columns: [].into(),
+            parameters: [].into(),
             relations: vec![],
             writes: false,
+            locks_rows: false,
         };
         let mut execution = self.execution(Arc::new(plan), vec![], env, None, false)?;
         let txn = self.txn.as_mut().expect("a statement runs in a transaction");
@@ -509,7 +488,7 @@ impl Session {
             portal.held = Some(execution.hold(txn)?);
             portal.is_done = true;
         } else {
-            portal.execution = Some(execution);
+            portal.execution = Some(Box::new(execution));
         }
         self.portals.insert(name.to_owned(), portal);
         Ok("DECLARE CURSOR".to_owned())
@@ -541,7 +520,7 @@ impl Session {
         } else {
             let described = self
                 .describe(&portal.prepared)
-                .and_then(|(_, columns)| sink.columns(&columns.unwrap_or_default()));
+                .and_then(|(_, columns)| sink.columns(&columns.unwrap_or_else(|| [].into())));
             described.and_then(|()| self.step_portal(&mut portal, limit, &mut NoHeader(sink)))
         };
         let given = portal.given - before;
@@ -719,7 +698,7 @@ fn no_cursor(name: &str) -> Error {
 struct Nowhere;
 
 impl Sink for Nowhere {
-    fn columns(&mut self, _columns: &[OutputColumn]) -> Result<()> {
+    fn columns(&mut self, _columns: &Arc<[OutputColumn]>) -> Result<()> {
         Ok(())
     }
 
@@ -744,7 +723,7 @@ impl Sink for Nowhere {
 struct NoHeader<'a>(&'a mut dyn Sink);
 
 impl Sink for NoHeader<'_> {
-    fn columns(&mut self, _columns: &[OutputColumn]) -> Result<()> {
+    fn columns(&mut self, _columns: &Arc<[OutputColumn]>) -> Result<()> {
         Ok(())
     }
 
@@ -754,6 +733,15 @@ impl Sink for NoHeader<'_> {
         settings: &damask_types::format::FormatSettings,
     ) -> Result<()> {
         self.0.rows(batch, settings)
+    }
+
+    fn row(
+        &mut self,
+        types: &[TypeId],
+        values: &[Value],
+        settings: &damask_types::format::FormatSettings,
+    ) -> Result<()> {
+        self.0.row(types, values, settings)
     }
 
     fn copy_out(&mut self, data: &[u8]) -> Result<()> {

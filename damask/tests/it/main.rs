@@ -11,6 +11,7 @@ mod locking;
 mod notify;
 mod panics;
 mod settings;
+mod short_path;
 mod spill;
 mod support;
 mod table_locks;

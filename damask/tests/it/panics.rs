@@ -5,12 +5,13 @@ use damask::session::{Completion, CopyShape, OutputColumn, Sink};
 use damask::types::Batch;
 use damask::{Connection, Result};
 use damask_types::format::FormatSettings;
+use std::sync::Arc;
 
 /// Panics at the first rows: in the middle of a statement, with its transaction, locks and read views in place.
 struct Planted;
 
 impl Sink for Planted {
-    fn columns(&mut self, _columns: &[OutputColumn]) -> Result<()> {
+    fn columns(&mut self, _columns: &Arc<[OutputColumn]>) -> Result<()> {
         Ok(())
     }
 

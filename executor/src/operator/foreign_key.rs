@@ -119,6 +119,11 @@ impl ForeignKeys {
         }
     }
 
+    /// Whether a new row needs others.
+    pub(crate) fn has_outgoing(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
     /// Whether nothing of the table's constraints is concerned.
     pub(crate) fn is_empty(&self) -> bool {
         self.outgoing.is_empty() && self.incoming.is_empty()
@@ -490,10 +495,7 @@ fn lock_referenced(
 ) -> Result<bool> {
     loop {
         state.check()?;
-        let view = state.txn.view()?;
-        // A row that is found and locked stays. That there is none may change, and the statement's error tells it.
-        let Some(row) = find_row(table, index, columns, key, &view.clone().untracked())? else {
-            find_row(table, index, columns, key, &view)?;
+        let Some(row) = find_row(table, index, columns, key, &state.txn.view()?)? else {
             return Ok(false);
         };
         match table.lock_row(state.txn, row, RowLock::KeyShare, Wait::Wait)? {
@@ -691,7 +693,7 @@ fn update_rows(
         let mut old = table.latest(state.txn, row, &live(child))?;
         let mut outcome = table
             .update(state.txn, row, &changes)
-            .map_err(|error| super::modify::of_table(error, child, state))?;
+            .map_err(|error| super::modify::of_table(error, child, &state.ctx.catalog))?;
         if let WriteOutcome::Changed(now) = outcome
             && found.is_newest(&table, now, state)?
         {

@@ -17,6 +17,7 @@ use crate::build::Layout;
 use crate::context::State;
 use crate::eval::Eval;
 use crate::spill::spool::{Spool, SpoolPlace};
+use damask_catalog::CatalogSnapshot;
 use damask_catalog::object::Relation;
 use damask_planner::expr::ColumnId;
 use damask_planner::physical::{self, PlanId, RowChecks};
@@ -59,17 +60,8 @@ impl Checks {
             if definition.not_null && vector.validity().is_some() {
                 let null = active.and_not(&vector.valid_rows());
                 if let Some(row) = null.iter().next() {
-                    let schema = state.ctx.catalog.schema_name(self.relation.schema);
-                    return Err(Error::new(
-                        SqlState::NOT_NULL_VIOLATION,
-                        format!(
-                            "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
-                            definition.name, self.relation.name
-                        ),
-                    )
-                    .detail(failing_row(&self.relation, failing(row)))
-                    .table(schema, self.relation.name.as_str())
-                    .column(definition.name.as_str()));
+                    let (relation, catalog) = (&self.relation, &state.ctx.catalog);
+                    return Err(null_violation(relation, *column, failing(row), catalog));
                 }
             }
         }
@@ -95,11 +87,31 @@ impl Checks {
 }
 
 /// The error of a write names its table: storage does not know the names.
-pub(super) fn of_table(error: Error, relation: &Relation, state: &State<'_>) -> Error {
+pub(crate) fn of_table(error: Error, relation: &Relation, catalog: &CatalogSnapshot) -> Error {
     if error.sqlstate() != SqlState::UNIQUE_VIOLATION || error.fields().table.is_some() {
         return error;
     }
-    error.table(state.ctx.catalog.schema_name(relation.schema), relation.name.as_str())
+    error.table(catalog.schema_name(relation.schema), relation.name.as_str())
+}
+
+/// 23502: a column of the new row `values` (its live columns) is null.
+pub(crate) fn null_violation(
+    relation: &Relation,
+    column: ColumnIndex,
+    values: impl Iterator<Item = Value>,
+    catalog: &CatalogSnapshot,
+) -> Error {
+    let definition = &relation.columns[usize::from(column.0)];
+    Error::new(
+        SqlState::NOT_NULL_VIOLATION,
+        format!(
+            "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
+            definition.name, relation.name
+        ),
+    )
+    .detail(failing_row(relation, values))
+    .table(catalog.schema_name(relation.schema), relation.name.as_str())
+    .column(definition.name.as_str())
 }
 
 /// `Failing row contains (1, null).`: the live columns' texts, each cut to 64 bytes.
@@ -241,12 +253,12 @@ impl Insert {
     ) -> Result<()> {
         if self.conflict.is_some() {
             let done = self.insert_or_conflict(batch, table, values, foreign, state);
-            return done.map_err(|error| of_table(error, &self.relation, state));
+            return done.map_err(|error| of_table(error, &self.relation, &state.ctx.catalog));
         }
         for row in 0..batch.rows() {
             self.row_values(batch, row, values);
             let inserted = table.insert(state.txn, values);
-            inserted.map_err(|error| of_table(error, &self.relation, state))?;
+            inserted.map_err(|error| of_table(error, &self.relation, &state.ctx.catalog))?;
             foreign.note_new(values);
         }
         state.run.affected += batch.rows() as u64;
@@ -424,7 +436,8 @@ impl Update {
         let id = row_id(batch, self.row_id, row);
         let list = self.changes(values, row);
         let outcome = early(foreign, state, |txn| table.update(txn, id, &list));
-        let outcome = outcome.map_err(|error| of_table(error, &self.relation, state))?;
+        let outcome =
+            outcome.map_err(|error| of_table(error, &self.relation, &state.ctx.catalog))?;
         if outcome == WriteOutcome::Done {
             foreign.note_change(&self.old, batch, row, &list);
             return Ok(true);
@@ -453,7 +466,9 @@ impl Update {
         let (values, both) = self.compute(&newest, state)?;
         let list = self.changes(&values, 0);
         let outcome = early(foreign, state, |txn| table.update_latest(txn, now, &list));
-        if outcome.map_err(|error| of_table(error, &self.relation, state))? != WriteOutcome::Done {
+        if outcome.map_err(|error| of_table(error, &self.relation, &state.ctx.catalog))?
+            != WriteOutcome::Done
+        {
             return Ok(());
         }
         foreign.note_change(&self.old, &newest, 0, &list);

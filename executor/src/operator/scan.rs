@@ -1,7 +1,6 @@
 //! Where rows come from: tables, indexes, computed relations, functions.
 
 use super::Operator;
-use super::read_bounds::ReadBounds;
 use super::recheck::Pin;
 use super::simple::{apply_predicates, function_rows};
 use crate::build::{Layout, types};
@@ -31,12 +30,10 @@ struct Shape {
     /// The row id, if it follows the columns, for predicates and for the output.
     row_id: Option<ColumnId>,
     table_oid: bool,
-    /// Of a transaction that keeps its reads.
-    bounds: Option<ReadBounds>,
 }
 
 impl Shape {
-    fn new(scan: &physical::Scan, state: &State<'_>) -> Self {
+    fn new(scan: &physical::Scan) -> Self {
         let read: Vec<_> = scan.columns.iter().chain(&scan.filter_columns).copied().collect();
         let mut layout: Vec<_> = read.iter().map(|(_, id)| *id).collect();
         layout.extend(scan.row_id);
@@ -48,19 +45,8 @@ impl Shape {
             predicates: layout.evals(&scan.predicates),
             row_id: scan.row_id,
             table_oid: scan.table_oid.is_some(),
-            bounds: state.run.view.keeps_reads().then(|| ReadBounds::new(scan)),
             read: read.into_iter().map(|(column, _)| column).collect(),
         }
-    }
-
-    /// The scan of the table, or of a part of it.
-    fn spec(&self, state: &mut State<'_>) -> ScanSpec {
-        let mut spec = ScanSpec::new(self.read.clone());
-        spec.want_row_ids = self.row_id.is_some();
-        if let Some(bounds) = &self.bounds {
-            spec.conjuncts = bounds.ranges(state);
-        }
-        spec
     }
 
     /// Filters what was read and drops what is not given. The output is the scan's columns, then row id and table OID.
@@ -128,8 +114,8 @@ pub(crate) struct SeqScan {
 }
 
 impl SeqScan {
-    pub(crate) fn new(scan: &physical::Scan, state: &State<'_>) -> Self {
-        Self { shape: Shape::new(scan, state), scan: None, is_given: false }
+    pub(crate) fn new(scan: &physical::Scan) -> Self {
+        Self { shape: Shape::new(scan), scan: None, is_given: false }
     }
 }
 
@@ -141,7 +127,8 @@ impl Operator for SeqScan {
         }
         if self.scan.is_none() {
             let table = state.ctx.engine.table(self.shape.relation.rel)?;
-            let spec = self.shape.spec(state);
+            let mut spec = ScanSpec::new(self.shape.read.clone());
+            spec.want_row_ids = self.shape.row_id.is_some();
             self.scan = Some(table.scan(&state.run.view, spec)?);
         }
         loop {
@@ -219,7 +206,6 @@ impl IndexScan {
         index: &Index,
         bounds: &KeyBounds,
         backward: bool,
-        state: &State<'_>,
     ) -> Self {
         let layout = Layout::default();
         let range = |bound: &Option<(Expr, bool)>| {
@@ -233,7 +219,7 @@ impl IndexScan {
             (ty, key.descending, key.nulls_first)
         });
         Self {
-            shape: Shape::new(scan, state),
+            shape: Shape::new(scan),
             index: index.rel,
             columns: index.key_columns(),
             keys: keys.collect(),
@@ -438,8 +424,9 @@ impl Operator for IndexScan {
                             continue;
                         }
                         Range::Rows(lower, upper) => {
-                            let mut spec = self.shape.spec(state);
+                            let mut spec = ScanSpec::new(self.shape.read.clone());
                             spec.row_range = Some((lower, upper));
+                            spec.want_row_ids = self.shape.row_id.is_some();
                             let scan = table.scan(&state.run.view, spec)?;
                             self.scan = Some(match self.direction {
                                 Direction::Forward => Running::Rows(scan),
@@ -482,8 +469,8 @@ pub(crate) struct SystemScan {
 }
 
 impl SystemScan {
-    pub(crate) fn new(scan: &physical::Scan, state: &State<'_>) -> Self {
-        Self { shape: Shape::new(scan, state), rows: None }
+    pub(crate) fn new(scan: &physical::Scan) -> Self {
+        Self { shape: Shape::new(scan), rows: None }
     }
 }
 

@@ -156,9 +156,10 @@ impl Planner {
             nodes: self.nodes,
             root: root.id,
             columns,
-            parameters: vec![],
+            parameters: [].into(),
             relations: vec![],
             writes: false,
+            locks_rows: false,
         }
     }
 

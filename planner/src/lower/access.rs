@@ -482,12 +482,7 @@ fn order_of(get: &Get, path: &Path, keys: &[SortKey]) -> Option<bool> {
 }
 
 /// The value of `column = value`.
-pub(super) fn equality(
-    predicate: &Expr,
-    column: ColumnId,
-    ty: SqlType,
-    own: &ColumnSet,
-) -> Option<Expr> {
+fn equality(predicate: &Expr, column: ColumnId, ty: SqlType, own: &ColumnSet) -> Option<Expr> {
     let ExprKind::Call { function, args } = &predicate.kind else {
         return None;
     };
@@ -502,12 +497,7 @@ pub(super) fn equality(
 }
 
 /// The array of `column = ANY (array)`.
-pub(super) fn any_of(
-    predicate: &Expr,
-    column: ColumnId,
-    ty: SqlType,
-    own: &ColumnSet,
-) -> Option<Expr> {
+fn any_of(predicate: &Expr, column: ColumnId, ty: SqlType, own: &ColumnSet) -> Option<Expr> {
     let ExprKind::AnyAll { lhs, function, array, all: false } = &predicate.kind else {
         return None;
     };
@@ -520,7 +510,7 @@ pub(super) fn any_of(
 }
 
 /// The bound that `column < value` and the like give: value, whether it is a lower bound, whether it is in.
-pub(super) fn range(
+fn range(
     predicate: &Expr,
     column: ColumnId,
     ty: SqlType,

@@ -16,8 +16,8 @@ use damask_types::{ColumnIndex, Result};
 
 /// Rewrites and lowers a bound statement.
 pub(crate) fn plan(mut binder: Binder<'_>, mut statement: Statement) -> Result<Plan> {
-    let columns = binder.output_columns(&statement);
-    let parameters = binder.parameter_types();
+    let columns = binder.output_columns(&statement).into();
+    let parameters = binder.parameter_types().into();
     let relations = binder.take_relations();
     rewrite::inline_ctes(&mut binder, statement.kind.plans_mut());
     for plan in statement.kind.plans_mut() {
@@ -53,7 +53,9 @@ pub(crate) fn plan(mut binder: Binder<'_>, mut statement: Statement) -> Result<P
     let visible: Vec<ColumnId> = statement.columns.iter().map(|column| column.id).collect();
     let writes = !matches!(statement.kind, StatementKind::Query(_));
     let root = lower.statement(statement.kind, &visible)?;
-    Ok(Plan { nodes: lower.nodes, root, columns, parameters, relations, writes })
+    let nodes = lower.nodes;
+    let locks_rows = nodes.iter().any(|node| matches!(node.operator, Operator::LockRows { .. }));
+    Ok(Plan { nodes, root, columns, parameters, relations, writes, locks_rows })
 }
 
 /// Folds constants in the expressions that stand beside a statement's plan.

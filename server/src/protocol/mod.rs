@@ -14,7 +14,7 @@ pub(crate) mod rows;
 pub(crate) mod startup;
 
 pub(crate) use inbound::Inbound;
-pub use outbound::{Column, Status};
+pub use outbound::{Column, Columns, Status};
 pub(crate) use outbound::{Outbound, Severity};
 
 use damask_types::{Error, SqlState};

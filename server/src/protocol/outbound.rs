@@ -10,16 +10,24 @@ pub(crate) struct Outbound {
 }
 
 /// A result column, as a row description has it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Column {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Column<'a> {
     /// Its name.
-    pub name: String,
+    pub name: &'a str,
     /// Its table, or 0.
     pub table: Oid,
     /// Its number in the table, from 1, or 0.
     pub attribute: i16,
     /// Its type.
     pub ty: SqlType,
+}
+
+/// Result columns.
+pub trait Columns {
+    /// How many there are.
+    fn count(&self) -> usize;
+    /// One of them.
+    fn column(&self, index: usize) -> Column<'_>;
 }
 
 /// The state of the transaction, as a ready message has it.
@@ -80,7 +88,11 @@ impl Outbound {
 
     /// Text with a zero byte behind it; zero bytes inside cannot be sent and are dropped.
     fn text(&mut self, text: &str) {
-        self.bytes.extend(text.bytes().filter(|&byte| byte != 0));
+        if text.bytes().any(|byte| byte == 0) {
+            self.bytes.extend(text.bytes().filter(|&byte| byte != 0));
+        } else {
+            self.bytes.extend_from_slice(text.as_bytes());
+        }
         self.bytes.push(0);
     }
 
@@ -203,11 +215,16 @@ impl Outbound {
     }
 
     /// The columns of rows to come; `binary` says of each whether it is.
-    pub(crate) fn row_description(&mut self, columns: &[Column], binary: impl Fn(usize) -> bool) {
+    pub(crate) fn row_description(
+        &mut self,
+        columns: &impl Columns,
+        binary: impl Fn(usize) -> bool,
+    ) {
         self.message(b'T', |out| {
-            out.i16(columns.len() as i16);
-            for (index, column) in columns.iter().enumerate() {
-                out.text(&column.name);
+            out.i16(columns.count() as i16);
+            for index in 0..columns.count() {
+                let column = columns.column(index);
+                out.text(column.name);
                 out.i32(column.table.0.cast_signed());
                 out.i16(column.attribute);
                 out.i32(column.ty.id.oid().0.cast_signed());

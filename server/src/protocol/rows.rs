@@ -1,8 +1,10 @@
 //! Rows of batches as data messages, straight into the output buffer.
 
 use super::Outbound;
-use damask_types::format::{FormatSettings, write_binary_at, write_text_at};
-use damask_types::{Batch, Vector};
+use damask_types::format::{
+    FormatSettings, write_binary, write_binary_at, write_text, write_text_at,
+};
+use damask_types::{Batch, TypeId, Value, Vector};
 
 /// Which result columns are binary.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,23 +58,52 @@ fn write_row(
     formats: &Formats,
     settings: &FormatSettings,
 ) {
-    let start = bytes.len();
-    bytes.extend_from_slice(&[b'D', 0, 0, 0, 0]);
-    bytes.extend_from_slice(&(columns.len() as u16).to_be_bytes());
-    for (index, column) in columns.iter().enumerate() {
-        if column.is_null(row) {
-            bytes.extend_from_slice(&[0xff; 4]);
-            continue;
-        }
-        let at = bytes.len();
-        bytes.extend_from_slice(&[0; 4]);
-        if formats.is_binary(index) {
+    write_message(bytes, columns.len(), |index, bytes| {
+        let column = &columns[index];
+        let is_null = column.is_null(row);
+        if is_null {
+        } else if formats.is_binary(index) {
             write_binary_at(column, row, bytes);
         } else {
             write_text_at(column, row, settings, bytes);
         }
-        let length = (bytes.len() - at - 4) as u32;
-        bytes[at..at + 4].copy_from_slice(&length.to_be_bytes());
+        !is_null
+    });
+}
+
+/// Appends one row of values of these types.
+pub(crate) fn write_values(
+    bytes: &mut Vec<u8>,
+    types: &[TypeId],
+    values: &[Value],
+    formats: &Formats,
+    settings: &FormatSettings,
+) {
+    write_message(bytes, values.len(), |index, bytes| {
+        let (ty, value) = (types[index], &values[index]);
+        if value.is_null() {
+        } else if formats.is_binary(index) {
+            write_binary(ty, value, bytes);
+        } else {
+            write_text(ty, value, settings, bytes);
+        }
+        !value.is_null()
+    });
+}
+
+/// A data message; `write` appends a column's value, or says that it is null.
+#[inline]
+fn write_message(bytes: &mut Vec<u8>, columns: usize, write: impl Fn(usize, &mut Vec<u8>) -> bool) {
+    let start = bytes.len();
+    bytes.extend_from_slice(&[b'D', 0, 0, 0, 0]);
+    bytes.extend_from_slice(&(columns as u16).to_be_bytes());
+    for index in 0..columns {
+        let at = bytes.len();
+        bytes.extend_from_slice(&[0xff; 4]);
+        if write(index, bytes) {
+            let length = (bytes.len() - at - 4) as u32;
+            bytes[at..at + 4].copy_from_slice(&length.to_be_bytes());
+        }
     }
     let length = (bytes.len() - start - 1) as u32;
     bytes[start + 1..start + 5].copy_from_slice(&length.to_be_bytes());

@@ -7,8 +7,8 @@
 //! - `copyin`: takes a copy and answers its length. `copyout N`: sends N rows.
 
 use damask_server::{
-    Bind, Column, Host, Login, Outcome, Parameters, Replies, Server, ServerOptions, Session,
-    Started, Status, start,
+    Bind, Column, Columns, Host, Login, Outcome, Parameters, Replies, Server, ServerOptions,
+    Session, Started, Status, start,
 };
 use damask_types::format::{FormatSettings, parse_binary, parse_text, type_by_name};
 use damask_types::{Batch, Error, Oid, Position, Result, SqlState, SqlType, TypeId, Value, Vector};
@@ -108,9 +108,21 @@ fn types(text: &str) -> Vec<TypeId> {
     }
 }
 
-fn columns(text: &str) -> Option<Vec<Column>> {
-    let id = if text.starts_with("rows ") { TypeId::Int4 } else { *types(text).first()? };
-    Some(vec![Column { name: "a".into(), table: Oid(0), attribute: 0, ty: SqlType::plain(id) }])
+/// One column of a type.
+pub(crate) struct One(TypeId);
+
+impl Columns for One {
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn column(&self, _index: usize) -> Column<'_> {
+        Column { name: "a", table: Oid(0), attribute: 0, ty: SqlType::plain(self.0) }
+    }
+}
+
+fn columns(text: &str) -> Option<One> {
+    Some(One(if text.starts_with("rows ") { TypeId::Int4 } else { *types(text).first()? }))
 }
 
 fn number(text: &str) -> usize {
@@ -189,6 +201,8 @@ impl Puppet {
 }
 
 impl Session for Puppet {
+    type Columns = One;
+
     fn query(&mut self, text: &str, replies: &mut Replies<'_>) -> Result<()> {
         if text.trim().is_empty() {
             replies.empty();
@@ -214,7 +228,7 @@ impl Session for Puppet {
         Ok(())
     }
 
-    fn describe_statement(&mut self, name: &str) -> Result<(Vec<Oid>, Option<Vec<Column>>)> {
+    fn describe_statement(&mut self, name: &str) -> Result<(Vec<Oid>, Option<One>)> {
         let text = self.statements.get(name).ok_or_else(|| missing(name))?;
         Ok((types(text).iter().map(|ty| ty.oid()).collect(), columns(text)))
     }
@@ -243,7 +257,7 @@ impl Session for Puppet {
         Ok(())
     }
 
-    fn describe_portal(&mut self, name: &str) -> Result<Option<Vec<Column>>> {
+    fn describe_portal(&mut self, name: &str) -> Result<Option<One>> {
         self.portals.get(name).map(|portal| columns(&portal.text)).ok_or_else(|| missing(name))
     }
 

@@ -6,6 +6,7 @@ use damask::types::Batch;
 use damask::types::format::{FormatSettings, write_text_at};
 use damask::{Database, OutputColumn, Result};
 use sqllogictest::{DB, DBOutput, DefaultColumnType};
+use std::sync::Arc;
 
 /// A session of a database that other sessions of the same file share.
 #[derive(Debug)]
@@ -78,7 +79,7 @@ struct Collect {
 }
 
 impl Sink for Collect {
-    fn columns(&mut self, columns: &[OutputColumn]) -> Result<()> {
+    fn columns(&mut self, columns: &Arc<[OutputColumn]>) -> Result<()> {
         self.answer.columns(columns.iter().map(|column| column.ty.id.oid().0));
         Ok(())
     }

@@ -147,6 +147,24 @@ impl RowLayout {
         self.value_of(&view, usize::from(column.0))
     }
 
+    /// The values of some columns, into `out`, which is cleared first.
+    ///
+    /// # Errors
+    /// As for [`Self::column`].
+    pub fn columns_into(
+        &self,
+        row: &[u8],
+        columns: &[ColumnIndex],
+        out: &mut Vec<Value>,
+    ) -> Result<()> {
+        out.clear();
+        let view = self.view(row)?;
+        for column in columns {
+            out.push(self.value_of(&view, usize::from(column.0))?);
+        }
+        Ok(())
+    }
+
     /// The row with some columns changed, in the newest layout.
     pub fn update(&self, row: &[u8], changes: &[(ColumnIndex, Value)]) -> Result<Vec<u8>> {
         if let Some(out) = encode::patch(self, row, changes)? {

@@ -1,0 +1,33 @@
+//! Statements of one row: run by value ([`damask_executor::short`]), their rows straight to the sink.
+
+use super::env::StatementEnv;
+use super::{Session, Sink};
+use damask_executor::{Short, ShortContext};
+use damask_types::{Result, Value};
+use std::sync::Arc;
+
+impl Session {
+    /// Runs a short plan of the statement that has begun; says how many rows it gave or changed.
+    pub(crate) fn run_short(
+        &mut self,
+        short: &Short,
+        params: &[Value],
+        env: &Arc<StatementEnv>,
+        has_rows: bool,
+        sink: &mut dyn Sink,
+    ) -> Result<u64> {
+        let txn = self.txn.as_mut().expect("a statement runs in a transaction");
+        // Rows may leave for the client before the end of the message.
+        txn.allow_early(!has_rows);
+        let ctx = ShortContext {
+            params,
+            session: &**env,
+            engine: self.database.shared.catalog.engine(),
+            catalog: &env.catalog,
+            control: &*self.state.backend,
+            room: &mut self.room,
+        };
+        let (types, format) = (short.types(), &env.effective.format);
+        short.run(ctx, txn, &mut |values| sink.row(types, values, format))
+    }
+}

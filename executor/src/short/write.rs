@@ -1,0 +1,386 @@
+//! INSERT, UPDATE and DELETE of one row.
+//!
+//! The order of steps is that of [`crate::operator::modify`]: values, NOT NULL, the change, RETURNING.
+
+use super::scalar::{Given, Scalar};
+use super::{Access, Give, Places, ShortContext, column_of};
+use crate::operator::foreign_key::ForeignKeys;
+use crate::operator::modify::{null_violation, of_table};
+use damask_catalog::object::Relation;
+use damask_planner::expr::{ColumnId, Expr};
+use damask_planner::physical::{self, Operator, Plan, RowChecks};
+use damask_txn::{Table, Txn, WriteOutcome};
+use damask_types::compare::compare;
+use damask_types::{ColumnIndex, Result, RowId, Value};
+use std::sync::Arc;
+
+/// RETURNING, over a row whose places are known.
+fn returning(
+    exprs: &[Expr],
+    mut place: impl FnMut(ColumnId) -> Option<usize>,
+) -> Option<Vec<Scalar>> {
+    exprs.iter().map(|expr| Scalar::of(expr, &mut place)).collect()
+}
+
+fn give_row(exprs: &[Scalar], row: &[Value], given: Given<'_>, give: &mut Give<'_>) -> Result<()> {
+    if exprs.is_empty() {
+        return Ok(());
+    }
+    let values = exprs.iter().map(|expr| expr.value(row, given)).collect::<Result<Vec<_>>>()?;
+    give(&values)
+}
+
+/// Whether a changed row has nothing to pass but NOT NULL.
+fn is_free(relation: &Arc<Relation>, checks: &RowChecks, changed: Option<&[ColumnIndex]>) -> bool {
+    checks.checks.is_empty() && ForeignKeys::new(relation, changed).is_empty()
+}
+
+/// INSERT of rows of expressions.
+#[derive(Debug)]
+pub(super) struct Insert {
+    relation: Arc<Relation>,
+    rows: Vec<Vec<Scalar>>,
+    /// From each of them to the new row, in the order of the live columns; each step reads the values of the one before.
+    steps: Vec<Vec<Scalar>>,
+    columns: Vec<ColumnIndex>,
+    /// Over the new row.
+    returning: Vec<Scalar>,
+}
+
+impl Insert {
+    pub(super) fn of(plan: &Plan, insert: &physical::Insert) -> Option<Self> {
+        if insert.conflict.is_some() || !insert.checks.checks.is_empty() {
+            return None;
+        }
+        // A foreign key of this table asks for a row; those that refer to it ask nothing of a new one.
+        if ForeignKeys::new(&insert.table, None).has_outgoing() {
+            return None;
+        }
+        let mut steps = vec![];
+        let mut node = plan.node(insert.input);
+        let rows = loop {
+            match &node.operator {
+                Operator::Values { rows } => break rows,
+                Operator::Project { input, exprs } => {
+                    node = plan.node(*input);
+                    let mut place = |id| node.output.iter().position(|column| *column == id);
+                    let step = exprs.iter().map(|expr| Scalar::of(expr, &mut place));
+                    steps.push(step.collect::<Option<_>>()?);
+                }
+                _ => return None,
+            }
+        };
+        steps.reverse();
+        let row = |row: &Vec<Expr>| row.iter().map(Scalar::constant).collect::<Option<Vec<_>>>();
+        let new = &insert.checks.columns;
+        Some(Self {
+            relation: Arc::clone(&insert.table),
+            rows: rows.iter().map(row).collect::<Option<_>>()?,
+            steps,
+            columns: new.iter().map(|(column, _)| *column).collect(),
+            returning: returning(&insert.returning, |id| {
+                new.iter().position(|(_, known)| *known == id)
+            })?,
+        })
+    }
+
+    pub(super) fn run(
+        &self,
+        ctx: &ShortContext<'_>,
+        txn: &mut Txn,
+        give: &mut Give<'_>,
+    ) -> Result<u64> {
+        let table = ctx.engine.table(self.relation.rel)?;
+        let given = Given { params: ctx.params, session: ctx.session };
+        let mut whole = vec![Value::Null; self.relation.columns.len()];
+        let (mut row, mut next) = (vec![], vec![]);
+        let mut returned = vec![];
+        for exprs in &self.rows {
+            ctx.control.check()?;
+            row.clear();
+            for expr in exprs {
+                row.push(expr.value(&[], given)?);
+            }
+            for step in &self.steps {
+                next.clear();
+                for expr in step {
+                    next.push(expr.value(&row, given)?);
+                }
+                std::mem::swap(&mut row, &mut next);
+            }
+            for (column, value) in self.columns.iter().zip(&row) {
+                if value.is_null() && self.relation.columns[usize::from(column.0)].not_null {
+                    let values = row.iter().cloned();
+                    return Err(null_violation(&self.relation, *column, values, ctx.catalog));
+                }
+            }
+            let inserted = if row.len() == whole.len() {
+                table.insert(txn, &row)
+            } else {
+                // Dropped columns keep their places.
+                for (column, value) in self.columns.iter().zip(&row) {
+                    whole[usize::from(column.0)] = value.clone();
+                }
+                table.insert(txn, &whole)
+            };
+            inserted.map_err(|error| of_table(error, &self.relation, ctx.catalog))?;
+            if !self.returning.is_empty() {
+                let shown = self.returning.iter().map(|expr| expr.value(&row, given));
+                returned.push(shown.collect::<Result<Vec<_>>>()?);
+            }
+        }
+        // RETURNING's rows come when all is done.
+        for shown in &returned {
+            give(shown)?;
+        }
+        Ok(self.rows.len() as u64)
+    }
+}
+
+/// The row that an UPDATE or DELETE finds, and how it is tried again.
+#[derive(Debug)]
+struct Target {
+    access: Access,
+    /// Columns read of the row.
+    read: Vec<ColumnIndex>,
+    /// Where the key stands among them.
+    key: Vec<usize>,
+}
+
+impl Target {
+    /// Of the scan below a change; what else is read is added by `more`.
+    fn of<R>(
+        plan: &Plan,
+        input: physical::PlanId,
+        row_id: ColumnId,
+        more: impl FnOnce(&mut Places, &[(ColumnIndex, ColumnId)]) -> Option<R>,
+    ) -> Option<(Self, R)> {
+        let (access, scan) = Access::of(plan.node(input))?;
+        if !access.is_unique || scan.row_id != Some(row_id) {
+            return None;
+        }
+        let mut places = Places::default();
+        let key = access.index.key_columns()?.into_iter().map(|column| places.place(column));
+        let key = key.collect();
+        let made = more(&mut places, &scan.columns)?;
+        Some((Self { access, read: places.columns, key }, made))
+    }
+
+    /// Finds the row; its columns are in `room` then.
+    fn find(
+        &self,
+        key: &[Value],
+        table: &Table,
+        txn: &Txn,
+        room: &mut Vec<Value>,
+    ) -> Result<Option<RowId>> {
+        let view = txn.view()?;
+        let mut found = None;
+        self.access.rows(key, table, &view, &self.read, room, |row, _| {
+            found = Some(row);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Reads the newest version of a row that another transaction changed; says whether it still has the key.
+    fn find_newest(
+        &self,
+        key: &[Value],
+        now: RowId,
+        table: &Table,
+        txn: &Txn,
+        room: &mut Vec<Value>,
+    ) -> Result<bool> {
+        let Some(values) = table.latest(txn, now, &self.read)? else {
+            return Ok(false);
+        };
+        *room = values;
+        let relation = &self.access.relation;
+        Ok(key.iter().zip(&self.key).all(|(wanted, &place)| {
+            let ty = relation.columns[usize::from(self.read[place].0)].ty.id;
+            let value = &room[place];
+            !value.is_null() && compare(ty, value, wanted).is_eq()
+        }))
+    }
+}
+
+/// Makes a change without waiting until the row's last change is durable; no foreign key is concerned.
+fn early(
+    txn: &mut Txn,
+    change: impl FnOnce(&mut Txn) -> Result<WriteOutcome>,
+) -> Result<WriteOutcome> {
+    txn.set_early(true);
+    let outcome = change(txn);
+    txn.set_early(false);
+    outcome
+}
+
+/// UPDATE of one row.
+#[derive(Debug)]
+pub(super) struct Update {
+    target: Target,
+    /// Over the columns read.
+    assignments: Vec<(ColumnIndex, Scalar)>,
+    /// Over the columns read, with the assigned values in their places.
+    returning: Vec<Scalar>,
+}
+
+impl Update {
+    pub(super) fn of(plan: &Plan, update: &physical::Update) -> Option<Self> {
+        let changed: Vec<ColumnIndex> =
+            update.assignments.iter().map(|(column, _)| *column).collect();
+        if update.rerun.is_some() || !is_free(&update.table, &update.checks, Some(&changed)) {
+            return None;
+        }
+        let (target, (assignments, returning)) =
+            Target::of(plan, update.input, update.row_id, |places, scan| {
+                let mut old = |id| Some(places.place(column_of(scan, id)?));
+                let assignments = update
+                    .assignments
+                    .iter()
+                    .map(|(column, expr)| Some((*column, Scalar::of(expr, &mut old)?)))
+                    .collect::<Option<Vec<_>>>()?;
+                let new = &update.checks.columns;
+                let returning =
+                    returning(&update.returning, |id| Some(places.place(column_of(new, id)?)))?;
+                Some((assignments, returning))
+            })?;
+        Some(Self { target, assignments, returning })
+    }
+
+    /// The changes that the row in `row` gets, checked.
+    fn changes(
+        &self,
+        row: &[Value],
+        ctx: &ShortContext<'_>,
+        table: &Table,
+        txn: &Txn,
+        id: (RowId, bool),
+    ) -> Result<Vec<(ColumnIndex, Value)>> {
+        let given = Given { params: ctx.params, session: ctx.session };
+        let changes = self
+            .assignments
+            .iter()
+            .map(|(column, expr)| Ok((*column, expr.value(row, given)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let relation = &self.target.access.relation;
+        // In the order of the table's columns.
+        let null = changes
+            .iter()
+            .filter(|(column, value)| {
+                value.is_null() && relation.columns[usize::from(column.0)].not_null
+            })
+            .map(|(column, _)| *column)
+            .min();
+        let Some(column) = null else {
+            return Ok(changes);
+        };
+        let live: Vec<ColumnIndex> = relation.live_columns().map(|(column, _)| column).collect();
+        let (id, is_newest) = id;
+        let mut whole = if is_newest {
+            table.latest(txn, id, &live)?
+        } else {
+            table.get(&txn.view()?, id, &live)?
+        }
+        .unwrap_or_default();
+        for (value, place) in whole.iter_mut().zip(&live) {
+            if let Some((_, new)) = changes.iter().find(|(column, _)| column == place) {
+                *value = new.clone();
+            }
+        }
+        Err(null_violation(relation, column, whole.into_iter(), ctx.catalog))
+    }
+
+    pub(super) fn run(
+        &self,
+        ctx: &mut ShortContext<'_>,
+        txn: &mut Txn,
+        give: &mut Give<'_>,
+    ) -> Result<u64> {
+        let given = Given { params: ctx.params, session: ctx.session };
+        let target = &self.target;
+        let Some(key) = target.access.key(given)? else {
+            return Ok(0);
+        };
+        let table = ctx.engine.table(target.access.relation.rel)?;
+        let mut row = std::mem::take(ctx.room);
+        let catalog = ctx.catalog;
+        let named = |error| of_table(error, &target.access.relation, catalog);
+        let Some(id) = target.find(&key, &table, txn, &mut row)? else {
+            return Ok(0);
+        };
+        let mut changes = self.changes(&row, ctx, &table, txn, (id, false))?;
+        let mut outcome = early(txn, |txn| table.update(txn, id, &changes)).map_err(named)?;
+        if let WriteOutcome::Changed(now) = outcome {
+            if !target.find_newest(&key, now, &table, txn, &mut row)? {
+                return Ok(0);
+            }
+            changes = self.changes(&row, ctx, &table, txn, (now, true))?;
+            outcome = early(txn, |txn| table.update_latest(txn, now, &changes)).map_err(named)?;
+        }
+        if outcome != WriteOutcome::Done {
+            return Ok(0);
+        }
+        if !self.returning.is_empty() {
+            for (column, value) in changes {
+                if let Some(place) = target.read.iter().position(|read| *read == column) {
+                    row[place] = value;
+                }
+            }
+            give_row(&self.returning, &row, given, give)?;
+        }
+        *ctx.room = row;
+        Ok(1)
+    }
+}
+
+/// DELETE of one row.
+#[derive(Debug)]
+pub(super) struct Delete {
+    target: Target,
+    /// Over the columns read.
+    returning: Vec<Scalar>,
+}
+
+impl Delete {
+    pub(super) fn of(plan: &Plan, delete: &physical::Delete) -> Option<Self> {
+        if delete.rerun.is_some() || !is_free(&delete.table, &RowChecks::default(), None) {
+            return None;
+        }
+        let (target, returning) = Target::of(plan, delete.input, delete.row_id, |places, scan| {
+            returning(&delete.returning, |id| Some(places.place(column_of(scan, id)?)))
+        })?;
+        Some(Self { target, returning })
+    }
+
+    pub(super) fn run(
+        &self,
+        ctx: &mut ShortContext<'_>,
+        txn: &mut Txn,
+        give: &mut Give<'_>,
+    ) -> Result<u64> {
+        let given = Given { params: ctx.params, session: ctx.session };
+        let target = &self.target;
+        let Some(key) = target.access.key(given)? else {
+            return Ok(0);
+        };
+        let table = ctx.engine.table(target.access.relation.rel)?;
+        let row = &mut *ctx.room;
+        let Some(id) = target.find(&key, &table, txn, row)? else {
+            return Ok(0);
+        };
+        let mut outcome = early(txn, |txn| table.delete(txn, id))?;
+        if let WriteOutcome::Changed(now) = outcome {
+            if !target.find_newest(&key, now, &table, txn, row)? {
+                return Ok(0);
+            }
+            outcome = early(txn, |txn| table.delete_latest(txn, now))?;
+        }
+        if outcome != WriteOutcome::Done {
+            return Ok(0);
+        }
+        give_row(&self.returning, row, given, give)?;
+        Ok(1)
+    }
+}
