@@ -15,7 +15,11 @@ import time
 
 import psycopg
 
-LEVELS = {"begin rc": "BEGIN ISOLATION LEVEL READ COMMITTED", "begin rr": "BEGIN ISOLATION LEVEL REPEATABLE READ"}
+LEVELS = {
+    "begin rc": "BEGIN ISOLATION LEVEL READ COMMITTED",
+    "begin rr": "BEGIN ISOLATION LEVEL REPEATABLE READ",
+    "begin ser": "BEGIN ISOLATION LEVEL SERIALIZABLE",
+}
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 

@@ -1,6 +1,6 @@
 //! The commands with a name: `serve`, `slt`, `check`.
 
-use damask::{Error, Result, SqlState};
+use damask::{Configuration, Error, Result, SqlState};
 use damask_server::ServerOptions;
 use damask_slt::{Door, collect_files, run_files};
 use std::io::{self, Write};
@@ -21,13 +21,36 @@ pub(crate) fn io_error(what: &str, error: io::Error) -> Error {
     Error::new(SqlState::IO_ERROR, format!("{what}: {error}")).source(error)
 }
 
+/// What `-c NAME=VALUE` and `--listen HOST:PORT` set.
+fn configuration(listen: Option<&str>, settings: &[String]) -> Result<Configuration> {
+    let invalid = |message| Error::new(SqlState::INVALID_PARAMETER_VALUE, message);
+    let mut configuration = Configuration::default();
+    for setting in settings {
+        let (name, value) = setting
+            .split_once('=')
+            .ok_or_else(|| invalid(format!("-c {setting} requires a value: -c NAME=VALUE")))?;
+        configuration.set(name.trim(), value.trim())?;
+    }
+    if let Some(listen) = listen {
+        let (host, port) = listen
+            .rsplit_once(':')
+            .ok_or_else(|| invalid(format!("\"{listen}\" is not of the form HOST:PORT")))?;
+        configuration.set("listen_addresses", host)?;
+        configuration.set("port", port)?;
+    }
+    Ok(configuration)
+}
+
 /// Serves a file until SIGINT or SIGTERM.
-pub(crate) fn serve(file: &Path, listen: String) -> Result<ExitCode> {
-    let database = crate::open(file)?;
-    let server = damask_server::serve(
-        database.clone(),
-        ServerOptions { listen, ..ServerOptions::default() },
-    )?;
+pub(crate) fn serve(file: &Path, listen: Option<&str>, settings: &[String]) -> Result<ExitCode> {
+    let configuration = configuration(listen, settings)?;
+    let options = ServerOptions {
+        listen: configuration.listen(),
+        connections_max: configuration.connections_max(),
+        ..ServerOptions::default()
+    };
+    let database = crate::open(file, configuration)?;
+    let server = damask_server::serve(database.clone(), options)?;
     let address = server.local_addr();
     say(&format!(
         "Damask {} serves {} on {address}. Connect with\n\n    psql -h {} -p {} -U postgres postgres\n\nand stop it with Ctrl-C.\n",

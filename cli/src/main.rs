@@ -7,7 +7,7 @@ mod command;
 mod shell;
 
 use clap::{Parser, Subcommand};
-use damask::{Database, DatabaseOptions};
+use damask::{Configuration, Database, DatabaseOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,9 +39,12 @@ enum Command {
     Serve {
         /// The database file, made if it is not there.
         file: PathBuf,
-        /// Where to listen.
-        #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5432")]
-        listen: String,
+        /// Where to listen; the same as setting listen_addresses and port.
+        #[arg(long, value_name = "HOST:PORT")]
+        listen: Option<String>,
+        /// A setting, as PostgreSQL names it; may be given several times.
+        #[arg(short = 'c', long = "set", value_name = "NAME=VALUE")]
+        settings: Vec<String>,
     },
     /// Run sqllogictest files and folders, each file in a fresh database.
     Slt {
@@ -62,7 +65,9 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match (arguments.command, arguments.file) {
-        (Some(Command::Serve { file, listen }), _) => command::serve(&file, listen),
+        (Some(Command::Serve { file, listen, settings }), _) => {
+            command::serve(&file, listen.as_deref(), &settings)
+        }
         (Some(Command::Slt { files, wire }), _) => command::slt(&files, wire),
         (Some(Command::Check { file }), _) => command::check(&file),
         (None, Some(file)) => shell::run(&file, &arguments.sql),
@@ -75,9 +80,9 @@ fn main() -> ExitCode {
 }
 
 /// Opens a database, or makes it with the caller's name as a superuser beside `postgres`.
-fn open(file: &Path) -> damask::Result<Database> {
+fn open(file: &Path, configuration: Configuration) -> damask::Result<Database> {
     let creator = whoami::username().ok().filter(|name| !name.is_empty());
-    let options = DatabaseOptions { creator, ..DatabaseOptions::default() };
+    let options = DatabaseOptions { configuration, creator };
     let in_memory = file == Path::new(":memory:");
     Database::open_with((!in_memory).then_some(file), options)
 }

@@ -1,5 +1,6 @@
 //! An open database, shared by its sessions.
 
+use crate::configuration::Configuration;
 use crate::connection::Connection;
 use crate::notify::Bus;
 use crate::programs::Programs;
@@ -18,24 +19,12 @@ use std::sync::Arc;
 pub(crate) use damask_catalog::snapshot::DATABASE_NAME;
 
 /// How a database is opened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct DatabaseOptions {
-    /// Memory for pages, in bytes.
-    pub pool_bytes: usize,
-    /// Most bytes one statement may hold.
-    pub query_memory_bytes: usize,
+    /// Settings that differ from their defaults.
+    pub configuration: Configuration,
     /// In a new database, a superuser role beside `postgres`.
     pub creator: Option<String>,
-}
-
-impl Default for DatabaseOptions {
-    fn default() -> Self {
-        Self {
-            pool_bytes: EngineOptions::default().pool_bytes,
-            query_memory_bytes: 4 << 30,
-            creator: None,
-        }
-    }
 }
 
 /// An open database. Clones share it; it closes when the last of them and of its connections is gone.
@@ -86,7 +75,9 @@ impl Database {
         };
         let env = Env::real();
         let engine_options = EngineOptions {
-            pool_bytes: options.pool_bytes,
+            pool_bytes: options.configuration.pool_bytes(),
+            checkpoint_log_bytes: options.configuration.checkpoint_log_bytes(),
+            flush_delay: options.configuration.flush_delay(),
             programs: Arc::new(Programs),
             ..EngineOptions::default()
         };

@@ -16,6 +16,7 @@
 //!
 //! [`session`] is the engine under both doors: the embedded API and the server encode its results differently and share all else.
 
+pub mod configuration;
 pub mod connection;
 pub mod database;
 pub mod notify;
@@ -26,6 +27,7 @@ pub mod session;
 mod statistics;
 
 pub use arrow_array::RecordBatch;
+pub use configuration::Configuration;
 pub use connection::{Connection, Statement, Transaction};
 pub use damask_types::{Error, Position, Result, SqlState, Value};
 pub use database::{Database, DatabaseOptions};

@@ -83,11 +83,11 @@ fn build_plain(plan: &Plan, id: PlanId, state: &mut State<'_>) -> Result<Box<dyn
             let rows = state.run.input.clone().or_else(|| state.ctx.input.clone());
             Box::new(InputRows::new(rows))
         }
-        physical::Operator::SeqScan(scan) => Box::new(SeqScan::new(scan)),
+        physical::Operator::SeqScan(scan) => Box::new(SeqScan::new(scan, state)),
         physical::Operator::IndexScan { scan, index, bounds, backward, index_only: _ } => {
-            Box::new(IndexScan::new(scan, index, bounds, *backward))
+            Box::new(IndexScan::new(scan, index, bounds, *backward, state))
         }
-        physical::Operator::SystemScan(scan) => Box::new(SystemScan::new(scan)),
+        physical::Operator::SystemScan(scan) => Box::new(SystemScan::new(scan, state)),
         physical::Operator::FunctionScan { function, args, ordinality } => {
             Box::new(FunctionScan::new(node, function, args, *ordinality))
         }

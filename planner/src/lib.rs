@@ -32,6 +32,7 @@ mod tuning;
 pub use bind::{check_collation, parse_error, resolve_type, serial_type, without_database};
 pub use index_expr::{bind_index_expr, bind_index_predicate, rebind_index_text};
 pub use index_program::IndexProgram;
+pub use lower::bounds;
 pub use statistics::{ColumnSample, NoStatistics, Statistics, TableSample};
 pub use tuning::Tuning;
 

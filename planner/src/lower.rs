@@ -4,6 +4,7 @@
 //! enclosing [`Operator::Apply`] becomes [`ExprKind::Outer`].
 
 mod access;
+pub mod bounds;
 mod join;
 mod statement;
 

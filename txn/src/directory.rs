@@ -190,6 +190,12 @@ impl IndexShape {
         Ok(left == right)
     }
 
+    /// The columns that its keys come from.
+    pub(crate) fn key_columns(&self) -> impl Iterator<Item = ColumnIndex> + '_ {
+        let computed = self.program.iter().flat_map(|program| program.columns());
+        self.keys.iter().filter_map(KeyColumn::column).chain(computed.copied())
+    }
+
     pub(crate) fn has_column(&self, column: ColumnIndex) -> bool {
         self.keys.iter().any(|key| key.column() == Some(column))
             || self.program.as_ref().is_some_and(|program| program.columns().contains(&column))

@@ -16,6 +16,7 @@ use crate::lock::LockTable;
 use crate::program::{NoPrograms, ProgramCompiler};
 use crate::row_queue::RowQueues;
 use crate::sequence::Sequences;
+use crate::serializable::Serializable;
 use crate::version::{HeapId, VersionTable, stripe};
 use crate::wait::WaitGraph;
 use crate::{Durability, IsolationLevel, SequenceSpec, SequenceState, Table, Txn};
@@ -109,6 +110,10 @@ pub struct Metrics {
     pub log_bytes: u64,
     /// Syncs of the log that made commits durable.
     pub log_flushes: u64,
+    /// Temporary files made.
+    pub temp_files: u64,
+    /// Bytes written to them.
+    pub temp_bytes: u64,
 }
 
 /// Counters that change.
@@ -141,6 +146,7 @@ pub struct Engine {
     /// The last relation number given out.
     pub(crate) last_rel: AtomicU32,
     pub(crate) snapshots: Arc<Snapshots>,
+    pub(crate) serializable: Serializable,
     pub(crate) versions: VersionTable,
     pub(crate) directory: Directory,
     pub(crate) sequences: Sequences,
@@ -178,6 +184,8 @@ pub(crate) enum Planted {
     PanicInUndo,
     /// What was found in commits that are not durable is let out.
     NoSettling,
+    /// Serializable transactions commit whatever became of what they read.
+    NoValidation,
 }
 
 /// Lowers a flag when it is dropped.
@@ -243,6 +251,7 @@ impl Engine {
             next_txn: AtomicU64::new(1),
             last_rel: AtomicU32::new(0),
             snapshots: Arc::default(),
+            serializable: Serializable::default(),
             versions: VersionTable::new(),
             directory: Directory::default(),
             sequences: Sequences::default(),
@@ -274,13 +283,7 @@ impl Engine {
     }
 
     /// Begins a transaction.
-    ///
-    /// # Errors
-    /// 0A000 for SERIALIZABLE (until it exists; offer the user REPEATABLE READ, do not take it silently).
     pub fn begin(self: &Arc<Self>, level: IsolationLevel, read_only: bool) -> Result<Txn> {
-        if level == IsolationLevel::Serializable {
-            return Err(Error::unsupported("isolation level SERIALIZABLE"));
-        }
         self.check_open()?;
         Ok(Txn::new(Arc::clone(self), self.next_id(), level, read_only))
     }
@@ -370,6 +373,7 @@ impl Engine {
     pub fn metrics(&self) -> Metrics {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (log_frames, log_bytes) = self.store.log().appended_since_open();
+        let temp = self.temp.stats();
         Metrics {
             commits: load(&self.counters.commits),
             rollbacks: load(&self.counters.rollbacks),
@@ -380,6 +384,8 @@ impl Engine {
             log_frames,
             log_bytes,
             log_flushes: self.store.log().flush_count(),
+            temp_files: temp.files,
+            temp_bytes: temp.bytes_written,
         }
     }
 
@@ -455,17 +461,22 @@ impl Engine {
         self.gate.enter()
     }
 
-    /// Logs a frame and gives it a timestamp; `flip` runs before anybody can see that timestamp.
+    /// Logs a frame and gives it a timestamp; `flip` runs before anybody can see that timestamp. Nothing if `admit`, which is asked
+    /// when no other commit can come before this one, says no.
     ///
     /// `ops` larger than a fragment are cut: each piece is a frame with a timestamp of its own.
     pub(crate) fn log_commit(
         &self,
         ops: &[u8],
         durability: Durability,
+        admit: impl FnOnce() -> Result<bool>,
         flip: impl FnOnce(Timestamp),
-    ) -> Result<(Timestamp, Lsn)> {
+    ) -> Result<Option<(Timestamp, Lsn)>> {
         use crate::redo::{FRAGMENT_BYTES, kind};
         let mut last = self.commit.lock();
+        if !admit()? {
+            return Ok(None);
+        }
         let mut lsn = Lsn(0);
         if self.in_memory {
             last.0 += 1;
@@ -489,7 +500,7 @@ impl Engine {
         if durability == Durability::Relaxed {
             self.unflushed.add_relaxed(*last);
         }
-        Ok((*last, lsn))
+        Ok(Some((*last, lsn)))
     }
 
     fn append(

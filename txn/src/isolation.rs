@@ -2,6 +2,7 @@
 
 use crate::clock::SnapshotPin;
 use crate::horizon::Horizon;
+use crate::serializable::ReadSet;
 use damask_types::{CommandId, TxnId};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ pub enum IsolationLevel {
     ReadCommitted,
     /// One snapshot; writing what another changed since is 40001.
     RepeatableRead,
-    /// Not there yet: `begin` answers 0A000.
+    /// One snapshot, and what was read is so at the commit, too: see [`crate::serializable`].
     Serializable,
 }
 
@@ -30,11 +31,23 @@ pub struct ReadView {
     pub command: CommandId,
     /// Holds the watermark back; none for a view of newest versions.
     pub(crate) pin: Option<Arc<SnapshotPin>>,
+    /// Takes in what is read under it (SERIALIZABLE).
+    pub(crate) reads: Option<Arc<ReadSet>>,
 }
 
 impl ReadView {
     /// Sees whatever is committed, and everything of its own: for looking at newest versions.
     pub(crate) fn newest(own: TxnId) -> Self {
-        Self { horizon: Horizon::ALL, own, command: CommandId(u32::MAX), pin: None }
+        Self { horizon: Horizon::ALL, own, command: CommandId(u32::MAX), pin: None, reads: None }
+    }
+
+    /// Whether what is read under it is kept until the commit, to be tested. [`crate::ScanSpec::conjuncts`] are of use then.
+    pub fn keeps_reads(&self) -> bool {
+        self.reads.is_some()
+    }
+
+    /// The same view for reads that the transaction's outcome does not depend on, or that locks keep as they are.
+    pub fn untracked(self) -> Self {
+        Self { reads: None, ..self }
     }
 }

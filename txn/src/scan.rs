@@ -12,6 +12,7 @@ use crate::directory::{Heap, Index};
 use crate::engine::Engine;
 use crate::isolation::ReadView;
 use crate::schema::{Direction, KeyRange};
+use crate::serializable::reads::Place;
 use crate::table::{ScanSpec, Table};
 use damask_storage::key::{decode_key, encode_key_into};
 use damask_storage::row::{ColumnGatherer, RowLayout};
@@ -60,6 +61,10 @@ impl Scan {
     pub(crate) fn new(table: &Table, view: ReadView, spec: ScanSpec) -> Result<Self> {
         let layout = table.relation.layout.load_full();
         let range = row_range(spec.row_range);
+        if let (Some(reads), Some((first, last))) = (&view.reads, range) {
+            let place = Place::Rows(first, last);
+            reads.range(table.relation.rel, place, &spec.columns, &spec.conjuncts);
+        }
         Ok(Self {
             engine: Arc::clone(&table.engine),
             heap: table.relation.heap.load_full(),
@@ -180,6 +185,10 @@ impl IndexScan {
             as_slice(&lower).as_ref().map(|key| &key[..]),
             as_slice(&upper).as_ref().map(|key| &key[..]),
         );
+        if let Some(reads) = &view.reads {
+            let place = Place::Keys(Arc::clone(&index), range.clone());
+            reads.range(table.relation.rel, place, &columns, &[]);
+        }
         Ok(Self {
             engine: Arc::clone(&table.engine),
             gatherer: ColumnGatherer::new(&layout, &columns)?,
@@ -308,6 +317,10 @@ pub(crate) fn lookup(
     let mut prefix = Vec::new();
     encode_key_into(&index.columns, key, &mut prefix)?;
     let mut range = tree::KeyRange::prefix(&prefix);
+    if let Some(reads) = &view.reads {
+        let place = Place::Keys(Arc::clone(&index), range.clone());
+        reads.range(table.relation.rel, place, columns, &[]);
+    }
     let mut entries = smallvec::SmallVec::<[Entry; 4]>::new();
     // Keys of the entries that are checked, one after the other.
     let (mut keys, mut found) = (Vec::new(), Vec::new());

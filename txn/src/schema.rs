@@ -105,6 +105,17 @@ impl KeyRange {
     }
 }
 
+/// Values that a condition lets through in a column; never null.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColumnRange {
+    /// The column.
+    pub column: ColumnIndex,
+    /// Where the range begins: a value of the column's type.
+    pub lower: Bound<Value>,
+    /// Where it ends.
+    pub upper: Bound<Value>,
+}
+
 /// The way through an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Direction {

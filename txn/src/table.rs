@@ -3,7 +3,7 @@
 use crate::directory::Relation;
 use crate::horizon::Horizon;
 use crate::scan;
-use crate::{Direction, Engine, IndexScan, KeyRange, ReadView, Scan, Txn};
+use crate::{ColumnRange, Direction, Engine, IndexScan, KeyRange, ReadView, Scan, Txn};
 use damask_types::{Batch, ColumnIndex, Error, RelId, Result, RowId, SqlType, Value};
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
@@ -25,12 +25,15 @@ pub struct ScanSpec {
     pub row_range: Option<(Bound<RowId>, Bound<RowId>)>,
     /// Whether `next` says the rows' ids.
     pub want_row_ids: bool,
+    /// What the caller will do without: rows for which one of these does not hold. The scan gives them all the same; a serializable
+    /// transaction does not mind when others change them.
+    pub conjuncts: Vec<ColumnRange>,
 }
 
 impl ScanSpec {
     /// A scan of the whole table.
     pub fn new(columns: Vec<ColumnIndex>) -> Self {
-        Self { columns, row_range: None, want_row_ids: false }
+        Self { columns, row_range: None, want_row_ids: false, conjuncts: Vec::new() }
     }
 
     /// The same, with row ids.
@@ -147,6 +150,9 @@ impl Table {
         columns: &[ColumnIndex],
     ) -> Result<Option<Vec<Value>>> {
         let relation = &self.relation;
+        if let Some(reads) = &view.reads {
+            reads.row(relation.rel, row, columns);
+        }
         self.engine.get_row(view, &relation.heap.load(), &relation.layout.load(), row, columns)
     }
 
@@ -229,6 +235,9 @@ impl Table {
     ) -> Result<bool> {
         let Self { engine, relation } = self;
         let layout = relation.layout.load();
+        if let Some(reads) = &view.reads {
+            reads.row(relation.rel, row, columns);
+        }
         let seen = engine.with_visible(view, &relation.heap.load(), row, |bytes| {
             layout.columns_into(bytes, columns, values)
         })?;

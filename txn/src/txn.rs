@@ -6,11 +6,13 @@
 
 use crate::advisory::TxnHandle;
 use crate::cell::TxnCell;
+use crate::clock::SnapshotPin;
 use crate::directory::{Heap, Relation};
 use crate::engine::Engine;
 use crate::interrupt::Interrupt;
 use crate::lock::Owner;
 use crate::redo::{Redo, RedoMark};
+use crate::serializable::{self, Changes, Serial};
 use crate::table::RowLock;
 use crate::{IsolationLevel, ReadView};
 use damask_types::{
@@ -86,6 +88,8 @@ pub struct Txn {
     pub(crate) command: CommandId,
     /// The current statement's view; none before the first statement.
     view: Option<ReadView>,
+    /// What a serializable transaction that may write keeps; there with the view.
+    serial: Option<Serial>,
     pub(crate) undo: Vec<Undo>,
     pub(crate) redo: Redo,
     pub(crate) interrupt: Arc<dyn Interrupt>,
@@ -119,6 +123,7 @@ impl Txn {
             read_only,
             command: CommandId(0),
             view: None,
+            serial: None,
             undo: Vec::new(),
             redo: Redo::default(),
             interrupt: Engine::no_interrupt(),
@@ -149,14 +154,24 @@ impl Txn {
     }
 
     /// Makes it read-only, or read-write again (`SET TRANSACTION`).
-    pub fn set_read_only(&mut self, read_only: bool) {
+    ///
+    /// # Errors
+    /// 25001 for read-write after the first statement of one that was read-only.
+    pub fn set_read_only(&mut self, read_only: bool) -> Result<()> {
+        if self.read_only && !read_only && self.view.is_some() {
+            return Err(Error::new(
+                SqlState::ACTIVE_SQL_TRANSACTION,
+                "transaction read-write mode must be set before any query",
+            ));
+        }
         self.read_only = read_only;
+        Ok(())
     }
 
     /// Changes the level; possible until the first statement.
     ///
     /// # Errors
-    /// 25001 after it; 0A000 for SERIALIZABLE.
+    /// 25001 after it.
     pub fn set_isolation(&mut self, level: IsolationLevel) -> Result<()> {
         if level == self.level {
             return Ok(());
@@ -166,9 +181,6 @@ impl Txn {
                 SqlState::ACTIVE_SQL_TRANSACTION,
                 "SET TRANSACTION ISOLATION LEVEL must be called before any query",
             ));
-        }
-        if level == IsolationLevel::Serializable {
-            return Err(Error::unsupported("isolation level SERIALIZABLE"));
         }
         self.level = level;
         Ok(())
@@ -230,17 +242,32 @@ impl Txn {
         self.settle()?;
         self.early = (false, false);
         if self.level == IsolationLevel::ReadCommitted || self.view.is_none() {
-            // Never behind the last one: the horizon only grows.
-            let engine = &self.engine;
-            let pin = engine.snapshots.pin(|| engine.horizon());
+            let pin = self.snapshot()?;
             self.view = Some(ReadView {
                 horizon: pin.horizon.clone(),
                 own: self.cell.id(),
                 command: self.command,
                 pin: Some(Arc::new(pin)),
+                reads: self.serial.as_ref().map(|serial| Arc::clone(serial.reads())),
             });
         }
         self.advance_command()
+    }
+
+    /// Takes a snapshot. It is never behind the last one: the horizon only grows.
+    fn snapshot(&mut self) -> Result<SnapshotPin> {
+        let engine = &self.engine;
+        match self.level {
+            IsolationLevel::ReadCommitted | IsolationLevel::RepeatableRead => {
+                Ok(engine.snapshots.pin(|| engine.horizon()))
+            }
+            IsolationLevel::Serializable if self.read_only => serializable::snapshot(engine),
+            IsolationLevel::Serializable => {
+                let (serial, pin) = Serial::begin(engine)?;
+                self.serial = Some(serial);
+                Ok(pin)
+            }
+        }
     }
 
     /// Makes the changes so far visible to the transaction without taking a new snapshot: between the commands that
@@ -272,12 +299,13 @@ impl Txn {
     }
 
     /// A view of what is committed now, and of the transaction's changes by earlier commands, at any level: foreign keys
-    /// are checked under it.
+    /// are checked under it. What is read under it is not kept for SERIALIZABLE: it is not of the snapshot, and whoever relies on it
+    /// locks what it finds.
     ///
     /// # Errors
     /// XX000 before the first [`Txn::begin_statement`].
     pub fn latest_view(&self) -> Result<ReadView> {
-        let mut view = self.view()?;
+        let mut view = self.view()?.untracked();
         // A kept snapshot's pin is not needed for the new one, which has its own.
         let engine = &self.engine;
         let pin = engine.snapshots.pin(|| engine.horizon());
@@ -317,7 +345,7 @@ impl Txn {
     /// Makes the changes visible in the order of commits; they may be acknowledged when the ticket says so.
     ///
     /// # Errors
-    /// 58030 when the log cannot be written; the transaction is then rolled back in memory.
+    /// 58030 when the log cannot be written, 40001 when a serializable transaction would not be; it is then rolled back in memory.
     pub fn commit(self) -> Result<CommitTicket> {
         self.commit_with(Durability::Flushed)
     }
@@ -339,14 +367,7 @@ impl Txn {
         {
             durability = Durability::Flushed;
         }
-        let committed = {
-            let _gate = self.engine.enter();
-            self.engine.check_open().and_then(|()| {
-                let flip = |timestamp| self.cell.commit(timestamp);
-                self.engine.log_commit(&self.redo.bytes, durability, flip)
-            })
-        };
-        let (timestamp, lsn) = match committed {
+        let (timestamp, lsn) = match self.log(durability) {
             Ok(committed) => committed,
             Err(error) => {
                 self.abort();
@@ -379,9 +400,55 @@ impl Txn {
         Ok(CommitTicket { engine, timestamp, lsn, durability, locks, garbage, is_settled: false })
     }
 
+    /// Logs the changes and flips the cell. For serializable transactions the changes are kept if there are any, and what this one has
+    /// read is tested if it is one: again in the commit section, for commits since, of which there are few.
+    fn log(&mut self, durability: Durability) -> Result<(Timestamp, Lsn)> {
+        let engine = Arc::clone(&self.engine);
+        let mut serial = self.serial.take();
+        let mut changes = None;
+        loop {
+            if changes.is_none() && engine.serializable.is_active() {
+                changes = Some(Changes::of(self)?);
+            }
+            if let Some(serial) = &mut serial {
+                serial.test()?;
+            }
+            let _gate = engine.enter();
+            engine.check_open()?;
+            let mut noted = changes.take();
+            let has_changes = noted.is_some();
+            let admit = || {
+                if !has_changes && engine.serializable.is_active() {
+                    return Ok(false);
+                }
+                serial.as_mut().map_or(Ok(()), Serial::test)?;
+                Ok(true)
+            };
+            let flip = |timestamp| {
+                engine.serializable.note(timestamp, noted.take(), &engine);
+                self.cell.commit(timestamp);
+            };
+            let logged = engine.log_commit(&self.redo.bytes, durability, admit, flip)?;
+            // If it was not admitted, a serializable transaction has begun since.
+            if let Some(logged) = logged {
+                return Ok(logged);
+            }
+        }
+    }
+
+    /// `error`, which other transactions' commits may have brought about; 40001 instead if what this one has read was changed by
+    /// commits that it does not see.
+    pub(crate) fn blame(&self, error: Error) -> Error {
+        match &self.serial {
+            Some(serial) => serial.blame(error),
+            None => error,
+        }
+    }
+
     /// Nothing was changed: there may be locks, and sequence values that are not durable yet.
     fn commit_reader(mut self, mut durability: Durability) -> Result<CommitTicket> {
         self.finished = true;
+        self.serial = None;
         self.cell.abort();
         self.engine.counters.commits.fetch_add(1, Ordering::Relaxed);
         let engine = Arc::clone(&self.engine);
@@ -423,6 +490,7 @@ impl Txn {
             return Ok(());
         }
         self.view = None;
+        self.serial = None;
         let _stop = self.engine.stop.on_panic();
         let mut result = Ok(());
         while let Some(undo) = self.undo.pop() {

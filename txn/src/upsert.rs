@@ -143,7 +143,14 @@ impl Table {
                 )
             })
         });
-        if is_newer { Err(serialization("update")) } else { Ok(()) }
+        if is_newer {
+            return Err(serialization("update"));
+        }
+        if let Some(reads) = &txn.view_ref()?.reads {
+            // That it is there, with its keys.
+            reads.row(self.relation.rel, row, &self.relation.key_columns(&heap));
+        }
+        Ok(())
     }
 }
 

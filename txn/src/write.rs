@@ -110,7 +110,7 @@ impl Engine {
         };
         let is_lost = || state.versions.iter().any(is_lost);
         // A snapshot that is kept has lost already if there is a commit after it, whoever changed or locked the row since.
-        if txn.isolation() == IsolationLevel::RepeatableRead && is_lost() {
+        if txn.isolation() != IsolationLevel::ReadCommitted && is_lost() {
             return Verdict::Changed;
         }
         for holder in state.locks.iter().filter(|holder| !is_own(holder)) {
@@ -328,7 +328,7 @@ impl Engine {
                 Some(alias) => match self.reach_free_place(txn, &heap, row)? {
                     Some(held) => held,
                     None if arbiters.has_alias() => return Ok(None),
-                    None => return Err(alias.duplicate(row)),
+                    None => return Err(txn.blame(alias.duplicate(row))),
                 },
             };
             let layout = relation.layout.load();
@@ -413,7 +413,9 @@ impl Engine {
         loop {
             match self.try_add_entry(txn, heap, layout, index, row, bytes)? {
                 None => return Ok(()),
-                Some(Conflict::Duplicate) => return Err(index.duplicate(layout, bytes, false)),
+                Some(Conflict::Duplicate) => {
+                    return Err(txn.blame(index.duplicate(layout, bytes, false)));
+                }
                 Some(Conflict::Wait(blocker)) => {
                     self.wait_for(txn.id(), blocker, &*txn.interrupt)?;
                 }

@@ -11,10 +11,11 @@ mod session;
 mod types;
 
 pub use classes::{has_order, operator_class_takes};
-pub use session::{Activity, CursorRow, LockRow, LockTarget, LogCounts, PreparedRow, SettingRow};
+pub use session::{Activity, CursorRow, LockRow, LockTarget, PreparedRow, SettingRow};
 
 use crate::object::{Column, Relation, RelationKind};
 use crate::snapshot::{CatalogSnapshot, INFORMATION_SCHEMA, PG_CATALOG, SearchPath};
+use damask_txn::Metrics;
 use damask_types::{Oid, SqlType, TypeId, Value};
 use hashbrown::HashMap;
 use row::Rows;
@@ -101,8 +102,8 @@ pub trait SystemSession {
     fn prepared_statements(&self) -> Vec<PreparedRow>;
     /// The cursors of this session.
     fn cursors(&self) -> Vec<CursorRow>;
-    /// Counters of the log since the database was opened.
-    fn log_counts(&self) -> LogCounts;
+    /// Counters of the engine since the database was opened.
+    fn metrics(&self) -> Metrics;
 }
 
 impl SystemContext<'_> {
@@ -186,6 +187,8 @@ pub fn rows(ctx: &SystemContext<'_>, relation: &Relation) -> Vec<Vec<Value>> {
         "pg_settings" => session::pg_settings(ctx, out),
         "pg_stat_activity" => session::pg_stat_activity(ctx, out),
         "pg_stat_all_tables" | "pg_stat_user_tables" => classes::pg_stat_tables(ctx, out),
+        "pg_stat_bgwriter" => session::pg_stat_bgwriter(ctx, out),
+        "pg_stat_database" => session::pg_stat_database(ctx, out),
         "pg_stat_wal" => session::pg_stat_wal(ctx, out),
         "pg_tables" => classes::pg_tables(ctx, out),
         "pg_tablespace" => types::pg_tablespace(out),

@@ -55,8 +55,12 @@ pub struct SettingRow {
     pub range: Option<(String, String)>,
     /// Words an enum takes.
     pub words: &'static [&'static str],
+    /// Where the value comes from: `default`, `command line`, `client`, `session`.
+    pub source: &'static str,
     /// The default.
     pub default: String,
+    /// What RESET goes back to.
+    pub reset: String,
 }
 
 /// A prepared statement, for `pg_prepared_statements`.
@@ -119,30 +123,46 @@ pub enum LockTarget {
     Advisory(Oid, Oid, i16),
 }
 
-/// What was logged, for `pg_stat_wal`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LogCounts {
-    /// Records.
-    pub records: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Writes, each followed by a sync.
-    pub syncs: u64,
+/// A counter as a value.
+fn count(count: u64) -> Value {
+    Value::Int8(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
 pub(super) fn pg_stat_wal(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
-    let counts = ctx.session.log_counts();
-    let count = |count: u64| Value::Int8(i64::try_from(count).unwrap_or(i64::MAX));
-    let bytes = Numeric::Decimal { mantissa: counts.bytes.into(), scale: 0 };
+    let metrics = ctx.session.metrics();
+    let bytes = Numeric::Decimal { mantissa: metrics.log_bytes.into(), scale: 0 };
+    // A write of the log is followed by a sync.
     rows.push(&[
-        ("wal_records", count(counts.records)),
+        ("wal_records", count(metrics.log_frames)),
         ("wal_fpi", Value::Int8(0)),
         ("wal_bytes", Value::Numeric(bytes)),
         ("wal_buffers_full", Value::Int8(0)),
-        ("wal_write", count(counts.syncs)),
-        ("wal_sync", count(counts.syncs)),
+        ("wal_write", count(metrics.log_flushes)),
+        ("wal_sync", count(metrics.log_flushes)),
         ("wal_write_time", Value::Float8(0.0)),
         ("wal_sync_time", Value::Float8(0.0)),
+    ]);
+}
+
+pub(super) fn pg_stat_bgwriter(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    rows.push(&[
+        ("checkpoints_timed", Value::Int8(0)),
+        ("checkpoints_req", count(ctx.session.metrics().checkpoints)),
+    ]);
+}
+
+pub(super) fn pg_stat_database(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    let metrics = ctx.session.metrics();
+    let sessions = i32::try_from(ctx.session.activity().len()).unwrap_or(i32::MAX);
+    rows.push(&[
+        ("datid", Value::Oid(DATABASE)),
+        ("datname", text(ctx.database)),
+        ("numbackends", Value::Int4(sessions)),
+        ("xact_commit", count(metrics.commits)),
+        ("xact_rollback", count(metrics.rollbacks)),
+        ("temp_files", count(metrics.temp_files)),
+        ("temp_bytes", count(metrics.temp_bytes)),
+        ("deadlocks", count(metrics.deadlocks)),
     ]);
 }
 
@@ -211,12 +231,12 @@ pub(super) fn pg_settings(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             ("extra_desc", text_or_null(setting.remark)),
             ("context", text(setting.context)),
             ("vartype", text(setting.kind)),
-            ("source", text("default")),
+            ("source", text(setting.source)),
             ("min_val", text_or_null(min)),
             ("max_val", text_or_null(max)),
             ("enumvals", words.unwrap_or(Value::Null)),
             ("boot_val", text(&setting.default)),
-            ("reset_val", text(&setting.default)),
+            ("reset_val", text(&setting.reset)),
             ("pending_restart", Value::Bool(false)),
         ]);
     }

@@ -15,7 +15,7 @@ mod report;
 mod scan;
 
 use crate::command::{io_error, on_signals, say};
-use damask::{Database, Result, Session, SessionOptions, TransactionStatus};
+use damask::{Configuration, Database, Result, Session, SessionOptions, TransactionStatus};
 use edit::{Editor, Input};
 use scan::{Piece, Scanner};
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -43,7 +43,7 @@ pub(crate) struct Shell {
 
 /// Runs the shell on a file.
 pub(crate) fn run(file: &Path, commands: &[String]) -> Result<ExitCode> {
-    let database = crate::open(file)?;
+    let database = crate::open(file, Configuration::default())?;
     let session = database.session(SessionOptions {
         settings: vec![("application_name".to_owned(), "damask".to_owned())],
         ..SessionOptions::default()

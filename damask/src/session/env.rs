@@ -8,12 +8,11 @@ use super::settings::{Effective, Level, Settings, unknown_setting};
 use crate::notify::{Bus, Pending};
 use damask_catalog::object::{Relation, RelationKind};
 use damask_catalog::system::{
-    self, Activity, CursorRow, LockRow, LogCounts, PreparedRow, SettingRow, SystemContext,
-    SystemSession,
+    self, Activity, CursorRow, LockRow, PreparedRow, SettingRow, SystemContext, SystemSession,
 };
 use damask_catalog::{Catalog, CatalogSnapshot, SearchPath};
 use damask_storage::env::{Clock, Random};
-use damask_txn::{SequenceState, SessionLocks, TxnHandle};
+use damask_txn::{Metrics, SequenceState, SessionLocks, TxnHandle};
 use damask_types::format::{FormatSettings, TimeZone};
 use damask_types::{Error, Oid, Result, SqlState, TypeId, Value};
 use hashbrown::HashMap;
@@ -433,7 +432,9 @@ impl SystemSession for StatementEnv {
                     kind,
                     range,
                     words,
+                    source: settings.source(definition.name),
                     default: definition.default.to_owned(),
+                    reset: settings.reset_value(definition.name),
                 }
             })
             .collect()
@@ -443,13 +444,8 @@ impl SystemSession for StatementEnv {
         self.state.backends.activity()
     }
 
-    fn log_counts(&self) -> LogCounts {
-        let metrics = self.state.catalog.engine().metrics();
-        LogCounts {
-            records: metrics.log_frames,
-            bytes: metrics.log_bytes,
-            syncs: metrics.log_flushes,
-        }
+    fn metrics(&self) -> Metrics {
+        self.state.catalog.engine().metrics()
     }
 
     fn locks(&self) -> Vec<LockRow> {

@@ -26,8 +26,8 @@ pub(crate) mod plan;
 mod portal;
 mod run;
 mod setting_effects;
-mod setting_list;
-mod settings;
+pub(crate) mod setting_list;
+pub(crate) mod settings;
 mod short;
 mod transaction;
 mod utility;
@@ -35,7 +35,7 @@ mod utility;
 /// A result column.
 pub use damask_planner::physical::OutputColumn;
 pub use setting_effects::Effect as SettingEffect;
-pub use setting_list::Definition as SettingDefinition;
+pub use setting_list::{Context as SettingContext, Definition as SettingDefinition};
 pub use settings::{Jit, Level};
 pub use transaction::TransactionStatus;
 
@@ -202,7 +202,7 @@ impl Session {
             ));
         }
         let user = (role.oid, role.name.clone());
-        let settings = Settings::new(&options.settings)?;
+        let settings = Settings::new(&shared.options.configuration, &options.settings)?;
         let now = shared.env.clock.wall_micros();
         let secret = shared.env.random.next_u64() as i32;
         let locks = shared.catalog.engine().session_locks();

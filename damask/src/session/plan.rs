@@ -14,6 +14,7 @@ use damask_executor::Short;
 use damask_planner::physical::{OutputColumn, Plan};
 use damask_planner::{PlanContext, Tuning};
 use damask_sql::{Parsed, ast};
+use damask_txn::ReadView;
 use damask_types::format::{DateOrder, FormatSettings, IntervalStyle};
 use damask_types::{Result, SqlType, TypeId};
 use hashbrown::HashMap;
@@ -208,7 +209,8 @@ impl Session {
             samples: &shared.samples,
             engine: shared.catalog.engine(),
             clock: &*shared.env.clock,
-            view: self.txn.as_ref().and_then(|txn| txn.view().ok()),
+            // Plans may depend on rows, answers do not depend on plans.
+            view: self.txn.as_ref().and_then(|txn| txn.view().ok()).map(ReadView::untracked),
         }
     }
 

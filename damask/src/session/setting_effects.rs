@@ -1,13 +1,13 @@
-//! What each setting that a session may change does here, so that none is taken and quietly ignored.
+//! What each setting that somebody may change does here, so that none is taken and quietly ignored.
 //!
 //! The rule: a setting *acts* as in PostgreSQL; or it takes only the values that ask for what is done anyway, and refuses the
 //! others with 0A000; or it steers a mechanism that does not exist here, so that no result could tell whether it was obeyed, and
 //! takes every value. `pg_settings.extra_desc` says so of the last two.
 //!
-//! Invariant E1: every setting of [`Context::User`] is in [`EFFECTS`] once, and no other is; a test holds that. Another test holds that
+//! Invariant E1: every setting but those that are internal is in [`EFFECTS`] once; a test holds that. Another test holds that
 //! every setting that acts has a case that shows it (`damask/tests/it/settings.rs`).
 
-use super::setting_list::{Context, Definition};
+use super::setting_list::Definition;
 use damask_types::{Error, Result};
 
 /// What setting something does.
@@ -15,7 +15,7 @@ use damask_types::{Error, Result};
 pub enum Effect {
     /// What PostgreSQL's manual says.
     Acts,
-    /// Nothing: it cannot be set in a session.
+    /// Nothing: it cannot be set.
     Fixed,
     /// Only these values are taken; what others ask for does not exist.
     Only(&'static [&'static str]),
@@ -26,6 +26,7 @@ pub enum Effect {
 use Effect::{Acts, Moot, Only};
 
 const NO_PARALLEL: &str = "There are no parallel plans.";
+const NO_REPLICATION: &str = "There is no replication.";
 const NO_XML: &str = "There is no type xml.";
 const C_LOCALES: Effect = Only(&["", "C", "POSIX", "C.UTF-8", "C.utf8"]);
 /// Where English words are meant, other locales of English ask for the same.
@@ -48,13 +49,18 @@ const ENGLISH_LOCALES: Effect = Only(&[
 #[rustfmt::skip]
 static EFFECTS: &[(&str, Effect)] = &[
     ("application_name", Acts),
+    ("archive_mode", Only(&["off"])),
     ("array_nulls", Only(&["on"])),
+    ("autovacuum", Moot("There is nothing to vacuum.")),
     ("backslash_quote", Only(&["safe_encoding", "on"])),
+    ("bonjour", Only(&["off"])),
     ("bytea_output", Acts),
     ("check_function_bodies", Moot("There are no functions with bodies.")),
+    ("checkpoint_timeout", Moot("A checkpoint begins when the log has grown by max_wal_size.")),
     ("client_connection_check_interval", Moot("The server looks for clients that are gone by itself.")),
     ("client_encoding", Acts),
     ("client_min_messages", Acts),
+    ("cluster_name", Moot("The process keeps its title.")),
     ("commit_delay", Moot("A flush waits for nobody; commits that come meanwhile share the next.")),
     ("constraint_exclusion", Moot("There are no inherited tables.")),
     ("cpu_index_tuple_cost", Acts),
@@ -69,7 +75,7 @@ static EFFECTS: &[(&str, Effect)] = &[
     ("default_tablespace", Only(&["", "pg_default"])),
     ("default_text_search_config", Moot("There is no text search.")),
     ("default_toast_compression", Moot("Large values are not compressed one by one.")),
-    ("default_transaction_deferrable", Moot("It matters to SERIALIZABLE transactions alone.")),
+    ("default_transaction_deferrable", Moot("A read-only transaction never fails to serialize and never waits for others.")),
     ("default_transaction_isolation", Acts),
     ("default_transaction_read_only", Acts),
     ("effective_cache_size", Moot("Costs do not depend on the size of caches.")),
@@ -86,11 +92,15 @@ static EFFECTS: &[(&str, Effect)] = &[
     ("enable_sort", Acts),
     ("enable_tidscan", Moot("There are no TID scans.")),
     ("escape_string_warning", Moot("It matters while standard_conforming_strings is off, which it cannot be.")),
+    ("event_source", Moot("There is no event log.")),
     ("extra_float_digits", Acts),
     ("from_collapse_limit", Moot("The order of joins is searched whatever their number.")),
+    ("fsync", Only(&["on"])),
+    ("full_page_writes", Moot("No page is ever overwritten.")),
     ("geqo", Moot("The order of joins is not searched at random.")),
     ("gin_fuzzy_search_limit", Moot("There are no GIN indexes.")),
     ("hash_mem_multiplier", Acts),
+    ("hot_standby", Moot(NO_REPLICATION)),
     ("idle_in_transaction_session_timeout", Acts),
     ("idle_session_timeout", Acts),
     ("IntervalStyle", Acts),
@@ -100,19 +110,29 @@ static EFFECTS: &[(&str, Effect)] = &[
     ("lc_monetary", C_LOCALES),
     ("lc_numeric", C_LOCALES),
     ("lc_time", ENGLISH_LOCALES),
+    ("listen_addresses", Acts),
     ("lo_compat_privileges", Moot("There are no large objects.")),
     ("lock_timeout", Acts),
     ("log_duration", Only(&["off"])),
     ("log_min_messages", Only(&["warning", "error", "log", "fatal", "panic"])),
     ("log_statement", Only(&["none"])),
+    ("log_timezone", Moot("There is no log for people.")),
     ("maintenance_work_mem", Moot("Indexes are built within the memory of pages.")),
+    ("max_connections", Acts),
+    ("max_locks_per_transaction", Moot("Memory for locks grows.")),
     ("max_parallel_workers", Moot(NO_PARALLEL)),
     ("max_parallel_workers_per_gather", Moot(NO_PARALLEL)),
+    ("max_prepared_transactions", Only(&["0"])),
     ("max_stack_depth", Moot("The depth of statements has a limit of its own.")),
+    ("max_wal_senders", Moot(NO_REPLICATION)),
+    ("max_wal_size", Acts),
+    ("min_wal_size", Moot("Segments of the log are kept for the next turn as far as there is use for them.")),
     ("parallel_setup_cost", Moot(NO_PARALLEL)),
     ("parallel_tuple_cost", Moot(NO_PARALLEL)),
     ("password_encryption", Only(&["scram-sha-256"])),
     ("plan_cache_mode", Moot("Plans of prepared statements are always generic.")),
+    ("port", Acts),
+    ("query_memory_limit", Acts),
     ("quote_all_identifiers", Only(&["off"])),
     ("random_page_cost", Acts),
     ("recursive_worktable_factor", Moot("Estimates of recursive queries do not use it.")),
@@ -120,8 +140,11 @@ static EFFECTS: &[(&str, Effect)] = &[
     ("search_path", Acts),
     ("seq_page_cost", Acts),
     ("session_replication_role", Only(&["origin", "local"])),
+    ("shared_buffers", Acts),
+    ("ssl", Only(&["off"])),
     ("standard_conforming_strings", Only(&["on"])),
     ("statement_timeout", Acts),
+    ("superuser_reserved_connections", Moot("Every role is a superuser.")),
     ("synchronize_seqscans", Moot("Scans begin at the first row.")),
     ("synchronous_commit", Acts),
     ("tcp_keepalives_idle", Only(&["0"])),
@@ -132,11 +155,15 @@ static EFFECTS: &[(&str, Effect)] = &[
     ("track_activities", Only(&["on"])),
     ("track_counts", Moot("Counts of rows come from the tables.")),
     ("track_io_timing", Only(&["off"])),
-    ("transaction_deferrable", Moot("It matters to SERIALIZABLE transactions alone.")),
+    ("transaction_deferrable", Moot("A read-only transaction never fails to serialize and never waits for others.")),
     ("transaction_isolation", Acts),
     ("transaction_read_only", Acts),
     ("transform_null_equals", Acts),
+    ("unix_socket_directories", Moot("There are no Unix sockets.")),
     ("vacuum_cost_delay", Moot("There is nothing to vacuum.")),
+    ("wal_buffers", Moot("The buffer of the log has one size.")),
+    ("wal_level", Only(&["minimal", "replica"])),
+    ("wal_writer_delay", Acts),
     ("work_mem", Acts),
     ("xmlbinary", Moot(NO_XML)),
     ("xmloption", Moot(NO_XML)),
@@ -145,9 +172,6 @@ static EFFECTS: &[(&str, Effect)] = &[
 impl Definition {
     /// What it does here.
     pub fn effect(&self) -> Effect {
-        if self.context != Context::User {
-            return Effect::Fixed;
-        }
         let found = EFFECTS.iter().find(|(name, _)| *name == self.name);
         found.map_or(Effect::Fixed, |(_, effect)| *effect)
     }
@@ -166,11 +190,7 @@ impl Definition {
     ///
     /// # Errors
     /// 0A000 that names setting and value.
-    pub(super) fn check_supported(&self, value: &str) -> Result<()> {
-        // Else every statement would be refused, the one that sets it back among them.
-        if self.name == "default_transaction_isolation" && value == "serializable" {
-            return Err(Error::unsupported("isolation level SERIALIZABLE"));
-        }
+    pub(crate) fn check_supported(&self, value: &str) -> Result<()> {
         match self.effect() {
             Only(values) if !values.contains(&value) => {
                 let error = Error::unsupported(format!("{} = '{value}'", self.name));
@@ -183,15 +203,15 @@ impl Definition {
 
 #[cfg(test)]
 mod tests {
-    use super::super::setting_list::DEFINITIONS;
+    use super::super::setting_list::{Context, DEFINITIONS};
     use super::*;
 
     #[test]
     fn every_setting_is_classified_once() {
         for definition in DEFINITIONS {
             let found = EFFECTS.iter().filter(|(name, _)| *name == definition.name).count();
-            let is_user = definition.context == Context::User;
-            assert_eq!(found, usize::from(is_user), "{}", definition.name);
+            let is_fixed = definition.context == Context::Internal;
+            assert_eq!(found, usize::from(!is_fixed), "{}", definition.name);
             if let Only(values) = definition.effect() {
                 assert!(values.contains(&definition.default), "{}", definition.name);
             }

@@ -5,6 +5,7 @@
 //! unit conversion; the few that shape execution are parsed once into [`Effective`].
 
 use super::setting_list::{Context, DEFINITIONS, Definition, Kind};
+use crate::configuration::Configuration;
 use damask_planner::Tuning;
 use damask_txn::{Durability, IsolationLevel};
 use damask_types::format::{DateOrder, DateStyle, FormatSettings, IntervalStyle, TimeZone};
@@ -68,8 +69,10 @@ pub enum Level {
 /// Values that differ from the defaults, and how they were before.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    /// What the database was opened with.
+    configuration: Configuration,
     values: HashMap<String, String>,
-    /// What `RESET` goes back to: defaults and what the client gave at start.
+    /// What `RESET` goes back to where it differs from that: what the client gave at start.
     reset: HashMap<String, String>,
     /// Inside a transaction: old values, newest last, with whether the change was `LOCAL`.
     undo: Vec<Undo>,
@@ -86,16 +89,18 @@ struct Undo {
 }
 
 impl Settings {
-    /// The defaults with what a client gave at start.
+    /// What the database was opened with, and what a client gave at start.
     ///
     /// # Errors
     /// As for [`Settings::set`].
-    pub(crate) fn new(startup: &[(String, String)]) -> Result<Self> {
+    pub(crate) fn new(configuration: &Configuration, startup: &[(String, String)]) -> Result<Self> {
+        let raw = |name: &str| configuration.get(name).map_or_else(|| default(name), str::to_owned);
         let mut settings = Self {
+            effective: Arc::new(effective(&raw)?),
+            configuration: configuration.clone(),
             values: HashMap::new(),
             reset: HashMap::new(),
             undo: vec![],
-            effective: Arc::new(effective(&|name| default(name))?),
             generation: 0,
         };
         for (name, value) in startup {
@@ -122,7 +127,27 @@ impl Settings {
 
     /// The stored value: a bare number of the setting's unit, or text.
     pub(crate) fn raw(&self, name: &str) -> String {
-        self.values.get(name).cloned().unwrap_or_else(|| default(name))
+        self.values.get(name).cloned().unwrap_or_else(|| self.configured(name))
+    }
+
+    /// What the database was opened with, or the default.
+    fn configured(&self, name: &str) -> String {
+        self.configuration.get(name).map_or_else(|| default(name), str::to_owned)
+    }
+
+    /// What `RESET` goes back to.
+    pub(crate) fn reset_value(&self, name: &str) -> String {
+        self.reset.get(name).cloned().unwrap_or_else(|| self.configured(name))
+    }
+
+    /// Where the present value comes from, in the words of `pg_settings.source`.
+    pub(crate) fn source(&self, name: &str) -> &'static str {
+        match self.values.get(name) {
+            Some(value) if self.reset.get(name) == Some(value) => "client",
+            Some(_) => "session",
+            None if self.configuration.get(name).is_some() => "command line",
+            None => "default",
+        }
     }
 
     /// Changes a setting; `None` is `DEFAULT`.
@@ -289,7 +314,7 @@ fn check_context(definition: &Definition) -> Result<()> {
 }
 
 /// The stored form of a value.
-fn parse(definition: &Definition, value: &str) -> Result<String> {
+pub(crate) fn parse(definition: &Definition, value: &str) -> Result<String> {
     let invalid = || {
         Error::new(
             SqlState::INVALID_PARAMETER_VALUE,
@@ -641,7 +666,7 @@ mod tests {
 
     #[test]
     fn local_changes_end_with_the_transaction() {
-        let mut settings = Settings::new(&[]).unwrap();
+        let mut settings = Settings::new(&Configuration::default(), &[]).unwrap();
         settings.set("work_mem", Some("8MB"), false).unwrap();
         settings.set("work_mem", Some("16MB"), true).unwrap();
         assert_eq!(settings.show("work_mem").unwrap(), "16MB");
@@ -654,7 +679,7 @@ mod tests {
 
     #[test]
     fn values_are_checked() {
-        let mut settings = Settings::new(&[]).unwrap();
+        let mut settings = Settings::new(&Configuration::default(), &[]).unwrap();
         let code = |result: Result<()>| result.unwrap_err().sqlstate();
         assert_eq!(code(settings.set("no_such", Some("1"), false)), SqlState::UNDEFINED_OBJECT);
         assert_eq!(

@@ -347,7 +347,7 @@ impl Session {
         }
         if let Some(read_only) = modes.read_only {
             if let Some(txn) = &mut self.txn {
-                txn.set_read_only(read_only);
+                txn.set_read_only(read_only)?;
             }
             self.block.read_only = Some(read_only);
         }

@@ -34,13 +34,12 @@ impl Session {
             }
             Statement::Show(show) => self.show(show.name.as_deref(), sink)?,
             Statement::SetTransaction(set) => {
-                if set.session {
-                    return Err(Error::unsupported("SET SESSION CHARACTERISTICS"));
-                }
                 if set.snapshot.is_some() {
                     return Err(Error::unsupported("SET TRANSACTION SNAPSHOT"));
                 }
-                if self.block.is_open() {
+                if set.session {
+                    self.set_default_modes(set.modes)?;
+                } else if self.block.is_open() {
                     self.set_modes(set.modes)?;
                 } else {
                     self.notice(
@@ -183,6 +182,29 @@ impl Session {
             }
             _ => None,
         })
+    }
+
+    /// SET SESSION CHARACTERISTICS: what transactions begin with from the next one on.
+    fn set_default_modes(&mut self, modes: ast::TransactionModes) -> Result<()> {
+        self.ensure_transaction()?;
+        let isolation = modes.isolation.map(|isolation| match isolation {
+            ast::Isolation::ReadUncommitted => "read uncommitted",
+            ast::Isolation::ReadCommitted => "read committed",
+            ast::Isolation::RepeatableRead => "repeatable read",
+            ast::Isolation::Serializable => "serializable",
+        });
+        let switch = |mode: Option<bool>| mode.map(|mode| if mode { "on" } else { "off" });
+        let mut settings = self.state.settings.lock();
+        for (name, value) in [
+            ("default_transaction_isolation", isolation),
+            ("default_transaction_read_only", switch(modes.read_only)),
+            ("default_transaction_deferrable", switch(modes.deferrable)),
+        ] {
+            if value.is_some() {
+                settings.set(name, value, false)?;
+            }
+        }
+        Ok(())
     }
 
     fn set(&mut self, set: &ast::Set) -> Result<String> {

@@ -72,6 +72,60 @@ fn a_commit_waits_for_the_log_unless_told_otherwise() {
 }
 
 #[test]
+fn wal_writer_delay_bounds_what_a_crash_may_lose() {
+    let folder = Folder::new("durability-delay");
+    let insert = "INSERT INTO t VALUES (1)";
+    for (delay, is_soon) in [("10s", false), ("1ms", true)] {
+        let database = folder.open_with(&[("wal_writer_delay", delay)]);
+        let mut connection = database.connect().expect("it opens");
+        run(
+            &mut connection,
+            &["CREATE TABLE IF NOT EXISTS t (a int)", "SET synchronous_commit = off"],
+        );
+        let before = syncs(&mut connection);
+        run(&mut connection, &[insert]);
+        if is_soon {
+            wait_for_sync(&mut connection, before);
+        } else {
+            assert_eq!(syncs(&mut connection), before);
+        }
+        database.close().expect("it closes");
+    }
+}
+
+#[test]
+fn max_wal_size_begins_checkpoints_and_shared_buffers_may_be_smaller_than_the_data() {
+    let folder = Folder::new("durability-size");
+    let settings = [("max_wal_size", "2MB"), ("shared_buffers", "2MB")];
+    let database = folder.open_with(&settings);
+    let mut connection = database.connect().expect("it opens");
+    run(&mut connection, &["CREATE TABLE t (a int PRIMARY KEY, b text)", "CREATE INDEX ON t (b)"]);
+    for i in 0..20 {
+        let from = i * 1000;
+        let insert = format!(
+            "INSERT INTO t SELECT i, repeat(md5(i::text), 12) FROM generate_series({from}, {from} + 999) i"
+        );
+        run(&mut connection, &[&insert]);
+    }
+    let checkpoints = rows(&mut connection, "SELECT checkpoints_req FROM pg_stat_bgwriter");
+    assert!(checkpoints.parse::<u64>().expect("a number") >= 3, "{checkpoints}");
+    let count = "SELECT count(*), sum(a), count(DISTINCT b) FROM t";
+    let expected = "20000|199990000|20000";
+    assert_eq!(rows(&mut connection, count), expected);
+    let is_whole = |database: &damask::Database| {
+        let report = database.verify().expect("it can be read");
+        assert!(report.errors.is_empty(), "{:?}", report.errors);
+    };
+    is_whole(&database);
+    // Without a close, so that it recovers.
+    drop((connection, database));
+    let database = folder.open_with(&settings);
+    let mut connection = database.connect().expect("it opens");
+    assert_eq!(rows(&mut connection, count), expected);
+    is_whole(&database);
+}
+
+#[test]
 fn a_hot_row_counts_right_ahead_of_the_log() {
     let folder = Folder::new("durability-hot");
     let database = folder.open();

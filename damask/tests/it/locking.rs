@@ -13,7 +13,7 @@
 //! s2 wakes                                 => 1 row
 //! ```
 //! A step is over when its session has answered, or when `pg_stat_activity` says that it waits for a lock (`blocked`); `wakes` waits
-//! for the answer then. `begin rc|rr` begins a block at that level, `reset` drops all tables and sessions: a script holds several
+//! for the answer then. `begin rc|rr|ser` begins a block at that level, `reset` drops all tables and sessions: a script holds several
 //! schedules. Rows are printed in parentheses, a change of rows as their number, an error as its SQLSTATE.
 //!
 //! What PostgreSQL 15 answers to the same steps is the expectation; `dev/locking.py URL` plays the scripts there.
@@ -127,6 +127,7 @@ impl Stage {
         let statement = match what {
             "begin rc" => "BEGIN ISOLATION LEVEL READ COMMITTED",
             "begin rr" => "BEGIN ISOLATION LEVEL REPEATABLE READ",
+            "begin ser" => "BEGIN ISOLATION LEVEL SERIALIZABLE",
             other => other,
         };
         session.statements.send(statement.to_owned()).expect("the session lives");

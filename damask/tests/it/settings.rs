@@ -1,8 +1,8 @@
 //! Every setting acts, or refuses, or has nothing to steer; what acts is shown to act.
 
-use crate::support::{connect, error, rows, run};
-use damask::session::{SettingDefinition, SettingEffect};
-use damask::{Connection, Session};
+use crate::support::{connect, error, open, rows, run};
+use damask::session::{SettingContext, SettingDefinition, SettingEffect};
+use damask::{Configuration, Connection, Database, Session};
 use std::collections::BTreeSet;
 
 /// A setting that acts: its name, a value, a query, what that gives before, and with the value. An answer is rows, or SQLSTATE
@@ -47,8 +47,15 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("idle_in_transaction_session_timeout", "../server/tests/it/ends.rs"),
     ("idle_session_timeout", "../server/tests/it/ends.rs"),
     ("jit", "tests/it/settings.rs"),
+    ("listen_addresses", "../cli/src/command.rs"),
     ("lock_timeout", "testdata/locking/advisory.txt"),
+    ("max_connections", "../server/tests/it/limits.rs"),
+    ("max_wal_size", "tests/it/durability.rs"),
+    ("port", "../cli/src/command.rs"),
+    ("query_memory_limit", "tests/it/settings.rs"),
+    ("shared_buffers", "tests/it/durability.rs"),
     ("synchronous_commit", "tests/it/durability.rs"),
+    ("wal_writer_delay", "tests/it/durability.rs"),
     ("work_mem", "../executor/tests/it/spill.rs"),
 ];
 
@@ -148,6 +155,7 @@ fn another(definition: &SettingDefinition) -> String {
     let default = definition.default;
     match text.split(' ').collect::<Vec<_>>()[..] {
         ["bool", ..] => (if default == "on" { "off" } else { "on" }).to_owned(),
+        ["integer", "-1", ..] if default == "-1" => "0".to_owned(),
         ["integer", min, ..] if min == default => format!("{min}1"),
         ["real", min, ..] if min == default => format!("{min}.5"),
         ["integer" | "real", min, ..] => min.to_owned(),
@@ -169,12 +177,13 @@ fn what_cannot_be_obeyed_is_refused_and_what_is_moot_is_taken() {
     for definition in definitions() {
         let name = definition.name;
         let set = |value: &str| format!("SET {name} = '{value}'");
+        if definition.context != SettingContext::User {
+            let refused = error(&mut connection, &set(definition.default));
+            assert!(refused.starts_with("55P02"), "{name}: {refused}");
+            continue;
+        }
         match definition.effect() {
-            SettingEffect::Acts => {}
-            SettingEffect::Fixed => {
-                let refused = error(&mut connection, &set(definition.default));
-                assert!(refused.starts_with("55P02"), "{name}: {refused}");
-            }
+            SettingEffect::Acts | SettingEffect::Fixed => {}
             SettingEffect::Only(values) => {
                 for value in values {
                     run(&mut connection, &[&set(value)]);
@@ -202,6 +211,70 @@ fn what_cannot_be_obeyed_is_refused_and_what_is_moot_is_taken() {
             }
         }
     }
+}
+
+#[test]
+fn what_only_a_start_may_change_is_as_honest() {
+    for definition in definitions().iter().filter(|found| found.context != SettingContext::User) {
+        let name = definition.name;
+        let set = |value: &str| Configuration::default().set(name, value);
+        match definition.effect() {
+            SettingEffect::Acts => set(definition.default).expect("the default is taken"),
+            SettingEffect::Fixed => {
+                let refused = set(definition.default).expect_err("it is fixed");
+                assert_eq!(refused.sqlstate().as_str(), "55P02", "{name}");
+            }
+            SettingEffect::Only(values) => {
+                for value in values {
+                    set(value).expect("the values that are supported are taken");
+                }
+                let words = ["off", "on", "logical", "1"];
+                let refused = words
+                    .iter()
+                    .filter(|word| !values.contains(word))
+                    .filter_map(|word| set(word).err())
+                    .any(|error| error.sqlstate().as_str() == "0A000");
+                assert!(refused, "{name} refuses nothing");
+            }
+            SettingEffect::Moot(_) => set(&another(definition)).expect("any value is taken"),
+        }
+    }
+}
+
+/// A database in memory with settings of its own, and a connection.
+fn configured(settings: &[(&str, &str)]) -> (Database, Connection) {
+    let database = open(None, settings);
+    let connection = database.connect().expect("a connection opens");
+    (database, connection)
+}
+
+#[test]
+fn sessions_begin_with_what_the_database_was_opened_with() {
+    let (_database, mut connection) =
+        configured(&[("work_mem", "1MB"), ("shared_buffers", "16MB"), ("TimeZone", "Asia/Tokyo")]);
+    assert_eq!(rows(&mut connection, "SHOW work_mem"), "1MB");
+    assert_eq!(rows(&mut connection, "SHOW shared_buffers"), "16MB");
+    run(&mut connection, &["SET work_mem = '2MB'"]);
+    let query = "SELECT name, setting, source, reset_val FROM pg_settings WHERE name IN ('work_mem', 'shared_buffers', 'jit') ORDER BY name";
+    assert_eq!(
+        rows(&mut connection, query),
+        "jit|on|default|on;shared_buffers|2048|command line|2048;work_mem|2048|session|1024"
+    );
+    run(&mut connection, &["RESET ALL"]);
+    assert_eq!(rows(&mut connection, "SHOW work_mem"), "1MB");
+    assert_eq!(rows(&mut connection, "SHOW TimeZone"), "Asia/Tokyo");
+    assert_eq!(
+        rows(&mut connection, "SELECT timestamptz '2001-02-03 00:00+00'::text"),
+        "2001-02-03 09:00:00+09"
+    );
+}
+
+#[test]
+fn query_memory_limit_stops_a_statement() {
+    let (_database, mut connection) = configured(&[("query_memory_limit", "256kB")]);
+    let refused = error(&mut connection, "SELECT array_agg(i) FROM generate_series(1, 1000000) i");
+    assert!(refused.starts_with("53200 out of memory"), "{refused}");
+    assert_eq!(rows(&mut connection, "SELECT 1"), "1");
 }
 
 #[test]

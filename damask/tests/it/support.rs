@@ -1,13 +1,23 @@
 //! Running scripts and showing what came of them.
 
-use damask::{Connection, Database, Error, Rows, Value};
-use std::path::PathBuf;
+use damask::{Configuration, Connection, Database, DatabaseOptions, Error, Rows, Value};
+use std::path::{Path, PathBuf};
 
 /// A database in memory with a connection.
 pub(crate) fn connect() -> (Database, Connection) {
     let database = Database::open_in_memory().expect("a database in memory opens");
     let connection = database.connect().expect("a connection opens");
     (database, connection)
+}
+
+/// A database with settings of its own; without a path in memory.
+pub(crate) fn open(path: Option<&Path>, settings: &[(&str, &str)]) -> Database {
+    let mut configuration = Configuration::default();
+    for (name, value) in settings {
+        configuration.set(name, value).expect("the setting is taken");
+    }
+    let options = DatabaseOptions { configuration, ..DatabaseOptions::default() };
+    Database::open_with(path, options).expect("the database opens")
 }
 
 /// Runs statements that succeed.
@@ -77,7 +87,12 @@ impl Folder {
     }
 
     pub(crate) fn open(&self) -> Database {
-        Database::open(self.0.join("d.damask")).expect("the database opens")
+        self.open_with(&[])
+    }
+
+    /// With settings of its own.
+    pub(crate) fn open_with(&self, settings: &[(&str, &str)]) -> Database {
+        open(Some(&self.0.join("d.damask")), settings)
     }
 }
 

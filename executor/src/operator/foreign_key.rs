@@ -495,7 +495,10 @@ fn lock_referenced(
 ) -> Result<bool> {
     loop {
         state.check()?;
-        let Some(row) = find_row(table, index, columns, key, &state.txn.view()?)? else {
+        let view = state.txn.view()?;
+        // A row that is found and locked stays. That there is none may change, and the statement's error tells it.
+        let Some(row) = find_row(table, index, columns, key, &view.clone().untracked())? else {
+            find_row(table, index, columns, key, &view)?;
             return Ok(false);
         };
         match table.lock_row(state.txn, row, RowLock::KeyShare, Wait::Wait)? {

@@ -7,6 +7,7 @@ pub(crate) mod groups;
 pub(crate) mod hash_join;
 pub(crate) mod loop_join;
 pub(crate) mod modify;
+pub(crate) mod read_bounds;
 pub(crate) mod recheck;
 pub(crate) mod scan;
 pub(crate) mod set;

@@ -1,6 +1,7 @@
 //! Where rows come from: tables, indexes, computed relations, functions.
 
 use super::Operator;
+use super::read_bounds::ReadBounds;
 use super::recheck::Pin;
 use super::simple::{apply_predicates, function_rows};
 use crate::build::{Layout, types};
@@ -30,10 +31,12 @@ struct Shape {
     /// The row id, if it follows the columns, for predicates and for the output.
     row_id: Option<ColumnId>,
     table_oid: bool,
+    /// Of a transaction that keeps its reads.
+    bounds: Option<ReadBounds>,
 }
 
 impl Shape {
-    fn new(scan: &physical::Scan) -> Self {
+    fn new(scan: &physical::Scan, state: &State<'_>) -> Self {
         let read: Vec<_> = scan.columns.iter().chain(&scan.filter_columns).copied().collect();
         let mut layout: Vec<_> = read.iter().map(|(_, id)| *id).collect();
         layout.extend(scan.row_id);
@@ -45,8 +48,19 @@ impl Shape {
             predicates: layout.evals(&scan.predicates),
             row_id: scan.row_id,
             table_oid: scan.table_oid.is_some(),
+            bounds: state.run.view.keeps_reads().then(|| ReadBounds::new(scan)),
             read: read.into_iter().map(|(column, _)| column).collect(),
         }
+    }
+
+    /// The scan of the table, or of a part of it.
+    fn spec(&self, state: &mut State<'_>) -> ScanSpec {
+        let mut spec = ScanSpec::new(self.read.clone());
+        spec.want_row_ids = self.row_id.is_some();
+        if let Some(bounds) = &self.bounds {
+            spec.conjuncts = bounds.ranges(state);
+        }
+        spec
     }
 
     /// Filters what was read and drops what is not given. The output is the scan's columns, then row id and table OID.
@@ -114,8 +128,8 @@ pub(crate) struct SeqScan {
 }
 
 impl SeqScan {
-    pub(crate) fn new(scan: &physical::Scan) -> Self {
-        Self { shape: Shape::new(scan), scan: None, is_given: false }
+    pub(crate) fn new(scan: &physical::Scan, state: &State<'_>) -> Self {
+        Self { shape: Shape::new(scan, state), scan: None, is_given: false }
     }
 }
 
@@ -127,8 +141,7 @@ impl Operator for SeqScan {
         }
         if self.scan.is_none() {
             let table = state.ctx.engine.table(self.shape.relation.rel)?;
-            let mut spec = ScanSpec::new(self.shape.read.clone());
-            spec.want_row_ids = self.shape.row_id.is_some();
+            let spec = self.shape.spec(state);
             self.scan = Some(table.scan(&state.run.view, spec)?);
         }
         loop {
@@ -206,6 +219,7 @@ impl IndexScan {
         index: &Index,
         bounds: &KeyBounds,
         backward: bool,
+        state: &State<'_>,
     ) -> Self {
         let layout = Layout::default();
         let range = |bound: &Option<(Expr, bool)>| {
@@ -219,7 +233,7 @@ impl IndexScan {
             (ty, key.descending, key.nulls_first)
         });
         Self {
-            shape: Shape::new(scan),
+            shape: Shape::new(scan, state),
             index: index.rel,
             columns: index.key_columns(),
             keys: keys.collect(),
@@ -424,9 +438,8 @@ impl Operator for IndexScan {
                             continue;
                         }
                         Range::Rows(lower, upper) => {
-                            let mut spec = ScanSpec::new(self.shape.read.clone());
+                            let mut spec = self.shape.spec(state);
                             spec.row_range = Some((lower, upper));
-                            spec.want_row_ids = self.shape.row_id.is_some();
                             let scan = table.scan(&state.run.view, spec)?;
                             self.scan = Some(match self.direction {
                                 Direction::Forward => Running::Rows(scan),
@@ -469,8 +482,8 @@ pub(crate) struct SystemScan {
 }
 
 impl SystemScan {
-    pub(crate) fn new(scan: &physical::Scan) -> Self {
-        Self { shape: Shape::new(scan), rows: None }
+    pub(crate) fn new(scan: &physical::Scan, state: &State<'_>) -> Self {
+        Self { shape: Shape::new(scan, state), rows: None }
     }
 }
 

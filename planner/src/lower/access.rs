@@ -482,7 +482,12 @@ fn order_of(get: &Get, path: &Path, keys: &[SortKey]) -> Option<bool> {
 }
 
 /// The value of `column = value`.
-fn equality(predicate: &Expr, column: ColumnId, ty: SqlType, own: &ColumnSet) -> Option<Expr> {
+pub(super) fn equality(
+    predicate: &Expr,
+    column: ColumnId,
+    ty: SqlType,
+    own: &ColumnSet,
+) -> Option<Expr> {
     let ExprKind::Call { function, args } = &predicate.kind else {
         return None;
     };
@@ -497,7 +502,12 @@ fn equality(predicate: &Expr, column: ColumnId, ty: SqlType, own: &ColumnSet) ->
 }
 
 /// The array of `column = ANY (array)`.
-fn any_of(predicate: &Expr, column: ColumnId, ty: SqlType, own: &ColumnSet) -> Option<Expr> {
+pub(super) fn any_of(
+    predicate: &Expr,
+    column: ColumnId,
+    ty: SqlType,
+    own: &ColumnSet,
+) -> Option<Expr> {
     let ExprKind::AnyAll { lhs, function, array, all: false } = &predicate.kind else {
         return None;
     };
@@ -510,7 +520,7 @@ fn any_of(predicate: &Expr, column: ColumnId, ty: SqlType, own: &ColumnSet) -> O
 }
 
 /// The bound that `column < value` and the like give: value, whether it is a lower bound, whether it is in.
-fn range(
+pub(super) fn range(
     predicate: &Expr,
     column: ColumnId,
     ty: SqlType,

@@ -11,9 +11,11 @@ use std::sync::{Arc, Mutex};
 #[test]
 fn connections_beyond_the_limit_are_refused() {
     let database = damask::Database::open_in_memory().unwrap();
+    let mut configuration = damask::Configuration::default();
+    configuration.set("max_connections", "2").unwrap();
     let options = ServerOptions {
         listen: "127.0.0.1:0".into(),
-        connections_max: 2,
+        connections_max: configuration.connections_max(),
         ..ServerOptions::default()
     };
     let server = serve(database.clone(), options).unwrap();

@@ -61,6 +61,11 @@ impl KeyRange {
         self.end.as_ref().is_some_and(|end| *end <= self.start)
     }
 
+    /// Whether entries of a whole key may be inside, of a range that no scan has taken from.
+    pub fn contains(&self, key: &[u8]) -> bool {
+        *key >= self.start[..] && self.end.as_ref().is_none_or(|end| *key < end[..])
+    }
+
     /// Leaves nothing in the range.
     pub(super) fn close(&mut self) {
         self.end = Some(self.start.clone());

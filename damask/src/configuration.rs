@@ -1,0 +1,118 @@
+//! Settings that a database is opened with: `damask serve FILE -c NAME=VALUE`, or an embedder's own.
+//!
+//! A setting that only a start may change steers the engine or the server from then on. One that a session may change is what
+//! every session begins with, and what RESET goes back to.
+//!
+//! Invariant: what is held was checked, so that the getters cannot fail.
+
+use crate::session::setting_list::Context;
+use crate::session::settings;
+use damask_types::{Error, Result, SqlState};
+use hashbrown::HashMap;
+use std::time::Duration;
+
+/// Settings by their spelling in the list, in stored form; what is not set has its default.
+#[derive(Clone, Debug, Default)]
+pub struct Configuration {
+    values: HashMap<&'static str, String>,
+}
+
+impl Configuration {
+    /// Sets one, as PostgreSQL's `-c NAME=VALUE` does.
+    ///
+    /// # Errors
+    /// 42704 for a name that is none, 22023 for a value it does not take, 55P02 for one that is a property of the build, 0A000 for a
+    /// value that asks for what is not there.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        let definition =
+            settings::definition(name).ok_or_else(|| settings::unknown_setting(name))?;
+        if definition.context == Context::Internal {
+            return Err(Error::new(
+                SqlState::CANT_CHANGE_RUNTIME_PARAM,
+                format!("parameter \"{}\" cannot be changed", definition.name),
+            ));
+        }
+        let value = settings::parse(definition, value)?;
+        definition.check_supported(&value)?;
+        self.values.insert(definition.name, value);
+        Ok(())
+    }
+
+    /// The stored value of a setting that was set.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    /// Memory for pages (`shared_buffers`).
+    pub fn pool_bytes(&self) -> usize {
+        self.number("shared_buffers") as usize * 8192
+    }
+
+    /// Log since the last checkpoint that begins the next (`max_wal_size`).
+    pub fn checkpoint_log_bytes(&self) -> u64 {
+        self.number("max_wal_size") << 20
+    }
+
+    /// After which a commit that did not wait for the log is durable (`wal_writer_delay`).
+    pub fn flush_delay(&self) -> Duration {
+        Duration::from_millis(self.number("wal_writer_delay"))
+    }
+
+    /// Where to listen, as `HOST:PORT` (`listen_addresses`, `port`); there is one address.
+    pub fn listen(&self) -> String {
+        format!("{}:{}", self.text("listen_addresses"), self.number("port"))
+    }
+
+    /// Most sessions at one time (`max_connections`).
+    pub fn connections_max(&self) -> usize {
+        self.number("max_connections") as usize
+    }
+
+    /// Most bytes that one statement may hold (`query_memory_limit`).
+    pub fn query_memory_bytes(&self) -> usize {
+        (self.number("query_memory_limit") as usize) << 10
+    }
+
+    fn text(&self, name: &str) -> &str {
+        let default = || settings::definition(name).map_or("", |definition| definition.default);
+        self.get(name).unwrap_or_else(default)
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        self.text(name).parse().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_have_units_and_limits() {
+        let mut configuration = Configuration::default();
+        configuration.set("SHARED_BUFFERS", "64MB").unwrap();
+        assert_eq!(configuration.pool_bytes(), 64 << 20);
+        configuration.set("max_wal_size", "1GB").unwrap();
+        assert_eq!(configuration.checkpoint_log_bytes(), 1 << 30);
+        let code = |name: &str, value: &str| {
+            Configuration::default().set(name, value).unwrap_err().sqlstate()
+        };
+        assert_eq!(code("no_such", "1"), SqlState::UNDEFINED_OBJECT);
+        assert_eq!(code("shared_buffers", "1kB"), SqlState::INVALID_PARAMETER_VALUE);
+        assert_eq!(code("block_size", "8192"), SqlState::CANT_CHANGE_RUNTIME_PARAM);
+        assert_eq!(code("fsync", "off"), SqlState::FEATURE_NOT_SUPPORTED);
+        assert_eq!(
+            code("default_transaction_isolation", "none"),
+            SqlState::INVALID_PARAMETER_VALUE
+        );
+    }
+
+    #[test]
+    fn defaults_are_the_engines() {
+        let configuration = Configuration::default();
+        let engine = damask_txn::EngineOptions::default();
+        assert_eq!(configuration.pool_bytes(), engine.pool_bytes);
+        assert_eq!(configuration.checkpoint_log_bytes(), engine.checkpoint_log_bytes);
+        assert_eq!(configuration.flush_delay(), engine.flush_delay);
+    }
+}
