@@ -6,7 +6,7 @@ usage: run.py --damask PORT:PID --postgres PORT:PID [--scale 10] [--seconds 10] 
 Both servers listen on 127.0.0.1, user and database postgres. A PID is the server's (PostgreSQL: the postmaster's; the CPU of
 its children counts too). Every case runs in turns, Damask then PostgreSQL, `--rounds` times; the printed figures are medians.
 CPU is user and system time of the server in microseconds a transaction; flushes are `pg_stat_wal.wal_sync`. At the end the
-books of the TPC-B-like tables must balance, and no transaction may have failed: otherwise the exit status is 1.
+books of the TPC-B-like tables must balance, and no transaction may have failed for good: otherwise the exit status is 1.
 """
 import argparse
 import os
@@ -34,8 +34,16 @@ SCRIPTS = {
     "lookup": "\\set c random(0, 500008)\nSELECT id, note FROM bench_lookup WHERE code = :c;\n",
     "range": "\\set a random(1, 199900)\nSELECT id, code, note FROM bench_lookup WHERE id BETWEEN :a AND :a + 99;\n",
     "insert": f"\\set n random(1, 1000000)\nINSERT INTO bench_insert (batch, line, note) VALUES {HUNDRED};\n",
+    # A hundred rows are read, one of them is changed; of a hundred such places one is chosen.
+    "scan-write": "\\set a random(1, 100)\n\\set b random(0, 99)\n\\set r random(1, 1000000)\nBEGIN;\n"
+    "SELECT max(filler) FROM pgbench_accounts WHERE aid BETWEEN :a * 100 AND :a * 100 + 99;\n"
+    "UPDATE pgbench_accounts SET filler = :r WHERE aid = :a * 100 + :b;\nEND;\n",
     "hot": "UPDATE bench_counter SET n = n + 1 WHERE id = 1;\n",
 }
+
+# A transaction that fails to serialize is tried again.
+RETRIES = ["--max-tries=10000"]
+SERIALIZABLE = "-c default_transaction_isolation=serializable"
 
 # name, script or pgbench flags, mode, clients, settings of the session
 CASES = [
@@ -55,6 +63,11 @@ CASES = [
     ("hot", "hot", "prepared", 8, ""),
     ("hot", "hot", "prepared", 32, ""),
     ("connect", ["-S", "-C"], "simple", 8, ""),
+    ("no-hot-rows", ["-N"], "prepared", 8, ""),
+    ("no-hot-rows-ser", ["-N", *RETRIES], "prepared", 8, SERIALIZABLE),
+    ("scan-write", "scan-write", "prepared", 8, ""),
+    ("scan-write-ser", "scan-write", "prepared", 8, SERIALIZABLE),
+    ("tpcb-ser", RETRIES, "prepared", 8, SERIALIZABLE),
 ]
 
 BOOKS = """
@@ -110,7 +123,7 @@ class Server:
         return done.stdout
 
     def measure(self, flags, options):
-        """Rate, CPU a transaction, flushes a transaction, log bytes a transaction, failures."""
+        """Rate, CPU a transaction, flushes a transaction, log bytes a transaction, retries a transaction, failures."""
         (syncs, size) = self.log()
         self.settle(0)
         children, cpu = len(self.children()), self.cpu()
@@ -120,9 +133,10 @@ class Server:
         cpu_after, (syncs_after, size_after) = self.cpu(), self.log()
         count = int(re.search(r"actually processed: (\d+)", out)[1])
         failed = int(re.search(r"failed transactions: (\d+)", out)[1])
+        retries = re.search(r"total number of retries: (\d+)", out)
         rate = float(re.search(r"^tps = ([\d.]+)", out, re.M)[1])
         per = max(count, 1)
-        return rate, (cpu_after - cpu) / per, (syncs_after - syncs) / per, (size_after - size) / per, failed
+        return rate, (cpu_after - cpu) / per, (syncs_after - syncs) / per, (size_after - size) / per, int(retries[1]) / per if retries else 0.0, failed
 
 
 def main():
@@ -145,19 +159,19 @@ def main():
         with open(f"{folder}/{name}", "w") as file:
             file.write(text)
     wanted = arguments.only.split(",") if arguments.only else None
-    print(f"{'case':<24} {'tps':>9} {'PG':>9} {'ratio':>6} | {'CPU us':>7} {'PG':>7} {'ratio':>6} | {'flushes':>7} {'PG':>7} | {'log B':>6} {'PG':>6}")
+    print(f"{'case':<24} {'tps':>9} {'PG':>9} {'ratio':>6} | {'CPU us':>7} {'PG':>7} {'ratio':>6} | {'flushes':>7} {'PG':>7} | {'log B':>6} {'PG':>6} | {'retries':>7} {'PG':>7}")
     bad = 0
     for name, script, mode, clients, options in CASES:
         if wanted and not {name, f"{name}:{clients}", f"{name}:{mode}"} & set(wanted):
             continue
-        flags = script if isinstance(script, list) else ["-f", f"{folder}/{script}"]
+        flags = script if isinstance(script, list) else ["-f", f"{folder}/{script}", *(RETRIES if options == SERIALIZABLE else [])]
         flags = ["-n", "-M", mode, "-c", str(clients), "-j", "2", "-T", arguments.seconds, *flags]
         rounds = [[server.measure(flags, options) for server in servers] for _ in range(arguments.rounds)]
-        ours, theirs = ([statistics.median(turn[side][figure] for turn in rounds) for figure in range(4)] for side in (0, 1))
-        bad += sum(turn[side][4] for turn in rounds for side in (0, 1))
+        ours, theirs = ([statistics.median(turn[side][figure] for turn in rounds) for figure in range(5)] for side in (0, 1))
+        bad += sum(turn[side][5] for turn in rounds for side in (0, 1))
         print(f"{name + ' ' + mode + ' c' + str(clients):<24} {ours[0]:>9.0f} {theirs[0]:>9.0f} {ours[0] / theirs[0]:>6.2f} |"
               f" {ours[1]:>7.1f} {theirs[1]:>7.1f} {ours[1] / max(theirs[1], 0.1):>6.2f} | {ours[2]:>7.3f} {theirs[2]:>7.3f} |"
-              f" {ours[3]:>6.0f} {theirs[3]:>6.0f}", flush=True)
+              f" {ours[3]:>6.0f} {theirs[3]:>6.0f} | {ours[4]:>7.3f} {theirs[4]:>7.3f}", flush=True)
     for server in servers:
         balanced = server.sql(BOOKS) == "t"
         print(f"{server.name}: {'the books balance' if balanced else 'THE BOOKS DO NOT BALANCE'}")

@@ -11,7 +11,8 @@
 use crate::directory::{Heap, Index};
 use crate::engine::Engine;
 use crate::isolation::ReadView;
-use crate::schema::{Direction, KeyRange};
+use crate::schema::{ColumnRange, Direction, KeyRange};
+use crate::serializable::ReadSet;
 use crate::serializable::reads::Place;
 use crate::table::{ScanSpec, Table};
 use damask_storage::key::{decode_key, encode_key_into};
@@ -131,10 +132,19 @@ pub struct IndexScan {
     direction: Direction,
     range: tree::KeyRange,
     is_done: bool,
+    /// What a serializable transaction is to keep of it, until the first rows are asked for.
+    unkept: Option<Unkept>,
     /// Entries read and not yet given out.
     entries: Vec<Entry>,
     /// Keys of the entries that are checked or read, one after the other.
     keys: Vec<u8>,
+}
+
+/// A read of an index that was not kept yet.
+struct Unkept {
+    rel: RelId,
+    reads: Arc<ReadSet>,
+    conjuncts: Vec<ColumnRange>,
 }
 
 /// An index entry to be visited.
@@ -185,10 +195,11 @@ impl IndexScan {
             as_slice(&lower).as_ref().map(|key| &key[..]),
             as_slice(&upper).as_ref().map(|key| &key[..]),
         );
-        if let Some(reads) = &view.reads {
-            let place = Place::Keys(Arc::clone(&index), range.clone());
-            reads.range(table.relation.rel, place, &columns, &[]);
-        }
+        let unkept = view.reads.as_ref().map(|reads| Unkept {
+            rel: table.relation.rel,
+            reads: Arc::clone(reads),
+            conjuncts: Vec::new(),
+        });
         Ok(Self {
             engine: Arc::clone(&table.engine),
             gatherer: ColumnGatherer::new(&layout, &columns)?,
@@ -200,15 +211,27 @@ impl IndexScan {
             direction,
             is_done: range.is_empty(),
             range,
+            unkept,
             index,
             entries: Vec::new(),
             keys: Vec::new(),
         })
     }
 
+    /// Says what the caller does without, before the first rows are asked for: as [`ScanSpec::conjuncts`].
+    pub fn set_conjuncts(&mut self, conjuncts: Vec<ColumnRange>) {
+        if let Some(unkept) = &mut self.unkept {
+            unkept.conjuncts = conjuncts;
+        }
+    }
+
     /// The next rows in index order, at most a tile of them, with their ids.
     #[expect(clippy::should_implement_trait, reason = "it can fail, and lends nothing")]
     pub fn next(&mut self) -> Result<Option<(Batch, Vec<RowId>)>> {
+        if let Some(Unkept { rel, reads, conjuncts }) = self.unkept.take() {
+            let place = Place::Keys(Arc::clone(&self.index), self.range.clone());
+            reads.range(rel, place, &self.columns, &conjuncts);
+        }
         let mut rows = Vec::new();
         while rows.is_empty() && !self.is_done {
             self.read_entries()?;

@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::interrupt::Interrupt;
 use crate::lock::Owner;
 use crate::redo::{Redo, RedoMark};
-use crate::serializable::{self, Changes, Serial};
+use crate::serializable::{self, Changes, Lost, Serial};
 use crate::table::RowLock;
 use crate::{IsolationLevel, ReadView};
 use damask_types::{
@@ -95,7 +95,7 @@ pub struct Txn {
     pub(crate) interrupt: Arc<dyn Interrupt>,
     /// Whether the statement that runs may build on commits that are not durable, and whether it does just now.
     early: (bool, bool),
-    /// The last commit that it built on before that was shown. Atomic only because those who look at it share the transaction.
+    /// The last commit that it built on, or lost to, before that was shown. Atomic only because those who look at it share the transaction.
     met: AtomicU64,
     finished: bool,
 }
@@ -411,7 +411,7 @@ impl Txn {
                 changes = Some(Changes::of(self)?);
             }
             if let Some(serial) = &mut serial {
-                serial.test()?;
+                serial.test().map_err(|lost| self.lose(lost))?;
             }
             let _gate = engine.enter();
             engine.check_open()?;
@@ -421,7 +421,9 @@ impl Txn {
                 if !has_changes && engine.serializable.is_active() {
                     return Ok(false);
                 }
-                serial.as_mut().map_or(Ok(()), Serial::test)?;
+                if let Some(serial) = &mut serial {
+                    serial.test().map_err(|lost| self.lose(lost))?;
+                }
                 Ok(true)
             };
             let flip = |timestamp| {
@@ -439,9 +441,20 @@ impl Txn {
     /// `error`, which other transactions' commits may have brought about; 40001 instead if what this one has read was changed by
     /// commits that it does not see.
     pub(crate) fn blame(&self, error: Error) -> Error {
-        match &self.serial {
-            Some(serial) => serial.blame(error),
-            None => error,
+        let lost = self.serial.as_ref().and_then(|serial| serial.look().err());
+        lost.map_or(error, |lost| self.lose(lost))
+    }
+
+    fn lose(&self, lost: Lost) -> Error {
+        self.note_lost(lost.0);
+        lost.error()
+    }
+
+    /// Notes a commit that is to be 40001. Its end waits until that commit is durable, so that who tries again sees it, instead of
+    /// meeting it again and again until its flush is over.
+    pub(crate) fn note_lost(&self, commit: Timestamp) {
+        if !self.engine.is_shown(commit) {
+            self.met.fetch_max(commit.0, Ordering::Relaxed);
         }
     }
 

@@ -108,11 +108,16 @@ impl Engine {
             version.lock.conflicts_with(lock)
                 && matches!(version.cell.outcome(), Outcome::Committed(at) if !seen.sees(at))
         };
-        let is_lost = || state.versions.iter().any(is_lost);
         // A snapshot that is kept has lost already if there is a commit after it, whoever changed or locked the row since.
-        if txn.isolation() != IsolationLevel::ReadCommitted && is_lost() {
+        if txn.isolation() != IsolationLevel::ReadCommitted
+            && let Some(version) = state.versions.iter().rfind(|version| is_lost(version))
+        {
+            if let Outcome::Committed(at) = version.cell.outcome() {
+                txn.note_lost(at);
+            }
             return Verdict::Changed;
         }
+        let is_lost = || state.versions.iter().any(is_lost);
         for holder in state.locks.iter().filter(|holder| !is_own(holder)) {
             if holder.lock.conflicts_with(lock) && self.blocks(&holder.cell, txn) {
                 return Verdict::Blocked(Blocker::new(&holder.cell));

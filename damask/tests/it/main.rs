@@ -10,6 +10,7 @@ mod indexes;
 mod locking;
 mod notify;
 mod panics;
+mod serializable;
 mod settings;
 mod short_path;
 mod spill;

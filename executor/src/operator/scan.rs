@@ -11,7 +11,7 @@ use damask_catalog::object::{Index, KeySource, Relation};
 use damask_functions::registry::TableFunction;
 use damask_planner::expr::{ColumnId, Expr};
 use damask_planner::physical::{self, KeyBounds, Node};
-use damask_txn::{Direction, KeyRange, ScanSpec, Table};
+use damask_txn::{ColumnRange, Direction, KeyRange, ScanSpec, Table};
 use damask_types::compare::compare;
 use damask_types::{
     Batch, ColumnIndex, RelId, Result, RowId, TILE_ROWS, TypeId, Value, Vector, VectorBuilder,
@@ -57,10 +57,13 @@ impl Shape {
     fn spec(&self, state: &mut State<'_>) -> ScanSpec {
         let mut spec = ScanSpec::new(self.read.clone());
         spec.want_row_ids = self.row_id.is_some();
-        if let Some(bounds) = &self.bounds {
-            spec.conjuncts = bounds.ranges(state);
-        }
+        spec.conjuncts = self.conjuncts(state);
         spec
+    }
+
+    /// What a transaction that keeps its reads may forget of the rows it visits.
+    fn conjuncts(&self, state: &mut State<'_>) -> Vec<ColumnRange> {
+        self.bounds.as_ref().map_or_else(Vec::new, |bounds| bounds.ranges(state))
     }
 
     /// Filters what was read and drops what is not given. The output is the scan's columns, then row id and table OID.
@@ -447,13 +450,15 @@ impl Operator for IndexScan {
                             });
                         }
                         Range::Keys(range) => {
-                            self.scan = Some(Running::Index(table.index_scan(
+                            let mut scan = table.index_scan(
                                 &state.run.view,
                                 self.index,
                                 range,
                                 self.direction,
                                 self.shape.read.clone(),
-                            )?));
+                            )?;
+                            scan.set_conjuncts(self.shape.conjuncts(state));
+                            self.scan = Some(Running::Index(scan));
                         }
                     }
                     continue;

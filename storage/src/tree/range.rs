@@ -61,9 +61,9 @@ impl KeyRange {
         self.end.as_ref().is_some_and(|end| *end <= self.start)
     }
 
-    /// Whether entries of a whole key may be inside, of a range that no scan has taken from.
-    pub fn contains(&self, key: &[u8]) -> bool {
-        *key >= self.start[..] && self.end.as_ref().is_none_or(|end| *key < end[..])
+    /// Where whole keys begin that are inside, and where those begin that are above; of a range that no scan has taken from.
+    pub fn limits(&self) -> (&[u8], Option<&[u8]>) {
+        (&self.start, self.end.as_deref())
     }
 
     /// Leaves nothing in the range.

@@ -22,6 +22,7 @@
 //! SIGMOD 2015. There the undo log's images are tested; here the list has its own, since versions go when no snapshot
 //! needs them. Reads stay when a savepoint is rolled back to: the client has seen them.
 
+mod intervals;
 pub(crate) mod reads;
 #[cfg(test)]
 mod tests;
@@ -173,34 +174,29 @@ impl Serial {
         &self.reads
     }
 
-    /// Tests the commits since the last test.
-    ///
-    /// # Errors
-    /// 40001 if one of them changed what was read.
-    pub(crate) fn test(&mut self) -> Result<()> {
-        self.tested = self.test_after(self.tested)?;
+    /// Tests the commits since the last test; one that changed what was read, or may have.
+    pub(crate) fn test(&mut self) -> std::result::Result<(), Lost> {
+        self.tested = self.look()?;
         Ok(())
     }
 
-    /// An error that may come from a commit which the snapshot does not see: 40001 if what was read was changed.
-    pub(crate) fn blame(&self, error: Error) -> Error {
-        self.test_after(self.tested).err().unwrap_or(error)
-    }
-
-    fn test_after(&self, tested: Timestamp) -> Result<Timestamp> {
+    /// Looks at the commits since the last test; the last of them if none changed what was read.
+    pub(crate) fn look(&self) -> std::result::Result<Timestamp, Lost> {
+        let tested = self.tested;
         #[cfg(test)]
         if self.engine.is_planted(crate::engine::Planted::NoValidation) {
             return Ok(tested);
         }
         let shared = &self.engine.serializable;
         let commits = shared.list.lock().after(tested);
-        if shared.unrecorded() > self.snapshot {
-            return Err(lost());
+        let unrecorded = shared.unrecorded();
+        if unrecorded > self.snapshot {
+            return Err(Lost(unrecorded));
         }
         let mut last = tested;
         for (at, changes) in commits {
             if changes.meet(&self.reads) {
-                return Err(lost());
+                return Err(Lost(at));
             }
             last = at;
         }
@@ -224,12 +220,19 @@ impl Drop for Serial {
     }
 }
 
-#[cold]
-fn lost() -> Error {
-    Error::new(
-        SqlState::SERIALIZATION_FAILURE,
-        "could not serialize access due to read/write dependencies among transactions",
-    )
-    .detail("A transaction that committed meanwhile changed what this one has read.")
-    .hint("The transaction might succeed if retried.")
+/// A commit changed what a serializable transaction has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lost(pub(crate) Timestamp);
+
+impl Lost {
+    /// 40001.
+    #[cold]
+    pub(crate) fn error(self) -> Error {
+        Error::new(
+            SqlState::SERIALIZATION_FAILURE,
+            "could not serialize access due to read/write dependencies among transactions",
+        )
+        .detail("A transaction that committed meanwhile changed what this one has read.")
+        .hint("The transaction might succeed if retried.")
+    }
 }

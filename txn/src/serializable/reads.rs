@@ -8,6 +8,7 @@
 //! - S1: a read is in the set before its first row is looked at.
 //! - S2: the set is bounded: what is too much for it is taken for a read of the whole table.
 
+use super::intervals::Intervals;
 use crate::directory::Index;
 use crate::schema::ColumnRange;
 use damask_storage::row::RowLayout;
@@ -17,13 +18,14 @@ use damask_types::{ColumnIndex, RelId, RowId, Value};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
+use std::cmp::Ordering;
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// Single rows of a table that are kept apart.
-const ROWS_MAX: usize = 16 << 10;
-/// Ranges of a table that are kept apart. Each is tested with each changed row.
-const RANGES_MAX: usize = 1 << 10;
+/// Rows and ranges of a table that are kept apart.
+const PLACES_MAX: usize = 16 << 10;
+/// Reads of a table with conjuncts that are kept apart. Each is tested with each changed row.
+const NARROWED_MAX: usize = 1 << 10;
 /// A longer value does not narrow a read; see S2.
 const VALUE_BYTES_MAX: usize = 1 << 10;
 
@@ -78,38 +80,81 @@ pub(crate) enum Place {
     Keys(Arc<Index>, tree::KeyRange),
 }
 
-impl PartialEq for Place {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Rows(first, last), Self::Rows(a, b)) => (first, last) == (a, b),
-            (Self::Keys(index, range), Self::Keys(a, b)) => Arc::ptr_eq(index, a) && range == b,
-            (Self::Rows(..), Self::Keys(..)) | (Self::Keys(..), Self::Rows(..)) => false,
+/// Places that were read in the same columns.
+#[derive(Debug)]
+enum Layer {
+    /// Ranges of row ids.
+    Rows(Columns, Intervals<u64>),
+    /// Ranges of keys of an index.
+    Keys(Columns, Arc<Index>, Intervals<Vec<u8>>),
+}
+
+impl Layer {
+    fn new(place: &Place, columns: Columns) -> Self {
+        match place {
+            Place::Rows(..) => Self::Rows(columns, Intervals::default()),
+            Place::Keys(index, _) => Self::Keys(columns, Arc::clone(index), Intervals::default()),
+        }
+    }
+
+    fn columns(&self) -> &Columns {
+        match self {
+            Self::Rows(columns, _) | Self::Keys(columns, ..) => columns,
+        }
+    }
+
+    /// Adds a place if it is of this kind.
+    fn add(&mut self, place: &Place) -> bool {
+        match (self, place) {
+            (Self::Rows(_, intervals), Place::Rows(first, last)) => {
+                intervals.add(first.0, last.0.checked_add(1));
+                true
+            }
+            (Self::Keys(_, own, intervals), Place::Keys(index, range))
+                if Arc::ptr_eq(own, index) =>
+            {
+                let (start, end) = range.limits();
+                intervals.add(start.to_vec(), end.map(<[u8]>::to_vec));
+                true
+            }
+            (Self::Rows(..) | Self::Keys(..), _) => false,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Rows(_, intervals) => intervals.len(),
+            Self::Keys(_, _, intervals) => intervals.len(),
+        }
+    }
+
+    /// Whether a row that is `bytes` may be in one of the places.
+    fn has(&self, layout: &RowLayout, row: RowId, bytes: &[u8]) -> bool {
+        match self {
+            Self::Rows(_, intervals) => intervals.contains(&row.0),
+            Self::Keys(_, index, intervals) => {
+                let mut key = Vec::new();
+                match index.key_of(layout, bytes, &mut key) {
+                    Ok(made) => made.is_indexed && intervals.contains(&key[..]),
+                    Err(_) => true,
+                }
+            }
         }
     }
 }
 
-/// Rows of a place for which the conjuncts hold.
-#[derive(Debug, PartialEq)]
-struct Range {
-    place: Place,
+/// A place of which only the rows for which the conjuncts hold were read.
+#[derive(Debug)]
+struct Narrowed {
+    place: Layer,
     conjuncts: Vec<ColumnRange>,
-    columns: Columns,
 }
 
-impl Range {
+impl Narrowed {
     /// Whether the read may have found a row that is `bytes`.
     fn has(&self, layout: &RowLayout, row: RowId, bytes: &[u8]) -> bool {
-        let is_placed = match &self.place {
-            Place::Rows(first, last) => (*first..=*last).contains(&row),
-            Place::Keys(index, range) => {
-                let mut key = Vec::new();
-                match index.key_of(layout, bytes, &mut key) {
-                    Ok(made) => made.is_indexed && range.contains(&key),
-                    Err(_) => true,
-                }
-            }
-        };
-        is_placed && self.conjuncts.iter().all(|conjunct| may_hold(conjunct, layout, bytes))
+        self.conjuncts.iter().all(|conjunct| may_hold(conjunct, layout, bytes))
+            && self.place.has(layout, row, bytes)
     }
 }
 
@@ -121,16 +166,20 @@ fn may_hold(conjunct: &ColumnRange, layout: &RowLayout, bytes: &[u8]) -> bool {
         return false;
     }
     let ty = layout.columns()[usize::from(conjunct.column.0)].ty.id;
-    let order = |bound: &Value| compare(ty, &value, bound);
+    // None if the bound is no value of the column's type after all: then nothing is known.
+    let order = |bound: &Value| {
+        let is_same = std::mem::discriminant(bound) == std::mem::discriminant(&value);
+        is_same.then(|| compare(ty, &value, bound))
+    };
     let is_above = match &conjunct.lower {
         Bound::Unbounded => true,
-        Bound::Included(bound) => order(bound).is_ge(),
-        Bound::Excluded(bound) => order(bound).is_gt(),
+        Bound::Included(bound) => order(bound).is_none_or(Ordering::is_ge),
+        Bound::Excluded(bound) => order(bound).is_none_or(Ordering::is_gt),
     };
     let is_below = match &conjunct.upper {
         Bound::Unbounded => true,
-        Bound::Included(bound) => order(bound).is_le(),
-        Bound::Excluded(bound) => order(bound).is_lt(),
+        Bound::Included(bound) => order(bound).is_none_or(Ordering::is_le),
+        Bound::Excluded(bound) => order(bound).is_none_or(Ordering::is_lt),
     };
     is_above && is_below
 }
@@ -165,7 +214,8 @@ struct Reads {
     /// Columns of all rows.
     whole: Option<Columns>,
     rows: HashMap<RowId, Columns>,
-    ranges: Vec<Range>,
+    layers: Vec<Layer>,
+    narrowed: Vec<Narrowed>,
 }
 
 impl Reads {
@@ -182,41 +232,69 @@ impl Reads {
             return;
         }
         self.rows.entry(row).or_default().add(columns);
-        if self.rows.len() > ROWS_MAX {
+        if self.rows.len() > PLACES_MAX {
             for (_, columns) in std::mem::take(&mut self.rows) {
                 self.add_whole(&columns);
             }
         }
     }
 
-    fn add_range(&mut self, range: Range) {
-        // Loops read the same again and again.
-        if self.is_covered(&range.columns) || self.ranges.last() == Some(&range) {
+    fn add_place(&mut self, place: &Place, columns: Columns) {
+        if self.is_covered(&columns) {
             return;
         }
-        self.ranges.push(range);
-        if self.ranges.len() > RANGES_MAX {
-            for range in std::mem::take(&mut self.ranges) {
-                self.add_whole(&range.columns);
+        let is_added =
+            self.layers.iter_mut().any(|layer| *layer.columns() == columns && layer.add(place));
+        if !is_added {
+            let mut layer = Layer::new(place, columns);
+            layer.add(place);
+            self.layers.push(layer);
+        }
+        if self.layers.iter().map(Layer::len).sum::<usize>() > PLACES_MAX {
+            for layer in std::mem::take(&mut self.layers) {
+                self.add_whole(layer.columns());
+            }
+        }
+    }
+
+    fn add_narrowed(&mut self, place: &Place, conjuncts: Vec<ColumnRange>, columns: Columns) {
+        let is_known =
+            |known: &Narrowed| known.conjuncts == conjuncts && *known.place.columns() == columns;
+        if self.is_covered(&columns) {
+            return;
+        }
+        // Loops read the same again and again.
+        if let Some(last) = self.narrowed.last_mut().filter(|last| is_known(last))
+            && last.place.add(place)
+        {
+            return;
+        }
+        let mut layer = Layer::new(place, columns);
+        layer.add(place);
+        self.narrowed.push(Narrowed { place: layer, conjuncts });
+        if self.narrowed.len() > NARROWED_MAX {
+            for narrowed in std::mem::take(&mut self.narrowed) {
+                self.add_whole(narrowed.place.columns());
             }
         }
     }
 
     fn is_touched(&self, layout: &RowLayout, change: &RowChange) -> bool {
         let differs = |columns: &Columns| change.differs_in(columns, layout);
-        let touches = |range: &Range| {
-            let has = |bytes: &Option<Box<[u8]>>| {
-                bytes.as_deref().is_some_and(|bytes| range.has(layout, change.row, bytes))
-            };
-            match (has(&change.before), has(&change.after)) {
-                (false, false) => false,
-                (true, true) => differs(&range.columns),
-                (true, false) | (false, true) => true,
-            }
+        // A row came into what was read, left it, or is another in a column that was looked at.
+        let touches = |columns: &Columns, has: &dyn Fn(&[u8]) -> bool| {
+            let had = change.before.as_deref().is_some_and(has);
+            let has = change.after.as_deref().is_some_and(has);
+            if had && has { differs(columns) } else { had || has }
         };
         self.whole.as_ref().is_some_and(differs)
             || self.rows.get(&change.row).is_some_and(differs)
-            || self.ranges.iter().any(touches)
+            || self.layers.iter().any(|layer| {
+                touches(layer.columns(), &|bytes| layer.has(layout, change.row, bytes))
+            })
+            || self.narrowed.iter().any(|read| {
+                touches(read.place.columns(), &|bytes| read.has(layout, change.row, bytes))
+            })
     }
 }
 
@@ -251,7 +329,8 @@ impl ReadSet {
             Place::Rows(RowId(0), RowId(u64::MAX)) if conjuncts.is_empty() => {
                 reads.add_whole(&columns);
             }
-            place => reads.add_range(Range { place, conjuncts, columns }),
+            place if conjuncts.is_empty() => reads.add_place(&place, columns),
+            place => reads.add_narrowed(&place, conjuncts, columns),
         }
     }
 
