@@ -1,11 +1,16 @@
-//! Data and queries of the benchmarks: `damask-bench tpch-data SCALE FOLDER`, `damask-bench tpch-queries FOLDER`.
+//! Data and queries of the benchmarks: `damask-bench tpch-data SCALE FOLDER`, `damask-bench tpch-queries FOLDER`; what
+//! writers wait for while checkpoints are made: `damask-bench stall FOLDER [SECONDS]`.
 //!
 //! The scripts beside this crate load them into Damask, PostgreSQL and DuckDB and compare (`bench/README.md`).
 #![expect(clippy::print_stderr, reason = "a command-line tool talks to its user")]
+#![expect(clippy::print_stdout, reason = "its tables are its output")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
 #![expect(
     clippy::disallowed_types,
     reason = "a generator writes plain files; nothing here is the database's"
 )]
+
+mod stall;
 
 use std::fmt::Display;
 use std::fs::{File, create_dir_all, write};
@@ -26,6 +31,11 @@ fn main() -> ExitCode {
             Err(_) => return usage(),
         },
         ["tpch-queries", folder] => tpch_queries(Path::new(folder)),
+        ["stall", folder] => stall::run(Path::new(folder), 10),
+        ["stall", folder, seconds] => match seconds.parse() {
+            Ok(seconds) => stall::run(Path::new(folder), seconds),
+            Err(_) => return usage(),
+        },
         _ => return usage(),
     };
     match result {
@@ -38,7 +48,9 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: damask-bench tpch-data SCALE FOLDER | tpch-queries FOLDER");
+    eprintln!(
+        "usage: damask-bench tpch-data SCALE FOLDER | tpch-queries FOLDER | stall FOLDER [SECONDS]"
+    );
     ExitCode::FAILURE
 }
 

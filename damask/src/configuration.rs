@@ -53,6 +53,11 @@ impl Configuration {
         self.number("max_wal_size") << 20
     }
 
+    /// Time since the last checkpoint that begins the next, if something was logged (`checkpoint_timeout`).
+    pub fn checkpoint_interval(&self) -> Duration {
+        Duration::from_secs(self.number("checkpoint_timeout"))
+    }
+
     /// After which a commit that did not wait for the log is durable (`wal_writer_delay`).
     pub fn flush_delay(&self) -> Duration {
         Duration::from_millis(self.number("wal_writer_delay"))
@@ -113,6 +118,7 @@ mod tests {
         let engine = damask_txn::EngineOptions::default();
         assert_eq!(configuration.pool_bytes(), engine.pool_bytes);
         assert_eq!(configuration.checkpoint_log_bytes(), engine.checkpoint_log_bytes);
+        assert_eq!(configuration.checkpoint_interval(), engine.checkpoint_interval);
         assert_eq!(configuration.flush_delay(), engine.flush_delay);
     }
 }

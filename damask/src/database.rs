@@ -77,6 +77,7 @@ impl Database {
         let engine_options = EngineOptions {
             pool_bytes: options.configuration.pool_bytes(),
             checkpoint_log_bytes: options.configuration.checkpoint_log_bytes(),
+            checkpoint_interval: options.configuration.checkpoint_interval(),
             flush_delay: options.configuration.flush_delay(),
             programs: Arc::new(Programs),
             ..EngineOptions::default()

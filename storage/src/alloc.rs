@@ -6,8 +6,9 @@
 //!
 //! Invariants
 //! - A1: a run handed out is owned by nobody else until it is given back.
-//! - A2: units that the last durable checkpoint may refer to are only *deferred* when freed; they become free when a
-//!   later checkpoint is durable. Units written since then are free at once: no checkpoint names them.
+//! - A2: units that a checkpoint may refer to, the last durable one or one that is being written, are only *deferred*
+//!   when freed; they become free when a checkpoint of a later state is durable. Units that no checkpoint names are free
+//!   at once.
 //! - A3: units 0 and 1, the superblocks, are never handed out.
 //!
 //! Left out: hole punching inside the file; a buddy system (first fit by size class keeps runs together well
@@ -29,6 +30,8 @@ const CLASSES: usize = UNIT_BITS as usize + 1;
 const CLASS_TRIES: usize = 8;
 /// A free tail shorter than this stays in the file, in units (1 MiB): it would only grow again.
 const TAIL_UNITS_KEPT: u64 = 256;
+/// Free units may be one part of this many of the file before short holes are filled.
+const HOLES_PART: u64 = 4;
 
 const _: () = assert!(UNIT_BITS + 11 <= 64 && RUN_UNITS_MAX < 1 << 11);
 
@@ -83,8 +86,10 @@ pub(crate) struct Allocator {
     by_start: BTreeMap<u64, u64>,
     /// First units of the same runs, by class.
     by_class: [BTreeSet<u64>; CLASSES],
-    /// Freed, but named by the last durable checkpoint (A2).
-    deferred: Vec<Run>,
+    /// Units in free runs.
+    free_count: u64,
+    /// Freed in an epoch, but named by a checkpoint of a state before it (A2).
+    deferred: Vec<(u32, Run)>,
 }
 
 impl Allocator {
@@ -98,6 +103,7 @@ impl Allocator {
             unit_count: SUPERBLOCK_UNITS,
             by_start: BTreeMap::new(),
             by_class: [const { BTreeSet::new() }; CLASSES],
+            free_count: 0,
             deferred: Vec::new(),
         };
         for run in used {
@@ -117,9 +123,10 @@ impl Allocator {
         self.unit_count
     }
 
-    /// Units the file needs to have once `freed` and what is deferred are free.
-    pub(crate) fn unit_count_without(&self, freed: &[Run]) -> u64 {
-        let freed = freed.iter().chain(&self.deferred).map(|run| (run.end(), run.start));
+    /// Units the file needs to have once `freed` and what was deferred up to `epoch` are free.
+    pub(crate) fn unit_count_without(&self, freed: &[Run], epoch: u32) -> u64 {
+        let deferred = self.deferred.iter().filter(|(at, _)| *at <= epoch).map(|(_, run)| run);
+        let freed = freed.iter().chain(deferred).map(|run| (run.end(), run.start));
         let free = self.by_start.iter().map(|(&start, &count)| (start + count, start));
         let starts: BTreeMap<u64, u64> = freed.chain(free).collect();
         let mut end = self.unit_count;
@@ -131,7 +138,7 @@ impl Allocator {
 
     /// Free units inside the file.
     pub(crate) fn free_count(&self) -> u64 {
-        self.by_start.values().sum()
+        self.free_count
     }
 
     /// Takes a run of exactly `count` units: near the file's beginning, so that its end becomes free; else the file
@@ -146,6 +153,23 @@ impl Allocator {
             self.insert(start + wanted, found - wanted);
         }
         Run { start, count }
+    }
+
+    /// Takes a run of up to `wanted` units, a multiple of `step`: a long one where that costs little room.
+    ///
+    /// What is written together should lie together. But copy-on-write leaves holes all over the file; once they are
+    /// [a quarter of it](HOLES_PART), they are filled, longest first, before it grows.
+    pub(crate) fn allocate_long(&mut self, wanted: u32, step: u32) -> Run {
+        debug_assert!(wanted.is_multiple_of(step) && wanted > 0, "whole steps are wanted");
+        if self.find(u64::from(wanted)).is_some() || self.free_count * HOLES_PART < self.unit_count
+        {
+            return self.allocate(wanted);
+        }
+        let longest = self.by_class.iter().rev().find_map(BTreeSet::first);
+        let found = longest.map_or(0, |start| self.by_start[start]);
+        // A hole of this class may be longer than the first of it; never mind.
+        let count = found.min(u64::from(wanted)) as u32 / step * step;
+        self.allocate(count.max(step))
     }
 
     /// Gives a run back for use at once. No durable checkpoint may name it (A2).
@@ -173,21 +197,24 @@ impl Allocator {
         self.insert(start, count);
     }
 
-    /// Gives a run back for use after the next checkpoint (A2).
-    pub(crate) fn defer(&mut self, run: Run) {
-        self.deferred.push(run);
+    /// Gives a run back that the state of `epoch` has no use for, for use after the checkpoint of that state (A2).
+    pub(crate) fn defer(&mut self, run: Run, epoch: u32) {
+        self.deferred.push((epoch, run));
     }
 
-    /// Frees what was deferred: a checkpoint that no longer names it is durable.
-    pub(crate) fn release_deferred(&mut self) {
-        for run in std::mem::take(&mut self.deferred) {
+    /// Frees what was deferred up to `epoch`: a checkpoint of that state is durable.
+    pub(crate) fn release_deferred(&mut self, epoch: u32) {
+        let (free, kept) = self.deferred.drain(..).partition(|(at, _)| *at <= epoch);
+        self.deferred = kept;
+        let free: Vec<(u32, Run)> = free;
+        for (_, run) in free {
             self.release(run);
         }
     }
 
     /// Runs freed but not yet free.
-    pub(crate) fn deferred(&self) -> &[Run] {
-        &self.deferred
+    pub(crate) fn deferred(&self) -> impl Iterator<Item = Run> + '_ {
+        self.deferred.iter().map(|(_, run)| *run)
     }
 
     /// Forgets a free tail; the number of units the file should be cut to, if that changes enough to matter or `all`.
@@ -231,11 +258,13 @@ impl Allocator {
     }
 
     fn insert(&mut self, start: u64, count: u64) {
+        self.free_count += count;
         self.by_start.insert(start, count);
         self.by_class[class(count)].insert(start);
     }
 
     fn take(&mut self, start: u64, count: u64) {
+        self.free_count -= count;
         self.by_start.remove(&start);
         self.by_class[class(count)].remove(&start);
     }
@@ -275,13 +304,42 @@ mod tests {
         allocator.release(runs[1]);
         assert_eq!(allocator.cut_tail(false), Some(3002));
         assert_eq!(allocator.cut_tail(false), None);
-        assert_eq!(allocator.unit_count_without(&[runs[2]]), 1002);
-        allocator.defer(runs[2]);
-        assert_eq!(allocator.unit_count_without(&[runs[0]]), 2);
-        assert_eq!(allocator.unit_count_without(&[]), 1002);
+        assert_eq!(allocator.unit_count_without(&[runs[2]], 1), 1002);
+        allocator.defer(runs[2], 1);
+        assert_eq!(allocator.unit_count_without(&[runs[0]], 1), 2);
+        assert_eq!(allocator.unit_count_without(&[], 1), 1002);
+        assert_eq!(allocator.unit_count_without(&[], 0), 3002);
         assert_eq!(allocator.cut_tail(true), None);
-        allocator.release_deferred();
+        allocator.release_deferred(0);
+        assert_eq!(allocator.cut_tail(true), None);
+        allocator.release_deferred(1);
         assert_eq!(allocator.cut_tail(true), Some(1002));
+    }
+
+    /// Rewriting all over a file neither scatters what is written together nor makes the file grow for ever.
+    #[test]
+    fn holes_are_filled() {
+        let random = SeededRandom::new(1);
+        let mut allocator = Allocator::from_used(Vec::new()).unwrap();
+        let mut pages: Vec<Run> = (0..4000).map(|_| allocator.allocate(4)).collect();
+        let mut runs = 0;
+        for _ in 0..200 {
+            let mut left = 100;
+            while left > 0 {
+                let run = allocator.allocate_long(4 * left.min(64), 4);
+                left -= run.count / 4;
+                runs += 1;
+                for i in 0..u64::from(run.count / 4) {
+                    let at = random.below(pages.len() as u64) as usize;
+                    let page = Run { start: run.start + 4 * i, count: 4 };
+                    let old = std::mem::replace(&mut pages[at], page);
+                    allocator.release(old);
+                }
+            }
+        }
+        let unit_count = allocator.unit_count();
+        assert!(unit_count < 16_000 * 3 / 2, "{unit_count} units for 16000");
+        assert!(runs < 20_000 / 2, "{runs} runs for 20000 pages");
     }
 
     /// Random use against a plain map of units.
@@ -293,7 +351,12 @@ mod tests {
             let mut owned: Vec<Run> = Vec::new();
             for _ in 0..400 {
                 if random.below(5) < 3 {
-                    let run = allocator.allocate(1 + random.below(8) as u32);
+                    let count = 1 + random.below(8) as u32;
+                    let run = match random.below(2) {
+                        0 => allocator.allocate(count),
+                        _ => allocator.allocate_long(4 * count, 4),
+                    };
+                    assert!(run.count <= 4 * count);
                     let clash = owned.iter().any(|o| run.start < o.end() && o.start < run.end());
                     assert!(!clash, "seed {seed}: {run:?}");
                     owned.push(run);

@@ -35,6 +35,9 @@ pub use env::{Clock, Env, Random, Signal, Spawn, Step};
 pub use log::{Frames, Log};
 pub use page::{PageId, PageKind, TreeId};
 pub use pool::{PageRead, PageWrite, Pool};
-pub use store::{Recovered, Store, StoreOptions, TreeDescriptor, VerifyReport};
+pub use store::{
+    CHECKPOINT_BATCH, CheckpointProgress, CheckpointStart, Recovered, Store, StoreOptions,
+    TreeDescriptor, VerifyReport,
+};
 pub use temp::{TempBlock, TempFile, TempFolder, TempStats};
 pub use vfs::{OpenOptions, Vfs, VfsFile};

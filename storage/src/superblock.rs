@@ -151,8 +151,11 @@ impl Superblock {
         if unit.iter().all(|byte| *byte == 0) {
             return Ok(Slot::Empty);
         }
-        if unit.len() < UNIT_BYTES || unit[offset::MAGIC..offset::MAGIC + 8] != MAGIC {
+        if !unit.starts_with(&MAGIC) {
             return Ok(Slot::Foreign);
+        }
+        if unit.len() < UNIT_BYTES {
+            return Ok(Slot::Damaged);
         }
         let crc = get_u32(unit, offset::CHECKSUM);
         let mut zeroed = unit.to_vec();

@@ -81,6 +81,8 @@ struct Run {
     values: Vec<i64>,
     sequence: Option<RelId>,
     value: i64,
+    /// Checkpoints are written in small pieces between changes.
+    beside: bool,
 }
 
 impl Run {
@@ -96,6 +98,7 @@ impl Run {
             values: vec![0],
             sequence: None,
             value: 0,
+            beside: false,
         }
     }
 
@@ -111,6 +114,17 @@ impl Run {
         self.vfs.mark(self.states.len() as u64);
         self.states.push(dump(&self.engine).unwrap());
         self.values.push(self.value);
+    }
+
+    /// Begins a checkpoint sometimes, or writes a page or two of the one that was begun.
+    fn checkpoint_a_little(&self) {
+        if !self.beside {
+        } else if self.engine.store.is_checkpointing() {
+            let pages_max = 1 + self.random.below(2) as usize;
+            self.engine.continue_checkpoint(pages_max).unwrap();
+        } else if self.random.below(6) == 0 {
+            self.engine.begin_checkpoint().unwrap();
+        }
     }
 
     fn next_value(&mut self) -> i64 {
@@ -149,6 +163,7 @@ fn desc(alias: bool, indexes: Vec<IndexDesc>) -> RelationDesc {
 
 /// Inserts, updates or deletes a random row; a duplicate key changes nothing.
 fn change(run: &Run, txn: &mut Txn, rel: RelId) {
+    run.checkpoint_a_little();
     txn.begin_statement().unwrap();
     let table = run.engine.table(rel).unwrap();
     let view = txn.view().unwrap();
@@ -345,6 +360,12 @@ fn savepoints(run: &mut Run) {
     other.rollback().unwrap();
 }
 
+/// A workload with checkpoints written beside it.
+fn beside(run: &mut Run, workload: fn(&mut Run)) {
+    run.beside = true;
+    workload(run);
+}
+
 /// A commit of [`mixed_durability`], by its number.
 struct Pending {
     number: usize,
@@ -364,6 +385,7 @@ fn mixed_durability(run: &mut Run) {
     let mut pending: Vec<Pending> = Vec::new();
     let mut last_relaxed = 0;
     for number in run.states.len()..80 {
+        run.checkpoint_a_little();
         // A row that a shown commit made: if one that waits has changed it since, this flushes for it.
         let shown = shown_keys(run, rel);
         let durability = match run.random.below(2) {
@@ -439,6 +461,7 @@ fn early_writers(run: &mut Run) {
     let mut pending: Vec<Pending> = Vec::new();
     while run.states.len() < 70 {
         let number = run.states.len();
+        run.checkpoint_a_little();
         let row = crate::Table::alias_row(run.random.below(3) as i64);
         let mut txn = run.begin();
         txn.allow_early(true);
@@ -661,6 +684,28 @@ fn crashes_with_open_transactions_over_checkpoints() {
 }
 
 #[test]
+fn crashes_beside_checkpoints() {
+    survives(|run| beside(run, single_changes), 7);
+    survives(|run| beside(run, several_tables), 11);
+}
+
+#[test]
+fn crashes_among_unsettled_commits_beside_checkpoints() {
+    survives(|run| beside(run, mixed_durability), 13);
+    survives(|run| beside(run, early_writers), 13);
+}
+
+#[test]
+fn crashes_while_relations_change_beside_checkpoints() {
+    survives(|run| beside(run, relations), 9);
+}
+
+#[test]
+fn crashes_with_open_transactions_beside_checkpoints() {
+    survives(|run| beside(run, savepoints), 9);
+}
+
+#[test]
 fn crashes_among_commits_that_do_not_wait() {
     survives(mixed_durability, 7);
 }
@@ -673,12 +718,18 @@ fn crashes_among_writers_that_build_on_each_other() {
 #[test]
 fn planted_defects_are_found() {
     let lying = || Some(Fault::LyingSync(".wal"));
-    let cases: [(&str, fn(&mut Run), Planted, Option<Fault>); 6] = [
+    let cases: [(&str, fn(&mut Run), Planted, Option<Fault>); 7] = [
         ("a commit acknowledged before its flush", single_changes, Planted::NoFlush, None),
         ("an acknowledgement among others", mixed_durability, Planted::NoFlush, None),
         ("a commit shown before its flush", mixed_durability, Planted::ShownEarly, None),
         ("a value told before it is durable", early_writers, Planted::NoSettling, None),
         ("a checkpoint without undo", savepoints, Planted::NoUndo, None),
+        (
+            "a checkpoint without undo beside writers",
+            |run| beside(run, savepoints),
+            Planted::NoUndo,
+            None,
+        ),
         ("a disk that lies about syncs", single_changes, Planted::Nothing, lying()),
     ];
     for (name, workload, planted, fault) in cases {

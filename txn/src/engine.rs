@@ -47,8 +47,10 @@ pub enum Location {
 pub struct EngineOptions {
     /// Memory for pages.
     pub pool_bytes: usize,
-    /// Log since the last checkpoint that makes a committer run the next one.
+    /// Log since the last checkpoint that makes the next one due.
     pub checkpoint_log_bytes: u64,
+    /// Time since the last checkpoint that makes the next one due, if something was logged.
+    pub checkpoint_interval: Duration,
     /// Makes the database if there is none.
     pub create: bool,
     /// Page size of a new database: 4096, 8192 or 16384.
@@ -67,6 +69,7 @@ impl Default for EngineOptions {
         Self {
             pool_bytes: store.pool_bytes,
             checkpoint_log_bytes: 256 << 20,
+            checkpoint_interval: Duration::from_secs(300),
             create: true,
             page_bytes: store.page_bytes,
             flush_delay: Duration::from_millis(200),
@@ -159,8 +162,12 @@ pub struct Engine {
     pub(crate) ddl: Mutex<HashMap<TxnId, Vec<DdlUndo>>>,
     pub(crate) counters: Counters,
     closed: AtomicBool,
-    /// Set while a committer makes an automatic checkpoint.
-    checkpointing: AtomicBool,
+    /// Set while a background step makes a checkpoint; see [`crate::checkpointer`].
+    pub(crate) checkpoint_is_due: AtomicBool,
+    /// Held by the one who begins a checkpoint, and before the gate.
+    pub(crate) checkpoint_begin: Mutex<()>,
+    /// When the last one was begun, by the clock.
+    pub(crate) checkpointed_nanos: AtomicU64,
     /// Set while a flush of what nobody waits for is due; see [`crate::flusher`].
     pub(crate) flush_is_due: AtomicBool,
     /// A defect that a test plants, to see that it is found.
@@ -186,15 +193,6 @@ pub(crate) enum Planted {
     NoSettling,
     /// Serializable transactions commit whatever became of what they read.
     NoValidation,
-}
-
-/// Lowers a flag when it is dropped.
-struct Lowered<'f>(&'f AtomicBool);
-
-impl Drop for Lowered<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
 }
 
 impl std::fmt::Debug for Engine {
@@ -237,6 +235,7 @@ impl Engine {
         // After the store, whose lock says that no other process has files there.
         let temp = TempFolder::open(temp_vfs, path)?;
         let stop = Arc::<Stop>::default();
+        let opened = store.env().clock.now();
         let mut engine = Self {
             store,
             options,
@@ -263,7 +262,9 @@ impl Engine {
             ddl: Mutex::default(),
             counters: Counters::default(),
             closed: AtomicBool::new(false),
-            checkpointing: AtomicBool::new(false),
+            checkpoint_is_due: AtomicBool::new(false),
+            checkpoint_begin: Mutex::default(),
+            checkpointed_nanos: AtomicU64::new(opened.as_nanos() as u64),
             flush_is_due: AtomicBool::new(false),
             #[cfg(test)]
             planted: std::sync::atomic::AtomicU8::new(0),
@@ -300,28 +301,6 @@ impl Engine {
     pub fn table(self: &Arc<Self>, rel: RelId) -> Result<Arc<Table>> {
         let relation = self.directory.get(rel)?;
         Ok(Arc::new(Table { engine: Arc::clone(self), relation }))
-    }
-
-    /// Writes a checkpoint; recovery then starts from it.
-    pub fn checkpoint(&self) -> Result<()> {
-        self.check_open()?;
-        self.collect_garbage(usize::MAX)?;
-        let gate = self.gate.close();
-        self.stop.check()?;
-        self.checkpoint_under(&gate)
-    }
-
-    /// A checkpoint if the log has grown enough and nobody makes one.
-    pub(crate) fn checkpoint_if_due(&self) -> Result<()> {
-        if self.in_memory
-            || self.store.log().bytes_since_checkpoint() < self.options.checkpoint_log_bytes
-            || self.checkpointing.swap(true, Ordering::Acquire)
-        {
-            return Ok(());
-        }
-        // Also after a panic, which stops the engine if it matters.
-        let _lowered = Lowered(&self.checkpointing);
-        self.checkpoint()
     }
 
     /// Writes a checkpoint and lets go of the files; every later call fails. Open transactions should have ended; one that

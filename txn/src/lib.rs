@@ -21,6 +21,7 @@ pub mod schema;
 
 mod bytes;
 mod cell;
+mod checkpointer;
 mod clock;
 mod gate;
 mod horizon;
@@ -50,6 +51,8 @@ mod upsert;
 mod verify;
 mod write;
 
+#[cfg(test)]
+mod checkpoint_tests;
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]

@@ -157,7 +157,10 @@ fn work(engine: &Arc<Engine>, rel: RelId, thread: i32, sure: &Mutex<BTreeSet<i64
             if i % 7 == 6 {
                 return txn.rollback().map(|()| false);
             }
-            txn.commit()?.wait().map(|()| true)
+            txn.commit()?.wait()?;
+            // Background steps, that of a checkpoint among them.
+            engine.store.env().spawn.run_due();
+            Ok(true)
         }));
         if matches!(done, Ok(Ok(true))) {
             sure.lock().unwrap().insert(key.into());
@@ -169,7 +172,7 @@ fn work(engine: &Arc<Engine>, rel: RelId, thread: i32, sure: &Mutex<BTreeSet<i64
 #[test]
 fn panicking_calls_are_survived() {
     let mut panics = 0;
-    for nth in (1..260).step_by(5) {
+    for nth in (1..260).step_by(4) {
         let vfs = SimVfs::default();
         vfs.inject(Fault::PanicCall(nth));
         let sure = Arc::new(Mutex::new(BTreeSet::new()));

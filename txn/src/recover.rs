@@ -1,7 +1,7 @@
 //! Checkpoints and recovery: what the engine keeps beside pages, and how it gets back to a consistent state.
 //!
-//! A checkpoint stops the world between two operations. Pages then hold changes of open transactions, ghosts and marked
-//! index entries; so next to the directory and the sequences the checkpoint keeps the whole version table, with a flag
+//! A checkpoint keeps the state of one instant between two operations. Pages then hold changes of open transactions, ghosts
+//! and marked index entries; so next to the directory and the sequences the checkpoint keeps the whole version table, with a flag
 //! on each version that is not committed, and what undoes the open transactions' changes of relations.
 //!
 //! Recovery (R1..R4, in this order):
@@ -117,12 +117,9 @@ fn put_change(out: &mut Vec<u8>, undo: &DdlUndo) -> Result<()> {
 }
 
 impl Engine {
-    /// Writes a checkpoint; the world stands still.
-    pub(crate) fn checkpoint_under(&self, _gate: &Alone<'_>) -> Result<()> {
+    /// Writes a checkpoint while the world stands still.
+    fn checkpoint_under(&self, _gate: &Alone<'_>) -> Result<()> {
         let timestamp = *self.commit.lock();
-        if !self.in_memory {
-            self.store.log().flush(self.store.log().appended_lsn())?;
-        }
         self.store.checkpoint(timestamp, &self.meta()?)?;
         self.counters.checkpoints.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -134,7 +131,8 @@ impl Engine {
         self.store.close(timestamp, &self.meta()?)
     }
 
-    fn meta(&self) -> Result<Vec<u8>> {
+    /// What a checkpoint keeps besides pages; the world stands still.
+    pub(crate) fn meta(&self) -> Result<Vec<u8>> {
         let mut out = vec![META_VERSION];
         put_varint(&mut out, self.last_rel.load(Ordering::Relaxed).into());
         let sequences = self.sequences.checkpoint();

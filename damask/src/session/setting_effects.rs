@@ -56,7 +56,7 @@ static EFFECTS: &[(&str, Effect)] = &[
     ("bonjour", Only(&["off"])),
     ("bytea_output", Acts),
     ("check_function_bodies", Moot("There are no functions with bodies.")),
-    ("checkpoint_timeout", Moot("A checkpoint begins when the log has grown by max_wal_size.")),
+    ("checkpoint_timeout", Acts),
     ("client_connection_check_interval", Moot("The server looks for clients that are gone by itself.")),
     ("client_encoding", Acts),
     ("client_min_messages", Acts),

@@ -107,8 +107,9 @@ fn max_wal_size_begins_checkpoints_and_shared_buffers_may_be_smaller_than_the_da
         );
         run(&mut connection, &[&insert]);
     }
+    // The background makes them, but with twice the log there should be the writers do.
     let checkpoints = rows(&mut connection, "SELECT checkpoints_req FROM pg_stat_bgwriter");
-    assert!(checkpoints.parse::<u64>().expect("a number") >= 3, "{checkpoints}");
+    assert!(checkpoints.parse::<u64>().expect("a number") >= 1, "{checkpoints}");
     let count = "SELECT count(*), sum(a), count(DISTINCT b) FROM t";
     let expected = "20000|199990000|20000";
     assert_eq!(rows(&mut connection, count), expected);

@@ -41,6 +41,7 @@ const CASES: &[Case] = &[
 
 /// Settings that act, and the test that shows it: a file that names the setting, or what it becomes.
 const ELSEWHERE: &[(&str, &str)] = &[
+    ("checkpoint_timeout", "../txn/src/checkpoint_tests.rs"),
     ("client_min_messages", "tests/it/settings.rs"),
     ("deadlock_timeout", "testdata/locking/advisory.txt"),
     ("hash_mem_multiplier", "../executor/tests/it/spill.rs"),

@@ -309,7 +309,8 @@ impl Log {
         self.flush_count.load(Ordering::Relaxed)
     }
 
-    /// Flushes everything and tells where the log goes on: what a checkpoint records. No frame may be appended meanwhile.
+    /// Flushes everything and tells where the log goes on: what a checkpoint records. Frames may be appended meanwhile;
+    /// those behind the position that the checkpoint has are known by their timestamps.
     pub(crate) fn checkpoint_position(&self) -> Result<LogPosition> {
         self.flush_all()?;
         let Some(writer) = &self.writer else { return Ok(LogPosition::default()) };

@@ -20,14 +20,22 @@ pub(super) struct Slot {
     pub(super) bytes: Option<Box<[u8]>>,
     /// Where the file has its newest version; `None` if it was never written.
     pub(super) location: Option<BlockRef>,
-    /// The checkpoint epoch in which that version was written.
+    /// The epoch whose state that version belongs to.
     pub(super) written_epoch: u32,
+    /// The epoch of the last change that the file does not have; 0 if it has all.
+    pub(super) dirty_epoch: u32,
     /// The number stands for a page.
     pub(super) live: bool,
-    /// The bytes differ from the file's.
-    pub(super) dirty: bool,
     /// One of the eviction queues has the number.
     pub(super) queued: bool,
+}
+
+impl Slot {
+    /// Whether the bytes differ from the file's.
+    #[inline]
+    pub(super) fn is_dirty(&self) -> bool {
+        self.dirty_epoch != 0
+    }
 }
 
 /// A slot with its latch and what eviction wants to know without it.

@@ -105,7 +105,7 @@ impl Frames {
                 queues.main.push_back(page);
                 continue;
             }
-            if clean_only && slot.dirty {
+            if clean_only && slot.is_dirty() {
                 queue.push_back(page);
                 passed_over[usize::from(!from_small)] += 1;
                 continue;

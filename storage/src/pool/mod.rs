@@ -5,6 +5,9 @@
 //! its old version stays in the file until the next checkpoint is durable, since recovery starts from there. So eviction
 //! needs no regard for the log, and the pool may evict what uncommitted transactions wrote.
 //!
+//! Checkpoints cut time into *epochs*: each keeps the state at the end of one, while changes of the next go on
+//! ([`snapshot`]).
+//!
 //! ```text
 //!   PageId --entries--> Slot { latch, bytes?, location?, dirty }
 //!                          |bytes                 |location
@@ -14,15 +17,17 @@
 //!
 //! Invariants
 //! - L1: frames never exceed the limit; if every frame is latched the caller gets 53200, not more memory.
-//! - L2: `&mut` bytes exist only in a [`PageWrite`], and taking them marks the page dirty.
+//! - L2: `&mut` bytes exist only in a [`PageWrite`], and taking them marks the page dirty, after what the checkpoint that
+//!   is being written needs of it was kept.
 //! - L3: a page that is loaded has its checksum, its own number and the page table's checksum verified.
 //! - L4: eviction only *tries* latches, so holding latches while asking for another page cannot deadlock with it.
 //!   Among themselves, callers need an order: parents before children.
 //!
-//! Left out: optimistic reads, huge-page frames, asynchronous reads, batches of writes.
+//! Left out: optimistic reads, huge-page frames, asynchronous reads.
 
 mod entries;
 mod frames;
+mod snapshot;
 mod write_out;
 
 use crate::alloc::{Allocator, Run};
@@ -34,12 +39,14 @@ use entries::{Entries, Entry, Slot};
 use frames::{Found, Frames};
 use hashbrown::HashSet;
 use parking_lot::{Mutex, RwLockReadGuard, RwLockWriteGuard};
+use snapshot::Snapshot;
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+pub(crate) use snapshot::SnapshotWriter;
 pub(crate) use write_out::TableChanges;
 
 /// Fewest frames a pool works with: a split holds several latches, and threads do so at once.
@@ -58,10 +65,13 @@ pub struct Pool {
     ids: Mutex<PageIds>,
     allocator: Mutex<Allocator>,
     changes: Mutex<Changes>,
-    /// Counts durable checkpoints; a page written in the current epoch is named by none of them.
+    /// The current epoch, from 1; changes under the lock of `changes`.
     epoch: AtomicU32,
     /// Whether a durable state exists that old versions must be kept for; not so in memory.
     keeps_old: bool,
+    /// A defect that a test plants.
+    #[cfg(test)]
+    planted: crate::store::Planted,
 }
 
 /// Page numbers in use and free.
@@ -73,14 +83,18 @@ struct PageIds {
     free: VecDeque<PageId>,
 }
 
-/// What differs from the last checkpoint.
+/// What differs from the last checkpoint, and from the one that is being written.
 #[derive(Debug, Default)]
 struct Changes {
-    /// Pages whose newest version is in memory only.
-    dirty: HashSet<PageId, foldhash::fast::RandomState>,
+    /// Pages changed since whose newest version is in memory only; some may be written meanwhile.
+    dirty: FastSet<PageId>,
     /// Page-table nodes with an entry that changed.
-    nodes: HashSet<u32, foldhash::fast::RandomState>,
+    nodes: FastSet<u32>,
+    /// What the checkpoint that is being written needs.
+    snapshot: Option<Snapshot>,
 }
+
+type FastSet<T> = HashSet<T, foldhash::fast::RandomState>;
 
 /// A page under its shared latch.
 pub struct PageRead<'p> {
@@ -105,6 +119,9 @@ pub(crate) struct PoolParts {
     pub(crate) pages: Vec<Option<BlockRef>>,
     pub(crate) allocator: Allocator,
     pub(crate) keeps_old: bool,
+    /// A defect that a test plants.
+    #[cfg(test)]
+    pub(crate) planted: crate::store::Planted,
 }
 
 /// Figures about a pool.
@@ -156,6 +173,8 @@ impl Pool {
             changes: Mutex::default(),
             epoch: AtomicU32::new(1),
             keeps_old: parts.keeps_old,
+            #[cfg(test)]
+            planted: parts.planted,
         }
     }
 
@@ -215,7 +234,7 @@ impl Pool {
         page::format(&mut frame, kind, u64::from(page.0), tree);
         slot.live = true;
         slot.bytes = Some(frame);
-        self.mark_dirty(page, &mut slot);
+        self.before_change(page, &mut slot);
         self.frames.enqueue(&self.entries, page, &mut slot);
         entry.touch();
         Ok(PageWrite { pool: self, page, slot })
@@ -241,7 +260,10 @@ impl Pool {
             let ids = self.ids.lock();
             ids.next as usize - 1 - ids.free.len()
         };
-        let dirty_count = self.changes.lock().dirty.len();
+        let dirty_count = {
+            let changes = self.changes.lock();
+            changes.dirty.len() + changes.snapshot.as_ref().map_or(0, Snapshot::len)
+        };
         let allocator = self.allocator.lock();
         PoolStatistics {
             frames_max: self.frames.capacity(),
@@ -290,34 +312,41 @@ impl Pool {
     }
 
     fn free_slot(&self, page: PageId, slot: &mut Slot) {
+        self.keep_for_snapshot(page, slot);
         slot.live = false;
-        slot.dirty = false;
+        slot.dirty_epoch = 0;
         if let Some(frame) = slot.bytes.take() {
             self.frames.give_back(frame);
         }
-        if let Some(old) = slot.location.take() {
-            self.free_run(old.run, slot.written_epoch);
-        }
+        let old = slot.location.take();
         let mut changes = self.changes.lock();
         changes.dirty.remove(&page);
-        changes.nodes.insert(crate::page_table::node_of(page.0));
+        self.note_moved(&mut changes, page, old);
         drop(changes);
+        if let Some(old) = old {
+            self.free_run(old.run, slot.written_epoch, self.epoch.load(Ordering::Acquire));
+        }
         self.ids.lock().free.push_back(page);
     }
 
-    /// Frees units: at once if no durable checkpoint names them.
-    fn free_run(&self, run: Run, written_epoch: u32) {
+    /// Frees a run that belongs to the state of epoch `written` and that the state of epoch `freed` has no use for: at
+    /// once if no checkpoint names it, that is, if no epoch ended in between.
+    fn free_run(&self, run: Run, written: u32, freed: u32) {
         let mut allocator = self.allocator.lock();
-        if self.keeps_old && written_epoch != self.epoch.load(Ordering::Acquire) {
-            allocator.defer(run);
+        if self.keeps_old && written != freed {
+            allocator.defer(run, freed);
         } else {
             allocator.release(run);
         }
     }
 
-    fn mark_dirty(&self, page: PageId, slot: &mut Slot) {
-        slot.dirty = true;
-        self.changes.lock().dirty.insert(page);
+    /// Makes a page ready to be changed in the current epoch: what a checkpoint needs of it is kept, and it is dirty.
+    #[cold]
+    fn before_change(&self, page: PageId, slot: &mut Slot) {
+        self.keep_for_snapshot(page, slot);
+        let mut changes = self.changes.lock();
+        slot.dirty_epoch = self.epoch.load(Ordering::Acquire);
+        changes.dirty.insert(page);
     }
 
     /// A frame for a page, evicting another if there is none.
@@ -327,7 +356,7 @@ impl Pool {
             match self.frames.find(&self.entries, disk_full.is_some()) {
                 Found::Frame(frame) => return Ok(frame),
                 Found::Victim(page, mut slot) => {
-                    if slot.dirty
+                    if slot.is_dirty()
                         && let Err(error) = self.write_page(page, &mut slot)
                     {
                         self.frames.enqueue(&self.entries, page, &mut slot);
@@ -467,8 +496,9 @@ impl Deref for PageWrite<'_> {
 impl DerefMut for PageWrite<'_> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
-        if !self.slot.dirty {
-            self.pool.mark_dirty(self.page, &mut self.slot);
+        // The epoch changes only while page changes stand still.
+        if self.slot.dirty_epoch != self.pool.epoch.load(Ordering::Relaxed) {
+            self.pool.before_change(self.page, &mut self.slot);
         }
         self.slot.bytes.as_deref_mut().expect("a latched page is in memory")
     }

@@ -1,12 +1,10 @@
-//! Writing pages and the page table to fresh units: at eviction one by one, at checkpoints all that is dirty.
+//! Writing single pages and the page table to fresh units, and what becomes of the units they had.
 //!
-//! A checkpoint goes through three steps here. [`Pool::write_dirty`] gives every dirty page a place in the file;
+//! A checkpoint begins with [`Pool::begin_snapshot`], then writes the pages of that state ([`super::snapshot`]);
 //! [`Pool::write_table`] writes the page-table nodes that changed and returns the complete list of nodes as
 //! [`TableChanges`]; and when the superblock that names them is durable, [`Pool::checkpoint_done`] makes the old
 //! versions' units free. If anything fails in between, [`Pool::checkpoint_failed`] forgets the new nodes; pages keep
 //! their new places, which are as good as the old.
-//!
-//! Page changes stand still during these steps; loads and evictions of clean pages go on.
 
 use super::Pool;
 use super::entries::Slot;
@@ -15,7 +13,6 @@ use crate::page::{self, PageId, UNIT_BYTES};
 use crate::page_table::{self, NODE_ENTRIES};
 use crate::superblock::BlockRef;
 use damask_types::Result;
-use std::sync::atomic::Ordering;
 
 /// Files shorter than this are not worth the trouble, in units (1 MiB).
 const RELOCATE_UNITS_MIN: u64 = 256;
@@ -31,8 +28,10 @@ pub(crate) struct TableChanges {
     written: Vec<Run>,
     /// Runs of the nodes they replace.
     replaced: Vec<Run>,
-    /// The nodes that were written.
-    changed: Vec<u32>,
+    /// The first page number that was not in use.
+    bound: PageId,
+    /// The epoch whose state it is.
+    epoch: u32,
 }
 
 impl Pool {
@@ -41,21 +40,36 @@ impl Pool {
         let bytes = slot.bytes.as_deref_mut().expect("a dirty page is in memory");
         debug_assert_eq!(page::page_id(bytes), u64::from(page.0), "a page keeps its number");
         let crc = page::seal(self.seed, bytes);
-        let run = self.allocator.lock().allocate((self.page_bytes / UNIT_BYTES) as u32);
+        let run = self.allocator.lock().allocate(self.page_units());
         if let Err(error) = self.file.write_at(bytes, run.offset()) {
             self.allocator.lock().release(run);
             return Err(error);
         }
-        let old = slot.location.replace(BlockRef { run, crc });
-        if let Some(old) = old {
-            self.free_run(old.run, slot.written_epoch);
-        }
-        slot.written_epoch = self.epoch.load(Ordering::Acquire);
-        slot.dirty = false;
+        self.place(page, slot, BlockRef { run, crc });
+        Ok(())
+    }
+
+    /// Notes that `block` has what is in memory of a dirty page, which is clean then.
+    pub(super) fn place(&self, page: PageId, slot: &mut Slot, block: BlockRef) {
+        let epoch = std::mem::take(&mut slot.dirty_epoch);
+        let old = slot.location.replace(block);
+        let old_epoch = std::mem::replace(&mut slot.written_epoch, epoch);
         let mut changes = self.changes.lock();
         changes.dirty.remove(&page);
-        changes.nodes.insert(page_table::node_of(page.0));
-        Ok(())
+        match &mut changes.snapshot {
+            // It is the snapshot's version too.
+            Some(snapshot) if snapshot.has_epoch(epoch) => snapshot.placed(page),
+            _ => self.note_moved(&mut changes, page, old),
+        }
+        drop(changes);
+        if let Some(old) = old {
+            self.free_run(old.run, old_epoch, epoch);
+        }
+    }
+
+    /// Units of a page.
+    pub(super) fn page_units(&self) -> u32 {
+        (self.page_bytes / UNIT_BYTES) as u32
     }
 
     /// Marks what lies far behind the used length of a mostly empty file, so that this checkpoint moves it forward and
@@ -76,72 +90,89 @@ impl Pool {
         let far = |page: &PageId| self.location(*page).is_some_and(|at| at.run.start >= limit);
         for page in pages.filter(far).take(RELOCATE_PAGES_MAX) {
             if let Ok(mut latched) = self.write(page)
-                && !latched.slot.dirty
+                && !latched.slot.is_dirty()
             {
-                self.mark_dirty(page, &mut latched.slot);
+                self.before_change(page, &mut latched.slot);
             }
         }
     }
 
-    /// Writes every dirty page.
-    pub(crate) fn write_dirty(&self) -> Result<()> {
-        let mut pages: Vec<_> = self.changes.lock().dirty.iter().copied().collect();
-        pages.sort_unstable();
-        for page in pages {
-            let mut slot = self.entry(page)?.latch.write();
-            // It may have been evicted since.
-            if slot.dirty {
-                self.write_page(page, &mut slot)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes the nodes that changed since `nodes`, the list of the last checkpoint.
+    /// Writes the nodes of the snapshot that changed since `nodes`, the list of the last checkpoint. All its pages are
+    /// written.
     pub(crate) fn write_table(&self, nodes: &[BlockRef]) -> Result<TableChanges> {
-        let bound = self.page_bound().0;
-        let node_count = (bound as usize).div_ceil(NODE_ENTRIES);
-        let mut changed: Vec<u32> = self.changes.lock().nodes.drain().collect();
+        let (bound, epoch, mut changed) = {
+            let changes = self.changes.lock();
+            let snapshot = changes.snapshot.as_ref().expect("a checkpoint is being written");
+            debug_assert_eq!(snapshot.len(), 0, "the pages were written");
+            (snapshot.bound, snapshot.epoch, snapshot.nodes.iter().copied().collect::<Vec<u32>>())
+        };
+        let node_count = (bound.0 as usize).div_ceil(NODE_ENTRIES);
         changed.extend(nodes.len() as u32..node_count as u32);
         changed.sort_unstable();
         changed.dedup();
+        // A page that was made and freed before the snapshot may have been the last.
+        changed.retain(|node| (*node as usize) < node_count.max(nodes.len()));
         let mut table = TableChanges {
             nodes: nodes.to_vec(),
             written: Vec::with_capacity(changed.len()),
             replaced: Vec::new(),
-            changed,
+            bound,
+            epoch,
         };
-        match self.write_nodes(&mut table) {
+        match self.write_nodes(&mut table, &changed) {
             Ok(()) => Ok(table),
             Err(error) => {
-                self.checkpoint_failed(table);
+                self.checkpoint_failed(&table.written);
                 Err(error)
             }
         }
     }
 
-    fn write_nodes(&self, table: &mut TableChanges) -> Result<()> {
-        let mut unit = vec![0; UNIT_BYTES];
-        for &node in &table.changed {
-            let first = page_table::first_page(node);
-            let entries = (first..).take(NODE_ENTRIES).map(|number| {
-                let slot = self.entries.get(PageId(number))?.latch.read();
-                assert!(!slot.live || slot.location.is_some(), "live page {number} was written");
-                slot.location
-            });
-            let crc = page_table::encode_node(&mut unit, node, self.seed, entries);
-            let run = self.allocator.lock().allocate(1);
-            table.written.push(run);
-            self.file.write_at(&unit, run.offset())?;
-            let new = BlockRef { run, crc };
-            if let Some(old) = table.nodes.get_mut(node as usize) {
-                table.replaced.push(std::mem::replace(old, new).run);
-            } else {
-                assert_eq!(table.nodes.len(), node as usize, "missing nodes are written in order");
-                table.nodes.push(new);
+    fn write_nodes(&self, table: &mut TableChanges, mut changed: &[u32]) -> Result<()> {
+        let mut buffer = Vec::new();
+        while !changed.is_empty() {
+            let wanted = changed.len().min(RUN_UNITS_MAX as usize) as u32;
+            let run = self.allocator.lock().allocate_long(wanted, 1);
+            let (now, rest) = changed.split_at(run.count as usize);
+            changed = rest;
+            buffer.clear();
+            buffer.resize(now.len() * UNIT_BYTES, 0);
+            for ((&node, unit), start) in
+                now.iter().zip(buffer.chunks_mut(UNIT_BYTES)).zip(run.start..)
+            {
+                let run = Run { start, count: 1 };
+                table.written.push(run);
+                let new = BlockRef { run, crc: self.encode_node(unit, node, table) };
+                if let Some(old) = table.nodes.get_mut(node as usize) {
+                    table.replaced.push(std::mem::replace(old, new).run);
+                } else {
+                    assert_eq!(table.nodes.len(), node as usize, "missing nodes are in order");
+                    table.nodes.push(new);
+                }
             }
+            self.file.write_at(&buffer, run.offset())?;
         }
         Ok(())
+    }
+
+    /// A node as the snapshot has it; its checksum.
+    fn encode_node(&self, unit: &mut [u8], node: u32, table: &TableChanges) -> u32 {
+        let first = page_table::first_page(node);
+        let entries = (first..).take(NODE_ENTRIES).map(PageId).map(|page| {
+            if page >= table.bound {
+                return None;
+            }
+            let slot = self.entries.get(page)?.latch.read();
+            let changes = self.changes.lock();
+            let snapshot = changes.snapshot.as_ref().expect("a checkpoint is being written");
+            if let Some(frozen) = snapshot.frozen.get(&page) {
+                return *frozen;
+            }
+            let is_later = slot.dirty_epoch > table.epoch;
+            assert!(!slot.live || slot.location.is_some() || is_later, "page {page} was written");
+            slot.location
+        });
+        page_table::encode_node(unit, node, self.seed, entries)
     }
 
     /// Writes a block that is no page to a fresh run, which the caller owns.
@@ -163,7 +194,7 @@ impl Pool {
     pub(crate) fn unit_count_after(&self, table: &TableChanges, old_root: &[Run]) -> u64 {
         let mut freed = table.replaced.clone();
         freed.extend(old_root);
-        self.allocator.lock().unit_count_without(&freed)
+        self.allocator.lock().unit_count_without(&freed, table.epoch)
     }
 
     /// Units the file has to have for what is allocated now.
@@ -171,31 +202,40 @@ impl Pool {
         self.allocator.lock().unit_count()
     }
 
-    /// The superblock that names `table` is durable: frees what only the checkpoint before needed, `old_root` included.
-    /// Returns the length to cut the file to, in units; a closing file is cut to the end of what is used.
-    pub(crate) fn checkpoint_done(
-        &self,
-        table: &TableChanges,
-        old_root: Vec<Run>,
-        closing: bool,
-    ) -> Option<u64> {
+    /// The superblock that names `table` is durable: frees what only the checkpoint before needed, `old_root` included,
+    /// and cuts the file's free tail; a closing file is cut to the end of what is used.
+    pub(crate) fn checkpoint_done(&self, table: &TableChanges, old_root: Vec<Run>, closing: bool) {
+        self.changes.lock().snapshot = None;
         let mut allocator = self.allocator.lock();
         for run in table.replaced.iter().copied().chain(old_root) {
             allocator.release(run);
         }
-        allocator.release_deferred();
-        self.epoch.fetch_add(1, Ordering::AcqRel);
-        allocator.cut_tail(closing)
+        allocator.release_deferred(table.epoch);
+        if let Some(unit_count) = allocator.cut_tail(closing) {
+            // Under the lock: who takes the tail again writes to it later. A file that stays long is only untidy.
+            drop(self.file.set_len(unit_count * UNIT_BYTES as u64));
+        }
     }
 
-    /// The checkpoint will not happen: forgets its nodes.
-    pub(crate) fn checkpoint_failed(&self, table: TableChanges) {
+    /// The checkpoint will not happen: forgets its nodes, and leaves its pages to the next.
+    pub(crate) fn checkpoint_failed(&self, written_nodes: &[Run]) {
         let mut allocator = self.allocator.lock();
-        for run in table.written {
-            allocator.release(run);
+        for run in written_nodes {
+            allocator.release(*run);
         }
         drop(allocator);
-        self.changes.lock().nodes.extend(table.changed);
+        let mut changes = self.changes.lock();
+        if let Some(snapshot) = changes.snapshot.take() {
+            changes.dirty.extend(snapshot.todo);
+            changes.nodes.extend(snapshot.nodes);
+        }
+    }
+}
+
+impl TableChanges {
+    /// Runs of the nodes that were written.
+    pub(crate) fn written(&self) -> &[Run] {
+        &self.written
     }
 }
 
@@ -209,7 +249,7 @@ impl Pool {
     /// Deferred and free runs.
     pub(crate) fn allocator_runs(&self) -> Vec<Run> {
         let allocator = self.allocator.lock();
-        let mut runs = allocator.deferred().to_vec();
+        let mut runs: Vec<Run> = allocator.deferred().collect();
         for (mut start, mut count) in allocator.free_runs() {
             while count > 0 {
                 let step = count.min(u64::from(RUN_UNITS_MAX));
@@ -236,7 +276,7 @@ impl Pool {
             if page::page_id(bytes) != u64::from(number) {
                 problems.push(format!("page {number} in memory carries another number"));
             }
-            if !slot.dirty
+            if !slot.is_dirty()
                 && slot.location.is_none_or(|at| at.crc != page::checksum(self.seed, bytes))
             {
                 problems.push(format!("page {number} was changed in memory without a mark"));

@@ -1,47 +1,147 @@
-//! Checkpoints: the state of one instant, written beside the last one, then switched to.
+//! Checkpoints: the state of one instant, written beside the last one while changes go on, then switched to.
 //!
-//! 1. The log is flushed; recovery from this checkpoint will begin to read at its end.
-//! 2. Dirty pages go to fresh units, then the page-table nodes that changed, then the root.
-//! 3. The file is synced, the other superblock written, the file synced again: the switch.
-//! 4. What only the checkpoint before needed is let go: units, log segments, the file's free tail.
+//! 1. [`Store::prepare_checkpoint`]: the log is flushed; recovery from this checkpoint will begin to read at its end.
+//! 2. [`Store::begin_checkpoint`], the instant: page changes and appends stand still while the time, the trees' roots, `meta`
+//!    and the pages' epoch are taken. Nothing is written. Changes go on at its return.
+//! 3. [`Store::continue_checkpoint`], again and again: the pages of that instant go to fresh units, some with each call, with
+//!    a sync of the file now and then, so that the last one has little to do; then the page-table nodes that changed, then
+//!    the root.
+//! 4. The log is flushed up to the instant and the file synced, the other superblock written, the file synced again: the
+//!    switch.
+//! 5. What only the checkpoint before needed is let go: units, log segments, the file's free tail.
 //!
-//! A crash before the switch leaves the old checkpoint and the whole log behind it; after it, the new one. Step 4 can be
+//! Frames that were appended between 1 and 2 are behind the position and not above the time: recovery reads and skips
+//! them.
+//!
+//! A crash before the switch leaves the old checkpoint and the whole log behind it; after it, the new one. Step 5 can be
 //! lost without harm.
 
 use super::{Disk, Store};
 use crate::log::LogPosition;
 use crate::page::UNIT_BYTES;
-use crate::pool::TableChanges;
+use crate::pool::{SnapshotWriter, TableChanges};
 use crate::root::{self, Root};
 use crate::superblock::Superblock;
-use damask_types::{Error, Result, SqlState, Timestamp};
+use damask_types::{Error, Lsn, Result, SqlState, Timestamp};
+
+/// Pages that one call of [`Store::continue_checkpoint`] should write: one long run of the largest pages.
+pub const CHECKPOINT_BATCH: usize = 64;
+/// Bytes of pages after which the file is synced: what a flush of the log may have to wait for.
+const SYNC_BYTES: usize = 8 << 20;
+
+/// A checkpoint about to begin.
+#[derive(Debug)]
+pub struct CheckpointStart {
+    position: LogPosition,
+}
+
+/// How far a checkpoint is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckpointProgress {
+    /// There is none, or it was just finished by another.
+    Idle,
+    /// Pages written of those there are to write.
+    Writing {
+        /// Pages that are written, or were found not to need it.
+        done: usize,
+        /// Pages there were to write.
+        total: usize,
+    },
+    /// This call finished it.
+    Finished,
+}
+
+/// A checkpoint that is being written.
+pub(super) struct Running {
+    next: Next,
+    pages: SnapshotWriter,
+    /// Bytes written since the last sync.
+    unsynced_bytes: usize,
+}
+
+/// What a checkpoint will say.
+struct Next {
+    ts: Timestamp,
+    position: LogPosition,
+    /// The log's end at the instant.
+    appended: Lsn,
+    closing: bool,
+    root: Root,
+}
 
 impl Store {
     /// Makes the state of all pages, the trees' roots and `meta` durable as of `ts`; the log before it is let go.
     ///
-    /// The caller has stopped every page change and every append for the time of the call (C2); reads go on. `meta` is
-    /// handed back by the next [`Store::open`]; it may be of any length. Does nothing in memory.
+    /// The caller has stopped every page change and every append for the time of the call; reads go on. `meta` is
+    /// handed back by the next [`Store::open`]; it may be of any length. Does nothing in memory. A checkpoint that is
+    /// being written is finished first.
     ///
     /// # Errors
-    /// 53100 if the disk is full: nothing changed, and it may be tried again. 58030 for other failures: the store takes
-    /// no more writes.
+    /// As [`Store::continue_checkpoint`].
     pub fn checkpoint(&self, ts: Timestamp, meta: &[u8]) -> Result<()> {
         let Some(disk) = &self.disk else { return Ok(()) };
-        self.checkpoint_with(&mut disk.lock(), ts, meta, false)
+        self.checkpoint_at_once(&mut disk.lock(), ts, meta, false)
+    }
+
+    /// Gets ready for a checkpoint: what can be done before the instant. Page changes and appends go on.
+    ///
+    /// # Errors
+    /// 58030 if the store takes no more writes.
+    pub fn prepare_checkpoint(&self) -> Result<CheckpointStart> {
+        self.health.check()?;
+        let start = CheckpointStart { position: self.log.checkpoint_position()? };
+        if let Some(disk) = &self.disk {
+            self.pool.relocate_tail(&disk.lock().nodes);
+        }
+        Ok(start)
+    }
+
+    /// Takes the instant of a checkpoint: the state of all pages, the trees' roots and `meta` as of `ts`.
+    /// [`Store::continue_checkpoint`] writes it.
+    ///
+    /// The caller has stopped every page change and every append for the time of the call, and begins no checkpoint while
+    /// another is being written. Does nothing in memory.
+    ///
+    /// # Errors
+    /// 58030 if the store takes no more writes.
+    pub fn begin_checkpoint(
+        &self,
+        start: &CheckpointStart,
+        ts: Timestamp,
+        meta: Vec<u8>,
+    ) -> Result<()> {
+        let Some(disk) = &self.disk else { return Ok(()) };
+        self.begin_with(&mut disk.lock(), start, ts, meta, false)
+    }
+
+    /// Writes about `pages_max` pages of the checkpoint that was begun, or what comes after them. Page changes and appends
+    /// go on. Whoever finds another at it waits for its turn.
+    ///
+    /// # Errors
+    /// 53100 if the disk is full: the checkpoint is given up, and another may be tried. 58030 for other failures: the
+    /// store takes no more writes.
+    pub fn continue_checkpoint(&self, pages_max: usize) -> Result<CheckpointProgress> {
+        let Some(disk) = &self.disk else { return Ok(CheckpointProgress::Idle) };
+        self.continue_with(&mut disk.lock(), pages_max)
+    }
+
+    /// Whether a checkpoint is being written.
+    pub fn is_checkpointing(&self) -> bool {
+        self.disk.as_ref().is_some_and(|disk| disk.lock().running.is_some())
     }
 
     /// Checkpoints and closes: what is left is one file. The store must not be changed afterwards; closing again does
     /// nothing.
     ///
     /// # Errors
-    /// As [`Store::checkpoint`]; the store is then open still.
+    /// As [`Store::continue_checkpoint`]; the store is then open still.
     pub fn close(&self, ts: Timestamp, meta: &[u8]) -> Result<()> {
         let Some(disk) = &self.disk else { return Ok(()) };
         let mut disk = disk.lock();
         if disk.lock.is_none() {
             return Ok(());
         }
-        self.checkpoint_with(&mut disk, ts, meta, true)?;
+        self.checkpoint_at_once(&mut disk, ts, meta, true)?;
         let removed = self.log.remove();
         // Whoever still holds a part of the store must not write into a file that someone else may have opened.
         self.health.poison(Error::internal("the database was closed"));
@@ -49,36 +149,99 @@ impl Store {
         removed
     }
 
-    fn checkpoint_with(
+    fn checkpoint_at_once(
         &self,
         disk: &mut Disk,
         ts: Timestamp,
         meta: &[u8],
         closing: bool,
     ) -> Result<()> {
+        while disk.running.is_some() {
+            self.continue_with(disk, CHECKPOINT_BATCH)?;
+        }
         self.health.check()?;
-        assert!(ts >= disk.superblock.checkpoint_ts, "checkpoints are taken in order");
-        let position = self.log.checkpoint_position()?;
+        let start = CheckpointStart { position: self.log.checkpoint_position()? };
         self.pool.relocate_tail(&disk.nodes);
-        self.pool.write_dirty().map_err(|error| self.unless_full(error))?;
-        let table = self.pool.write_table(&disk.nodes).map_err(|error| self.unless_full(error))?;
-        let next = Next { ts, position, closing, meta };
-        self.switch(disk, table, &next)?;
+        self.begin_with(disk, &start, ts, meta.to_vec(), closing)?;
+        while disk.running.is_some() {
+            self.continue_with(disk, CHECKPOINT_BATCH)?;
+        }
+        Ok(())
+    }
+
+    fn begin_with(
+        &self,
+        disk: &mut Disk,
+        start: &CheckpointStart,
+        ts: Timestamp,
+        meta: Vec<u8>,
+        closing: bool,
+    ) -> Result<()> {
+        self.health.check()?;
+        assert!(disk.running.is_none(), "one checkpoint is written at a time");
+        assert!(ts >= disk.superblock.checkpoint_ts, "checkpoints are taken in order");
+        let root = {
+            let trees = self.trees.read();
+            let trees_now = trees.descriptors.values().copied().collect();
+            // The nodes come when they are written.
+            Root { nodes: Vec::new(), trees: trees_now, next_tree: trees.next, meta }
+        };
+        let (position, appended) = (start.position, self.log.appended_lsn());
+        disk.running = Some(Running {
+            next: Next { ts, position, appended, closing, root },
+            pages: self.pool.begin_snapshot(),
+            unsynced_bytes: 0,
+        });
+        Ok(())
+    }
+
+    fn continue_with(&self, disk: &mut Disk, pages_max: usize) -> Result<CheckpointProgress> {
+        let Some(running) = &mut disk.running else { return Ok(CheckpointProgress::Idle) };
+        let is_some = self.health.check().and_then(|()| self.write_pages(running, pages_max));
+        let running = match is_some {
+            Ok(true) => {
+                let total = running.pages.page_count();
+                let done = total - running.pages.left();
+                return Ok(CheckpointProgress::Writing { done, total });
+            }
+            Ok(false) => disk.running.take(),
+            Err(error) => {
+                disk.running = None;
+                self.pool.checkpoint_failed(&[]);
+                return Err(self.unless_full(error));
+            }
+        };
+        let Some(Running { next, .. }) = running else { return Ok(CheckpointProgress::Idle) };
+        let position = next.position;
+        let table = match self.log.flush(next.appended) {
+            Ok(()) => {
+                self.pool.write_table(&disk.nodes).map_err(|error| self.unless_full(error))?
+            }
+            Err(error) => {
+                self.pool.checkpoint_failed(&[]);
+                return Err(error);
+            }
+        };
+        self.switch(disk, table, next)?;
         // Nothing depends on these any more; but a log directory in an unknown state is not to be written to.
-        self.log.checkpoint_done(position)
+        self.log.checkpoint_done(position)?;
+        Ok(CheckpointProgress::Finished)
+    }
+
+    /// Writes some pages, or syncs those that were; false if there was nothing to do.
+    fn write_pages(&self, running: &mut Running, pages_max: usize) -> Result<bool> {
+        if running.unsynced_bytes >= SYNC_BYTES {
+            running.unsynced_bytes = 0;
+            self.fatal(self.file.sync_data())?;
+            return Ok(true);
+        }
+        running.unsynced_bytes += pages_max * self.pool.page_bytes();
+        self.pool.write_some(&mut running.pages, pages_max)
     }
 
     /// Writes the root and the superblock, and lets the old ones go.
-    fn switch(&self, disk: &mut Disk, table: TableChanges, next: &Next<'_>) -> Result<()> {
-        let root = {
-            let trees = self.trees.read();
-            Root {
-                nodes: table.nodes.clone(),
-                trees: trees.descriptors.values().copied().collect(),
-                next_tree: trees.next,
-                meta: next.meta.to_vec(),
-            }
-        };
+    fn switch(&self, disk: &mut Disk, table: TableChanges, mut next: Next) -> Result<()> {
+        next.root.nodes.clone_from(&table.nodes);
         let mut superblock = Superblock {
             generation: disk.superblock.generation + 1,
             checkpoint_ts: next.ts,
@@ -88,22 +251,26 @@ impl Store {
         };
         let mut runs = Vec::new();
         let written = root::write_chain(
-            &root.encode(),
+            &next.root.encode(),
             superblock.generation,
             self.seed,
             &mut runs,
             |count| self.pool.allocate_run(count),
             |block, run| self.pool.write_block(block, run),
         );
-        superblock.unit_count = self.pool.unit_count_after(&table, &disk.root_runs);
-        let written = written.and_then(|first| self.fit_file(&superblock).map(|()| first));
+        let written = written.and_then(|first| Ok((first, self.file.len()?)));
         superblock.root = match written {
-            Ok(first) => Some(first),
+            Ok((first, len)) => {
+                // The file has all that was written; of what others have taken meanwhile it may not have all.
+                let needed = self.pool.unit_count_after(&table, &disk.root_runs);
+                superblock.unit_count = needed.min(len / UNIT_BYTES as u64);
+                Some(first)
+            }
             Err(error) => {
                 for run in runs {
                     self.pool.release_run(run);
                 }
-                self.pool.checkpoint_failed(table);
+                self.pool.checkpoint_failed(table.written());
                 return Err(self.unless_full(error));
             }
         };
@@ -114,22 +281,9 @@ impl Store {
         self.fatal(self.file.sync_data())?;
 
         let old_runs = std::mem::replace(&mut disk.root_runs, runs);
-        let cut = self.pool.checkpoint_done(&table, old_runs, next.closing);
+        self.pool.checkpoint_done(&table, old_runs, next.closing);
         disk.nodes = table.nodes;
         disk.superblock = superblock;
-        if let Some(unit_count) = cut {
-            // A file that stays long is only untidy.
-            drop(self.file.set_len(unit_count * UNIT_BYTES as u64));
-        }
-        Ok(())
-    }
-
-    /// Grows the file to what the superblock will claim: a run that was allocated may not have been written.
-    fn fit_file(&self, superblock: &Superblock) -> Result<()> {
-        let needed = superblock.unit_count * UNIT_BYTES as u64;
-        if self.file.len()? < needed {
-            self.file.set_len(needed)?;
-        }
         Ok(())
     }
 
@@ -153,12 +307,4 @@ impl Store {
     fn skips_first_sync(&self) -> bool {
         self.planted == super::Planted::SuperblockBeforeSync
     }
-}
-
-/// What a checkpoint will say.
-struct Next<'a> {
-    ts: Timestamp,
-    position: LogPosition,
-    closing: bool,
-    meta: &'a [u8],
 }

@@ -14,11 +14,12 @@
 //! Invariants
 //! - C1: a superblock is written only when everything it names is durable, and what the superblock before it names is
 //!   reused only when it is durable itself.
-//! - C2: a checkpoint is the state of one instant: the caller has stopped page changes and appends.
+//! - C2: a checkpoint is the state of one instant, in which the caller has stopped page changes and appends. They go on
+//!   while it is written.
 //! - C3: an error that leaves the disk's content unknown poisons the store ([`Health`]); a full disk does not, since
 //!   everything a failed checkpoint wrote can be forgotten.
 //!
-//! Left out: checkpoints beside running writers (the interface allows them), free-space maps on disk.
+//! Left out: free-space maps on disk.
 
 mod checkpoint;
 #[cfg(test)]
@@ -43,6 +44,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use checkpoint::{CHECKPOINT_BATCH, CheckpointProgress, CheckpointStart};
 pub use verify::{VerifyReport, verify_file};
 
 /// How a store is made and run.
@@ -72,6 +74,10 @@ pub(crate) enum Planted {
     SuperblockBeforeSync,
     /// Units of the checkpoint in force are reused at once (breaks C1).
     EarlyReuse,
+    /// A page that changes while a checkpoint is written is not copied aside (breaks C2).
+    NoCopyAside,
+    /// The page table of a checkpoint has places that pages got after its instant (breaks C2).
+    NoFrozenPlace,
 }
 
 impl Default for StoreOptions {
@@ -109,7 +115,7 @@ pub struct Store {
     log: Arc<Log>,
     health: Arc<Health>,
     trees: RwLock<Trees>,
-    /// What is in force on disk; `None` for a store in memory. Held for the time of a checkpoint.
+    /// What is in force on disk; `None` for a store in memory. Held for the time of a checkpoint's step.
     disk: Option<Mutex<Disk>>,
     #[cfg(test)]
     planted: Planted,
@@ -129,6 +135,8 @@ struct Disk {
     nodes: Vec<BlockRef>,
     /// The root's pieces.
     root_runs: Vec<Run>,
+    /// The checkpoint that is being written.
+    running: Option<checkpoint::Running>,
     /// Released by a close.
     lock: Option<Box<dyn VfsLock>>,
 }

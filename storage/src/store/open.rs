@@ -103,6 +103,8 @@ impl Store {
             pages,
             allocator,
             keeps_old: keeps_old(&options),
+            #[cfg(test)]
+            planted: options.planted,
         });
         let recovered = Recovered {
             meta: superblock.root.map(|_| root.meta),
@@ -110,7 +112,8 @@ impl Store {
             frames,
         };
         let descriptors = root.trees.into_iter().map(|tree| (tree.tree, tree)).collect();
-        let disk = Disk { superblock, nodes: root.nodes, root_runs, lock: Some(lock) };
+        let disk =
+            Disk { superblock, nodes: root.nodes, root_runs, running: None, lock: Some(lock) };
         let store = Self {
             env,
             path: path.to_owned(),
@@ -139,6 +142,8 @@ impl Store {
             pages: Vec::new(),
             allocator,
             keeps_old: false,
+            #[cfg(test)]
+            planted: options.planted,
         });
         let health = Arc::new(Health::default());
         let log = Log::none(Arc::clone(&health), Timestamp(0));

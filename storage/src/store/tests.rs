@@ -1,6 +1,6 @@
 //! A store's life without crashes: made, changed, checkpointed, closed, opened again.
 
-use super::{Recovered, Store, StoreOptions, verify_file};
+use super::{CheckpointProgress, Recovered, Store, StoreOptions, verify_file};
 use crate::TreeDescriptor;
 use crate::env::{Env, Random, SeededRandom};
 use crate::page::{self, PAGE_BYTES_MIN, PAGE_HEADER_BYTES, PageId, PageKind, TreeId};
@@ -181,7 +181,7 @@ fn in_memory_nothing_is_kept_and_everything_works() {
     assert!(env.vfs.list(Path::new(".")).unwrap().is_empty());
 }
 
-/// Random page changes, evictions, checkpoints and reopenings against a map of what each page should hold.
+/// Random page changes, evictions, checkpoints beside them and reopenings against a map of what each page should hold.
 #[test]
 fn pages_are_what_the_model_says() {
     for seed in 0..6 {
@@ -190,8 +190,9 @@ fn pages_are_what_the_model_says() {
         let mut store = open(&env, "d").0;
         let mut model: BTreeMap<PageId, u8> = BTreeMap::new();
         let mut saved = model.clone();
-        let mut ts = 0;
-        for _ in 0..1500 {
+        let mut begun: Option<BTreeMap<PageId, u8>> = None;
+        let (mut ts, mut saved_ts) = (0, 0);
+        for _ in 0..3000 {
             let some = |model: &BTreeMap<PageId, u8>| {
                 model.keys().nth(random.below(model.len() as u64) as usize).copied()
             };
@@ -220,17 +221,32 @@ fn pages_are_what_the_model_says() {
                     assert_eq!(page::page_id(&latched), u64::from(page.0));
                     assert!(latched[PAGE_HEADER_BYTES..].iter().all(|b| *b == model[&page]));
                 }
-                95..99 => {
+                95..99 if begun.is_some() => {
+                    if store.continue_checkpoint(3).unwrap() == CheckpointProgress::Finished {
+                        saved = begun.take().unwrap();
+                        saved_ts = ts;
+                    }
+                    clean(&store);
+                }
+                95..98 => {
                     ts += 1;
-                    store.checkpoint(Timestamp(ts), &ts.to_le_bytes()).unwrap();
+                    let start = store.prepare_checkpoint().unwrap();
+                    store.begin_checkpoint(&start, Timestamp(ts), Vec::new()).unwrap();
+                    begun = Some(model.clone());
+                }
+                98 => {
+                    ts += 1;
+                    store.checkpoint(Timestamp(ts), b"").unwrap();
                     saved.clone_from(&model);
+                    saved_ts = ts;
                     clean(&store);
                 }
                 _ => {
                     // Without a close: back to the last checkpoint.
                     drop(store);
+                    begun = None;
                     let (again, recovered) = open(&env, "d");
-                    assert_eq!(recovered.checkpoint_ts, Timestamp(ts));
+                    assert_eq!(recovered.checkpoint_ts, Timestamp(saved_ts));
                     store = again;
                     model.clone_from(&saved);
                     clean(&store);
@@ -339,10 +355,14 @@ fn threads_share_a_small_pool() {
     let sums = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..4).map(|thread| scope.spawn(move || work(thread))).collect();
         for ts in 1..20 {
+            let start = store.prepare_checkpoint().unwrap();
             let gate = gate.write();
-            store.checkpoint(Timestamp(ts), b"").unwrap();
+            store.begin_checkpoint(&start, Timestamp(ts), Vec::new()).unwrap();
             drop(gate);
-            std::thread::yield_now();
+            while store.is_checkpointing() {
+                store.continue_checkpoint(5).unwrap();
+                std::thread::yield_now();
+            }
         }
         workers.into_iter().map(|worker| worker.join().unwrap()).collect::<Vec<_>>()
     });
