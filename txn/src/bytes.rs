@@ -41,6 +41,11 @@ impl<'b> Reader<'b> {
         self.bytes.is_empty()
     }
 
+    /// Bytes not read yet.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     #[cold]
     pub(crate) fn bad(&self, problem: &str) -> Error {
         Error::corrupted(format!("{} is damaged: {problem}", self.what))

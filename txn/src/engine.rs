@@ -69,7 +69,7 @@ impl Default for EngineOptions {
         Self {
             pool_bytes: store.pool_bytes,
             checkpoint_log_bytes: 256 << 20,
-            checkpoint_interval: Duration::from_secs(300),
+            checkpoint_interval: Duration::from_mins(5),
             create: true,
             page_bytes: store.page_bytes,
             flush_delay: Duration::from_millis(200),

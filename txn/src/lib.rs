@@ -46,6 +46,7 @@ mod serializable;
 mod ddl;
 mod gc;
 mod recover;
+mod replay;
 mod undo;
 mod upsert;
 mod verify;

@@ -32,7 +32,8 @@ use crate::directory::{
 };
 use crate::engine::Engine;
 use crate::gate::Alone;
-use crate::redo::{Op, Ops, kind, splice, tag};
+use crate::redo::{Op, Ops, kind, tag};
+use crate::replay::Replay;
 use crate::sequence::{put_state, read_state};
 use crate::version::HeapId;
 use arc_swap::ArcSwap;
@@ -200,12 +201,15 @@ impl Engine {
         }
         let mut fragments = Vec::new();
         let mut last = recovered.checkpoint_ts;
+        let mut replay = Replay::new(&self.directory, self.store.env());
         for frame in recovered.frames {
             let (timestamp, frame) = frame?;
             last = last.max(timestamp);
             is_clean = false;
-            self.replay(&frame, &mut fragments)?;
+            self.replay(frame, &mut fragments, &mut replay)?;
         }
+        replay.settle()?;
+        drop(replay);
         *self.commit.lock() = last;
         self.visible.store(last.0, Ordering::Release);
         if self.last_rel.load(Ordering::Relaxed) > 0 {
@@ -418,13 +422,13 @@ impl Engine {
     }
 
     /// R4: one frame.
-    fn replay(&self, frame: &[u8], fragments: &mut Vec<u8>) -> Result<()> {
-        let mut reader = Reader::new(frame, "a frame of the log");
+    fn replay(&self, frame: Vec<u8>, fragments: &mut Vec<u8>, to: &mut Replay<'_>) -> Result<()> {
+        let mut reader = Reader::new(&frame, "a frame of the log");
         match reader.u8()? {
             kind::COMMIT => {
                 // Fragments without their commit are of a commit that was never acknowledged.
                 fragments.clear();
-                self.replay_ops(&frame[1..])
+                self.replay_ops(Arc::new(frame), 1, to)
             }
             kind::FRAGMENT => {
                 fragments.extend_from_slice(&frame[1..]);
@@ -432,7 +436,7 @@ impl Engine {
             }
             kind::COMMIT_FRAGMENTS => {
                 fragments.extend_from_slice(&frame[1..]);
-                self.replay_ops(&std::mem::take(fragments))
+                self.replay_ops(Arc::new(std::mem::take(fragments)), 0, to)
             }
             kind::SEQUENCE => {
                 let rel = RelId(reader.u32()?);
@@ -444,97 +448,21 @@ impl Engine {
         }
     }
 
-    fn replay_ops(&self, ops: &[u8]) -> Result<()> {
-        let mut ops = Ops::new(ops);
-        let mut target: Option<(Arc<Relation>, Arc<Heap>, Arc<RowLayout>)> = None;
+    /// The operations of a frame, from `start` on.
+    fn replay_ops(&self, frame: Arc<Vec<u8>>, start: usize, to: &mut Replay<'_>) -> Result<()> {
+        let mut ops = Ops::new(&frame[start..]);
         while let Some(op) = ops.next()? {
-            let (rel, row) = match op {
-                Op::Insert { rel, row, .. }
-                | Op::Update { rel, row, .. }
-                | Op::Delete { rel, row } => (rel, row),
-                Op::Relation { tag, rel } => {
-                    target = None;
-                    self.replay_relation(tag, rel, &mut ops.reader)?;
-                    continue;
-                }
-            };
-            if target.as_ref().is_none_or(|(relation, ..)| relation.rel != rel) {
-                let relation = self.directory.get(rel)?;
-                let (heap, layout) = (relation.heap.load_full(), relation.layout.load_full());
-                target = Some((relation, heap, layout));
-            }
-            let Some((relation, heap, layout)) = &target else {
-                continue;
-            };
-            if relation.alias.is_none() {
-                heap.row_seen(row);
-            }
             match op {
-                Op::Insert { bytes, .. } => {
-                    Self::replay_row(heap, layout, row, None, Some(bytes))?;
+                Op::Relation { tag, rel } => {
+                    to.settle()?;
+                    self.replay_relation(tag, rel, &mut ops.reader)?;
                 }
-                Op::Update { offset, removed, bytes, .. } => {
-                    let before = Self::replay_before(heap, row)?;
-                    let after =
-                        splice(&before, offset, removed, bytes).ok_or_else(|| misfit(rel, row))?;
-                    Self::replay_row(heap, layout, row, Some(&before), Some(&after))?;
+                Op::Insert { bytes, .. } | Op::Update { bytes, .. } => {
+                    to.add(&op, &frame, frame.len() - ops.reader.len() - bytes.len())?;
                 }
-                Op::Delete { .. } => {
-                    let before = Self::replay_before(heap, row)?;
-                    Self::replay_row(heap, layout, row, Some(&before), None)?;
-                }
-                Op::Relation { .. } => {}
+                Op::Delete { .. } => to.add(&op, &frame, 0)?,
             }
         }
-        Ok(())
-    }
-
-    fn replay_before(heap: &Heap, row: RowId) -> Result<Vec<u8>> {
-        let found = heap.tree.get(row)?;
-        found.map(|(bytes, _)| bytes).ok_or_else(|| misfit(heap.rel, row))
-    }
-
-    fn replay_row(
-        heap: &Heap,
-        layout: &RowLayout,
-        row: RowId,
-        before: Option<&[u8]>,
-        after: Option<&[u8]>,
-    ) -> Result<()> {
-        let fits = heap.tree.modify(row, |slot| {
-            let fits = slot.current().is_some() == before.is_some();
-            match after {
-                Some(bytes) => slot.put(bytes, RowFlags::NONE),
-                None => slot.remove(),
-            }
-            Ok(fits)
-        })?;
-        if !fits {
-            return Err(misfit(heap.rel, row));
-        }
-        let mut key = Vec::new();
-        for index in heap.indexes.load().iter() {
-            if let (Some(before), Some(after)) = (before, after)
-                && index.same_key(layout, before, after)?
-            {
-                continue;
-            }
-            if let Some(before) = before
-                && index.key_of(layout, before, &mut key)?.is_indexed
-            {
-                index.tree.remove(&key, row)?;
-            }
-            if let Some(after) = after
-                && index.key_of(layout, after, &mut key)?.is_indexed
-            {
-                index.tree.insert(&key, row, EntryFlags::NONE)?;
-            }
-        }
-        let len = |bytes: Option<&[u8]>| bytes.map_or(0, |bytes| bytes.len() as i64);
-        heap.count(
-            i64::from(after.is_some()) - i64::from(before.is_some()),
-            len(after) - len(before),
-        );
         Ok(())
     }
 
@@ -601,6 +529,6 @@ impl Engine {
 }
 
 #[cold]
-fn misfit(rel: RelId, row: RowId) -> Error {
+pub(crate) fn misfit(rel: RelId, row: RowId) -> Error {
     Error::corrupted(format!("a frame of the log does not fit the data: relation {rel}, row {row}"))
 }

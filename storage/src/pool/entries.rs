@@ -46,14 +46,25 @@ pub(super) struct Entry {
     pub(super) usage: AtomicU8,
     /// It was evicted not long ago after little use.
     pub(super) ghost: AtomicBool,
+    /// Its latch is held, or soon will be, by someone who reads it from the file or writes it there.
+    pub(super) in_io: AtomicBool,
+}
+
+/// How a page is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// For itself.
+    Point,
+    /// As one of many that follow each other: however often a scan looks at it, that counts once.
+    Scan,
 }
 
 impl Entry {
     /// Notes a use.
     #[inline]
-    pub(super) fn touch(&self) {
+    pub(super) fn touch(&self, how: Usage) {
         let usage = self.usage.load(Ordering::Relaxed);
-        if usage < 3 {
+        if usage < 3 && (usage == 0 || how == Usage::Point) {
             // Lost updates only blur a statistic.
             self.usage.store(usage + 1, Ordering::Relaxed);
         }

@@ -35,6 +35,7 @@ use crate::page::{self, PageId, PageKind, TreeId, UNIT_BYTES};
 use crate::superblock::BlockRef;
 use crate::vfs::{VfsFile, read_exact_at};
 use damask_types::{Error, Result, SqlState};
+pub use entries::Usage;
 use entries::{Entries, Entry, Slot};
 use frames::{Found, Frames};
 use hashbrown::HashSet;
@@ -44,7 +45,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 pub(crate) use snapshot::SnapshotWriter;
 pub(crate) use write_out::TableChanges;
@@ -69,6 +70,7 @@ pub struct Pool {
     epoch: AtomicU32,
     /// Whether a durable state exists that old versions must be kept for; not so in memory.
     keeps_old: bool,
+    load_count: AtomicU64,
     /// A defect that a test plants.
     #[cfg(test)]
     planted: crate::store::Planted,
@@ -109,6 +111,22 @@ pub struct PageWrite<'p> {
     slot: RwLockWriteGuard<'p, Slot>,
 }
 
+/// Says that a page is read from the file or written there, until it is dropped.
+struct InIo<'p>(&'p Entry);
+
+impl<'p> InIo<'p> {
+    fn begin(entry: &'p Entry) -> Self {
+        entry.in_io.store(true, Ordering::Release);
+        Self(entry)
+    }
+}
+
+impl Drop for InIo<'_> {
+    fn drop(&mut self) {
+        self.0.in_io.store(false, Ordering::Release);
+    }
+}
+
 /// What a pool is made from.
 pub(crate) struct PoolParts {
     pub(crate) page_bytes: usize,
@@ -135,6 +153,8 @@ pub struct PoolStatistics {
     pub page_count: usize,
     /// Pages whose newest version is in memory only.
     pub dirty_count: usize,
+    /// Pages loaded from the file so far.
+    pub load_count: u64,
     /// Units (4 KiB) of the data file.
     pub unit_count: u64,
     /// Those that are free now.
@@ -173,6 +193,7 @@ impl Pool {
             changes: Mutex::default(),
             epoch: AtomicU32::new(1),
             keeps_old: parts.keeps_old,
+            load_count: AtomicU64::new(0),
             #[cfg(test)]
             planted: parts.planted,
         }
@@ -195,8 +216,50 @@ impl Pool {
             drop(slot);
             slot = RwLockWriteGuard::downgrade(self.load(page, entry)?);
         }
-        entry.touch();
+        entry.touch(Usage::Point);
         Ok(PageRead { page, slot })
+    }
+
+    /// Takes a page's shared latch if the page is in memory. `None` if it is not, or is on its way in or out: this never
+    /// waits for the file.
+    ///
+    /// # Errors
+    /// XX001 if there was never such a page.
+    pub(crate) fn read_resident(&self, page: PageId, usage: Usage) -> Result<Option<PageRead<'_>>> {
+        let entry = self.entry(page)?;
+        let slot = match entry.latch.try_read() {
+            Some(slot) => slot,
+            None if entry.in_io.load(Ordering::Acquire) => return Ok(None),
+            None => entry.latch.read(),
+        };
+        if slot.bytes.is_none() {
+            return Ok(None);
+        }
+        entry.touch(usage);
+        Ok(Some(PageRead { page, slot }))
+    }
+
+    /// [`Pool::read_resident`] with the exclusive latch.
+    pub(crate) fn write_resident(&self, page: PageId) -> Result<Option<PageWrite<'_>>> {
+        let entry = self.entry(page)?;
+        let slot = match entry.latch.try_write() {
+            Some(slot) => slot,
+            None if entry.in_io.load(Ordering::Acquire) => return Ok(None),
+            None => entry.latch.write(),
+        };
+        if slot.bytes.is_none() {
+            return Ok(None);
+        }
+        entry.touch(Usage::Point);
+        Ok(Some(PageWrite { pool: self, page, slot }))
+    }
+
+    /// Loads a page that is not in memory. Whoever then looks for it is told of errors.
+    pub(crate) fn load_ahead(&self, page: PageId) {
+        let Some(entry) = self.entries.get(page) else { return };
+        if entry.latch.read().bytes.is_none() {
+            drop(self.load(page, entry));
+        }
     }
 
     /// Takes a page's exclusive latch, loading the page if needed.
@@ -210,7 +273,7 @@ impl Pool {
             drop(slot);
             slot = self.load(page, entry)?;
         }
-        entry.touch();
+        entry.touch(Usage::Point);
         Ok(PageWrite { pool: self, page, slot })
     }
 
@@ -236,7 +299,7 @@ impl Pool {
         slot.bytes = Some(frame);
         self.before_change(page, &mut slot);
         self.frames.enqueue(&self.entries, page, &mut slot);
-        entry.touch();
+        entry.touch(Usage::Point);
         Ok(PageWrite { pool: self, page, slot })
     }
 
@@ -270,6 +333,7 @@ impl Pool {
             frame_count: self.frames.made_count(),
             page_count,
             dirty_count,
+            load_count: self.load_count.load(Ordering::Relaxed),
             unit_count: allocator.unit_count(),
             unit_free_count: allocator.free_count(),
         }
@@ -290,7 +354,7 @@ impl Pool {
     }
 
     #[cold]
-    fn no_such_page(&self, page: PageId) -> Error {
+    pub(crate) fn no_such_page(&self, page: PageId) -> Error {
         Error::corrupted(format!("page {page} of file \"{}\" is not in use", self.name()))
     }
 
@@ -357,7 +421,7 @@ impl Pool {
                 Found::Frame(frame) => return Ok(frame),
                 Found::Victim(page, mut slot) => {
                     if slot.is_dirty()
-                        && let Err(error) = self.write_page(page, &mut slot)
+                        && let Err(error) = self.write_victim(page, &mut slot)
                     {
                         self.frames.enqueue(&self.entries, page, &mut slot);
                         if error.sqlstate() != SqlState::DISK_FULL {
@@ -380,10 +444,17 @@ impl Pool {
         Err(Error::new(SqlState::OUT_OF_MEMORY, message).detail(detail))
     }
 
+    fn write_victim(&self, page: PageId, slot: &mut Slot) -> Result<()> {
+        let entry = self.entry(page)?;
+        let _io = InIo::begin(entry);
+        self.write_page(page, slot)
+    }
+
     /// Loads a page unless someone else just did; its exclusive latch.
     #[cold]
     fn load<'p>(&'p self, page: PageId, entry: &'p Entry) -> Result<RwLockWriteGuard<'p, Slot>> {
         let mut frame = self.frame()?;
+        let _io = InIo::begin(entry);
         let mut slot = entry.latch.write();
         if slot.bytes.is_some() {
             self.frames.give_back(frame);
@@ -399,6 +470,7 @@ impl Pool {
             return Err(error);
         }
         slot.bytes = Some(frame);
+        self.load_count.fetch_add(1, Ordering::Relaxed);
         self.frames.enqueue(&self.entries, page, &mut slot);
         Ok(slot)
     }

@@ -7,6 +7,7 @@ use crate::page::{self, PAGE_BYTES_MIN, PAGE_HEADER_BYTES, PageId, PageKind, Tre
 use crate::tree::{RowFlags, RowTree};
 use damask_types::{RowId, SqlState, Timestamp};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -278,6 +279,52 @@ fn the_file_shrinks_when_pages_go() {
     store.close(Timestamp(4), b"").unwrap();
     let after = file.len().unwrap();
     assert!(after * 20 < before, "{before} before, {after} after");
+}
+
+/// A scan of ten times the pool leaves inner nodes and what is used often where they are.
+#[test]
+fn a_scan_does_not_wash_out_the_pool() {
+    let env = Env::in_memory(1);
+    let options = StoreOptions { pool_bytes: 64 * PAGE_BYTES_MIN, ..options() };
+    let (store, _) = Store::open(env, Path::new("d"), options).unwrap();
+    let rows = RowTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+    let count = 6000;
+    for row in 0..count {
+        rows.insert(RowId(row), &[row as u8; 400], RowFlags::NONE).unwrap();
+    }
+    let leaf_count = rows.verify(&mut |_| Ok(())).unwrap().leaves;
+    assert!(leaf_count > 10 * 60, "{leaf_count} leaves");
+    let load_count = || store.pool().statistics().load_count;
+    let read_hot = || {
+        let before = load_count();
+        for row in (0..count).step_by(300) {
+            assert_eq!(rows.get(RowId(row)).unwrap().unwrap().0[0], row as u8);
+        }
+        load_count() - before
+    };
+    for _ in 0..4 {
+        read_hot();
+    }
+    for _ in 0..3 {
+        let before = load_count();
+        let mut next = Some(RowId(0));
+        let mut seen = 0;
+        while let Some(from) = next {
+            // Three rows at a time: each leaf is looked at several times.
+            let mut left = 3;
+            next = rows
+                .scan_leaf(from, |_, _, _| {
+                    seen += 1;
+                    left -= 1;
+                    Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+                })
+                .unwrap();
+        }
+        assert_eq!(seen, count);
+        let loaded = load_count() - before;
+        assert!(loaded <= leaf_count, "{loaded} loads for {leaf_count} leaves");
+        assert_eq!(read_hot(), 0, "of the pages that are used often");
+    }
 }
 
 #[test]

@@ -7,9 +7,9 @@
 
 use super::TreeStatistics;
 use crate::page::{self, PageId, PageKind, TreeId};
-use crate::pool::{PageRead, PageWrite, Pool};
+use crate::pool::{PageRead, PageWrite, Pool, Usage};
 use damask_types::{Error, Result};
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use smallvec::SmallVec;
 use std::borrow::Borrow;
 use std::fmt::Debug;
@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 /// Most levels of a tree; a fan-out of two would fill the page numbers with less.
 const HEIGHT_MAX: usize = 40;
+/// How often a descent begins anew because a page is not in memory; above the number of levels that may be missing.
+const RESTARTS_MAX: usize = 16;
 
 /// How the nodes of a kind of tree lie in pages.
 pub(super) trait Format: Sized {
@@ -199,38 +201,127 @@ impl<F: Format> Base<F> {
         Ok(())
     }
 
-    /// The leaf that `choose` leads to: it picks a child of each inner node.
+    /// The tree's latch, shared, and the leaf that `choose` leads to: it picks a child of each inner node.
+    ///
+    /// No latch is held while a page is loaded: whoever misses one lets go of everything, loads it, and begins anew.
+    pub(super) fn reach(
+        &self,
+        usage: Usage,
+        choose: impl Fn(&[u8]) -> Result<PageId>,
+    ) -> Result<(RwLockReadGuard<'_, ()>, PageRead<'_>)> {
+        for _ in 0..RESTARTS_MAX {
+            let latch = self.latch.read();
+            match self.descend_resident(usage, &choose)? {
+                Ok(leaf) => return Ok((latch, leaf)),
+                Err(missing) => {
+                    drop(latch);
+                    self.pool.load_ahead(missing);
+                }
+            }
+        }
+        // Pages leave as fast as they come.
+        let latch = self.latch.read();
+        let leaf = self.descend(choose)?;
+        Ok((latch, leaf))
+    }
+
+    /// The tree's latch, exclusive, and the leaf whose range has `probe`, latched exclusively, with the way to it; loads pages as
+    /// [`Base::reach`] does.
+    pub(super) fn reach_exclusive(
+        &self,
+        probe: &F::Probe,
+    ) -> Result<(RwLockWriteGuard<'_, ()>, Path, PageWrite<'_>)> {
+        for _ in 0..RESTARTS_MAX {
+            let latch = self.latch.write();
+            match self.descend_exclusive_with(
+                probe,
+                &|page| self.pool.read_resident(page, Usage::Point),
+                &|page| self.pool.write_resident(page),
+            )? {
+                Ok((path, leaf)) => return Ok((latch, path, leaf)),
+                Err(missing) => {
+                    drop(latch);
+                    self.pool.load_ahead(missing);
+                }
+            }
+        }
+        let latch = self.latch.write();
+        let (path, leaf) = self.descend_exclusive(probe)?;
+        Ok((latch, path, leaf))
+    }
+
+    /// The leaf that `choose` leads to; pages are loaded under the latches of their parents.
     pub(super) fn descend(&self, choose: impl Fn(&[u8]) -> Result<PageId>) -> Result<PageRead<'_>> {
-        let mut page = self.pool.read(self.root)?;
+        match self.descend_with(&choose, &|page, _| self.pool.read(page).map(Some))? {
+            Ok(leaf) => Ok(leaf),
+            Err(page) => Err(self.pool.no_such_page(page)),
+        }
+    }
+
+    /// The leaf that `choose` leads to, or the first page on the way that is not in memory.
+    fn descend_resident(
+        &self,
+        usage: Usage,
+        choose: &impl Fn(&[u8]) -> Result<PageId>,
+    ) -> Result<Result<PageRead<'_>, PageId>> {
+        self.descend_with(choose, &|page, is_leaf| {
+            let usage = if is_leaf { usage } else { Usage::Point };
+            self.pool.read_resident(page, usage)
+        })
+    }
+
+    /// Goes down; `read` gets a page, if it has it, told whether it is a leaf.
+    fn descend_with<'p>(
+        &'p self,
+        choose: &impl Fn(&[u8]) -> Result<PageId>,
+        read: &impl Fn(PageId, bool) -> Result<Option<PageRead<'p>>>,
+    ) -> Result<Result<PageRead<'p>, PageId>> {
+        let Some(mut page) = read(self.root, false)? else { return Ok(Err(self.root)) };
         for _ in 0..HEIGHT_MAX {
             let level = page::level(&page);
             if level == 0 {
                 self.check(&page, page.page())?;
-                return Ok(page);
+                return Ok(Ok(page));
             }
             let child = choose(&page)?;
-            page = self.step(page, child, level)?;
+            let Some(next) = read(child, level == 1)? else { return Ok(Err(child)) };
+            page = Self::step(page, next, level)?;
         }
         Err(self.too_high())
     }
 
-    fn step<'p>(&'p self, parent: PageRead<'p>, child: PageId, level: u8) -> Result<PageRead<'p>> {
-        let page = self.pool.read(child)?;
+    /// Lets go of the parent; `child` is what it led to.
+    fn step<'p>(parent: PageRead<'p>, child: PageRead<'p>, level: u8) -> Result<PageRead<'p>> {
         drop(parent);
-        if page::level(&page) + 1 != level {
-            return Err(F::corrupted(format!("page {child} is not one level below its parent")));
+        if page::level(&child) + 1 != level {
+            let page = child.page();
+            return Err(F::corrupted(format!("page {page} is not one level below its parent")));
         }
-        Ok(page)
+        Ok(child)
     }
 
     fn too_high(&self) -> Error {
         F::corrupted(format!("tree {} is higher than {HEIGHT_MAX} levels", self.tree))
     }
 
-    /// The leaf whose range has `probe`, latched exclusively, and the way to it.
+    /// The leaf whose range has `probe`, latched exclusively, and the way to it; pages are loaded under latches.
     pub(super) fn descend_exclusive(&self, probe: &F::Probe) -> Result<(Path, PageWrite<'_>)> {
+        let read = |page| self.pool.read(page).map(Some);
+        let write = |page| self.pool.write(page).map(Some);
+        match self.descend_exclusive_with(probe, &read, &write)? {
+            Ok(found) => Ok(found),
+            Err(page) => Err(self.pool.no_such_page(page)),
+        }
+    }
+
+    fn descend_exclusive_with<'p>(
+        &'p self,
+        probe: &F::Probe,
+        read: &impl Fn(PageId) -> Result<Option<PageRead<'p>>>,
+        write: &impl Fn(PageId) -> Result<Option<PageWrite<'p>>>,
+    ) -> Result<Result<(Path, PageWrite<'p>), PageId>> {
         let mut path = Path::new();
-        let mut page = self.pool.read(self.root)?;
+        let Some(mut page) = read(self.root)? else { return Ok(Err(self.root)) };
         for _ in 0..HEIGHT_MAX {
             let level = page::level(&page);
             if level == 0 {
@@ -239,21 +330,22 @@ impl<F: Format> Base<F> {
                 self.check(&page, leaf)?;
                 drop(page);
                 path.push((leaf, 0));
-                return Ok((path, self.pool.write(leaf)?));
+                return Ok(write(leaf)?.map(|page| (path, page)).ok_or(leaf));
             }
             let (index, child) = F::find_child(&page, probe)?;
             path.push((page.page(), index));
             if level == 1 {
                 drop(page);
-                let leaf = self.pool.write(child)?;
+                let Some(leaf) = write(child)? else { return Ok(Err(child)) };
                 self.check(&leaf, child)?;
                 if page::level(&leaf) != 0 {
                     return Err(F::corrupted(format!("page {child} is not a leaf")));
                 }
                 path.push((child, 0));
-                return Ok((path, leaf));
+                return Ok(Ok((path, leaf)));
             }
-            page = self.step(page, child, level)?;
+            let Some(next) = read(child)? else { return Ok(Err(child)) };
+            page = Self::step(page, next, level)?;
         }
         Err(self.too_high())
     }

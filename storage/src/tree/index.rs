@@ -9,7 +9,7 @@ use super::range::Limit;
 use super::{Direction, KeyRange, TreeStatistics};
 use crate::key::entry_bytes_max;
 use crate::page::{PageId, TreeId};
-use crate::pool::{PageWrite, Pool};
+use crate::pool::{PageWrite, Pool, Usage};
 use damask_types::{Error, Result, RowId};
 use smallvec::SmallVec;
 use std::ops::ControlFlow;
@@ -65,6 +65,14 @@ fn entry(position: &[u8], flags: u8) -> Result<IndexEntry<'_>> {
     Ok(IndexEntry { key, rowid: RowId(u64::from_be_bytes(*rowid)), flags: EntryFlags(flags) })
 }
 
+/// The child of an inner node that a scan of `range` goes on in.
+fn child_for(page: &[u8], range: &KeyRange, direction: Direction) -> Result<PageId> {
+    match direction {
+        Direction::Forward => Ok(IndexFormat::find_child(page, &range.start)?.1),
+        Direction::Backward => Node::new(page)?.child_before(range.end.as_deref()),
+    }
+}
+
 impl IndexTree {
     /// A new, empty tree.
     pub fn create(pool: Arc<Pool>, tree: TreeId) -> Result<Self> {
@@ -95,8 +103,9 @@ impl IndexTree {
     /// 54000 if the key is too long; [`crate::key::check_key_len`] tells before, with the index's name.
     pub fn insert(&self, key: &[u8], rowid: RowId, flags: EntryFlags) -> Result<bool> {
         crate::key::check_key_len(key, self.base.pool.page_bytes(), "")?;
-        let _latch = self.base.latch.write();
-        self.insert_latched(&position(key, rowid), flags)
+        let position = position(key, rowid);
+        let (_latch, path, page) = self.base.reach_exclusive(&position)?;
+        self.insert_into(&path, page, &position, flags)
     }
 
     /// Adds an entry unless one whose key begins with the first `unique_len` bytes of `key` (whole columns, or all of it) is
@@ -117,23 +126,35 @@ impl IndexTree {
         mut conflict: impl FnMut(RowId, EntryFlags) -> Result<Option<C>>,
     ) -> Result<Result<bool, C>> {
         crate::key::check_key_len(key, self.base.pool.page_bytes(), "")?;
-        let _latch = self.base.latch.write();
+        let position = position(key, rowid);
+        // Most often the entries with the key are in that leaf, if there are any.
+        let (_latch, path, page) = self.base.reach_exclusive(&position)?;
+        drop((path, page));
         let mut range = KeyRange::prefix(&key[..unique_len]);
         let mut found = None;
-        while found.is_none()
-            && self.scan_latched(&mut range, Direction::Forward, &mut |entry| {
+        let mut is_more = true;
+        while is_more && found.is_none() {
+            let page = self.base.descend(|page| child_for(page, &range, Direction::Forward))?;
+            let mut visit = |entry: IndexEntry<'_>| {
                 found = conflict(entry.rowid, entry.flags)?;
                 Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-            })?
-        {}
-        match found {
-            Some(found) => Ok(Err(found)),
-            None => self.insert_latched(&position(key, rowid), flags).map(Ok),
+            };
+            is_more = Self::scan_page(&page, &mut range, Direction::Forward, &mut visit)?;
         }
+        if let Some(found) = found {
+            return Ok(Err(found));
+        }
+        let (path, page) = self.base.descend_exclusive(&position)?;
+        self.insert_into(&path, page, &position, flags).map(Ok)
     }
 
-    fn insert_latched(&self, position: &[u8], flags: EntryFlags) -> Result<bool> {
-        let (path, mut page) = self.base.descend_exclusive(position)?;
+    fn insert_into(
+        &self,
+        path: &Path,
+        mut page: PageWrite<'_>,
+        position: &[u8],
+        flags: EntryFlags,
+    ) -> Result<bool> {
         let node = Node::new(&page)?;
         let index = node.lower_bound(position)?;
         if node.is_at(index, position)? {
@@ -144,24 +165,23 @@ impl IndexTree {
             let mut image = IndexFormat::read(&page)?;
             drop(page);
             image.insert(index, position.to_vec(), &[], flags.0.into());
-            self.base.split(&path, image, index)?;
+            self.base.split(path, image, index)?;
         }
         Ok(true)
     }
 
-    /// The way to an entry, its leaf and its number there.
-    fn find(&self, position: &[u8]) -> Result<Option<(Path, PageWrite<'_>, usize)>> {
-        let (path, page) = self.base.descend_exclusive(position)?;
-        let node = Node::new(&page)?;
+    /// An entry's number in the leaf where it should be.
+    fn find(page: &[u8], position: &[u8]) -> Result<Option<usize>> {
+        let node = Node::new(page)?;
         let index = node.lower_bound(position)?;
-        let is_there = node.is_at(index, position)?;
-        Ok(is_there.then_some((path, page, index)))
+        Ok(node.is_at(index, position)?.then_some(index))
     }
 
     /// Replaces an entry's flags; false if it is not there.
     pub fn set_flags(&self, key: &[u8], rowid: RowId, flags: EntryFlags) -> Result<bool> {
-        let _latch = self.base.latch.write();
-        let Some((_, mut page, index)) = self.find(&position(key, rowid))? else {
+        let position = position(key, rowid);
+        let (_latch, _, mut page) = self.base.reach_exclusive(&position)?;
+        let Some(index) = Self::find(&page, &position)? else {
             return Ok(false);
         };
         index_node::set_flags(&mut page, index, flags.0);
@@ -170,8 +190,9 @@ impl IndexTree {
 
     /// Takes an entry away; false if it is not there.
     pub fn remove(&self, key: &[u8], rowid: RowId) -> Result<bool> {
-        let _latch = self.base.latch.write();
-        let Some((path, mut page, index)) = self.find(&position(key, rowid))? else {
+        let position = position(key, rowid);
+        let (_latch, path, mut page) = self.base.reach_exclusive(&position)?;
+        let Some(index) = Self::find(&page, &position)? else {
             return Ok(false);
         };
         index_node::remove(&mut page, index)?;
@@ -187,8 +208,9 @@ impl IndexTree {
     /// The flags of an entry.
     pub fn get(&self, key: &[u8], rowid: RowId) -> Result<Option<EntryFlags>> {
         let position = position(key, rowid);
-        let _latch = self.base.latch.read();
-        let page = self.base.descend(|page| Ok(IndexFormat::find_child(page, &position)?.1))?;
+        let (_latch, page) = self
+            .base
+            .reach(Usage::Point, |page| Ok(IndexFormat::find_child(page, &position)?.1))?;
         let node = Node::new(&page)?;
         let index = node.lower_bound(&position)?;
         Ok(node.is_at(index, &position)?.then(|| EntryFlags(node.flags(index))))
@@ -207,29 +229,29 @@ impl IndexTree {
         if range.is_empty() {
             return Ok(false);
         }
-        let _latch = self.base.latch.read();
-        self.scan_latched(range, direction, &mut f)
+        let (_latch, page) =
+            self.base.reach(Usage::Point, |page| child_for(page, range, direction))?;
+        Self::scan_page(&page, range, direction, &mut f)
     }
 
-    fn scan_latched(
-        &self,
+    fn scan_page(
+        page: &[u8],
         range: &mut KeyRange,
         direction: Direction,
         f: &mut dyn FnMut(IndexEntry<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<bool> {
         match direction {
-            Direction::Forward => self.scan_forward(range, f),
-            Direction::Backward => self.scan_backward(range, f),
+            Direction::Forward => Self::scan_forward(page, range, f),
+            Direction::Backward => Self::scan_backward(page, range, f),
         }
     }
 
     fn scan_forward(
-        &self,
+        page: &[u8],
         range: &mut KeyRange,
         f: &mut dyn FnMut(IndexEntry<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<bool> {
-        let page = self.base.descend(|page| Ok(IndexFormat::find_child(page, &range.start)?.1))?;
-        let node = Node::new(&page)?;
+        let node = Node::new(page)?;
         let prefix_len = node.prefix().len();
         let mut whole = Position::from_slice(node.prefix());
         for index in node.lower_bound(&range.start)?..node.count() {
@@ -255,13 +277,12 @@ impl IndexTree {
     }
 
     fn scan_backward(
-        &self,
+        page: &[u8],
         range: &mut KeyRange,
         f: &mut dyn FnMut(IndexEntry<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<bool> {
         let end = range.end.as_deref();
-        let page = self.base.descend(|page| Node::new(page)?.child_before(end))?;
-        let node = Node::new(&page)?;
+        let node = Node::new(page)?;
         let prefix_len = node.prefix().len();
         let mut whole = Position::from_slice(node.prefix());
         let last = match end {

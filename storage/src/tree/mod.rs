@@ -7,7 +7,8 @@
 //! - [`IndexTree`] is an ordered set of (memcomparable key, row id) with one flag.
 //!
 //! Latching: each tree has one coarse latch, shared by readers and exclusive for writers; page latches are taken under
-//! it, parent before child. The interface does not promise it: closures passed in run under *some* latch that covers
+//! it, parent before child. None of them is held while a page on the way to a leaf is loaded; neighbours that are merged
+//! and overflow pages are the exceptions. The interface does not promise it: closures passed in run under *some* latch that covers
 //! the entry they are given, so they must be short, must not wait for locks or the log, and must not call the same
 //! tree. A closure of an index tree may read or modify the table's row tree; not the other way round.
 //!

@@ -7,7 +7,7 @@ use super::base::{Base, Builder, Format, Path};
 use super::overflow;
 use super::row_node::{self, Leaf, OVERFLOW, RowFormat};
 use crate::page::{PageId, TreeId};
-use crate::pool::{PageWrite, Pool};
+use crate::pool::{PageWrite, Pool, Usage};
 use crate::row::ROW_BYTES_MAX;
 use damask_types::{Error, Result, RowId, SqlState};
 use std::borrow::Cow;
@@ -120,8 +120,8 @@ impl RowTree {
         rowid: RowId,
         f: impl FnOnce(Option<(&[u8], RowFlags)>) -> R,
     ) -> Result<R> {
-        let _latch = self.base.latch.read();
-        let page = self.base.descend(|page| Ok(RowFormat::find_child(page, &rowid.0)?.1))?;
+        let (_latch, page) =
+            self.base.reach(Usage::Point, |page| Ok(RowFormat::find_child(page, &rowid.0)?.1))?;
         let leaf = Leaf::new(&page)?;
         let Ok(index) = leaf.search(rowid.0) else {
             return Ok(f(None));
@@ -159,8 +159,7 @@ impl RowTree {
         rowid: RowId,
         f: impl FnOnce(&mut RowSlot<'_, 'b>) -> Result<R>,
     ) -> Result<R> {
-        let _latch = self.base.latch.write();
-        let (path, page) = self.base.descend_exclusive(&rowid.0)?;
+        let (_latch, path, page) = self.base.reach_exclusive(&rowid.0)?;
         let leaf = Leaf::new(&page)?;
         let found = leaf.search(rowid.0);
         let mut whole = Vec::new();
@@ -352,8 +351,8 @@ impl RowTree {
         from: RowId,
         mut f: impl FnMut(RowId, RowFlags, &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<Option<RowId>> {
-        let _latch = self.base.latch.read();
-        let page = self.base.descend(|page| Ok(RowFormat::find_child(page, &from.0)?.1))?;
+        let (_latch, page) =
+            self.base.reach(Usage::Scan, |page| Ok(RowFormat::find_child(page, &from.0)?.1))?;
         let leaf = Leaf::new(&page)?;
         let start = leaf.search(from.0).unwrap_or_else(|index| index);
         let mut whole = Vec::new();
@@ -372,8 +371,8 @@ impl RowTree {
         from: RowId,
         mut f: impl FnMut(RowId, RowFlags, &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<Option<RowId>> {
-        let _latch = self.base.latch.read();
-        let page = self.base.descend(|page| Ok(RowFormat::find_child(page, &from.0)?.1))?;
+        let (_latch, page) =
+            self.base.reach(Usage::Scan, |page| Ok(RowFormat::find_child(page, &from.0)?.1))?;
         let leaf = Leaf::new(&page)?;
         let end = leaf.search(from.0).map_or_else(|index| index, |index| index + 1);
         let mut whole = Vec::new();
@@ -399,8 +398,8 @@ impl RowTree {
         last: RowId,
         mut f: impl FnMut(RowFlags, &[RowId], &[&[u8]]) -> Result<usize>,
     ) -> Result<Option<RowId>> {
-        let _latch = self.base.latch.read();
-        let page = self.base.descend(|page| Ok(RowFormat::find_child(page, &from.0)?.1))?;
+        let (_latch, page) =
+            self.base.reach(Usage::Scan, |page| Ok(RowFormat::find_child(page, &from.0)?.1))?;
         let leaf = Leaf::new(&page)?;
         let start = leaf.search(from.0).unwrap_or_else(|index| index);
         let end = leaf.search(last.0).map_or_else(|index| index, |index| index + 1);
