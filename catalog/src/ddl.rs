@@ -4,23 +4,24 @@
 //! drops storage, and notes the [`Change`] that the shared snapshot will take at commit. The session names expressions as text it
 //! has already bound; this module knows nothing of syntax.
 //!
-//! Here are the transaction, relations, columns and indexes; schemas, constraints and names have files of their own.
+//! Here are the transaction, relations and columns; indexes, schemas, constraints and names have files of their own.
 
 mod constraint;
+mod index;
 mod name;
 mod schema;
 
+pub use index::{index_desc, index_expr_text, index_key_names};
 pub use name::{kind_name, quote_identifier};
 
 use crate::object::{
-    Column, ConstraintKind, ForeignKeyAction, Identity, Index, IndexExpr, IndexKey, KeySource,
-    Read, Relation, RelationKind, Role, Sequence,
+    Column, ConstraintKind, ForeignKeyAction, Identity, IndexExpr, IndexKey, IndexMethod, Read,
+    Relation, RelationKind, Role, Sequence, Timing,
 };
 use crate::snapshot::{CatalogSnapshot, PUBLIC, SearchPath};
 use crate::store::{self, Catalog, Change, Record, comment_record, relation_records, role_record};
-use crate::template;
-use damask_txn::{AliasKey, IndexDesc, KeyColumn, RelationDesc, SequenceSpec, Txn};
-use damask_types::{ColumnIndex, Error, Oid, RelId, Result, SqlState, SqlType, TypeId, Value};
+use damask_txn::{AliasKey, RelationDesc, SequenceSpec, Txn};
+use damask_types::{ColumnIndex, Error, Oid, Result, SqlState, SqlType, TypeId, Value};
 use name::{check_column_name, choose, duplicate_column};
 use std::sync::Arc;
 
@@ -86,6 +87,8 @@ pub struct NewConstraint {
     pub name: Option<String>,
     /// What it demands; columns by place in the table.
     pub kind: NewConstraintKind,
+    /// When it is checked.
+    pub timing: Timing,
 }
 
 /// What a new constraint demands.
@@ -140,8 +143,14 @@ pub struct NewIndex {
     pub exprs: Vec<IndexExpr>,
     /// WHERE, written as [`IndexExpr::text`] is.
     pub predicate: Option<String>,
+    /// USING.
+    pub method: IndexMethod,
+    /// Whether it is filled later, while others write; invalid until then.
+    pub concurrently: bool,
     /// UNIQUE.
     pub unique: bool,
+    /// Whether it is a deferrable constraint's.
+    pub deferrable: bool,
     /// NULLS NOT DISTINCT.
     pub nulls_not_distinct: bool,
 }
@@ -262,7 +271,13 @@ impl CatalogTxn {
             check_column_name(&column.name)?;
         }
         let primary = primary_key(&new)?;
+        let is_deferrable = |constraint: &NewConstraint| {
+            matches!(constraint.kind, NewConstraintKind::PrimaryKey { .. })
+                && constraint.timing.deferrable
+        };
+        // Two rows cannot have one row id for a while.
         let alias = match primary.as_deref() {
+            Some(_) if new.constraints.iter().any(is_deferrable) => None,
             Some([column]) if is_alias_type(new.columns[usize::from(column.0)].ty) => Some(*column),
             _ => None,
         };
@@ -572,80 +587,6 @@ impl CatalogTxn {
 
     // Indexes and constraints.
 
-    /// An index built from the table's rows.
-    ///
-    /// # Errors
-    /// 42P07 if the name is taken, 23505 if it is unique and the rows are not.
-    pub fn create_index(&mut self, txn: &mut Txn, table: Oid, new: NewIndex) -> Result<Arc<Index>> {
-        let relation =
-            Arc::clone(self.current.relation(table).expect("the caller resolved the table"));
-        let name = new.name.clone().unwrap_or_else(|| {
-            let column =
-                |column: ColumnIndex| relation.columns[usize::from(column.0)].name.as_str();
-            let mut parts = vec![relation.name.as_str()];
-            parts.extend(new.keys.iter().map(|key| match key.source {
-                KeySource::Column(number) => column(number),
-                KeySource::Expr(place) => new.exprs[place].name.as_str(),
-            }));
-            parts.extend(new.included.iter().map(|&number| column(number)));
-            self.choose_name(relation.schema, &parts, "idx")
-        });
-        self.build_index(txn, table, name, new, false)
-    }
-
-    fn build_index(
-        &mut self,
-        txn: &mut Txn,
-        table: Oid,
-        name: String,
-        new: NewIndex,
-        primary: bool,
-    ) -> Result<Arc<Index>> {
-        let mut relation = self.owned(table);
-        self.check_name_free(relation.schema, &name)?;
-        let mut index = Index {
-            oid: self.new_oid()?,
-            name,
-            table,
-            rel: RelId(0),
-            keys: new.keys,
-            included: new.included,
-            exprs: new.exprs,
-            predicate: new.predicate,
-            unique: new.unique,
-            primary,
-            nulls_not_distinct: new.nulls_not_distinct,
-        };
-        // The primary key of an alias table is the row id itself.
-        if !primary || relation.alias.is_none() {
-            let made = txn.add_index(relation.rel, index_desc(&relation, &index));
-            index.rel = made.map_err(|error| {
-                error.table(self.current.schema_name(relation.schema), relation.name.as_str())
-            })?;
-        }
-        let index = Arc::new(index);
-        relation.indexes.push(Arc::clone(&index));
-        self.put_relation(txn, relation)?;
-        Ok(index)
-    }
-
-    /// Drops an index that belongs to no constraint.
-    pub fn drop_index(&mut self, txn: &mut Txn, oid: Oid) -> Result<()> {
-        let Some((table, index)) = self.current.index(oid) else {
-            return Ok(());
-        };
-        let (table, rel) = (table.oid, index.rel);
-        let mut relation = self.owned(table);
-        relation.indexes.retain(|index| index.oid != oid);
-        if rel != RelId(0) {
-            txn.drop_index(relation.rel, rel)?;
-        }
-        self.put_relation(txn, relation)?;
-        Ok(())
-    }
-
-    // Roles and comments.
-
     /// Stores a new or changed role.
     pub fn put_role(&mut self, txn: &mut Txn, role: Role) -> Result<()> {
         let before: Vec<Record> =
@@ -700,55 +641,6 @@ impl ConstraintKind {
             | Self::ForeignKey { columns, .. } => columns,
         }
     }
-}
-
-/// How the engine makes an index.
-pub fn index_desc(relation: &Relation, index: &Index) -> IndexDesc {
-    let mut keys: Vec<KeyColumn> = index
-        .keys
-        .iter()
-        .map(|key| KeyColumn {
-            source: match key.source {
-                KeySource::Column(column) => damask_txn::KeySource::Column(column),
-                KeySource::Expr(place) => {
-                    damask_txn::KeySource::Computed(place as u16, index.exprs[place].ty)
-                }
-            },
-            descending: key.descending,
-            nulls_first: key.nulls_first,
-        })
-        .collect();
-    keys.extend(index.included.iter().map(|&column| KeyColumn::ascending(column)));
-    IndexDesc {
-        name: index.name.clone(),
-        keys,
-        key_names: index_key_names(relation, index),
-        unique: index.unique,
-        nulls_not_distinct: index.nulls_not_distinct,
-        included: index.included.len(),
-        exprs: index.exprs.iter().map(|expr| expr.text.clone()).collect(),
-        predicate: index.predicate.clone(),
-    }
-}
-
-/// What errors call the keys of an index, and the columns that it carries.
-pub fn index_key_names(relation: &Relation, index: &Index) -> Vec<String> {
-    let column = |column: ColumnIndex| relation.columns[usize::from(column.0)].name.clone();
-    let key = |key: &IndexKey| match key.source {
-        KeySource::Column(number) => column(number),
-        KeySource::Expr(place) => index_expr_text(relation, &index.exprs[place].text, true),
-    };
-    let included = index.included.iter().map(|&number| column(number));
-    index.keys.iter().map(key).chain(included).collect()
-}
-
-/// A key expression as the definition of its index shows it: in parentheses unless it is a call.
-pub fn index_expr_text(relation: &Relation, text: &str, is_pretty: bool) -> String {
-    let text = template::named(text, |column| {
-        quote_identifier(&relation.columns[usize::from(column.0)].name)
-    });
-    let text = if is_pretty { template::pretty(&text) } else { text };
-    if template::is_call(&text) { text } else { format!("({text})") }
 }
 
 /// How the engine counts a sequence.

@@ -143,6 +143,40 @@ pub struct Index {
     pub primary: bool,
     /// UNIQUE NULLS NOT DISTINCT.
     pub nulls_not_distinct: bool,
+    /// How it is stored.
+    pub method: IndexMethod,
+    /// Whether it has every row. One that has not is kept (if it has storage: `rel`) and not used.
+    pub valid: bool,
+    /// Whether a unique key is checked when a row comes; else its constraint is deferrable.
+    pub immediate: bool,
+}
+
+/// An index access method (`pg_am`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IndexMethod {
+    /// In the order of its keys.
+    #[default]
+    Btree,
+    /// By the hash of its one key: for nothing but `=`.
+    Hash,
+}
+
+impl IndexMethod {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Btree => "btree",
+            Self::Hash => "hash",
+        }
+    }
+
+    /// Its OID.
+    pub fn oid(self) -> Oid {
+        match self {
+            Self::Btree => Oid(403),
+            Self::Hash => Oid(405),
+        }
+    }
 }
 
 /// One key column of an index.
@@ -198,9 +232,14 @@ impl Index {
         self.keys.iter().map(IndexKey::column).collect()
     }
 
-    /// The columns that tell rows apart: of a unique index of all rows, its key columns.
+    /// The columns that tell rows apart at every moment: of a unique index of all rows that is not deferrable, its key columns.
     pub fn unique_columns(&self) -> Option<Vec<ColumnIndex>> {
-        self.key_columns().filter(|_| self.unique && self.predicate.is_none())
+        self.constraint_columns().filter(|_| self.immediate)
+    }
+
+    /// The same, also if the key is deferrable.
+    pub fn constraint_columns(&self) -> Option<Vec<ColumnIndex>> {
+        self.key_columns().filter(|_| self.unique && self.valid && self.predicate.is_none())
     }
 
     /// Whether it computes something of a row: a key that is an expression, or whether it has the row.
@@ -211,6 +250,9 @@ impl Index {
     /// Whether a scan finds a column's values in its entries, without the rows. A key is read from its beginning, so no column
     /// before it may be one whose values keys do not give back.
     pub fn gives_back(&self, column: ColumnIndex, table: &Relation) -> bool {
+        if self.method == IndexMethod::Hash {
+            return false;
+        }
         let ty_of = |source| match source {
             KeySource::Column(column) => {
                 table.columns.get(usize::from(column.0)).map(|column| column.ty.id)
@@ -255,6 +297,17 @@ pub struct Constraint {
     pub table: Oid,
     /// What it demands.
     pub kind: ConstraintKind,
+    /// When it is checked.
+    pub timing: Timing,
+}
+
+/// When a constraint is checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// DEFERRABLE: `SET CONSTRAINTS` may put its checks off to the end of the transaction.
+    pub deferrable: bool,
+    /// INITIALLY DEFERRED: they are put off without that.
+    pub deferred: bool,
 }
 
 /// What a constraint demands.

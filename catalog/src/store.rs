@@ -388,6 +388,14 @@ fn load(engine: &Arc<Engine>) -> Result<CatalogSnapshot> {
         let relation = relations
             .get_mut(&constraint.table)
             .ok_or_else(|| damaged(CatalogTable::Constraints))?;
+        if constraint.timing.deferrable
+            && let ConstraintKind::PrimaryKey { index, .. } | ConstraintKind::Unique { index, .. } =
+                &constraint.kind
+        {
+            for found in relation.indexes.iter_mut().filter(|found| found.oid == *index) {
+                Arc::make_mut(found).immediate = false;
+            }
+        }
         relation.constraints.push(constraint);
     }
     for relation in relations.into_values() {

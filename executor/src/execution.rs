@@ -4,6 +4,7 @@ use crate::build;
 use crate::context::{ExecContext, Memory, Run, State};
 use crate::held::HeldRows;
 use crate::operator::Operator;
+use crate::operator::deferred::{self, Due};
 use damask_planner::expr::Expr;
 use damask_planner::physical::{Plan, PlanId};
 use damask_txn::Txn;
@@ -149,11 +150,24 @@ impl Execution {
         loop {
             state.check()?;
             match root.next(&mut state)? {
-                None => return Ok(None),
+                None => {
+                    if state.txn.has_unswept() {
+                        deferred::run(Due::Statement, &mut state)?;
+                    }
+                    return Ok(None);
+                }
                 Some(batch) if batch.selected_count() == 0 => {}
                 Some(batch) => return Ok(Some(batch.compact())),
             }
         }
+    }
+
+    /// Makes checks that the transaction has put off. The execution need not have run.
+    ///
+    /// # Errors
+    /// 23505, 23503.
+    pub fn check_deferred(&mut self, due: Due, txn: &mut Txn) -> Result<()> {
+        deferred::run(due, &mut State { ctx: &self.ctx, txn, run: &mut self.run })
     }
 
     /// Runs to the end and keeps the rows for when the transaction is over.

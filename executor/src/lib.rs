@@ -26,4 +26,5 @@ pub(crate) mod store;
 pub use context::{Control, ExecContext, NoControl, SystemRows};
 pub use execution::{Execution, JitStats, NodeNote, NodeStats, SortMethod};
 pub use held::HeldRows;
+pub use operator::deferred::Due;
 pub use short::{Short, ShortContext};

@@ -409,6 +409,7 @@ fn word(level: Level) -> &'static str {
     match level {
         Level::Debug => "DEBUG",
         Level::Log => "LOG",
+        Level::Info => "INFO",
         Level::Notice => "NOTICE",
         Level::Warning => "WARNING",
         Level::Error => "ERROR",

@@ -50,6 +50,13 @@ impl TxnCell {
         }
     }
 
+    /// The cell of a transaction that nobody remembers, save when it committed.
+    pub(crate) fn committed(timestamp: Timestamp) -> Self {
+        let cell = Self::new(TxnId(ACTIVE));
+        cell.state.store(timestamp.0, Ordering::Release);
+        cell
+    }
+
     pub(crate) fn id(&self) -> TxnId {
         self.id
     }

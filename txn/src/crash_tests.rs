@@ -11,6 +11,8 @@
 //!
 //! `DAMASK_CRASH_STRIDE=1` visits every event.
 
+mod indexes;
+
 use crate::engine::Planted;
 use crate::{
     AliasKey, CommitTicket, Durability, Engine, EngineOptions, IndexDesc, IsolationLevel,
@@ -37,6 +39,9 @@ fn open(vfs: &SimVfs, seed: u64, planted: Planted) -> Result<Arc<Engine>> {
         pool_bytes: 64 * 4096,
         page_bytes: 4096,
         log_segment_bytes: 64 << 10,
+        // So that versions between snapshots go at once, and old rows to files.
+        garbage_rows: 8,
+        undo_bytes: 300,
         ..EngineOptions::default()
     };
     let engine = Engine::open(env, Location::File("d".into()), options)?;

@@ -106,8 +106,10 @@ impl Txn {
     pub fn add_index(&mut self, rel: RelId, desc: IndexDesc) -> Result<RelId> {
         self.check_writable()?;
         let engine = Arc::clone(&self.engine);
-        // So that few old versions have to go into the index.
-        engine.collect_garbage(usize::MAX)?;
+        if !desc.building {
+            // So that few old versions have to go into the index.
+            engine.collect_garbage(usize::MAX)?;
+        }
         let _gate = engine.enter();
         let index = engine.next_rel();
         engine.build_index(&*engine.directory.get(rel)?, index, desc.clone())?;
@@ -158,6 +160,11 @@ impl Txn {
         found.desc.store(Arc::new(desc));
         self.note_ddl(DdlUndo::RenameIndex { rel, index, old });
         Ok(())
+    }
+
+    /// Notes how an index was described before.
+    pub(crate) fn note_desc(&mut self, rel: RelId, index: RelId, old: Arc<IndexDesc>) {
+        self.note_ddl(DdlUndo::RenameIndex { rel, index, old });
     }
 
     /// Sets a table's columns without rewriting a row: those it has keep their types, new ones come at the end, and older
@@ -307,6 +314,11 @@ impl Engine {
     ) -> Result<()> {
         let heap = relation.heap.load();
         let layout = relation.layout.load();
+        if desc.building {
+            let index = self.new_index(rel, desc, &layout)?;
+            heap.change_indexes(|indexes| indexes.push(index));
+            return Ok(());
+        }
         let shape = IndexShape::new(rel, desc, &layout, self)?;
         let entries = self.collect_entries(&heap, &layout, &shape)?;
         if shape.unique {
@@ -380,8 +392,8 @@ impl Engine {
                         let versions = state.map_or(&[][..], |state| &state.versions);
                         versions
                             .iter()
-                            .filter_map(|version| version.before.as_deref())
-                            .try_for_each(|image| add(image, row, false))
+                            .filter_map(|version| version.before.as_ref())
+                            .try_for_each(|image| add(&image.load()?, row, false))
                     })?;
                 }
                 Ok(ControlFlow::Continue(()))

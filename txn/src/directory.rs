@@ -1,12 +1,13 @@
 //! Relations in memory: their trees, layouts and indexes, and how a checkpoint and the log describe them.
 
+use crate::births::Births;
 use crate::bytes::{Reader, put_bytes, put_signed, put_varint};
 use crate::engine::Engine;
 use crate::program::RowProgram;
 use crate::schema::{AliasKey, IndexDesc, KeyColumn, KeySource, RelationDesc};
 use crate::version::HeapId;
 use arc_swap::ArcSwap;
-use damask_storage::key::{KeyColumn as OrderedColumn, check_key_len, encode_key_into};
+use damask_storage::key::{KeyColumn as OrderedColumn, check_key_len, encode_key_into, hash_key};
 use damask_storage::row::{RowColumn, RowLayout};
 use damask_storage::tree::{IndexTree, RowTree};
 use damask_types::format::{FormatSettings, to_text};
@@ -26,6 +27,8 @@ pub(crate) struct IndexShape {
     /// How many of the keys count for [`IndexShape::unique`]; the others are only carried along.
     pub(crate) counted: usize,
     pub(crate) unique: bool,
+    pub(crate) deferrable: bool,
+    pub(crate) hash: bool,
     pub(crate) nulls_not_distinct: bool,
     pub(crate) page_bytes: usize,
     /// Computes the keys that are no columns, and which rows the index has.
@@ -105,6 +108,8 @@ impl IndexShape {
             columns,
             keys: desc.keys.clone(),
             unique: desc.unique,
+            deferrable: desc.deferrable,
+            hash: desc.hash,
             nulls_not_distinct: desc.nulls_not_distinct,
             desc: ArcSwap::from_pointee(desc),
             page_bytes,
@@ -114,6 +119,9 @@ impl IndexShape {
     /// Where in the key these columns are, if it gives the values of all of them back. A key is read from its beginning, so no
     /// column before the last of them may be one that does not.
     pub(crate) fn carried(&self, columns: &[ColumnIndex]) -> Option<Vec<usize>> {
+        if self.hash {
+            return None;
+        }
         let lossless = self.columns.iter().take_while(|column| column.is_lossless()).count();
         let place = |column: &ColumnIndex| {
             let wanted = KeySource::Column(*column);
@@ -133,12 +141,41 @@ impl IndexShape {
         let Some(values) = self.values_of(layout, row)? else {
             return Ok(KeyOf { is_indexed: false, has_null: false, unique_len: 0 });
         };
+        if self.hash && values.iter().any(Value::is_null) {
+            return Ok(KeyOf { is_indexed: false, has_null: true, unique_len: 0 });
+        }
         let (counted, carried) = values.split_at(self.counted);
-        encode_key_into(&self.columns, counted, out)?;
+        self.encode(counted, out)?;
         let unique_len = out.len();
         encode_key_into(&self.columns[self.counted..], carried, out)?;
         let has_null = counted.iter().any(Value::is_null);
         Ok(KeyOf { is_indexed: true, has_null, unique_len })
+    }
+
+    /// Appends what the keys of rows begin with that have these values in the first of the key's columns.
+    pub(crate) fn encode(&self, values: &[Value], out: &mut Vec<u8>) -> Result<()> {
+        let start = out.len();
+        encode_key_into(&self.columns, values, out)?;
+        if self.hash && !values.is_empty() {
+            let hash = hash_key(&out[start..]);
+            out.truncate(start);
+            out.extend_from_slice(&hash);
+        }
+        Ok(())
+    }
+
+    /// Of a hash index, the key that was hashed: what tells apart rows whose hashes are equal.
+    pub(crate) fn unhashed_key_of(
+        &self,
+        layout: &RowLayout,
+        row: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        out.clear();
+        if let Some(values) = self.values_of(layout, row)? {
+            encode_key_into(&self.columns, &values, out)?;
+        }
+        Ok(())
     }
 
     /// The values of a row's key; none if the index does not have the row.
@@ -264,6 +301,8 @@ pub(crate) struct Heap {
     pub(crate) bytes: AtomicI64,
     /// Versions in the version table; readers of a heap without any need not look there.
     pub(crate) versions: AtomicU64,
+    /// Rows without versions that old snapshots do not see.
+    pub(crate) births: Births,
 }
 
 impl Heap {
@@ -277,6 +316,7 @@ impl Heap {
             rows: AtomicI64::new(0),
             bytes: AtomicI64::new(0),
             versions: AtomicU64::new(0),
+            births: Births::default(),
         }
     }
 
@@ -375,13 +415,17 @@ fn put_string(out: &mut Vec<u8>, text: &str) {
 /// Appends an index's description.
 ///
 /// ```text
-/// name | unique u8 | nulls not distinct u8 | included | count | key...
+/// name | unique, deferrable 2, hash 4, building 8 u8 | nulls not distinct u8 | included | count | key...
 ///      | count | text of an expression... | present u8 [text of the predicate]
 /// key  column, flags u8, name | place of an expression, flags u8 with bit 4, type, modifier signed, name
 /// ```
 pub(crate) fn put_index_desc(out: &mut Vec<u8>, desc: &IndexDesc) {
     put_string(out, &desc.name);
-    out.push(u8::from(desc.unique));
+    let kind = u8::from(desc.unique)
+        | u8::from(desc.deferrable) << 1
+        | u8::from(desc.hash) << 2
+        | u8::from(desc.building) << 3;
+    out.push(kind);
     out.push(u8::from(desc.nulls_not_distinct));
     put_varint(out, desc.included as u64);
     put_varint(out, desc.keys.len() as u64);
@@ -423,9 +467,17 @@ fn read_type(reader: &mut Reader<'_>) -> Result<SqlType> {
 }
 
 pub(crate) fn read_index_desc(reader: &mut Reader<'_>) -> Result<IndexDesc> {
+    let name = reader.string()?;
+    let kind = reader.u8()?;
+    if kind > 15 {
+        return Err(reader.bad(&format!("there is no kind {kind} of index")));
+    }
     let mut desc = IndexDesc {
-        name: reader.string()?,
-        unique: reader.bool()?,
+        name,
+        unique: kind & 1 != 0,
+        deferrable: kind & 2 != 0,
+        hash: kind & 4 != 0,
+        building: kind & 8 != 0,
         nulls_not_distinct: reader.bool()?,
         included: reader.varint()? as usize,
         ..IndexDesc::default()

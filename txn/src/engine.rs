@@ -5,7 +5,7 @@
 //! Latch order: gate, stripe of a row, commit section or index tree, row tree, shard of the version table.
 
 use crate::cell::{Outcome, TxnCell};
-use crate::clock::Snapshots;
+use crate::clock::{SnapshotHolder, SnapshotPin, Snapshots};
 use crate::ddl::DdlUndo;
 use crate::directory::{Directory, Heap};
 use crate::gate::{Gate, Inside, Stop};
@@ -17,7 +17,7 @@ use crate::program::{NoPrograms, ProgramCompiler};
 use crate::row_queue::RowQueues;
 use crate::sequence::Sequences;
 use crate::serializable::Serializable;
-use crate::version::{HeapId, VersionTable, stripe};
+use crate::version::{HeapId, Version, VersionTable, stripe};
 use crate::wait::WaitGraph;
 use crate::{Durability, IsolationLevel, SequenceSpec, SequenceState, Table, Txn};
 use damask_storage::vfs::MemoryVfs;
@@ -59,6 +59,10 @@ pub struct EngineOptions {
     pub flush_delay: Duration,
     /// Bytes of a log segment of a new database.
     pub log_segment_bytes: u64,
+    /// Changed rows that may wait for the oldest snapshot; of more of them what lies between snapshots is dropped.
+    pub garbage_rows: usize,
+    /// Memory for rows as they were, which old snapshots need; more of them go to temporary files.
+    pub undo_bytes: u64,
     /// Makes programs of what indexes compute.
     pub programs: Arc<dyn ProgramCompiler>,
 }
@@ -74,6 +78,8 @@ impl Default for EngineOptions {
             page_bytes: store.page_bytes,
             flush_delay: Duration::from_millis(200),
             log_segment_bytes: store.log_segment_bytes,
+            garbage_rows: 4096,
+            undo_bytes: 64 << 20,
             programs: Arc::new(NoPrograms),
         }
     }
@@ -105,6 +111,14 @@ pub struct Metrics {
     pub lock_waits: u64,
     /// Versions in memory.
     pub versions: u64,
+    /// Bytes of rows as they were before changes, in memory.
+    pub undo_bytes: u64,
+    /// The same, in temporary files.
+    pub undo_spilled_bytes: u64,
+    /// Ranges of rows that old snapshots do not see.
+    pub hidden_ranges: u64,
+    /// Changed rows whose garbage has not been looked for.
+    pub garbage_rows: u64,
     /// Checkpoints made.
     pub checkpoints: u64,
     /// Frames of the log: a commit is one, unless it is large.
@@ -125,6 +139,8 @@ pub(crate) struct Counters {
     pub(crate) commits: AtomicU64,
     pub(crate) rollbacks: AtomicU64,
     pub(crate) versions: AtomicU64,
+    pub(crate) undo_bytes: AtomicU64,
+    pub(crate) undo_spilled: AtomicU64,
     pub(crate) checkpoints: AtomicU64,
 }
 
@@ -289,6 +305,53 @@ impl Engine {
         Ok(Txn::new(Arc::clone(self), self.next_id(), level, read_only))
     }
 
+    /// Takes a snapshot for a transaction.
+    pub(crate) fn pin_snapshot(&self, owner: TxnId) -> SnapshotPin {
+        self.snapshots.pin(owner, self.next_txn(), || self.horizon())
+    }
+
+    /// The first transaction id that has not been given out.
+    pub fn next_txn(&self) -> TxnId {
+        TxnId(self.next_txn.load(Ordering::Relaxed) | crate::cell::ACTIVE)
+    }
+
+    /// Who holds which snapshot, oldest first: the first holds the watermark back.
+    pub fn snapshot_holders(&self) -> Vec<SnapshotHolder> {
+        self.snapshots.holders()
+    }
+
+    /// The last commit.
+    pub fn last_commit(&self) -> Timestamp {
+        Timestamp(self.visible.load(Ordering::Acquire))
+    }
+
+    /// Collects all garbage that no snapshot needs.
+    ///
+    /// # Errors
+    /// What reading and writing pages raises.
+    pub fn vacuum(&self) -> Result<()> {
+        self.check_open()?;
+        self.collect_garbage(usize::MAX)
+    }
+
+    /// For each table how many rows as they were before committed changes are kept.
+    pub fn dead_rows(&self) -> HashMap<RelId, u64> {
+        let mut by_heap = HashMap::<HeapId, u64>::new();
+        // It visits and cannot fail.
+        let _ = self.versions.for_each(|heap, _, state| {
+            let is_dead =
+                |version: &&Version| version.before.is_some() && version.committed().is_some();
+            let dead = state.versions.iter().filter(is_dead).count() as u64;
+            if dead > 0 {
+                *by_heap.entry(heap).or_default() += dead;
+            }
+            Ok(())
+        });
+        let relations = self.directory.all().into_iter();
+        let of = |heap: &HeapId| by_heap.get(heap).copied();
+        relations.filter_map(|table| Some((table.rel, of(&table.heap.load().id)?))).collect()
+    }
+
     /// An id that no transaction and no session has had.
     pub(crate) fn next_id(&self) -> TxnId {
         TxnId(self.next_txn.fetch_add(1, Ordering::Relaxed) | crate::cell::ACTIVE)
@@ -359,6 +422,15 @@ impl Engine {
             deadlocks: load(&self.graph.deadlocks),
             lock_waits: load(&self.graph.waits),
             versions: load(&self.counters.versions),
+            undo_bytes: load(&self.counters.undo_bytes),
+            undo_spilled_bytes: load(&self.counters.undo_spilled),
+            hidden_ranges: self
+                .directory
+                .all()
+                .iter()
+                .map(|relation| relation.heap.load().births.len() as u64)
+                .sum(),
+            garbage_rows: self.garbage.waiting(),
             checkpoints: load(&self.counters.checkpoints),
             log_frames,
             log_bytes,

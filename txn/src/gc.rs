@@ -1,76 +1,166 @@
-//! Garbage: versions, ghosts, marked index entries and dropped heaps that no snapshot needs.
+//! Garbage: versions, ghosts, marked index entries and dropped trees that no snapshot needs.
 //!
 //! Each commit queues the rows it changed. When the watermark has passed the commit, their old versions are dropped;
 //! a deleted row's slot goes, and index entries of keys that no remaining version has. Committers do this in small bites, at
-//! most twice what they made themselves, so that memory levels off and no helper thread is needed.
+//! most twice what they made themselves, so that memory levels off and no helper thread is needed; what a reader that was long
+//! at it leaves behind is collected by a background step if nobody commits.
 //!
-//! One snapshot held for long keeps the watermark back, but not the versions *between* it and now: when a row's list
-//! grows past [`PRUNE_LEN`], its writer drops those that no snapshot in use can see.
+//! One old snapshot holds the watermark back, but not the versions *between* it and now. When more than [`garbage_rows`](crate::EngineOptions::garbage_rows) rows
+//! wait for the watermark, the collector goes on without it: of each row it drops the versions between the
+//! snapshots in use, and it remembers what is left in [`Held`], by the snapshot that needs it. So what is kept is what
+//! the snapshots in use see, and the queue does not grow with the number of commits. Rows that were only inserted become
+//! ranges ([`crate::births`]); old rows above the budget go to temporary files ([`crate::image`]).
+//!
+//! Invariants
+//! - C1: a row with committed versions is in the queue, or in `Held` under each snapshot that needs one of them, or its
+//!   transaction is about to queue it.
+//! - C2: a tree is destroyed when the watermark has passed its end and no row of an earlier commit waits.
 
-use crate::cell::Outcome;
+use crate::births::Room;
 use crate::directory::{Heap, Index, Relation};
 use crate::engine::Engine;
+use crate::image::{Image, SpillFile};
 use crate::txn::distinct;
+use crate::version::{HeapId, RowState, Version};
 use damask_storage::TreeId;
+use damask_storage::env::Step;
 use damask_storage::row::RowLayout;
 use damask_storage::tree::{EntryFlags, RowFlags};
 use damask_types::{Result, RowId, Timestamp};
+use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
-use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use smallvec::SmallVec;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-/// A row's list of versions longer than this is pruned.
-const PRUNE_LEN: usize = 8;
+/// A row's list of versions longer than this is pruned by its writer; a shorter one keeps where rows that are gone from this place
+/// went, for those who wait for them.
+pub(crate) const PRUNE_LEN: usize = 8;
+
+/// Rows that the background step collects at a time, and how long it then leaves the machine to others.
+const STEP_ROWS: usize = 1024;
+const STEP_PAUSE: Duration = Duration::from_millis(1);
 
 /// A row that a commit changed.
 pub(crate) type ChangedRow = (Arc<Relation>, Arc<Heap>, RowId);
 
-enum Task {
-    Rows(Vec<ChangedRow>),
+enum Tree {
     Heap(Arc<Heap>),
     Index(Arc<Index>),
 }
 
-/// What is to be collected once the watermark has passed a time, in the order of times (nearly: commits queue up after
-/// their commit section).
+/// What is to be collected, in the order of commits (nearly: commits queue up after their commit section).
+#[derive(Default)]
+struct Queue {
+    rows: VecDeque<(Timestamp, Vec<ChangedRow>)>,
+    row_count: usize,
+    trees: VecDeque<(Timestamp, Tree)>,
+}
+
+/// Rows that snapshots in use need versions of.
+#[derive(Default)]
+struct Held {
+    by_snapshot: BTreeMap<u64, HashMap<HeapId, HeldRows>>,
+    /// Rows whose snapshot has ended, to be looked at again.
+    released: Vec<HeldRows>,
+}
+
+struct HeldRows {
+    relation: Arc<Relation>,
+    heap: Arc<Heap>,
+    rows: HashSet<RowId>,
+}
+
+/// What the one who collects works on.
+#[derive(Default)]
+pub(crate) struct Collector {
+    held: Held,
+    /// Heaps that have ranges of rows.
+    births: HashMap<HeapId, Arc<Heap>>,
+    /// Where old rows go that are too many for memory.
+    spill: Option<Arc<SpillFile>>,
+}
+
+/// Garbage there is.
 #[derive(Default)]
 pub(crate) struct Garbage {
-    queue: Mutex<VecDeque<(Timestamp, Task)>>,
-    /// Length of the queue, so that the many commits that find it empty need no mutex.
+    queue: Mutex<Queue>,
+    /// What waits in the queue and in `Held`, so that the many commits that find nothing need no mutex.
     len: AtomicUsize,
+    /// Whether rows that nobody needs are left when a bite was enough.
+    is_behind: AtomicBool,
+    /// Whether a background step is at it.
+    is_stepping: AtomicBool,
     /// Held by the one who collects, and before the gate: a heap is destroyed after its rows are collected, and no tree
     /// goes while old rows are purged from it.
-    pub(crate) collector: Mutex<()>,
+    pub(crate) collector: Mutex<Collector>,
+}
+
+/// What is left of a row's versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    /// That there was no row before this commit.
+    Insertion(Timestamp),
+    Versions,
+}
+
+/// The times at which states are in use.
+struct InUse {
+    /// Versions up to here are seen by all.
+    watermark: Timestamp,
+    /// What the next snapshot sees at least.
+    horizon: Timestamp,
+    /// The snapshots, ascending.
+    snapshots: Vec<u64>,
+}
+
+impl InUse {
+    /// The newest snapshot that does not see a commit.
+    fn holder(&self, at: Timestamp) -> Option<u64> {
+        let newer = self.snapshots.partition_point(|snapshot| *snapshot < at.0);
+        self.snapshots[..newer].last().copied()
+    }
 }
 
 impl Garbage {
     /// Queues rows changed by the commit at `timestamp`.
     pub(crate) fn add(&self, timestamp: Timestamp, rows: Vec<ChangedRow>) {
         let rows = distinct(rows);
-        if !rows.is_empty() {
-            self.push(timestamp, Task::Rows(rows));
+        if rows.is_empty() {
+            return;
         }
+        self.len.fetch_add(1, Ordering::AcqRel);
+        let mut queue = self.queue.lock();
+        queue.row_count += rows.len();
+        queue.rows.push_back((timestamp, rows));
     }
 
     /// Queues a heap that the commit at `timestamp` dropped.
     pub(crate) fn add_heap(&self, timestamp: Timestamp, heap: Arc<Heap>) {
-        self.push(timestamp, Task::Heap(heap));
+        self.add_tree(timestamp, Tree::Heap(heap));
     }
 
     /// Queues an index that the commit at `timestamp` dropped.
     pub(crate) fn add_index(&self, timestamp: Timestamp, index: Arc<Index>) {
-        self.push(timestamp, Task::Index(index));
+        self.add_tree(timestamp, Tree::Index(index));
+    }
+
+    fn add_tree(&self, timestamp: Timestamp, tree: Tree) {
+        self.len.fetch_add(1, Ordering::AcqRel);
+        self.queue.lock().trees.push_back((timestamp, tree));
     }
 
     /// Trees of dropped relations that are still there; the world stands still.
     pub(crate) fn trees(&self) -> Vec<TreeId> {
         let mut trees = Vec::new();
-        for (_, task) in self.queue.lock().iter() {
-            match task {
-                Task::Rows(_) => {}
-                Task::Index(index) => trees.push(index.tree.id()),
-                Task::Heap(heap) => {
+        for (_, tree) in &self.queue.lock().trees {
+            match tree {
+                Tree::Index(index) => trees.push(index.tree.id()),
+                Tree::Heap(heap) => {
                     trees.push(TreeId(heap.id.0));
                     trees.extend(heap.indexes.load().iter().map(|index| index.tree.id()));
                 }
@@ -79,33 +169,130 @@ impl Garbage {
         trees
     }
 
-    /// Takes about `budget` rows' worth of work that the watermark has passed.
-    fn take(&self, watermark: Timestamp, budget: usize) -> Option<Task> {
-        let mut queue = self.queue.lock();
-        let (timestamp, task) = queue.front_mut()?;
-        if *timestamp > watermark {
-            return None;
-        }
-        if let Task::Rows(rows) = task
-            && rows.len() > budget
-        {
-            let rest = rows.split_off(rows.len() - budget);
-            return Some(Task::Rows(rest));
-        }
-        self.len.fetch_sub(1, Ordering::AcqRel);
-        queue.pop_front().map(|(_, task)| task)
+    /// Changed rows that have not been looked at.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.queue.lock().row_count as u64
     }
 
-    fn push(&self, timestamp: Timestamp, task: Task) {
-        self.len.fetch_add(1, Ordering::AcqRel);
-        self.queue.lock().push_back((timestamp, task));
+    /// Takes at most `budget` rows of a commit: one that the watermark has passed, or any that is shown if too many wait.
+    fn take_rows(
+        &self,
+        in_use: &InUse,
+        waiting_max: usize,
+        budget: usize,
+    ) -> Option<(Timestamp, Vec<ChangedRow>)> {
+        let mut queue = self.queue.lock();
+        let is_eager = queue.row_count > waiting_max;
+        let (at, rows) = queue.rows.front_mut()?;
+        if *at > in_use.watermark && !(is_eager && *at <= in_use.horizon) {
+            return None;
+        }
+        let at = *at;
+        let taken = if rows.len() > budget {
+            rows.split_off(rows.len() - budget)
+        } else {
+            self.len.fetch_sub(1, Ordering::AcqRel);
+            queue.rows.pop_front().map_or_else(Vec::new, |(_, rows)| rows)
+        };
+        queue.row_count -= taken.len();
+        Some((at, taken))
+    }
+
+    /// Takes a tree that the watermark has passed, and behind which no row waits (C2).
+    fn take_tree(&self, watermark: Timestamp) -> Option<Tree> {
+        let mut queue = self.queue.lock();
+        let (at, _) = queue.trees.front()?;
+        let waits_for_rows = queue.rows.front().is_some_and(|(row_at, _)| row_at <= at);
+        if *at > watermark || waits_for_rows {
+            return None;
+        }
+        self.len.fetch_sub(1, Ordering::AcqRel);
+        queue.trees.pop_front().map(|(_, tree)| tree)
+    }
+}
+
+/// The background step that collects.
+struct Stepping(Weak<Engine>);
+
+impl Stepping {
+    fn step(&self) -> Step {
+        let Some(engine) = self.0.upgrade() else {
+            return Step::Done;
+        };
+        // An error stops the engine or comes again to who commits next.
+        let is_done = engine.check_open().is_err()
+            || engine.collect_garbage(STEP_ROWS).is_err()
+            || !engine.garbage.is_behind.load(Ordering::Acquire);
+        if is_done { Step::Done } else { Step::After(STEP_PAUSE) }
+    }
+}
+
+impl Drop for Stepping {
+    fn drop(&mut self) {
+        if let Some(engine) = self.0.upgrade() {
+            engine.garbage.is_stepping.store(false, Ordering::Release);
+        }
+    }
+}
+
+impl Held {
+    /// Lets go of the rows of snapshots that have ended.
+    fn release(&mut self, in_use: &InUse, len: &AtomicUsize) {
+        self.by_snapshot.retain(|snapshot, heaps| {
+            let stays = in_use.snapshots.binary_search(snapshot).is_ok();
+            if !stays {
+                // One less here, one more for each in the other list.
+                len.fetch_add(heaps.len(), Ordering::AcqRel);
+                len.fetch_sub(1, Ordering::AcqRel);
+                self.released.extend(std::mem::take(heaps).into_values());
+            }
+            stays
+        });
+    }
+
+    fn take_released(&mut self, budget: usize, len: &AtomicUsize) -> Vec<ChangedRow> {
+        let Some(last) = self.released.last_mut() else {
+            return Vec::new();
+        };
+        let HeldRows { relation, heap, rows } = last;
+        let taken: Vec<RowId> = rows.extract_if(|_| true).take(budget).collect();
+        let taken = taken.into_iter().map(|row| (Arc::clone(relation), Arc::clone(heap), row));
+        let taken = taken.collect();
+        if last.rows.is_empty() {
+            self.released.pop();
+            len.fetch_sub(1, Ordering::AcqRel);
+        }
+        taken
+    }
+
+    fn hold(
+        &mut self,
+        snapshot: u64,
+        relation: &Arc<Relation>,
+        heap: &Arc<Heap>,
+        row: RowId,
+        len: &AtomicUsize,
+    ) {
+        let heaps = self.by_snapshot.entry(snapshot).or_insert_with(|| {
+            len.fetch_add(1, Ordering::AcqRel);
+            HashMap::default()
+        });
+        let held = heaps.entry(heap.id).or_insert_with(|| HeldRows {
+            relation: Arc::clone(relation),
+            heap: Arc::clone(heap),
+            rows: HashSet::default(),
+        });
+        held.rows.insert(row);
     }
 }
 
 impl Engine {
-    /// The time up to which every snapshot, also of the next reader, sees.
-    pub(crate) fn watermark(&self) -> Timestamp {
-        self.snapshots.watermark(|| self.horizon().settled())
+    /// The states in use. The horizon first: a snapshot registered later starts at it or above.
+    fn in_use(&self) -> InUse {
+        let horizon = self.horizon().settled();
+        let snapshots = self.snapshots.active();
+        let watermark = snapshots.first().map_or(horizon, |oldest| horizon.min(Timestamp(*oldest)));
+        InUse { watermark, horizon, snapshots }
     }
 
     /// Collects about `budget` rows' garbage; leaves it to another who is at it, unless everything is wanted.
@@ -115,56 +302,121 @@ impl Engine {
         }
         let collector = &self.garbage.collector;
         let lock = if budget == usize::MAX { Some(collector.lock()) } else { collector.try_lock() };
-        let Some(_lock) = lock else {
+        let Some(mut collector) = lock else {
             return Ok(());
         };
-        let watermark = self.watermark();
+        let collector = &mut *collector;
+        let in_use = self.in_use();
+        collector.births.retain(|_, heap| {
+            let stays = heap.births.expire(in_use.watermark);
+            self.garbage.len.fetch_sub(usize::from(!stays), Ordering::AcqRel);
+            stays
+        });
+        collector.held.release(&in_use, &self.garbage.len);
+        let is_bounded = budget != usize::MAX;
         while budget > 0 {
-            match self.garbage.take(watermark, budget) {
-                None => return Ok(()),
-                Some(Task::Rows(rows)) => {
-                    budget -= rows.len().min(budget);
-                    for (relation, heap, row) in rows {
-                        self.collect_row(&relation, &heap, row, watermark)?;
-                    }
+            let released = collector.held.take_released(budget, &self.garbage.len);
+            let (at, rows) = if !released.is_empty() {
+                (in_use.horizon, released)
+            } else if let Some(tree) = self.garbage.take_tree(in_use.watermark) {
+                let _gate = self.enter();
+                match tree {
+                    Tree::Heap(heap) => self.destroy_heap(&heap)?,
+                    Tree::Index(index) => self.destroy_index(&index)?,
                 }
-                Some(Task::Heap(heap)) => {
-                    let _gate = self.enter();
-                    self.destroy_heap(&heap)?;
-                    budget -= 1;
-                }
-                Some(Task::Index(index)) => {
-                    let _gate = self.enter();
-                    self.destroy_index(&index)?;
-                    budget -= 1;
-                }
+                budget -= 1;
+                continue;
+            } else if let Some(task) =
+                self.garbage.take_rows(&in_use, self.options.garbage_rows, budget)
+            {
+                task
+            } else {
+                break;
+            };
+            budget -= rows.len().min(budget);
+            for (relation, heap, row) in rows {
+                self.collect_row(collector, &in_use, &relation, &heap, row, at)?;
             }
         }
+        let is_behind = is_bounded && !collector.held.released.is_empty();
+        self.garbage.is_behind.store(is_behind, Ordering::Release);
         Ok(())
     }
 
+    /// Sees to it that what ended snapshots leave behind is collected, whether or not others commit.
+    pub(crate) fn collect_soon(self: &Arc<Self>) {
+        let garbage = &self.garbage;
+        if !garbage.is_behind.load(Ordering::Acquire)
+            || garbage.is_stepping.swap(true, Ordering::AcqRel)
+        {
+            return;
+        }
+        // Weak, so that it keeps no database open.
+        let stepping = Stepping(Arc::downgrade(self));
+        let env = self.store.env();
+        let work = Box::new(move || stepping.step());
+        env.spawn.spawn("damask-collect", Arc::clone(&env.clock), work);
+    }
+
+    /// Collects the garbage of one row. Versions younger than `at` are another task's, save that those in the way of older ones go.
     fn collect_row(
         &self,
-        relation: &Relation,
-        heap: &Heap,
+        collector: &mut Collector,
+        in_use: &InUse,
+        relation: &Arc<Relation>,
+        heap: &Arc<Heap>,
         row: RowId,
-        watermark: Timestamp,
+        at: Timestamp,
     ) -> Result<()> {
         let _gate = self.enter();
         let _stripe = self.stripe(heap.id, row);
-        let (dropped, remains) = self
-            .versions
-            .change(heap.id, row, |state| (state.truncate(watermark), !state.versions.is_empty()));
-        if dropped.is_empty() {
+        let (dropped, left) = self.versions.change(heap.id, row, |state| {
+            let mut dropped = state.truncate(in_use.watermark);
+            state.prune(&in_use.snapshots, in_use.horizon, &mut dropped);
+            let left = match &state.versions[..] {
+                [] => Left::Nothing,
+                [only] if only.before.is_none() && only.moved_to.is_none() => {
+                    only.committed().map_or(Left::Versions, Left::Insertion)
+                }
+                _ => Left::Versions,
+            };
+            (dropped, left)
+        });
+        if !dropped.is_empty() {
+            self.forget_versions(heap, &dropped);
+            let images: Vec<Image> =
+                dropped.into_iter().filter_map(|version| version.before).collect();
+            self.purge_keys(&relation.layout.load(), heap, row, &images)?;
+        } else if left == Left::Nothing {
             return Ok(());
         }
-        self.forget_versions(heap, dropped.len());
-        let images: Vec<Box<[u8]>> =
-            dropped.into_iter().filter_map(|version| version.before).collect();
-        self.purge_keys(&relation.layout.load(), heap, row, &images)?;
-        if remains {
-            return Ok(());
+        match left {
+            Left::Nothing => {
+                heap.births.exclude(row);
+                self.settle_slot(heap, row)
+            }
+            Left::Insertion(born) if born <= in_use.horizon => {
+                if heap.tree.get(row)?.is_some_and(|(_, flags)| !flags.has(RowFlags::GHOST)) {
+                    self.remember_birth(heap, row, born, in_use)?;
+                    collector.births.entry(heap.id).or_insert_with(|| {
+                        self.garbage.len.fetch_add(1, Ordering::AcqRel);
+                        Arc::clone(heap)
+                    });
+                }
+                // Of a row that came and went between two snapshots nothing is left.
+                let dropped = self.versions.change(heap.id, row, |state| state.versions.pop());
+                self.forget_versions(heap, dropped.as_slice());
+                self.settle_slot(heap, row)
+            }
+            Left::Insertion(_) | Left::Versions => {
+                self.hold_row(collector, in_use, relation, heap, row, at);
+                Ok(())
+            }
         }
+    }
+
+    /// Takes the flag off a row without versions, or the ghost away.
+    fn settle_slot(&self, heap: &Heap, row: RowId) -> Result<()> {
         heap.tree.modify(row, |slot| {
             if let Some((_, flags)) = slot.current() {
                 if flags.has(RowFlags::GHOST) {
@@ -178,9 +430,78 @@ impl Engine {
         })
     }
 
-    fn forget_versions(&self, heap: &Heap, count: usize) {
-        heap.versions.fetch_sub(count as u64, Ordering::AcqRel);
-        self.counters.versions.fetch_sub(count as u64, Ordering::Relaxed);
+    /// Puts a row that was only inserted into a range of such rows.
+    fn remember_birth(&self, heap: &Heap, row: RowId, at: Timestamp, in_use: &InUse) -> Result<()> {
+        match heap.births.extend(row, at, &in_use.snapshots) {
+            Room::Done => return Ok(()),
+            Room::Behind(last) if self.is_gap(heap, last, row)? => {
+                heap.births.extend_over(row, at);
+                return Ok(());
+            }
+            Room::Behind(_) | Room::Alone => {}
+        }
+        heap.births.add(row, at);
+        Ok(())
+    }
+
+    /// Whether no row between two others was there before its oldest version (B4).
+    fn is_gap(&self, heap: &Heap, last: RowId, row: RowId) -> Result<bool> {
+        let mut is_gap = true;
+        let mut from = Some(RowId(last.0 + 1));
+        while is_gap && let Some(start) = from.filter(|start| *start < row) {
+            from = heap.tree.scan_leaf(start, |other, flags, _| {
+                if other >= row {
+                    return Ok(ControlFlow::Break(()));
+                }
+                is_gap = flags.has(RowFlags::VERSIONED)
+                    && self.versions.with(heap.id, other, |state| {
+                        let oldest = state.and_then(|state| state.versions.first());
+                        oldest.is_some_and(|version| version.before.is_none())
+                    });
+                Ok(if is_gap { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            })?;
+        }
+        Ok(is_gap)
+    }
+
+    /// Notes which snapshots need versions of a row that are not younger than `at`, and moves old rows out of memory if
+    /// there are too many.
+    fn hold_row(
+        &self,
+        collector: &mut Collector,
+        in_use: &InUse,
+        relation: &Arc<Relation>,
+        heap: &Arc<Heap>,
+        row: RowId,
+        at: Timestamp,
+    ) {
+        let spills = self.is_over_undo_budget();
+        let mut holders = SmallVec::<[u64; 2]>::new();
+        self.versions.change(heap.id, row, |state| {
+            for version in &mut state.versions {
+                let Some(committed) = version.committed().filter(|committed| *committed <= at)
+                else {
+                    break;
+                };
+                holders.extend(in_use.holder(committed));
+                if let (true, Some(image)) = (spills, &mut version.before) {
+                    self.spill(image, &mut collector.spill);
+                }
+            }
+        });
+        holders.dedup();
+        for snapshot in holders {
+            collector.held.hold(snapshot, relation, heap, row, &self.garbage.len);
+        }
+    }
+
+    fn forget_versions(&self, heap: &Heap, dropped: &[Version]) {
+        let count = dropped.len() as u64;
+        heap.versions.fetch_sub(count, Ordering::AcqRel);
+        self.counters.versions.fetch_sub(count, Ordering::Relaxed);
+        for image in dropped.iter().filter_map(|version| version.before.as_ref()) {
+            self.discount_image(image);
+        }
     }
 
     /// Removes the marked index entries of keys that only the dropped `images` of the row had. The caller holds its stripe.
@@ -189,7 +510,7 @@ impl Engine {
         layout: &RowLayout,
         heap: &Heap,
         row: RowId,
-        images: &[Box<[u8]>],
+        images: &[Image],
     ) -> Result<()> {
         if images.is_empty() {
             return Ok(());
@@ -198,22 +519,27 @@ impl Engine {
         if indexes.is_empty() {
             return Ok(());
         }
-        let mut kept: Vec<Box<[u8]>> = self.versions.with(heap.id, row, |state| {
+        let kept: Vec<Image> = self.versions.with(heap.id, row, |state| {
             let versions = state.map_or(&[][..], |state| &state.versions);
             versions.iter().filter_map(|version| version.before.clone()).collect()
         });
         let live = heap.tree.get(row)?.filter(|(_, flags)| !flags.has(RowFlags::GHOST));
-        kept.extend(live.map(|(bytes, _)| bytes.into_boxed_slice()));
+        let live = live.map(|(bytes, _)| Image::Memory(bytes.into_boxed_slice()));
+        let mut kept_rows = Vec::new();
+        for image in kept.iter().chain(&live) {
+            kept_rows.push(image.load()?);
+        }
         let (mut key, mut other) = (Vec::new(), Vec::new());
-        for index in indexes.iter() {
-            'images: for image in images {
-                if !index.key_of(layout, image, &mut key)?.is_indexed {
+        for image in images {
+            let image = image.load()?;
+            'indexes: for index in indexes.iter() {
+                if !index.key_of(layout, &image, &mut key)?.is_indexed {
                     continue;
                 }
-                for keep in &kept {
+                for keep in &kept_rows {
                     index.key_of(layout, keep, &mut other)?;
                     if key == other {
-                        continue 'images;
+                        continue 'indexes;
                     }
                 }
                 let marked = index.tree.get(&key, row)?;
@@ -227,47 +553,20 @@ impl Engine {
 
     /// Drops versions of a row that lie between snapshots, if it has many.
     pub(crate) fn prune_row(&self, relation: &Relation, heap: &Heap, row: RowId) -> Result<()> {
-        let is_long = |state: Option<&crate::version::RowState>| {
-            state.is_some_and(|state| state.versions.len() > PRUNE_LEN)
-        };
+        let is_long =
+            |state: Option<&RowState>| state.is_some_and(|state| state.versions.len() > PRUNE_LEN);
         if !self.versions.with(heap.id, row, is_long) {
             return Ok(());
         }
         let _gate = self.enter();
         let _stripe = self.stripe(heap.id, row);
-        // The horizon first: a snapshot registered later starts at it or above.
-        let horizon = self.horizon().settled();
-        let snapshots = self.snapshots.active();
-        let mut images = Vec::new();
-        let pruned = self.versions.change(heap.id, row, |state| {
-            let before_count = state.versions.len();
-            let mut at = 0;
-            while at + 1 < state.versions.len() {
-                let committed = |i: usize| match state.versions[i].cell.outcome() {
-                    Outcome::Committed(timestamp) => Some(timestamp),
-                    Outcome::Active(_) | Outcome::Aborted => None,
-                };
-                let (Some(first), Some(second)) = (committed(at), committed(at + 1)) else {
-                    break;
-                };
-                // The state between the two changes is seen by snapshots from the first up to just before the second.
-                let is_seen = snapshots.iter().any(|s| (first.0..second.0).contains(s));
-                // The end of a row that a snapshot may see is kept: whoever waits for that row follows it, or finds it deleted.
-                let is_end =
-                    state.versions[at + 1].before.is_none() && state.versions[at].before.is_some();
-                if is_seen || is_end || second > horizon {
-                    at += 1;
-                    continue;
-                }
-                let older = state.versions.remove(at);
-                let newer = &mut state.versions[at];
-                newer.lock = newer.lock.max(older.lock);
-                let between = std::mem::replace(&mut newer.before, older.before);
-                images.extend(between);
-            }
-            before_count - state.versions.len()
+        let in_use = self.in_use();
+        let mut dropped = SmallVec::new();
+        self.versions.change(heap.id, row, |state| {
+            state.prune(&in_use.snapshots, in_use.horizon, &mut dropped);
         });
-        self.forget_versions(heap, pruned);
+        self.forget_versions(heap, &dropped);
+        let images: Vec<Image> = dropped.into_iter().filter_map(|version| version.before).collect();
         self.purge_keys(&relation.layout.load(), heap, row, &images)
     }
 }

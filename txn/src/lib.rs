@@ -19,12 +19,14 @@ pub mod isolation;
 pub mod program;
 pub mod schema;
 
+mod births;
 mod bytes;
 mod cell;
 mod checkpointer;
 mod clock;
 mod gate;
 mod horizon;
+mod image;
 mod version;
 mod wait;
 
@@ -43,8 +45,11 @@ pub mod txn;
 
 mod serializable;
 
+mod build;
 mod ddl;
+mod deferred;
 mod gc;
+mod keys;
 mod recover;
 mod replay;
 mod undo;
@@ -63,6 +68,7 @@ pub mod table;
 
 /// Advisory locks.
 pub use advisory::{SessionLocks, TxnHandle};
+pub use clock::SnapshotHolder;
 /// What [`Engine::open`] takes the clock, the disk and chance from.
 pub use damask_storage::env::Env;
 pub use damask_storage::key::is_lossless as key_is_lossless;
@@ -70,6 +76,7 @@ pub use damask_storage::key::is_lossless as key_is_lossless;
 pub use damask_storage::temp::{TempBlock, TempFile, TempFolder, TempStats};
 /// What an [`Env`]'s files are made of: simulated disks for the tests of crates above.
 pub use damask_storage::vfs;
+pub use deferred::Deferred;
 pub use engine::{Engine, EngineOptions, Location, Metrics, VerifyReport};
 pub use interrupt::{Interrupt, NoInterrupt};
 pub use isolation::{IsolationLevel, ReadView};

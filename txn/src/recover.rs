@@ -162,19 +162,19 @@ impl Engine {
         for undo in transactions.into_iter().flat_map(|(_, list)| list) {
             put_change(&mut out, undo)?;
         }
-        self.put_rows(&mut out);
+        self.put_rows(&mut out)?;
         Ok(out)
     }
 
-    fn put_rows(&self, out: &mut Vec<u8>) {
+    fn put_rows(&self, out: &mut Vec<u8>) -> Result<()> {
         #[cfg(test)]
         if self.is_planted(crate::engine::Planted::NoUndo) {
             out.push(0);
-            return;
+            return Ok(());
         }
         self.versions.for_each(|heap, row, state| {
             if state.versions.is_empty() {
-                return;
+                return Ok(());
             }
             out.push(1);
             put_varint(out, heap.0.into());
@@ -185,11 +185,13 @@ impl Engine {
                 out.push(u8::from(is_pending));
                 out.push(u8::from(version.before.is_some()));
                 if let Some(before) = &version.before {
-                    put_bytes(out, before);
+                    put_bytes(out, &before.load()?);
                 }
             }
-        });
+            Ok(())
+        })?;
         out.push(0);
+        Ok(())
     }
 
     /// Brings the engine to the state of the last commit that is durable.
@@ -508,6 +510,10 @@ impl Engine {
                     desc.key_names.push(reader.string()?);
                 }
                 index.desc.store(Arc::new(desc));
+            }
+            tag::FINISH_INDEX => {
+                let index = RelId(reader.u32()?);
+                self.refill_index(&*self.directory.get(rel)?, index)?;
             }
             tag::SET_COLUMNS => {
                 let columns = read_columns(reader)?;

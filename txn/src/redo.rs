@@ -47,6 +47,7 @@ pub(crate) mod tag {
     pub(crate) const SET_COLUMNS: u8 = 22;
     pub(crate) const CREATE_SEQUENCE: u8 = 23;
     pub(crate) const DROP_SEQUENCE: u8 = 24;
+    pub(crate) const FINISH_INDEX: u8 = 25;
 }
 
 /// Longest piece of a commit's operations in one frame.
@@ -183,7 +184,7 @@ impl<'f> Ops<'f> {
                 Op::Update { rel, row, offset, removed, bytes: self.reader.bytes()? }
             }
             tag::DELETE => Op::Delete { rel, row: self.row()? },
-            tag::CREATE..=tag::DROP_SEQUENCE => Op::Relation { tag, rel },
+            tag::CREATE..=tag::FINISH_INDEX => Op::Relation { tag, rel },
             other => return Err(self.reader.bad(&format!("there is no operation {other}"))),
         }))
     }

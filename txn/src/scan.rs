@@ -92,14 +92,17 @@ impl Scan {
                 if gatherer.room() == 0 {
                     return Ok(0);
                 }
-                if flags == RowFlags::NONE {
+                if flags == RowFlags::NONE && !heap.births.any() {
                     let taken = gatherer.push_rows(found)?;
                     if *want_row_ids {
                         rows.extend_from_slice(&ids[..taken]);
                     }
                     return Ok(taken);
                 }
-                for (row, bytes) in ids.iter().zip(found) {
+                for (i, (row, bytes)) in ids.iter().zip(found).enumerate() {
+                    if gatherer.room() == 0 {
+                        return Ok(i);
+                    }
                     let taken =
                         engine.resolve(view, heap, *row, flags, bytes, |row| gatherer.push(row))?;
                     if taken.is_some() && *want_row_ids {
@@ -131,6 +134,8 @@ pub struct IndexScan {
     gatherer: ColumnGatherer,
     direction: Direction,
     range: tree::KeyRange,
+    /// Of a hash index, the key that is looked for; others may have its hash.
+    unhashed: Option<Vec<u8>>,
     is_done: bool,
     /// What a serializable transaction is to keep of it, until the first rows are asked for.
     unkept: Option<Unkept>,
@@ -166,7 +171,7 @@ impl std::fmt::Debug for IndexScan {
 fn encode_bound(index: &Index, bound: &Bound<Vec<Value>>) -> Result<Bound<Vec<u8>>> {
     let encode = |values: &[Value]| {
         let mut key = Vec::new();
-        encode_key_into(&index.columns, values, &mut key)?;
+        index.encode(values, &mut key)?;
         Ok::<_, Error>(key)
     };
     Ok(match bound {
@@ -174,6 +179,18 @@ fn encode_bound(index: &Index, bound: &Bound<Vec<Value>>) -> Result<Bound<Vec<u8
         Bound::Included(values) => Bound::Included(encode(values)?),
         Bound::Excluded(values) => Bound::Excluded(encode(values)?),
     })
+}
+
+/// The key that a scan of a hash index looks for.
+fn unhashed(index: &Index, range: &KeyRange) -> Result<Vec<u8>> {
+    match (&range.lower, &range.upper) {
+        (Bound::Included(lower), Bound::Included(upper)) if lower == upper && lower.len() == 1 => {
+            let mut key = Vec::new();
+            encode_key_into(&index.columns, lower, &mut key)?;
+            Ok(key)
+        }
+        _ => Err(Error::internal("a hash index is asked for a range")),
+    }
 }
 
 impl IndexScan {
@@ -188,6 +205,7 @@ impl IndexScan {
         let heap = table.relation.heap.load_full();
         let layout = table.relation.layout.load_full();
         let index = heap.index(index)?;
+        let unhashed = if index.hash { Some(unhashed(&index, range)?) } else { None };
         let lower = encode_bound(&index, &range.lower)?;
         let upper = encode_bound(&index, &range.upper)?;
         let as_slice = |bound: &Bound<Vec<u8>>| bound.clone();
@@ -212,6 +230,7 @@ impl IndexScan {
             is_done: range.is_empty(),
             range,
             unkept,
+            unhashed,
             index,
             entries: Vec::new(),
             keys: Vec::new(),
@@ -247,8 +266,19 @@ impl IndexScan {
 
     /// Reads up to a tile of entries.
     fn read_entries(&mut self) -> Result<()> {
-        let Self { engine, heap, index, range, direction, entries, keys, carried, is_done, .. } =
-            self;
+        let Self {
+            engine,
+            heap,
+            view,
+            index,
+            range,
+            direction,
+            entries,
+            keys,
+            carried,
+            is_done,
+            ..
+        } = self;
         let direction = match direction {
             Direction::Forward => tree::Direction::Forward,
             Direction::Backward => tree::Direction::Backward,
@@ -258,7 +288,8 @@ impl IndexScan {
         while !*is_done && entries.len() < TILE_ROWS {
             let more = index.tree.scan_leaf(range, direction, |entry| {
                 let is_believed = !entry.flags.has(EntryFlags::DELETE_MARK)
-                    && !engine.has_versions(heap, entry.rowid);
+                    && !engine.has_versions(heap, entry.rowid)
+                    && !heap.births.hides(&view.horizon, entry.rowid);
                 let start = keys.len();
                 if !is_believed || carried.is_some() {
                     keys.extend_from_slice(entry.key);
@@ -277,7 +308,19 @@ impl IndexScan {
 
     /// Takes the rows of the entries read that the view sees under these keys.
     fn visit_rows(&mut self, rows: &mut Vec<RowId>) -> Result<()> {
-        let Self { engine, heap, layout, index, view, carried, gatherer, entries, keys, .. } = self;
+        let Self {
+            engine,
+            heap,
+            layout,
+            index,
+            view,
+            carried,
+            gatherer,
+            entries,
+            keys,
+            unhashed,
+            ..
+        } = self;
         let needed = carried.iter().flatten().max().map_or(0, |last| last + 1);
         let mut found = Vec::new();
         let mut values = Vec::new();
@@ -288,6 +331,12 @@ impl IndexScan {
                     if !entry.is_believed {
                         index.key_of(layout, bytes, &mut found)?;
                         if found != key {
+                            return Ok(false);
+                        }
+                    }
+                    if let Some(unhashed) = unhashed {
+                        index.unhashed_key_of(layout, bytes, &mut found)?;
+                        if found != *unhashed {
                             return Ok(false);
                         }
                     }
@@ -337,9 +386,13 @@ pub(crate) fn lookup(
     let heap = relation.heap.load();
     let layout = relation.layout.load();
     let index = heap.index(index)?;
-    let mut prefix = Vec::new();
-    encode_key_into(&index.columns, key, &mut prefix)?;
-    let mut range = tree::KeyRange::prefix(&prefix);
+    let mut encoded = Vec::new();
+    index.encode(key, &mut encoded)?;
+    let mut unhashed = Vec::new();
+    if index.hash {
+        encode_key_into(&index.columns, key, &mut unhashed)?;
+    }
+    let mut range = tree::KeyRange::prefix(&encoded);
     if let Some(reads) = &view.reads {
         let place = Place::Keys(Arc::clone(&index), range.clone());
         reads.range(table.relation.rel, place, columns, &[]);
@@ -367,6 +420,12 @@ pub(crate) fn lookup(
                 if !entry.is_believed {
                     index.key_of(&layout, bytes, &mut found)?;
                     if found != keys[entry.key.0..entry.key.1] {
+                        return Ok(false);
+                    }
+                }
+                if index.hash {
+                    index.unhashed_key_of(&layout, bytes, &mut found)?;
+                    if found != unhashed {
                         return Ok(false);
                     }
                 }
@@ -402,11 +461,7 @@ mod tests {
             name: "t_all".to_owned(),
             keys: (0..4).map(|place| KeyColumn::ascending(ColumnIndex(place))).collect(),
             key_names: ["a", "b", "c", "d"].map(str::to_owned).into(),
-            unique: false,
-            nulls_not_distinct: false,
-            included: 0,
-            exprs: vec![],
-            predicate: None,
+            ..IndexDesc::default()
         };
         let columns = types.map(SqlType::plain).into();
         let desc = RelationDesc { columns, alias: None, indexes: vec![] };

@@ -36,6 +36,13 @@ pub struct IndexDesc {
     pub key_names: Vec<String>,
     /// Whether two live rows may not have equal keys.
     pub unique: bool,
+    /// Whether rows with equal keys are noted for [`crate::Deferred::Unique`] and not refused at once.
+    pub deferrable: bool,
+    /// Whether the tree has the hashes of its one key (USING hash): it answers nothing but `=`.
+    pub hash: bool,
+    /// Whether it is made empty, to be filled while others write ([`crate::Txn::fill_index`]); until
+    /// [`crate::Txn::finish_index`] it lacks rows.
+    pub building: bool,
     /// Whether a unique index takes nulls for equal.
     pub nulls_not_distinct: bool,
     /// How many of the last keys are no part of what is unique (INCLUDE).

@@ -7,6 +7,7 @@
 use crate::advisory::TxnHandle;
 use crate::cell::TxnCell;
 use crate::clock::SnapshotPin;
+use crate::deferred::{DeferredList, DeferredMark};
 use crate::directory::{Heap, Relation};
 use crate::engine::Engine;
 use crate::interrupt::Interrupt;
@@ -60,6 +61,7 @@ pub struct Savepoint {
     undo: usize,
     redo: RedoMark,
     advisory: usize,
+    deferred: DeferredMark,
 }
 
 /// Something to turn back.
@@ -92,6 +94,7 @@ pub struct Txn {
     serial: Option<Serial>,
     pub(crate) undo: Vec<Undo>,
     pub(crate) redo: Redo,
+    pub(crate) deferred: DeferredList,
     pub(crate) interrupt: Arc<dyn Interrupt>,
     /// Whether the statement that runs may build on commits that are not durable, and whether it does just now.
     early: (bool, bool),
@@ -126,6 +129,7 @@ impl Txn {
             serial: None,
             undo: Vec::new(),
             redo: Redo::default(),
+            deferred: DeferredList::default(),
             interrupt: Engine::no_interrupt(),
             early: (false, false),
             met: AtomicU64::new(0),
@@ -176,7 +180,7 @@ impl Txn {
         if level == self.level {
             return Ok(());
         }
-        if self.view.is_some() {
+        if self.command > CommandId(0) {
             return Err(Error::new(
                 SqlState::ACTIVE_SQL_TRANSACTION,
                 "SET TRANSACTION ISOLATION LEVEL must be called before any query",
@@ -254,16 +258,25 @@ impl Txn {
         self.advance_command()
     }
 
+    /// A statement has ended, and nothing of it is read any more: at READ COMMITTED its snapshot holds no versions back then.
+    pub fn end_statement(&mut self) {
+        if self.level == IsolationLevel::ReadCommitted {
+            self.view = None;
+        }
+    }
+
     /// Takes a snapshot. It is never behind the last one: the horizon only grows.
     fn snapshot(&mut self) -> Result<SnapshotPin> {
         let engine = &self.engine;
         match self.level {
             IsolationLevel::ReadCommitted | IsolationLevel::RepeatableRead => {
-                Ok(engine.snapshots.pin(|| engine.horizon()))
+                Ok(engine.pin_snapshot(self.cell.id()))
             }
-            IsolationLevel::Serializable if self.read_only => serializable::snapshot(engine),
+            IsolationLevel::Serializable if self.read_only => {
+                serializable::snapshot(engine, self.cell.id())
+            }
             IsolationLevel::Serializable => {
-                let (serial, pin) = Serial::begin(engine)?;
+                let (serial, pin) = Serial::begin(engine, self.cell.id())?;
                 self.serial = Some(serial);
                 Ok(pin)
             }
@@ -308,7 +321,7 @@ impl Txn {
         let mut view = self.view()?.untracked();
         // A kept snapshot's pin is not needed for the new one, which has its own.
         let engine = &self.engine;
-        let pin = engine.snapshots.pin(|| engine.horizon());
+        let pin = engine.pin_snapshot(self.cell.id());
         view.horizon = pin.horizon.clone();
         view.pin = Some(Arc::new(pin));
         Ok(view)
@@ -321,7 +334,12 @@ impl Txn {
     /// Marks a point to come back to. Statement-level atomicity is a savepoint before each statement. Costs nothing.
     pub fn savepoint(&mut self) -> Savepoint {
         let advisory = self.cell.advisory.lock().len();
-        Savepoint { undo: self.undo.len(), redo: self.redo.mark(), advisory }
+        Savepoint {
+            undo: self.undo.len(),
+            redo: self.redo.mark(),
+            advisory,
+            deferred: self.deferred.mark(),
+        }
     }
 
     /// Undoes everything since `savepoint`, which stays valid; later ones do not. Locks taken since are given back.
@@ -332,6 +350,7 @@ impl Txn {
             self.engine.undo(&self.cell, undo)?;
         }
         self.redo.cut(savepoint.redo);
+        self.deferred.cut(savepoint.deferred);
         self.engine.release_advisory(&self.cell, savepoint.advisory);
         if any {
             self.cell.notify();
@@ -665,6 +684,7 @@ impl CommitTicket {
     /// here stops the store, and every later change reports it.
     fn tidy_up(&self) {
         let _ = self.engine.collect_garbage(self.garbage);
+        self.engine.collect_soon();
         let _ = self.engine.checkpoint_if_due();
     }
 }

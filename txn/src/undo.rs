@@ -6,12 +6,14 @@
 use crate::cell::TxnCell;
 use crate::directory::{Heap, Index, Relation};
 use crate::engine::Engine;
+use crate::image::Image;
 use crate::txn::Undo;
 use crate::version::RowLockHolder;
 use crate::write::Held;
 use damask_storage::row::RowLayout;
 use damask_storage::tree::{EntryFlags, RowFlags};
 use damask_types::{Result, RowId};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 impl Engine {
@@ -58,11 +60,13 @@ impl Engine {
         let (before, older) = self.versions.with(heap.id, row, |state| {
             let versions = &state.expect("a change that is undone has a version").versions;
             let (newest, older) = versions.split_last().expect("and it is the newest");
-            let older: Vec<Box<[u8]>> =
+            let older: Vec<Image> =
                 older.iter().filter_map(|version| version.before.clone()).collect();
             (newest.before.clone(), (older, versions.len() > 1))
         });
         let (older, has_older) = older;
+        let older: Vec<_> = older.iter().map(Image::load).collect::<Result<_>>()?;
+        let before = before.as_ref().map(Image::load).transpose()?;
         let current = heap.tree.get(row)?.filter(|(_, flags)| !flags.has(RowFlags::GHOST));
         let current = current.map(|(bytes, _)| bytes);
         for index in heap.indexes.load().iter() {
@@ -95,7 +99,7 @@ impl Engine {
         row: RowId,
         current: Option<&[u8]>,
         before: Option<&[u8]>,
-        older: &[Box<[u8]>],
+        older: &[Cow<'_, [u8]>],
     ) -> Result<()> {
         if let (Some(current), Some(before)) = (current, before)
             && index.same_key(layout, current, before)?

@@ -16,9 +16,10 @@ use crate::cell::Outcome;
 use crate::directory::{Heap, Index, Relation};
 use crate::engine::Engine;
 use crate::horizon::Horizon;
+use crate::keys::Conflict;
 use crate::table::{RowLock, Table, Wait};
 use crate::txn::Txn;
-use crate::write::{Conflict, Reached, serialization};
+use crate::write::{Reached, serialization};
 use damask_storage::row::RowLayout;
 use damask_storage::tree::{Direction, KeyRange};
 use damask_types::{ColumnIndex, RelId, Result, RowId, Value};
@@ -74,7 +75,7 @@ impl Arbiters {
 
     pub(crate) fn has(&self, index: &Index) -> bool {
         match self {
-            Self::All => index.unique,
+            Self::All => index.unique && !index.deferrable,
             Self::Some { indexes, .. } => indexes.contains(&index.rel),
         }
     }
@@ -136,7 +137,7 @@ impl Table {
         }
         let seen = &txn.view_ref()?.horizon;
         let heap = self.relation.heap.load();
-        let is_newer = self.engine.versions.with(heap.id, row, |state| {
+        let is_newer = heap.births.hides(seen, row) || self.engine.versions.with(heap.id, row, |state| {
             state.is_some_and(|state| {
                 state.versions.iter().any(
                     |version| matches!(version.cell.outcome(), Outcome::Committed(at) if !seen.sees(at)),
@@ -169,7 +170,7 @@ impl Engine {
             let row = alias.row(values)?;
             while let Some(conflict) = self.place_conflict(txn, &heap, row)? {
                 match conflict {
-                    Conflict::Duplicate => return Ok(Some(row)),
+                    Conflict::Duplicate | Conflict::Later => return Ok(Some(row)),
                     Conflict::Wait(blocker) => {
                         self.wait_for(txn.id(), blocker, &*txn.interrupt)?;
                     }
@@ -185,10 +186,10 @@ impl Engine {
             }
             key.truncate(made.unique_len);
             while let Some((row, conflict)) =
-                self.index_conflict(txn, &heap, &layout, index, &key)?
+                self.index_conflict(txn, &heap, &layout, index, &key, None)?
             {
                 match conflict {
-                    Conflict::Duplicate => return Ok(Some(row)),
+                    Conflict::Duplicate | Conflict::Later => return Ok(Some(row)),
                     Conflict::Wait(blocker) => {
                         self.wait_for(txn.id(), blocker, &*txn.interrupt)?;
                     }
@@ -198,19 +199,24 @@ impl Engine {
         Ok(None)
     }
 
-    /// The first row by id that has a key in an index, or may have it again; of the key, what counts for uniqueness.
-    fn index_conflict(
+    /// The first row by id, other than `but`, that has a key in an index or may have it again; of the key, what counts for
+    /// uniqueness.
+    pub(crate) fn index_conflict(
         &self,
         txn: &Txn,
         heap: &Heap,
         layout: &RowLayout,
         index: &Index,
         key: &[u8],
+        but: Option<RowId>,
     ) -> Result<Option<(RowId, Conflict)>> {
         let mut range = KeyRange::prefix(key);
         let mut found = None;
         while found.is_none()
             && index.tree.scan_leaf(&mut range, Direction::Forward, |entry| {
+                if but == Some(entry.rowid) {
+                    return Ok(ControlFlow::Continue(()));
+                }
                 let conflict = self.key_conflict(txn, heap, layout, index, key, entry.rowid)?;
                 found = conflict.map(|conflict| (entry.rowid, conflict));
                 Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })

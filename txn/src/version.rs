@@ -17,10 +17,12 @@
 //! Also here: explicit row locks (FOR SHARE and its like), which change no page and are not logged.
 
 use crate::cell::{Outcome, TxnCell};
+use crate::gc::PRUNE_LEN;
 use crate::horizon::Horizon;
+use crate::image::Image;
 use crate::isolation::ReadView;
 use crate::table::RowLock;
-use damask_types::{CommandId, RowId, Timestamp};
+use damask_types::{CommandId, Result, RowId, Timestamp};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -44,7 +46,7 @@ pub(crate) struct Version {
     /// does not mind a committed change of other columns. The strongest of those that were pruned into it, too.
     pub(crate) lock: RowLock,
     /// The row before it; `None` if there was none.
-    pub(crate) before: Option<Box<[u8]>>,
+    pub(crate) before: Option<Image>,
     /// If it deleted the row: where its command put the row instead (an alias key was changed).
     pub(crate) moved_to: Option<RowId>,
 }
@@ -57,6 +59,14 @@ impl Version {
             Outcome::Committed(timestamp) => view.horizon.sees(timestamp),
             Outcome::Active(id) => id == view.own && self.command < view.command,
             Outcome::Aborted => true,
+        }
+    }
+
+    /// When it was committed.
+    pub(crate) fn committed(&self) -> Option<Timestamp> {
+        match self.cell.outcome() {
+            Outcome::Committed(timestamp) => Some(timestamp),
+            Outcome::Active(_) | Outcome::Aborted => None,
         }
     }
 }
@@ -97,12 +107,13 @@ pub(crate) struct RowState {
 }
 
 /// Where a view's state of a row is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Found<'a> {
-    /// The page has it (which may be that it is deleted).
+    /// The page has it (which may be that it is deleted), if there are versions; else also if the row is in a range
+    /// that hides it ([`crate::births`]).
     Page,
     /// It is this.
-    Image(&'a [u8]),
+    Image(&'a Image),
     /// There is no row.
     Absent,
 }
@@ -115,7 +126,7 @@ impl RowState {
             if version.seen_by(view) {
                 break;
             }
-            found = version.before.as_deref().map_or(Found::Absent, Found::Image);
+            found = version.before.as_ref().map_or(Found::Absent, Found::Image);
         }
         found
     }
@@ -165,6 +176,39 @@ impl RowState {
             })
             .count();
         self.versions.drain(..count).collect()
+    }
+
+    /// Drops versions up to `horizon` that lie between `snapshots`, which are ascending: of two changes that no snapshot
+    /// tells apart the younger stays, with the row before the older. What is dropped goes to `dropped`, with rows nobody reads.
+    pub(crate) fn prune(
+        &mut self,
+        snapshots: &[u64],
+        horizon: Timestamp,
+        dropped: &mut SmallVec<[Version; 1]>,
+    ) {
+        let mut at = 0;
+        while at + 1 < self.versions.len() {
+            let (older, newer) = (&self.versions[at], &self.versions[at + 1]);
+            let (Some(first), Some(second)) = (older.committed(), newer.committed()) else {
+                return;
+            };
+            // The state between the two changes is seen by snapshots from the first up to just before the second.
+            let next = snapshots.partition_point(|snapshot| *snapshot < first.0);
+            let is_seen = snapshots.get(next).is_some_and(|snapshot| *snapshot < second.0);
+            // The end of a row that a snapshot may see is kept: whoever waits for that row follows it, or finds it deleted.
+            // Other ends are kept while they are few, for who has followed the row to here.
+            let is_end = newer.before.is_none()
+                && (older.before.is_some() || self.versions.len() <= PRUNE_LEN);
+            if is_seen || is_end || second > horizon {
+                at += 1;
+                continue;
+            }
+            let mut older = self.versions.remove(at);
+            let newer = &mut self.versions[at];
+            newer.lock = newer.lock.max(older.lock);
+            std::mem::swap(&mut newer.before, &mut older.before);
+            dropped.push(older);
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -228,12 +272,16 @@ impl VersionTable {
     }
 
     /// Visits every row state; the world stands still.
-    pub(crate) fn for_each(&self, mut visit: impl FnMut(HeapId, RowId, &RowState)) {
+    pub(crate) fn for_each(
+        &self,
+        mut visit: impl FnMut(HeapId, RowId, &RowState) -> Result<()>,
+    ) -> Result<()> {
         for shard in &self.shards {
             for (&(heap, row), state) in shard.lock().iter() {
-                visit(heap, row, state);
+                visit(heap, row, state)?;
             }
         }
+        Ok(())
     }
 }
 

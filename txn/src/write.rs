@@ -9,19 +9,21 @@
 //! transactions off. Nothing is held while waiting (M4): a blocked writer lets go of everything, waits, and looks again.
 
 use crate::cell::{Outcome, TxnCell};
-use crate::directory::{Heap, Index, Relation};
+use crate::directory::{Heap, Relation};
 use crate::engine::{Blocker, Engine};
 use crate::gate::Inside;
 use crate::horizon::Horizon;
+use crate::image::Image;
 use crate::isolation::ReadView;
+use crate::keys::Conflict;
 use crate::table::{RowLock, Wait, WriteOutcome};
 use crate::txn::{Txn, Undo};
 use crate::upsert::Arbiters;
 use crate::version::{Fate, Found, RowLockHolder, RowState, Version};
 use crate::{IsolationLevel, LockOutcome};
 use damask_storage::row::RowLayout;
-use damask_storage::tree::{EntryFlags, RowFlags};
-use damask_types::{ColumnIndex, Error, Result, RowId, SqlState, Timestamp, Value};
+use damask_storage::tree::RowFlags;
+use damask_types::{ColumnIndex, CommandId, Error, Result, RowId, SqlState, Timestamp, Value};
 use parking_lot::MutexGuard;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -76,12 +78,6 @@ enum Verdict {
     SelfModified,
 }
 
-/// Why a key cannot be added to a unique index now.
-pub(crate) enum Conflict {
-    Duplicate,
-    Wait(Blocker),
-}
-
 impl Engine {
     /// Whether `cell`'s transaction stands in the way of `txn`: it is open, or its commit is not given yet.
     pub(crate) fn blocks(&self, cell: &Arc<TxnCell>, txn: &Txn) -> bool {
@@ -100,16 +96,28 @@ impl Engine {
         self.is_shown(commit) || txn.builds_on(commit)
     }
 
-    /// Looks at a row's versions and locks for a writer that wants `lock` on the row as a view at `seen` shows it.
-    fn judge(&self, txn: &Txn, state: &RowState, lock: RowLock, seen: &Horizon) -> Verdict {
+    /// Looks at a row's versions and locks for a writer that wants `lock` on the row as a view at `seen` shows it. `is_new`: if it
+    /// has no versions, it came after `seen`.
+    fn judge(
+        &self,
+        txn: &Txn,
+        state: &RowState,
+        is_new: bool,
+        lock: RowLock,
+        seen: &Horizon,
+    ) -> Verdict {
         let is_own = |holder: &RowLockHolder| Arc::ptr_eq(&holder.cell, &txn.cell);
         // What FOR KEY SHARE wants stays as it is through changes of other columns.
         let is_lost = |version: &Version| {
             version.lock.conflicts_with(lock)
                 && matches!(version.cell.outcome(), Outcome::Committed(at) if !seen.sees(at))
         };
-        // A snapshot that is kept has lost already if there is a commit after it, whoever changed or locked the row since.
+        let newest_is_own =
+            state.versions.last().is_some_and(|newest| Arc::ptr_eq(&newest.cell, &txn.cell));
+        // A snapshot that is kept has lost already if there is a commit after it, whoever locked the row since. What others did
+        // in a place before we put a row there is nothing to that row.
         if txn.isolation() != IsolationLevel::ReadCommitted
+            && !newest_is_own
             && let Some(version) = state.versions.iter().rfind(|version| is_lost(version))
         {
             if let Outcome::Committed(at) = version.cell.outcome() {
@@ -124,9 +132,9 @@ impl Engine {
             }
         }
         let Some(newest) = state.versions.last() else {
-            return Verdict::Free;
+            return if is_new { Verdict::Changed } else { Verdict::Free };
         };
-        if Arc::ptr_eq(&newest.cell, &txn.cell) {
+        if newest_is_own {
             let is_seen = newest.command < txn.command;
             return if is_seen { Verdict::Free } else { Verdict::SelfModified };
         }
@@ -162,12 +170,24 @@ impl Engine {
             let current = heap.tree.get(row)?.filter(|(_, flags)| !flags.has(RowFlags::GHOST));
             let (fate, verdict) = self.versions.with(heap.id, row, |state| {
                 let Some(state) = state else {
-                    return (Fate::Here, Verdict::Free);
+                    let is_new = heap.births.hides(seen, row);
+                    return (Fate::Here, if is_new { Verdict::Changed } else { Verdict::Free });
                 };
-                let fate =
-                    state.fate(seen, arrival, current.is_none(), |at| self.is_given(txn, at));
+                // A row of our own is here, whatever others did in its place before it.
+                let is_own = state
+                    .versions
+                    .last()
+                    .is_some_and(|newest| Arc::ptr_eq(&newest.cell, &txn.cell));
+                let fate = if is_own && arrival.is_none() {
+                    Fate::Here
+                } else {
+                    state.fate(seen, arrival, current.is_none(), |at| self.is_given(txn, at))
+                };
                 match fate {
-                    Fate::Here => (fate, self.judge(txn, state, lock, seen)),
+                    Fate::Here => {
+                        let is_new = heap.births.hides(seen, row);
+                        (fate, self.judge(txn, state, is_new, lock, seen))
+                    }
                     Fate::Deleted | Fate::Moved(_) => (fate, Verdict::Changed),
                 }
             });
@@ -267,11 +287,19 @@ impl Engine {
             cell: Arc::clone(&txn.cell),
             command: txn.command,
             lock,
-            before: before.map(Box::from),
+            before: before.map(|bytes| Image::Memory(Box::from(bytes))),
             moved_to,
         };
         heap.versions.fetch_add(1, Ordering::AcqRel);
         self.counters.versions.fetch_add(1, Ordering::Relaxed);
+        if let Some(image) = &version.before {
+            self.count_image(image);
+        }
+        if before.is_some()
+            && let Some(born) = heap.births.at(row)
+        {
+            self.recall_birth(relation, heap, row, born);
+        }
         self.versions.change(heap.id, row, |state| state.versions.push(version));
         let changed = heap.tree.modify(row, |slot| {
             match after {
@@ -293,8 +321,39 @@ impl Engine {
         Ok(())
     }
 
+    /// Gives a row its version back that says when it came (B2 of [`crate::births`]).
+    fn recall_birth(
+        &self,
+        relation: &Arc<Relation>,
+        heap: &Arc<Heap>,
+        row: RowId,
+        born: Timestamp,
+    ) {
+        let is_recalled = self.versions.change(heap.id, row, |state| {
+            let is_recalled = state.versions.is_empty();
+            if is_recalled {
+                state.versions.push(Version {
+                    cell: Arc::new(TxnCell::committed(born)),
+                    command: CommandId(0),
+                    lock: RowLock::Update,
+                    before: None,
+                    moved_to: None,
+                });
+            }
+            is_recalled
+        });
+        if is_recalled {
+            heap.versions.fetch_add(1, Ordering::AcqRel);
+            self.counters.versions.fetch_add(1, Ordering::Relaxed);
+            self.garbage.add(born, vec![(Arc::clone(relation), Arc::clone(heap), row)]);
+        }
+    }
+
     pub(crate) fn pop_version(&self, heap: &Heap, row: RowId) {
-        self.versions.change(heap.id, row, |state| state.versions.pop());
+        let popped = self.versions.change(heap.id, row, |state| state.versions.pop());
+        if let Some(image) = popped.and_then(|version| version.before) {
+            self.discount_image(&image);
+        }
         heap.versions.fetch_sub(1, Ordering::AcqRel);
         self.counters.versions.fetch_sub(1, Ordering::Relaxed);
     }
@@ -377,7 +436,7 @@ impl Engine {
             let held = Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) };
             match self.place_conflict(txn, heap, row)? {
                 None => return Ok(Some(held)),
-                Some(Conflict::Duplicate) => return Ok(None),
+                Some(Conflict::Duplicate | Conflict::Later) => return Ok(None),
                 Some(Conflict::Wait(blocker)) => {
                     drop(held);
                     self.wait_for(txn.id(), blocker, &*txn.interrupt)?;
@@ -403,101 +462,6 @@ impl Engine {
                 }
             })
         })
-    }
-
-    /// Adds a row's entry to an index, waiting for whoever is adding or removing an equal unique key.
-    fn add_entry(
-        &self,
-        txn: &Txn,
-        heap: &Heap,
-        layout: &RowLayout,
-        index: &Index,
-        row: RowId,
-        bytes: &[u8],
-    ) -> Result<()> {
-        loop {
-            match self.try_add_entry(txn, heap, layout, index, row, bytes)? {
-                None => return Ok(()),
-                Some(Conflict::Duplicate) => {
-                    return Err(txn.blame(index.duplicate(layout, bytes, false)));
-                }
-                Some(Conflict::Wait(blocker)) => {
-                    self.wait_for(txn.id(), blocker, &*txn.interrupt)?;
-                }
-            }
-        }
-    }
-
-    /// Adds a row's entry to an index, or tells what equal unique key is in the way.
-    fn try_add_entry(
-        &self,
-        txn: &Txn,
-        heap: &Heap,
-        layout: &RowLayout,
-        index: &Index,
-        row: RowId,
-        bytes: &[u8],
-    ) -> Result<Option<Conflict>> {
-        let mut key = Vec::new();
-        let made = index.checked_key_of(layout, bytes, &mut key)?;
-        if !made.is_indexed {
-            return Ok(None);
-        }
-        let _gate = self.enter();
-        if !index.unique || made.has_null && !index.nulls_not_distinct {
-            index.tree.insert(&key, row, EntryFlags::NONE)?;
-            return Ok(None);
-        }
-        let unique = &key[..made.unique_len];
-        let conflict = |other, _| {
-            if other == row {
-                return Ok(None);
-            }
-            self.key_conflict(txn, heap, layout, index, unique, other)
-        };
-        let flags = EntryFlags::NONE;
-        Ok(index.tree.insert_unless(&key, unique.len(), row, flags, conflict)?.err())
-    }
-
-    /// Whether row `other`, which an entry with this key points at, has the key now or may have it again.
-    pub(crate) fn key_conflict(
-        &self,
-        txn: &Txn,
-        heap: &Heap,
-        layout: &RowLayout,
-        index: &Index,
-        key: &[u8],
-        other: RowId,
-    ) -> Result<Option<Conflict>> {
-        let has_key = |bytes: &[u8]| {
-            let mut found = Vec::new();
-            let made = index.key_of(layout, bytes, &mut found)?;
-            Ok::<_, Error>(made.is_indexed && found[..made.unique_len] == *key)
-        };
-        heap.tree.read(other, |slot| {
-            let Some((bytes, flags)) = slot else {
-                return Ok(None);
-            };
-            let live_with_key = !flags.has(RowFlags::GHOST) && has_key(bytes)?;
-            self.versions.with(heap.id, other, |state| {
-                let versions = state.map_or(&[][..], |state| &state.versions);
-                let pending =
-                    versions.iter().rev().take_while(|version| self.blocks(&version.cell, txn));
-                let mut blocker = None;
-                let mut may_have_key = live_with_key;
-                for version in pending {
-                    blocker = Some(&version.cell);
-                    if let Some(before) = &version.before {
-                        may_have_key = may_have_key || has_key(before)?;
-                    }
-                }
-                Ok(match blocker {
-                    Some(cell) if may_have_key => Some(Conflict::Wait(Blocker::new(cell))),
-                    None if live_with_key => Some(Conflict::Duplicate),
-                    _ => None,
-                })
-            })
-        })?
     }
 
     /// Sets columns of a row that a view at `seen` shows.
@@ -641,23 +605,6 @@ impl Engine {
         })
     }
 
-    /// Marks the entry of a row that no longer has this key.
-    fn mark_entry(
-        &self,
-        layout: &RowLayout,
-        index: &Index,
-        row: RowId,
-        before: &[u8],
-    ) -> Result<()> {
-        let mut key = Vec::new();
-        if !index.key_of(layout, before, &mut key)?.is_indexed {
-            return Ok(());
-        }
-        let _gate = self.enter();
-        index.tree.set_flags(&key, row, EntryFlags::DELETE_MARK)?;
-        Ok(())
-    }
-
     /// Locks a row that a view at `seen` shows.
     pub(crate) fn lock_row(
         &self,
@@ -744,16 +691,31 @@ impl Engine {
     ) -> Result<Option<R>> {
         let is_ghost = flags.has(RowFlags::GHOST);
         if !flags.has(RowFlags::VERSIONED) {
-            return if is_ghost { Ok(None) } else { look(bytes).map(Some) };
+            let is_absent = is_ghost || heap.births.hides(&view.horizon, row);
+            return if is_absent { Ok(None) } else { look(bytes).map(Some) };
         }
-        self.versions.with(heap.id, row, |state| {
-            match state.map_or(Found::Page, |state| state.find(view)) {
-                Found::Page if is_ghost => Ok(None),
-                Found::Page => look(bytes).map(Some),
-                Found::Image(image) => look(image).map(Some),
-                Found::Absent => Ok(None),
-            }
-        })
+        // Files are not read under the table's mutex.
+        let mut look = Some(look);
+        let mut take = |bytes: &[u8]| look.take().map(|look| look(bytes)).transpose();
+        let spilled = self.versions.with(heap.id, row, |state| {
+            let versions = state.filter(|state| !state.versions.is_empty());
+            let found = match versions {
+                Some(state) => state.find(view),
+                None if heap.births.hides(&view.horizon, row) => Found::Absent,
+                None => Found::Page,
+            };
+            Ok::<_, Error>(match found {
+                Found::Page if is_ghost => Err(None),
+                Found::Page => Err(take(bytes)?),
+                Found::Image(Image::Memory(image)) => Err(take(image)?),
+                Found::Image(image) => Ok(image.clone()),
+                Found::Absent => Err(None),
+            })
+        })?;
+        match spilled {
+            Ok(image) => take(&image.load()?),
+            Err(result) => Ok(result),
+        }
     }
 
     /// Runs `change` and takes back what it did if it fails.

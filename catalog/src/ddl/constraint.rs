@@ -1,7 +1,7 @@
 //! Constraints, and the links between a foreign key and what it references.
 
 use super::{CatalogTxn, NewConstraint, NewConstraintKind, NewIndex, multiple_primary_keys};
-use crate::object::{Constraint, ConstraintKind, Index, IndexKey, Relation};
+use crate::object::{Constraint, ConstraintKind, Index, IndexKey, Relation, Timing};
 use damask_functions::resolve::resolve_operator;
 use damask_txn::Txn;
 use damask_types::{ColumnIndex, Error, Oid, Result, SqlState};
@@ -52,15 +52,22 @@ impl CatalogTxn {
             }
             self.choose_constraint_name(&relation, &parts, suffix)
         });
+        let timing = new.timing;
         let kind = match new.kind {
             NewConstraintKind::Check { expr, columns } => ConstraintKind::Check { expr, columns },
             NewConstraintKind::PrimaryKey { columns } => {
-                let index = self.key_index(txn, table, &name, &columns, false, true)?;
+                let index = self.key_index(txn, table, &name, &columns, (false, true), timing)?;
                 ConstraintKind::PrimaryKey { index, columns }
             }
             NewConstraintKind::Unique { columns, nulls_not_distinct } => {
-                let index =
-                    self.key_index(txn, table, &name, &columns, nulls_not_distinct, false)?;
+                let index = self.key_index(
+                    txn,
+                    table,
+                    &name,
+                    &columns,
+                    (nulls_not_distinct, false),
+                    timing,
+                )?;
                 ConstraintKind::Unique { index, columns }
             }
             NewConstraintKind::ForeignKey {
@@ -86,7 +93,7 @@ impl CatalogTxn {
                 }
             }
         };
-        let constraint = Arc::new(Constraint { oid: self.new_oid()?, name, table, kind });
+        let constraint = Arc::new(Constraint { oid: self.new_oid()?, name, table, kind, timing });
         let mut relation = self.owned(table);
         if let ConstraintKind::PrimaryKey { columns, .. } = &constraint.kind {
             for column in columns {
@@ -109,8 +116,8 @@ impl CatalogTxn {
         table: Oid,
         name: &str,
         columns: &[ColumnIndex],
-        nulls_not_distinct: bool,
-        primary: bool,
+        (nulls_not_distinct, primary): (bool, bool),
+        timing: Timing,
     ) -> Result<Oid> {
         let relation = self.current.relation(table).expect("the caller resolved the table");
         if primary && relation.primary_key().is_some() {
@@ -119,6 +126,7 @@ impl CatalogTxn {
         let new = NewIndex {
             keys: columns.iter().map(|&column| IndexKey::ascending(column)).collect(),
             unique: true,
+            deferrable: timing.deferrable,
             nulls_not_distinct,
             ..NewIndex::default()
         };
@@ -163,6 +171,9 @@ impl CatalogTxn {
                     format!("there is no primary key for referenced table \"{}\"", target.name),
                 )
             })?;
+            if !key.immediate {
+                return Err(cannot_defer("primary key", target));
+            }
             (key.key_columns().unwrap_or_default(), key)
         } else {
             let wanted = names
@@ -177,12 +188,16 @@ impl CatalogTxn {
                 })
                 .collect::<Result<Vec<_>>>()?;
             let fits = |index: &&Arc<Index>| {
-                index.unique_columns().is_some_and(|columns| {
+                index.constraint_columns().is_some_and(|columns| {
                     columns.len() == wanted.len()
                         && columns.iter().all(|column| wanted.contains(column))
                 })
             };
-            let index = target.indexes.iter().find(fits).ok_or_else(|| {
+            let fitting = || target.indexes.iter().filter(fits);
+            let index = fitting().find(|index| index.immediate).ok_or_else(|| {
+                if fitting().next().is_some() {
+                    return cannot_defer("unique constraint", target);
+                }
                 Error::new(
                     SqlState::INVALID_FOREIGN_KEY,
                     format!(
@@ -224,6 +239,32 @@ impl CatalogTxn {
                     check_comparable(&constraint.name, (table, columns), (target, target_columns))?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Changes when a foreign key is checked (`ALTER CONSTRAINT`).
+    pub fn set_timing(
+        &mut self,
+        txn: &mut Txn,
+        table: Oid,
+        oid: Oid,
+        timing: Timing,
+    ) -> Result<()> {
+        let mut relation = self.owned(table);
+        let Some(found) = relation.constraints.iter_mut().find(|found| found.oid == oid) else {
+            return Ok(());
+        };
+        let changed = Arc::new(Constraint { timing, ..Constraint::clone(found) });
+        *found = Arc::clone(&changed);
+        self.put_relation(txn, relation)?;
+        if let ConstraintKind::ForeignKey { target, .. } = &changed.kind {
+            let mut target = self.owned(*target);
+            let references = target.referenced_by.iter_mut();
+            for reference in references.filter(|reference| reference.oid == oid) {
+                *reference = Arc::clone(&changed);
+            }
+            self.put_relation(txn, target)?;
         }
         Ok(())
     }
@@ -277,6 +318,14 @@ impl CatalogTxn {
         self.put_relation(txn, target)?;
         Ok(())
     }
+}
+
+/// 55000 for a foreign key that would rest on a deferrable key.
+fn cannot_defer(what: &str, target: &Relation) -> Error {
+    Error::new(
+        SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+        format!("cannot use a deferrable {what} for referenced table \"{}\"", target.name),
+    )
 }
 
 /// # Errors

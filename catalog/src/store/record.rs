@@ -6,7 +6,7 @@
 use super::{CatalogTable, Record};
 use crate::object::{
     Column, Constraint, ConstraintKind, ForeignKeyAction, Identity, Index, IndexExpr, IndexKey,
-    KeySource, Read, Relation, RelationKind, Role, Schema, Sequence,
+    IndexMethod, KeySource, Read, Relation, RelationKind, Role, Schema, Sequence, Timing,
 };
 use damask_types::format::{FormatSettings, parse_text, write_text};
 use damask_types::{ColumnIndex, Error, Oid, RelId, Result, SqlType, TypeId, Value};
@@ -326,7 +326,9 @@ pub(super) fn read_column(values: &[Value]) -> Result<Column> {
 
 fn index_record(schema: Oid, index: &Index) -> Record {
     let keys = index.keys.iter().flat_map(|key| {
-        let flags = i16::from(key.descending) | i16::from(key.nulls_first) << 1;
+        let is_hash = index.method == IndexMethod::Hash;
+        let flags =
+            i16::from(key.descending) | i16::from(key.nulls_first) << 1 | i16::from(is_hash) << 2;
         // An expression by its place, counted down from -1.
         let number = match key.source {
             KeySource::Column(column) => column.0 as i16,
@@ -363,7 +365,8 @@ pub(super) fn read_index(key: i64, values: &[Value]) -> Result<Index> {
     let mut reader = Reader::new(CatalogTable::Indexes, values);
     let table = reader.oid()?;
     let _schema = reader.oid()?;
-    let index = Index {
+    let mut flags = 0;
+    let mut index = Index {
         oid: Oid(key as u32),
         table,
         name: reader.text()?.as_ref().to_owned(),
@@ -371,8 +374,7 @@ pub(super) fn read_index(key: i64, values: &[Value]) -> Result<Index> {
         unique: reader.bool()?,
         primary: reader.bool()?,
         nulls_not_distinct: reader.bool()?,
-        keys: reader
-            .ints()?
+        keys: pairs(&mut reader, &mut flags)?
             .chunks_exact(2)
             .map(|pair| IndexKey {
                 source: match usize::try_from(-1 - pair[0]) {
@@ -383,13 +385,29 @@ pub(super) fn read_index(key: i64, values: &[Value]) -> Result<Index> {
                 nulls_first: pair[1] & 2 != 0,
             })
             .collect(),
+        method: IndexMethod::Btree,
+        valid: true,
         included: reader.columns()?,
         exprs: read_index_exprs(&mut reader)?,
         predicate: reader.optional_text()?.map(|text| text.as_ref().to_owned()),
+        // The constraint says otherwise.
+        immediate: true,
     };
+    if flags & 4 != 0 {
+        index.method = IndexMethod::Hash;
+    }
+    index.valid = flags & 8 == 0;
     let count = index.exprs.len();
     let lacks = |key: &IndexKey| matches!(key.source, KeySource::Expr(place) if place >= count);
     if index.keys.iter().any(lacks) { Err(damaged(CatalogTable::Indexes)) } else { Ok(index) }
+}
+
+/// An index's keys as they are stored: source and flags of each, of which two are the index's: whether it is a hash index, and
+/// whether it is not valid.
+fn pairs(reader: &mut Reader<'_>, flags: &mut i64) -> Result<Vec<i64>> {
+    let pairs = reader.ints()?;
+    *flags = pairs.get(1).copied().unwrap_or(0);
+    Ok(pairs)
 }
 
 fn read_index_exprs(reader: &mut Reader<'_>) -> Result<Vec<IndexExpr>> {
@@ -441,7 +459,7 @@ fn constraint_record(constraint: &Constraint) -> Record {
         values: vec![
             Value::Oid(constraint.table),
             Value::text(constraint.name.as_str()),
-            Value::text(kind),
+            Value::text(format!("{kind}{}", timing_suffix(constraint.timing))),
             text,
             Value::Oid(index),
             column_array(constraint.kind.columns()),
@@ -453,6 +471,27 @@ fn constraint_record(constraint: &Constraint) -> Record {
     }
 }
 
+/// What follows a constraint's letter: `d` if it is deferrable, `D` if it is deferred at first.
+fn timing_suffix(timing: Timing) -> &'static str {
+    match (timing.deferrable, timing.deferred) {
+        (false, _) => "",
+        (true, false) => "d",
+        (true, true) => "D",
+    }
+}
+
+/// A constraint's letter and its timing.
+fn read_timing(kind: &str) -> (&str, Timing) {
+    let timing = |deferred| Timing { deferrable: true, deferred };
+    if let Some(kind) = kind.strip_suffix('d') {
+        (kind, timing(false))
+    } else if let Some(kind) = kind.strip_suffix('D') {
+        (kind, timing(true))
+    } else {
+        (kind, Timing::default())
+    }
+}
+
 pub(super) fn read_constraint(key: i64, values: &[Value]) -> Result<Constraint> {
     let table = CatalogTable::Constraints;
     let mut reader = Reader::new(table, values);
@@ -460,7 +499,8 @@ pub(super) fn read_constraint(key: i64, values: &[Value]) -> Result<Constraint> 
     let (text, index, columns) = (reader.optional_text()?, reader.oid()?, reader.columns()?);
     let (target, target_columns, target_index) = (reader.oid()?, reader.columns()?, reader.oid()?);
     let actions = reader.text()?;
-    let kind = match &*kind {
+    let (kind, timing) = read_timing(&kind);
+    let kind = match kind {
         "c" => ConstraintKind::Check {
             expr: text.ok_or_else(|| damaged(table))?.as_ref().to_owned(),
             columns,
@@ -486,5 +526,6 @@ pub(super) fn read_constraint(key: i64, values: &[Value]) -> Result<Constraint> 
         }
         _ => return Err(damaged(table)),
     };
-    Ok(Constraint { oid: Oid(key as u32), name: name.as_ref().to_owned(), table: owner, kind })
+    let name = name.as_ref().to_owned();
+    Ok(Constraint { oid: Oid(key as u32), name, table: owner, kind, timing })
 }

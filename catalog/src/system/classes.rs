@@ -6,15 +6,14 @@ use super::row::{
 };
 use super::{SystemContext, operator_classes};
 use crate::object::{
-    Column, Constraint, ConstraintKind, Identity, Index, IndexKey, KeySource, Relation,
-    RelationKind,
+    Column, Constraint, ConstraintKind, Identity, Index, IndexKey, IndexMethod, KeySource,
+    Relation, RelationKind,
 };
 use crate::snapshot::{PG_CATALOG, PUBLIC};
-use damask_types::{ColumnIndex, Oid, PhysicalType, TypeId, Value};
+use damask_types::{ColumnIndex, Oid, PhysicalType, RelId, TypeId, Value};
 
 /// Access method OIDs.
 const HEAP: Oid = Oid(2);
-const BTREE: Oid = Oid(403);
 
 fn number(column: ColumnIndex) -> i16 {
     column.0 as i16 + 1
@@ -66,7 +65,7 @@ pub(super) fn pg_class(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
                 ("relname", text(&index.name)),
                 ("relnamespace", Value::Oid(relation.schema)),
                 ("relowner", Value::Oid(relation.owner)),
-                ("relam", Value::Oid(BTREE)),
+                ("relam", Value::Oid(index.method.oid())),
                 ("relfilenode", Value::Oid(index.oid)),
                 ("reltuples", Value::Float4(tuples as f32)),
                 ("relpersistence", persistence.clone()),
@@ -207,13 +206,18 @@ pub(super) fn pg_index(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
                 ("indisunique", Value::Bool(index.unique)),
                 ("indnullsnotdistinct", Value::Bool(index.nulls_not_distinct)),
                 ("indisprimary", Value::Bool(index.primary)),
-                ("indimmediate", Value::Bool(true)),
-                ("indisvalid", Value::Bool(true)),
-                ("indisready", Value::Bool(true)),
+                ("indimmediate", Value::Bool(index.immediate)),
+                ("indisvalid", Value::Bool(index.valid)),
+                ("indisready", Value::Bool(index.valid || index.rel != RelId(0))),
                 ("indislive", Value::Bool(true)),
                 ("indkey", int2_vector(numbers)),
                 ("indcollation", oid_vector(keys.iter().map(|column| collation(column.ty.id)))),
-                ("indclass", oid_vector(keys.iter().map(|column| operator_class(column.ty.id)))),
+                (
+                    "indclass",
+                    oid_vector(
+                        keys.iter().map(|column| operator_class(index.method, column.ty.id)),
+                    ),
+                ),
                 (
                     "indoption",
                     int2_vector(
@@ -245,26 +249,26 @@ fn index_columns(relation: &Relation, index: &Index) -> Vec<Column> {
     index.keys.iter().map(key).chain(index.included.iter().map(|&number| column(number))).collect()
 }
 
-/// Whether values of a type have an order that an index can keep: a default B-tree operator class.
-pub fn has_order(ty: TypeId) -> bool {
-    operator_class(ty) != Oid::NONE
+/// Whether an index can be of values of a type: the access method has a default operator class for it.
+pub fn has_operator_class(method: IndexMethod, ty: TypeId) -> bool {
+    operator_class(method, ty) != Oid::NONE
 }
 
-/// Whether a B-tree operator class of this name orders values of a type, as they are ordered here; none if there is no such class.
-pub fn operator_class_takes(name: &str, ty: TypeId) -> Option<bool> {
+/// Whether an operator class of this name takes values of a type, as they are compared here; none if there is no such class.
+pub fn operator_class_takes(method: IndexMethod, name: &str, ty: TypeId) -> Option<bool> {
     let mut of_name = operator_classes::OPERATOR_CLASSES
         .iter()
-        .filter(|class| class.1 == BTREE.0 && class.2 == name)
+        .filter(|class| class.1 == method.oid().0 && class.2 == name)
         .peekable();
     of_name.peek()?;
     Some(of_name.any(|class| class.4 == ordered_as(ty).oid().0))
 }
 
-/// The default B-tree operator class of a type.
-fn operator_class(ty: TypeId) -> Oid {
+/// The default operator class of a type.
+fn operator_class(method: IndexMethod, ty: TypeId) -> Oid {
     operator_classes::OPERATOR_CLASSES
         .iter()
-        .find(|class| class.1 == BTREE.0 && class.4 == ordered_as(ty).oid().0 && class.5)
+        .find(|class| class.1 == method.oid().0 && class.4 == ordered_as(ty).oid().0 && class.5)
         .map_or(Oid::NONE, |class| Oid(class.0))
 }
 
@@ -287,6 +291,8 @@ pub(super) fn pg_constraint(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
                 ("oid", Value::Oid(constraint.oid)),
                 ("conname", text(&constraint.name)),
                 ("connamespace", Value::Oid(relation.schema)),
+                ("condeferrable", Value::Bool(constraint.timing.deferrable)),
+                ("condeferred", Value::Bool(constraint.timing.deferred)),
                 ("convalidated", Value::Bool(true)),
                 ("conrelid", Value::Oid(relation.oid)),
                 ("conislocal", Value::Bool(true)),
@@ -562,17 +568,27 @@ pub(super) fn pg_indexes(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
 
 /// Rows of the `pg_stat_*_tables` family, as far as they are known.
 pub(super) fn pg_stat_tables(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    let dead_rows = ctx.session.dead_rows();
+    let moment = |moment: Option<i64>| moment.map_or(Value::Null, Value::TimestampTz);
     for relation in ctx.snapshot.user_relations() {
         if relation.kind != RelationKind::Table {
             continue;
         }
         let (tuples, _) = ctx.session.size(relation);
+        let dead = dead_rows.get(&relation.rel).copied().unwrap_or(0);
+        let maintained = ctx.session.maintained(relation);
         rows.push(&[
             ("relid", Value::Oid(relation.oid)),
             ("schemaname", text(ctx.snapshot.schema_name(relation.schema))),
             ("relname", text(&relation.name)),
             ("n_live_tup", Value::Int8(tuples.max(0))),
-            ("n_dead_tup", Value::Int8(0)),
+            ("n_dead_tup", Value::Int8(dead.cast_signed())),
+            ("last_vacuum", moment(maintained.last_vacuum)),
+            ("vacuum_count", Value::Int8(maintained.vacuum_count)),
+            ("last_analyze", moment(maintained.last_analyze)),
+            ("analyze_count", Value::Int8(maintained.analyze_count)),
+            ("autovacuum_count", Value::Int8(0)),
+            ("autoanalyze_count", Value::Int8(0)),
         ]);
     }
 }

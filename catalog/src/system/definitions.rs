@@ -397,6 +397,11 @@ pub static DEFINITIONS: &[Definition] = &[
     Definition { oid: 3592, information_schema: false, name: "pg_shseclabel", is_view: false, columns: &[
         ("objoid", Oid, true), ("classoid", Oid, true), ("provider", Text, true), ("label", Text, true),
     ] },
+    Definition { oid: 15000, information_schema: false, name: "damask_versions", is_view: true, columns: &[
+        ("versions", Int8, false), ("undo_bytes", Int8, false), ("undo_spilled_bytes", Int8, false),
+        ("hidden_ranges", Int8, false), ("garbage_rows", Int8, false), ("last_commit", Int8, false),
+        ("watermark", Int8, false), ("watermark_pid", Int4, false),
+    ] },
     Definition { oid: 12222, information_schema: false, name: "pg_stat_activity", is_view: true, columns: &[
         ("datid", Oid, false), ("datname", Name, false), ("pid", Int4, false), ("leader_pid", Int4, false),
         ("usesysid", Oid, false), ("usename", Name, false), ("application_name", Text, false),

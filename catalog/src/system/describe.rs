@@ -24,8 +24,9 @@ pub(super) fn index_definition(
         qualified_always(ctx, relation, &table)
     };
     let mut out = format!(
-        "CREATE {unique}INDEX {} ON {table} USING btree ({})",
+        "CREATE {unique}INDEX {} ON {table} USING {} ({})",
         quote_identifier(&index.name),
+        index.method.name(),
         keys.join(", ")
     );
     if !index.included.is_empty() {
@@ -90,6 +91,18 @@ pub(super) fn constraint_definition(
     relation: &Relation,
     constraint: &Constraint,
 ) -> String {
+    let mut out = demand(ctx, relation, constraint);
+    if constraint.timing.deferrable {
+        out.push_str(" DEFERRABLE");
+    }
+    if constraint.timing.deferred {
+        out.push_str(" INITIALLY DEFERRED");
+    }
+    out
+}
+
+/// What a constraint demands.
+fn demand(ctx: &SystemContext<'_>, relation: &Relation, constraint: &Constraint) -> String {
     match &constraint.kind {
         ConstraintKind::Check { expr, .. } => format!("CHECK ({expr})"),
         ConstraintKind::PrimaryKey { columns, .. } => {

@@ -7,7 +7,7 @@ use super::classes::kind_letter;
 use super::describe;
 use super::row::{Rows, text, text_or_null, yes_or_no};
 use crate::object::{
-    Column, Constraint, ConstraintKind, ForeignKeyAction, Identity, Relation, RelationKind,
+    Column, Constraint, ConstraintKind, ForeignKeyAction, Identity, Relation, RelationKind, Timing,
 };
 use damask_types::{ColumnIndex, SqlType, TypeId, Value};
 
@@ -192,7 +192,7 @@ fn each_constraint(ctx: &SystemContext<'_>, mut f: impl FnMut(&Relation, &Constr
 }
 
 pub(super) fn table_constraints(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
-    let mut push = |relation: &Relation, name: &str, kind: &str| {
+    let mut push = |relation: &Relation, name: &str, kind: &str, timing: Timing| {
         let (catalog, schema) = place(ctx, relation);
         rows.push(&[
             ("constraint_catalog", catalog.clone()),
@@ -202,8 +202,8 @@ pub(super) fn table_constraints(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             ("table_schema", schema),
             ("table_name", text(&relation.name)),
             ("constraint_type", text(kind)),
-            ("is_deferrable", yes_or_no(false)),
-            ("initially_deferred", yes_or_no(false)),
+            ("is_deferrable", yes_or_no(timing.deferrable)),
+            ("initially_deferred", yes_or_no(timing.deferred)),
             ("enforced", yes_or_no(true)),
         ]);
     };
@@ -214,12 +214,12 @@ pub(super) fn table_constraints(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             ConstraintKind::Unique { .. } => "UNIQUE",
             ConstraintKind::ForeignKey { .. } => "FOREIGN KEY",
         };
-        push(relation, &constraint.name, kind);
+        push(relation, &constraint.name, kind, constraint.timing);
     });
     for relation in ctx.snapshot.user_relations() {
         for (i, column) in relation.live_columns().filter(|(_, column)| column.not_null) {
             let _ = column;
-            push(relation, &not_null_name(relation, i), "CHECK");
+            push(relation, &not_null_name(relation, i), "CHECK", Timing::default());
         }
     }
 }

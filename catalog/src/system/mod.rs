@@ -10,13 +10,15 @@ mod row;
 mod session;
 mod types;
 
-pub use classes::{has_order, operator_class_takes};
-pub use session::{Activity, CursorRow, LockRow, LockTarget, PreparedRow, SettingRow};
+pub use classes::{has_operator_class, operator_class_takes};
+pub use session::{
+    Activity, CursorRow, LockRow, LockTarget, Maintained, PreparedRow, SettingRow, VersionCounts,
+};
 
 use crate::object::{Column, Relation, RelationKind};
 use crate::snapshot::{CatalogSnapshot, INFORMATION_SCHEMA, PG_CATALOG, SearchPath};
 use damask_txn::Metrics;
-use damask_types::{Oid, SqlType, TypeId, Value};
+use damask_types::{Oid, RelId, SqlType, TypeId, Value};
 use hashbrown::HashMap;
 use row::Rows;
 use std::sync::{Arc, LazyLock};
@@ -96,6 +98,12 @@ pub trait SystemSession {
     fn settings(&self) -> Vec<SettingRow>;
     /// Every session.
     fn activity(&self) -> Vec<Activity>;
+    /// What VACUUM and ANALYZE did to a table.
+    fn maintained(&self, relation: &Relation) -> Maintained;
+    /// Old rows that are kept, by table; tables without any may be left out.
+    fn dead_rows(&self) -> HashMap<RelId, u64>;
+    /// What old snapshots keep.
+    fn versions(&self) -> VersionCounts;
     /// Every lock, save those of rows.
     fn locks(&self) -> Vec<LockRow>;
     /// The prepared statements of this session.
@@ -158,6 +166,7 @@ pub fn rows(ctx: &SystemContext<'_>, relation: &Relation) -> Vec<Vec<Value>> {
         return rows.finish();
     }
     match relation.name.as_str() {
+        "damask_versions" => session::damask_versions(ctx, out),
         "pg_aggregate" => types::pg_aggregate(out),
         "pg_am" => types::pg_am(out),
         "pg_attrdef" => classes::pg_attrdef(ctx, out),

@@ -28,8 +28,46 @@ pub struct Activity {
     pub state: &'static str,
     /// The last statement.
     pub query: String,
+    /// Its transaction's id, if it has changed anything.
+    pub xid: Option<u32>,
+    /// The first transaction id that had not been given out when the oldest of its snapshots was taken.
+    pub xmin: Option<u32>,
     /// Whether it waits for another transaction: to end, or to give back a table.
     pub waits_for_lock: bool,
+}
+
+/// What VACUUM and ANALYZE did to a table since the database was opened, for `pg_stat_user_tables`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Maintained {
+    /// When VACUUM ran last (microseconds since 2000, UTC).
+    pub last_vacuum: Option<i64>,
+    /// How often.
+    pub vacuum_count: i64,
+    /// When ANALYZE ran last.
+    pub last_analyze: Option<i64>,
+    /// How often.
+    pub analyze_count: i64,
+}
+
+/// What old snapshots keep, for `damask_versions`.
+#[derive(Clone, Copy, Debug)]
+pub struct VersionCounts {
+    /// Versions in memory.
+    pub versions: u64,
+    /// Bytes of rows as they were, in memory.
+    pub undo_bytes: u64,
+    /// The same, in temporary files.
+    pub undo_spilled_bytes: u64,
+    /// Ranges of rows that an old snapshot does not see.
+    pub hidden_ranges: u64,
+    /// Changed rows that are still to be looked at.
+    pub garbage_rows: u64,
+    /// The last commit.
+    pub last_commit: u64,
+    /// What every snapshot sees ends here.
+    pub watermark: u64,
+    /// The session with the oldest snapshot.
+    pub pid: Option<i32>,
 }
 
 /// A setting, for `pg_settings`.
@@ -262,10 +300,27 @@ pub(super) fn pg_stat_activity(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             ("wait_event_type", text_or_null(activity.waits_for_lock.then_some("Lock"))),
             ("wait_event", text_or_null(activity.waits_for_lock.then_some("transactionid"))),
             ("state", text(activity.state)),
+            ("backend_xid", activity.xid.map_or(Value::Null, |xid| Value::Oid(Oid(xid)))),
+            ("backend_xmin", activity.xmin.map_or(Value::Null, |xid| Value::Oid(Oid(xid)))),
             ("query", text(&activity.query)),
             ("backend_type", text("client backend")),
         ]);
     }
+}
+
+pub(super) fn damask_versions(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    let counts = ctx.session.versions();
+    let number = |value: u64| Value::Int8(value.cast_signed());
+    rows.push(&[
+        ("versions", number(counts.versions)),
+        ("undo_bytes", number(counts.undo_bytes)),
+        ("undo_spilled_bytes", number(counts.undo_spilled_bytes)),
+        ("hidden_ranges", number(counts.hidden_ranges)),
+        ("garbage_rows", number(counts.garbage_rows)),
+        ("last_commit", number(counts.last_commit)),
+        ("watermark", number(counts.watermark)),
+        ("watermark_pid", counts.pid.map_or(Value::Null, Value::Int4)),
+    ]);
 }
 
 pub(super) fn pg_locks(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {

@@ -72,7 +72,7 @@ impl StatementEnv {
     }
 
     /// The backends by the ids under which they hold locks.
-    fn lock_owners(&self) -> HashMap<TxnId, i32> {
+    pub(super) fn lock_owners(&self) -> HashMap<TxnId, i32> {
         let mut owners = HashMap::new();
         for (pid, session, txn) in self.state.backends.lock_owners() {
             owners.insert(session, pid);

@@ -1,6 +1,6 @@
 //! The sessions of a database: how one is found, cancelled and shown.
 
-use damask_catalog::system::Activity;
+use damask_catalog::system::{Activity, Maintained};
 use damask_storage::env::Clock;
 use damask_types::{Error, Oid, Result, SqlState, TxnId};
 use hashbrown::HashMap;
@@ -179,12 +179,20 @@ pub(crate) struct Backends {
     start: i64,
     clock: Arc<dyn Clock>,
     open: Mutex<HashMap<i32, Arc<Backend>>>,
+    /// What VACUUM and ANALYZE did to tables.
+    maintained: Mutex<HashMap<Oid, Maintained>>,
 }
 
 impl Backends {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         let start = clock.wall_micros();
-        Self { next_pid: AtomicI32::new(1), start, clock, open: Mutex::default() }
+        Self {
+            next_pid: AtomicI32::new(1),
+            start,
+            clock,
+            open: Mutex::default(),
+            maintained: Mutex::default(),
+        }
     }
 
     /// When the database was opened.
@@ -223,6 +231,8 @@ impl Backends {
                 state_change: None,
                 state: "idle",
                 query: String::new(),
+                xid: None,
+                xmin: None,
                 waits_for_lock: false,
             }),
         });
@@ -286,6 +296,23 @@ impl Backends {
             (backend.pid, backend.locks, (txn.0 != 0).then_some(txn))
         };
         open.values().map(owner).collect()
+    }
+
+    /// What VACUUM and ANALYZE did to a table.
+    pub(crate) fn maintained(&self, table: Oid) -> Maintained {
+        self.maintained.lock().get(&table).copied().unwrap_or_default()
+    }
+
+    /// Notes what VACUUM or ANALYZE did to tables, and forgets those that are no more.
+    pub(crate) fn maintain(
+        &self,
+        tables: &[Oid],
+        change: impl Fn(&mut Maintained),
+        exists: impl Fn(Oid) -> bool,
+    ) {
+        let mut maintained = self.maintained.lock();
+        maintained.retain(|table, _| exists(*table));
+        tables.iter().for_each(|table| change(maintained.entry(*table).or_default()));
     }
 
     /// What each session is doing.

@@ -8,13 +8,14 @@ use super::settings::{Effective, Level, Settings, unknown_setting};
 use crate::notify::{Bus, Pending};
 use damask_catalog::object::{Relation, RelationKind};
 use damask_catalog::system::{
-    self, Activity, CursorRow, LockRow, PreparedRow, SettingRow, SystemContext, SystemSession,
+    self, Activity, CursorRow, LockRow, LockTarget, Maintained, PreparedRow, SettingRow,
+    SystemContext, SystemSession, VersionCounts,
 };
 use damask_catalog::{Catalog, CatalogSnapshot, SearchPath};
 use damask_storage::env::{Clock, Random};
 use damask_txn::{Metrics, SequenceState, SessionLocks, TxnHandle};
 use damask_types::format::{FormatSettings, TimeZone};
-use damask_types::{Error, Oid, Result, SqlState, TypeId, Value};
+use damask_types::{Error, Oid, RelId, Result, SqlState, TypeId, Value};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -338,6 +339,11 @@ impl damask_functions::Session for StatementEnv {
                 let shown = |txn: &TxnHandle| super::advisory::shown_id(txn.id()).cast_signed();
                 Value::Int8(self.txn.as_ref().map_or(0, shown))
             }
+            "age" => {
+                let next = super::advisory::shown_id(self.state.catalog.engine().next_txn()) as u32;
+                let xid = int(0) as u32;
+                Value::Int4(next.wrapping_sub(xid).cast_signed())
+            }
             "pg_notify" => {
                 let (channel, payload) = (text(0).unwrap_or_default(), text(1).unwrap_or_default());
                 self.state.pending.lock().notify(&channel, &payload)?;
@@ -441,11 +447,50 @@ impl SystemSession for StatementEnv {
     }
 
     fn activity(&self) -> Vec<Activity> {
-        self.state.backends.activity()
+        let mut activity = self.state.backends.activity();
+        let holders = self.state.catalog.engine().snapshot_holders();
+        let (owners, locks) = (self.lock_owners(), self.lock_rows());
+        for activity in &mut activity {
+            let own = holders
+                .iter()
+                .find(|holder| owners.get(&holder.owner).copied() == Some(activity.pid));
+            activity.xmin = own.map(|holder| super::advisory::shown_id(holder.next_txn) as u32);
+            activity.xid = locks.iter().find_map(|lock| match lock.target {
+                LockTarget::Transaction(id) if lock.granted && lock.pid == activity.pid => Some(id),
+                _ => None,
+            });
+        }
+        activity
     }
 
     fn metrics(&self) -> Metrics {
         self.state.catalog.engine().metrics()
+    }
+
+    fn maintained(&self, relation: &Relation) -> Maintained {
+        self.state.backends.maintained(relation.oid)
+    }
+
+    fn dead_rows(&self) -> HashMap<RelId, u64> {
+        self.state.catalog.engine().dead_rows()
+    }
+
+    fn versions(&self) -> VersionCounts {
+        let engine = self.state.catalog.engine();
+        let metrics = engine.metrics();
+        let holder = engine.snapshot_holders().into_iter().next();
+        let owners = self.lock_owners();
+        let last_commit = engine.last_commit();
+        VersionCounts {
+            versions: metrics.versions,
+            undo_bytes: metrics.undo_bytes,
+            undo_spilled_bytes: metrics.undo_spilled_bytes,
+            hidden_ranges: metrics.hidden_ranges,
+            garbage_rows: metrics.garbage_rows,
+            last_commit: last_commit.0,
+            watermark: holder.map_or(last_commit, |holder| holder.timestamp.min(last_commit)).0,
+            pid: holder.and_then(|holder| owners.get(&holder.owner).copied()),
+        }
     }
 
     fn locks(&self) -> Vec<LockRow> {

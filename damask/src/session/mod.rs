@@ -13,6 +13,7 @@
 
 mod advisory;
 pub(crate) mod backend;
+mod constraints;
 pub(crate) mod copy;
 mod copy_run;
 pub(crate) mod ddl;
@@ -31,6 +32,7 @@ pub(crate) mod settings;
 mod short;
 mod transaction;
 mod utility;
+mod vacuum;
 
 /// A result column.
 pub use damask_planner::physical::OutputColumn;
@@ -292,7 +294,8 @@ impl Session {
             return notices;
         }
         let least = self.state.settings.lock().effective().client_min_messages;
-        notices.retain(|notice| notice.level >= least);
+        // What was asked for (VERBOSE) comes whatever the setting says.
+        notices.retain(|notice| notice.level >= least || notice.level == Level::Info);
         notices
     }
 
@@ -466,6 +469,14 @@ impl Session {
 
     fn settle(&mut self, result: Result<Completion>) -> Result<Completion> {
         self.state.backend.end_statement();
+        // Cursors go on with what they have; so does a copy.
+        let is_over = |portal: &Portal| portal.is_done && !portal.is_named_cursor;
+        if self.portals.values().all(is_over)
+            && self.copy.is_none()
+            && let Some(txn) = &mut self.txn
+        {
+            txn.end_statement();
+        }
         let mut settled = Ok(());
         if result.is_err() {
             self.copy = None;

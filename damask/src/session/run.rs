@@ -386,6 +386,10 @@ impl Session {
             return Ok(Completion::Suspended);
         }
         portal.is_done = true;
+        if !portal.is_named_cursor {
+            // Its snapshot goes with it.
+            portal.execution = None;
+        }
         Ok(Completion::Tag(counted("SELECT ", given)))
     }
 

@@ -61,6 +61,7 @@ pub enum Jit {
 pub enum Level {
     Debug,
     Log,
+    Info,
     Notice,
     Warning,
     Error,

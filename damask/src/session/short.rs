@@ -2,7 +2,7 @@
 
 use super::env::StatementEnv;
 use super::{Session, Sink};
-use damask_executor::{Short, ShortContext};
+use damask_executor::{Due, Short, ShortContext};
 use damask_types::{Result, Value};
 use std::sync::Arc;
 
@@ -28,6 +28,10 @@ impl Session {
             room: &mut self.room,
         };
         let (types, format) = (short.types(), &env.effective.format);
-        short.run(ctx, txn, &mut |values| sink.row(types, values, format))
+        let count = short.run(ctx, txn, &mut |values| sink.row(types, values, format))?;
+        if txn.has_unswept() {
+            self.check_deferred(Due::Statement)?;
+        }
+        Ok(count)
     }
 }

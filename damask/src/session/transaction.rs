@@ -16,6 +16,7 @@ use super::Session;
 use super::settings::Level;
 use crate::notify::Mark as NotifyMark;
 use damask_catalog::ddl::Mark;
+use damask_executor::Due;
 use damask_sql::ast::{Isolation, Transaction, TransactionModes};
 use damask_txn::{Durability, IsolationLevel, Savepoint};
 use damask_types::{Error, Result, SqlState};
@@ -105,8 +106,9 @@ impl Session {
     /// Commits the open transaction and waits until it may be acknowledged (S3).
     pub(crate) fn commit_transaction(&mut self) -> Result<()> {
         self.portals.retain(|_, portal| portal.is_held);
+        let checked = self.check_deferred(Due::All);
         self.env = None;
-        if let Err(error) = self.run_on_commit() {
+        if let Err(error) = checked.and_then(|()| self.run_on_commit()) {
             self.rollback_transaction()?;
             return Err(error);
         }

@@ -52,7 +52,10 @@ impl Session {
                 }
                 "SET".to_owned()
             }
-            Statement::SetConstraints(_) => "SET CONSTRAINTS".to_owned(),
+            Statement::SetConstraints(set) => {
+                self.set_constraints(set)?;
+                "SET CONSTRAINTS".to_owned()
+            }
             Statement::Prepare(prepare) => self.sql_prepare(prepared, prepare)?,
             Statement::Execute(execute) => return self.sql_execute(execute, sink),
             Statement::Deallocate(deallocate) => {
@@ -82,23 +85,16 @@ impl Session {
             }
             Statement::Discard(discard) => self.discard(*discard)?,
             Statement::LockTable(lock) => self.lock_tables(lock)?,
-            Statement::Vacuum(vacuum) => {
-                if self.block.is_open() && !vacuum.analyze_only {
-                    return Err(Error::new(
-                        SqlState::ACTIVE_SQL_TRANSACTION,
-                        "VACUUM cannot run inside a transaction block",
-                    ));
-                }
-                self.begin_statement()?;
-                self.vacuum(vacuum)?;
-                if vacuum.analyze_only { "ANALYZE" } else { "VACUUM" }.to_owned()
-            }
+            Statement::Vacuum(vacuum) => self.vacuum(vacuum)?.to_owned(),
             Statement::Checkpoint => {
                 self.database.checkpoint()?;
                 "CHECKPOINT".to_owned()
             }
             Statement::Cluster(_) => return Err(Error::unsupported("CLUSTER")),
-            Statement::Reindex(_) => return Err(Error::unsupported("REINDEX")),
+            Statement::Reindex(reindex) => {
+                self.reindex(reindex)?;
+                "REINDEX".to_owned()
+            }
             Statement::Listen(channel) => {
                 self.ensure_transaction()?;
                 self.state.pending.lock().listen(channel.as_str());
@@ -130,32 +126,6 @@ impl Session {
             other => return self.define(prepared, other, sink),
         };
         Ok(Completion::Tag(tag))
-    }
-
-    /// VACUUM and ANALYZE. There is nothing to vacuum; ANALYZE draws tables' samples.
-    fn vacuum(&mut self, vacuum: &ast::Vacuum) -> Result<()> {
-        let mut relations = vec![];
-        for (name, _) in &vacuum.tables {
-            relations.push(self.resolve(name)?);
-        }
-        let analyzes = vacuum.analyze_only
-            || vacuum
-                .options
-                .iter()
-                .any(|option| option.name.as_str() == "analyze" && option.as_bool() != Some(false));
-        if !analyzes {
-            return Ok(());
-        }
-        if vacuum.tables.is_empty() {
-            relations =
-                self.statement_env()?.catalog.user_relations().into_iter().cloned().collect();
-        }
-        let statistics = self.table_statistics();
-        for relation in &relations {
-            statistics.analyze(relation)?;
-        }
-        self.database.shared.samples.advance();
-        Ok(())
     }
 
     /// Result columns of a statement that is not planned.

@@ -1,6 +1,7 @@
 //! The operators, one family a file.
 
 pub(crate) mod aggregate;
+pub(crate) mod deferred;
 pub(crate) mod distinct;
 pub(crate) mod foreign_key;
 pub(crate) mod groups;

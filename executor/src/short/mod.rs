@@ -96,7 +96,7 @@ impl Access {
         };
         let key = equal.iter().map(Scalar::constant).collect::<Option<Vec<_>>>()?;
         let is_whole = key.len() == index.keys.len();
-        let is_unique = is_whole && index.unique && index.predicate.is_none();
+        let is_unique = is_whole && index.unique && index.immediate && index.predicate.is_none();
         let fits = is_whole
             && scan.predicates.is_empty()
             && scan.table_oid.is_none()

@@ -176,6 +176,7 @@ pub(crate) static FUNCTIONS: &[ScalarFunction] = family! {
     2026 pg_backend_pid() -> Int4: strict stable raises = |c, a| catalog(c, a, "pg_backend_pid");
     5059 pg_current_xact_id() -> Xid8: strict stable raises = |c, a| catalog(c, a, "pg_current_xact_id");
     5060 pg_current_xact_id_if_assigned() -> Xid8: strict stable raises = |c, a| catalog(c, a, "pg_current_xact_id_if_assigned");
+    1181 age(Xid) -> Int4: strict stable raises = |c, a| catalog(c, a, "age");
     2943 txid_current() -> Int8: strict stable raises = |c, a| catalog(c, a, "txid_current");
     3348 txid_current_if_assigned() -> Int8: strict stable raises = |c, a| catalog(c, a, "txid_current_if_assigned");
     3360 txid_status(Int8) -> Text: strict volatile raises = |c, a| effect(c, a, "txid_status");

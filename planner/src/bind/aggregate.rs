@@ -239,7 +239,7 @@ impl<'b, 'a, 's> Grouping<'b, 'a, 's> {
         let Some(relation) = &table.relation else {
             return false;
         };
-        let Some(key) = relation.primary_key() else {
+        let Some(key) = relation.primary_key().filter(|key| key.immediate) else {
             return false;
         };
         key.key_columns().unwrap_or_default().iter().all(|column| {

@@ -58,7 +58,7 @@ impl Target {
             Self::Any => return Ok(None),
             Self::Columns(columns) => {
                 let is_on = |index: &Index| {
-                    index.unique_columns().is_some_and(|keys| {
+                    index.constraint_columns().is_some_and(|keys| {
                         keys.iter().all(|key| columns.contains(key))
                             && columns.iter().all(|column| keys.contains(column))
                     })

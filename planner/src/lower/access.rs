@@ -11,7 +11,7 @@ use crate::index_expr::{bind_over, implies};
 use crate::logical::{Get, Logical};
 use crate::physical::{KeyBounds, Operator, PlanId, Scan, SortKey};
 use crate::tuning::penalty;
-use damask_catalog::object::{Index, IndexKey, KeySource, RelationKind};
+use damask_catalog::object::{Index, IndexKey, IndexMethod, KeySource, RelationKind};
 use damask_functions::registry::{self, CastMethod};
 use damask_types::{ColumnIndex, PhysicalType, Result, SqlType, TypeId, Value};
 use std::sync::Arc;
@@ -199,7 +199,7 @@ impl Lower<'_> {
         let own: ColumnSet =
             get.columns.iter().map(|(_, id)| *id).chain(get.row_id).chain(get.table_oid).collect();
         let mut paths = vec![];
-        for index in &get.table.indexes {
+        for index in get.table.indexes.iter().filter(|index| index.valid) {
             let Some(computed) = Computed::new(get, index) else {
                 continue;
             };
@@ -233,6 +233,9 @@ impl Lower<'_> {
                     used.push(place);
                     fixed += 1;
                     continue;
+                }
+                if index.method == IndexMethod::Hash {
+                    break;
                 }
                 if let Some((place, value)) = predicates
                     .iter()
@@ -274,7 +277,7 @@ impl Lower<'_> {
             let is_alias = index.primary
                 && index.keys.len() == 1
                 && get.table.alias.is_some_and(|alias| index.keys[0].column() == Some(alias));
-            if index.unique && fixed == index.keys.len() {
+            if index.unique && index.immediate && fixed == index.keys.len() {
                 part = 0.0;
             }
             paths.push(Path {
@@ -309,7 +312,7 @@ impl Lower<'_> {
         let found = rows * self.estimator.conjunction(&get.predicates);
         let mut best: Option<(f64, Path)> = None;
         for mut path in self.paths(get) {
-            if path.bounds.any {
+            if path.bounds.any || path.index.method == IndexMethod::Hash {
                 continue;
             }
             let Some(backward) = order_of(get, &path, keys) else {
@@ -371,7 +374,8 @@ impl Lower<'_> {
             });
             let prefix = keys.iter().take(groups.len()).all(|key| groups.contains(key))
                 && keys.len() >= groups.len();
-            if (covers || path.is_alias) && prefix && !path.bounds.any {
+            let is_ordered = path.index.method == IndexMethod::Btree;
+            if (covers || path.is_alias) && prefix && is_ordered && !path.bounds.any {
                 self.forced = Some(Path { is_ordered: true, ..path });
                 let lowered = self.lower(input.clone(), needed)?;
                 self.forced = None;
@@ -459,6 +463,7 @@ fn order_of(get: &Get, path: &Path, keys: &[SortKey]) -> Option<bool> {
         let Some(place) = places.next() else {
             // Beyond a unique key every order is the same; several rows may have a null in it.
             let is_unique = path.index.unique
+                && path.index.immediate
                 && path.index.keys.iter().all(|key| {
                     let not_null =
                         |column: ColumnIndex| get.table.columns[usize::from(column.0)].not_null;

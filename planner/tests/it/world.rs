@@ -78,6 +78,7 @@ impl World {
                                                 expr: format!("({} > 0)", column.name),
                                                 columns: vec![],
                                             },
+                                            timing: damask_catalog::object::Timing::default(),
                                         }));
                                     }
                                     _ => {}
@@ -222,6 +223,9 @@ fn add_index(
         predicate: None,
         unique,
         primary,
+        method: damask_catalog::object::IndexMethod::Btree,
+        valid: true,
+        immediate: true,
         nulls_not_distinct: false,
     }));
 }

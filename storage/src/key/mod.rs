@@ -27,11 +27,13 @@
 //! Left out: collations other than C.
 
 mod decode;
+mod hash;
 mod numeric;
 #[cfg(test)]
 mod tests;
 
 pub use decode::decode_key;
+pub use hash::{HASH_BYTES, hash_key};
 
 use damask_types::array::ArrayValue;
 use damask_types::{Error, PhysicalType, Result, SqlState, SqlType, TypeId, Value};

@@ -31,7 +31,7 @@ mod writes;
 use crate::clock::SnapshotPin;
 use crate::engine::Engine;
 use crate::horizon::Horizon;
-use damask_types::{Error, Result, SqlState, Timestamp};
+use damask_types::{Error, Result, SqlState, Timestamp, TxnId};
 use parking_lot::Mutex;
 pub(crate) use reads::ReadSet;
 use std::collections::{BTreeMap, VecDeque};
@@ -134,9 +134,9 @@ impl Drop for Active<'_> {
 }
 
 /// A serializable snapshot (Z1) for a transaction that only reads.
-pub(crate) fn snapshot(engine: &Engine) -> Result<SnapshotPin> {
+pub(crate) fn snapshot(engine: &Engine, owner: TxnId) -> Result<SnapshotPin> {
     reach(engine, Timestamp(0))?;
-    Ok(pin(engine))
+    Ok(pin(engine, owner))
 }
 
 /// Waits until everything that is shown, and the commit at `least`, is durable, so that it is a prefix of the commits.
@@ -146,13 +146,13 @@ fn reach(engine: &Engine, least: Timestamp) -> Result<()> {
     if horizon.settled() < wanted { engine.wait_durable(wanted) } else { Ok(()) }
 }
 
-fn pin(engine: &Engine) -> SnapshotPin {
-    engine.snapshots.pin(|| Horizon::up_to(engine.horizon().settled()))
+fn pin(engine: &Engine, owner: TxnId) -> SnapshotPin {
+    engine.snapshots.pin(owner, engine.next_txn(), || Horizon::up_to(engine.horizon().settled()))
 }
 
 impl Serial {
     /// Takes the snapshot of a transaction that may write.
-    pub(crate) fn begin(engine: &Arc<Engine>) -> Result<(Self, SnapshotPin)> {
+    pub(crate) fn begin(engine: &Arc<Engine>, owner: TxnId) -> Result<(Self, SnapshotPin)> {
         let shared = &engine.serializable;
         shared.active.fetch_add(1, Ordering::SeqCst);
         let active = Active(shared);
@@ -161,7 +161,7 @@ impl Serial {
         reach(engine, shared.unrecorded())?;
         let mut list = shared.list.lock();
         // Under the list's mutex, so that nothing that this snapshot does not see is dropped before it is registered.
-        let pin = pin(engine);
+        let pin = pin(engine, owner);
         let snapshot = pin.horizon.timestamp;
         *list.snapshots.entry(snapshot.0).or_insert(0) += 1;
         drop(list);

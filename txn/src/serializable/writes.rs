@@ -7,6 +7,7 @@ use super::reads::{ReadSet, RowChange};
 use crate::ddl::DdlUndo;
 use crate::directory::{Heap, Relation};
 use crate::engine::Engine;
+use crate::image::Image;
 use crate::txn::{Txn, Undo};
 use damask_storage::row::RowLayout;
 use damask_storage::tree::RowFlags;
@@ -106,6 +107,8 @@ fn row_change(engine: &Engine, txn: &Txn, heap: &Heap, row: RowId) -> Result<Row
         let own = versions.iter().find(|version| Arc::ptr_eq(&version.cell, &txn.cell));
         own.and_then(|version| version.before.clone())
     });
+    let load = |image: &Image| image.load().map(|bytes| Box::from(&bytes[..]));
+    let before = before.as_ref().map(load).transpose()?;
     let current = heap.tree.get(row)?.filter(|(_, flags)| !flags.has(RowFlags::GHOST));
     Ok(RowChange { row, before, after: current.map(|(bytes, _)| bytes.into_boxed_slice()) })
 }

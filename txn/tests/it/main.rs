@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod basics;
+mod building;
+mod garbage;
 mod isolation;
 mod model;
 mod support;

@@ -159,8 +159,7 @@ impl Model {
     }
 }
 
-fn run(seed: u64, steps: usize) {
-    let engine = memory();
+fn run(seed: u64, steps: usize, engine: Arc<Engine>) {
     let mut txn = read_committed(&engine);
     let desc = damask_txn::RelationDesc {
         columns: vec![plain(damask_types::TypeId::Int4), plain(damask_types::TypeId::Text)],
@@ -224,8 +223,25 @@ fn held(session: &Session, key: i32) -> bool {
 #[test]
 fn sessions_agree_with_a_list_of_versions() {
     for seed in 0..30 {
-        let result = std::panic::catch_unwind(|| run(seed, 400));
+        let result = std::panic::catch_unwind(|| run(seed, 400, memory()));
         assert!(result.is_ok(), "seed {seed}");
+    }
+}
+
+/// The same, and nothing waits for the oldest snapshot.
+#[test]
+fn sessions_agree_while_versions_between_snapshots_go_at_once() {
+    for seed in 50..80 {
+        let options = EngineOptions {
+            pool_bytes: 16 << 20,
+            page_bytes: 4096,
+            garbage_rows: 0,
+            undo_bytes: 0,
+            ..Default::default()
+        };
+        println!("seed {seed}");
+        let open = Engine::open(Env::in_memory(seed), Location::Memory, options);
+        run(seed, 400, open.unwrap());
     }
 }
 

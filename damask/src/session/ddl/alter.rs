@@ -47,6 +47,7 @@ impl Session {
                 alter.object.as_str()
             )));
         }
+        self.check_no_deferred("ALTER TABLE", &relation)?;
         for action in &alter.actions {
             self.alter_action(prepared, relation.oid, action)?;
         }
@@ -199,9 +200,11 @@ impl Session {
                 })?;
                 self.change(|catalog, txn| catalog.drop_relation(txn, sequence))
             }
+            AlterActionKind::AlterConstraint(name, timing) => {
+                self.alter_constraint(oid, name, *timing)
+            }
             AlterActionKind::AddIdentity { .. }
             | AlterActionKind::SetIdentity { .. }
-            | AlterActionKind::AlterConstraint(..)
             | AlterActionKind::SetOptions(_)
             | AlterActionKind::ResetOptions(_)
             | AlterActionKind::SetLogged(_)
@@ -356,6 +359,31 @@ impl Session {
             self.number_rows(relation.oid)?;
         }
         self.change(|catalog, txn| catalog.drop_column(txn, relation.oid, column))
+    }
+
+    /// ALTER CONSTRAINT: when a foreign key is checked.
+    fn alter_constraint(
+        &mut self,
+        oid: Oid,
+        name: &ast::Ident,
+        timing: ast::ConstraintTiming,
+    ) -> Result<()> {
+        let relation = self.present(oid);
+        let name = name.as_str();
+        let found = relation.constraints.iter().find(|constraint| constraint.name == name);
+        let constraint = found.ok_or_else(|| missing_constraint(name, &relation))?;
+        let ConstraintKind::ForeignKey { target, .. } = constraint.kind else {
+            return Err(Error::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!(
+                    "constraint \"{name}\" of relation \"{}\" is not a foreign key constraint",
+                    relation.name
+                ),
+            ));
+        };
+        self.lock(target, TableLock::ShareRowExclusive)?;
+        let timing = super::table::timing_of(timing, false, ast::Span::new(0, 0))?;
+        self.change(|catalog, txn| catalog.set_timing(txn, oid, constraint.oid, timing))
     }
 
     /// Adds a constraint and looks at the rows that are there.

@@ -78,7 +78,9 @@ impl Session {
                 )
                 .hint(hint));
             }
-            targets.push(self.lock_and_refresh(&found, TableLock::AccessExclusive)?);
+            let target = self.lock_and_refresh(&found, TableLock::AccessExclusive)?;
+            self.check_no_deferred("DROP TABLE", &target)?;
+            targets.push(target);
         }
         self.drop_together(&targets, drop.cascade)
     }
@@ -376,6 +378,7 @@ impl Session {
         let mut tables: Vec<Arc<Relation>> = vec![];
         for (name, _) in &truncate.tables {
             let table = self.owned_table(name)?;
+            self.check_no_deferred("TRUNCATE", &table)?;
             if !tables.iter().any(|known| known.oid == table.oid) {
                 tables.push(table);
             }

@@ -5,7 +5,7 @@ use super::super::plan::Prepared;
 use super::super::settings::Level;
 use damask_catalog::ddl::NewIndex;
 use damask_catalog::object::{
-    Column, IndexExpr, IndexKey, KeySource, Read, Relation, RelationKind,
+    Column, IndexExpr, IndexKey, IndexMethod, KeySource, Read, Relation, RelationKind,
 };
 use damask_sql::ast::{self, ExprKind, OrderDirection};
 use damask_txn::TableLock;
@@ -31,13 +31,11 @@ impl Session {
         if relation.kind != RelationKind::Table {
             return Err(no_index_on(&relation, "sequences"));
         }
-        if let Some(method) = &create.method
-            && method.as_str() != "btree"
-        {
-            return Err(Error::unsupported(format!("index access method \"{}\"", method.as_str()))
-                .at(Position(method.span.start)));
-        }
-        let relation = self.lock_and_refresh(&relation, TableLock::Share)?;
+        let method = method_of(create)?;
+        let lock =
+            if create.concurrently { TableLock::ShareUpdateExclusive } else { TableLock::Share };
+        let relation = self.lock_and_refresh(&relation, lock)?;
+        self.check_no_deferred("CREATE INDEX", &relation)?;
         if let Some(name) = &create.name
             && self.catalog.snapshot().name_in(relation.schema, name.as_str()).is_some()
             && create.if_not_exists
@@ -50,6 +48,8 @@ impl Session {
         }
         let mut new = NewIndex {
             name: create.name.as_ref().map(|name| name.as_str().to_owned()),
+            method,
+            concurrently: create.concurrently,
             unique: create.unique,
             nulls_not_distinct: create.nulls_not_distinct,
             ..NewIndex::default()
@@ -63,10 +63,10 @@ impl Session {
                 KeySource::Column(column) => relation.columns[usize::from(column.0)].ty,
                 KeySource::Expr(place) => new.exprs[place].ty,
             };
-            if !damask_catalog::system::has_order(ty.id) {
-                return Err(no_operator_class(ty));
+            if !damask_catalog::system::has_operator_class(method, ty.id) {
+                return Err(no_operator_class(method, ty));
             }
-            check_order(column, ty)?;
+            check_order(column, method, ty)?;
         }
         name_apart(&relation, &mut new);
         for column in &create.include {
@@ -75,7 +75,10 @@ impl Session {
         if let Some(filter) = &create.filter {
             new.predicate = self.index_predicate(prepared, &relation, filter)?;
         }
-        self.change(|catalog, txn| catalog.create_index(txn, relation.oid, new))?;
+        let made = self.change(|catalog, txn| catalog.create_index(txn, relation.oid, new))?;
+        if create.concurrently {
+            self.fill_index(relation.oid, made.oid)?;
+        }
         Ok("CREATE INDEX".to_owned())
     }
 
@@ -257,18 +260,60 @@ fn no_index_on(relation: &Relation, what: &str) -> Error {
     .detail(format!("This operation is not supported for {what}."))
 }
 
-/// 42704 for a type that has no order.
-fn no_operator_class(ty: SqlType) -> Error {
+/// The access method of a new index.
+///
+/// # Errors
+/// 42704 for a name that no method has, 0A000 for one that is not there or cannot do what is asked of it.
+fn method_of(create: &ast::CreateIndex) -> Result<IndexMethod> {
+    let Some(name) = &create.method else {
+        return Ok(IndexMethod::Btree);
+    };
+    match name.as_str() {
+        "btree" => return Ok(IndexMethod::Btree),
+        "hash" => {}
+        "gist" | "gin" | "spgist" | "brin" => {
+            return Err(Error::unsupported(format!("index access method \"{}\"", name.as_str()))
+                .at(Position(name.span.start)));
+        }
+        other => {
+            let text = format!("access method \"{other}\" does not exist");
+            return Err(Error::new(SqlState::UNDEFINED_OBJECT, text));
+        }
+    }
+    let is_ordered = |key: &ast::IndexColumn| key.direction != OrderDirection::Default;
+    let has_nulls = |key: &ast::IndexColumn| key.nulls_first.is_some();
+    let what = if create.unique {
+        "unique indexes"
+    } else if !create.include.is_empty() {
+        "included columns"
+    } else if create.columns.len() > 1 {
+        "multicolumn indexes"
+    } else if create.columns.iter().any(is_ordered) {
+        "ASC/DESC options"
+    } else if create.columns.iter().any(has_nulls) {
+        "NULLS FIRST/LAST options"
+    } else {
+        return Ok(IndexMethod::Hash);
+    };
+    let text = format!("access method \"hash\" does not support {what}");
+    Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, text))
+}
+
+/// 42704 for a type that an access method does not take.
+fn no_operator_class(method: IndexMethod, ty: SqlType) -> Error {
     let shown = damask_types::format::format_type(SqlType::plain(ty.id));
     Error::new(
         SqlState::UNDEFINED_OBJECT,
-        format!("data type {shown} has no default operator class for access method \"btree\""),
+        format!(
+            "data type {shown} has no default operator class for access method \"{}\"",
+            method.name()
+        ),
     )
     .hint("You must specify an operator class for the index or define a default operator class for the data type.")
 }
 
 /// Checks the collation and the operator class that a key asks for: those that mean the order that it gets anyway.
-fn check_order(column: &ast::IndexColumn, ty: SqlType) -> Result<()> {
+fn check_order(column: &ast::IndexColumn, method: IndexMethod, ty: SqlType) -> Result<()> {
     if let Some(collation) = &column.collation {
         damask_planner::check_collation(collation, ty.id)?;
     }
@@ -276,7 +321,7 @@ fn check_order(column: &ast::IndexColumn, ty: SqlType) -> Result<()> {
         return Ok(());
     };
     let name = class.base().as_str();
-    match damask_catalog::system::operator_class_takes(name, ty.id) {
+    match damask_catalog::system::operator_class_takes(method, name, ty.id) {
         Some(true) if column.operator_class_options.is_empty() => Ok(()),
         Some(true) => Err(Error::new(
             SqlState::INVALID_PARAMETER_VALUE,
@@ -291,7 +336,10 @@ fn check_order(column: &ast::IndexColumn, ty: SqlType) -> Result<()> {
         }
         None => Err(Error::new(
             SqlState::UNDEFINED_OBJECT,
-            format!("operator class \"{name}\" does not exist for access method \"btree\""),
+            format!(
+                "operator class \"{name}\" does not exist for access method \"{}\"",
+                method.name()
+            ),
         )),
     }
 }

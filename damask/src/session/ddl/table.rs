@@ -5,7 +5,7 @@ use super::super::plan::Prepared;
 use super::super::{Completion, Session, Sink};
 use super::sequence::sequence_of;
 use damask_catalog::ddl::{NewColumn, NewConstraint, NewConstraintKind, NewTable};
-use damask_catalog::object::{ForeignKeyAction, Identity, Relation, RelationKind};
+use damask_catalog::object::{ForeignKeyAction, Identity, Relation, RelationKind, Timing};
 use damask_planner::{ColumnUse, check_collation, resolve_type, serial_type};
 use damask_sql::ast::{
     self, ColumnConstraintKind, ColumnDefinition, MatchKind, References, ReferentialAction,
@@ -227,7 +227,7 @@ impl Session {
         constraint: &ast::ColumnConstraint,
         columns: &[NewColumn],
     ) -> Result<Option<NewConstraint>> {
-        check_timing(constraint.timing, constraint.span)?;
+        let timing = timing_of(constraint.timing, false, constraint.span)?;
         if let ColumnConstraintKind::Unique(options) | ColumnConstraintKind::PrimaryKey(options) =
             &constraint.kind
         {
@@ -254,7 +254,7 @@ impl Session {
             | ColumnConstraintKind::Generated(_) => return Ok(None),
         };
         let name = constraint.name.as_ref().map(|name| name.as_str().to_owned());
-        Ok(Some(NewConstraint { name, kind }))
+        Ok(Some(NewConstraint { name, kind, timing }))
     }
 
     /// A table constraint over these columns (by place in the table).
@@ -266,7 +266,8 @@ impl Session {
         constraint: &TableConstraint,
         columns: &[NewColumn],
     ) -> Result<NewConstraint> {
-        check_timing(constraint.timing, constraint.span)?;
+        let is_check = matches!(constraint.kind, TableConstraintKind::Check(_));
+        let timing = timing_of(constraint.timing, is_check, constraint.span)?;
         let at = Position(constraint.span.start);
         let all = |names: &[ast::Ident]| {
             let mut found: Vec<ColumnIndex> = vec![];
@@ -323,7 +324,7 @@ impl Session {
             }
         };
         let name = constraint.name.as_ref().map(|name| name.as_str().to_owned());
-        Ok(NewConstraint { name, kind })
+        Ok(NewConstraint { name, kind, timing })
     }
 
     fn check_constraint(
@@ -545,16 +546,28 @@ fn find(columns: &[NewColumn], name: &ast::Ident) -> Result<ColumnIndex> {
         })
 }
 
+/// When a constraint is checked.
+///
 /// # Errors
-/// 0A000 for deferrable constraints.
-fn check_timing(timing: ast::ConstraintTiming, span: ast::Span) -> Result<()> {
-    if timing.deferrable == Some(true) || timing.initially_deferred == Some(true) {
-        return Err(Error::unsupported("DEFERRABLE constraints").at(Position(span.start)));
+/// 0A000 for NOT VALID, and for timing of a constraint whose kind has none.
+pub(super) fn timing_of(
+    timing: ast::ConstraintTiming,
+    is_check: bool,
+    span: ast::Span,
+) -> Result<Timing> {
+    let deferred = timing.initially_deferred == Some(true);
+    // INITIALLY DEFERRED says DEFERRABLE, too.
+    let deferrable = timing.deferrable == Some(true) || deferred;
+    if deferrable && is_check {
+        return Err(Error::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            "CHECK constraints cannot be marked DEFERRABLE",
+        ));
     }
     if timing.not_valid {
         return Err(Error::unsupported("NOT VALID constraints").at(Position(span.start)));
     }
-    Ok(())
+    Ok(Timing { deferrable, deferred })
 }
 
 /// # Errors

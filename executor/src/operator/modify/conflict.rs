@@ -10,6 +10,7 @@ use crate::context::State;
 use crate::eval::Eval;
 use crate::operator::foreign_key::ForeignKeys;
 use crate::operator::simple::apply_predicates;
+use damask_catalog::object::Index;
 use damask_planner::expr::ColumnId;
 use damask_planner::physical::{self, Plan, PlanId};
 use damask_txn::{Arbiters, ConflictOutcome, InsertOutcome, Table, WriteOutcome};
@@ -21,6 +22,8 @@ use std::sync::Arc;
 /// What ON CONFLICT does.
 pub(crate) struct Conflict {
     arbiters: Arbiters,
+    /// A deferrable key among the arbiters: an error with the first row.
+    deferrable: Option<Arc<Index>>,
     update: Option<ConflictUpdate>,
 }
 
@@ -96,7 +99,10 @@ impl Conflict {
                 xmax: update.xmax,
             }
         });
-        Self { arbiters, update }
+        let arbiters_are = conflict.arbiters.as_ref().unwrap_or(&insert.table.indexes).iter();
+        let deferrable =
+            arbiters_are.filter(|index| index.unique && index.valid && !index.immediate).next();
+        Self { arbiters, deferrable: deferrable.cloned(), update }
     }
 
     /// The column behind the new row's that RETURNING reads.
@@ -124,6 +130,15 @@ impl Insert {
         state: &mut State<'_>,
     ) -> Result<()> {
         let conflict = self.conflict.as_ref().expect("the caller looked");
+        if let (Some(index), true) = (&conflict.deferrable, batch.rows() > 0) {
+            let table = &self.relation;
+            return Err(Error::new(
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters",
+            )
+            .table(state.ctx.catalog.schema_name(table.schema), table.name.as_str())
+            .constraint(index.name.as_str()));
+        }
         let shows = !self.returning.exprs.is_empty();
         let mut inserted = Mask::NONE;
         for row in 0..batch.rows() {
