@@ -38,6 +38,11 @@ impl Configuration {
         Ok(())
     }
 
+    /// Whether nothing was set.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// The stored value of a setting that was set.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)

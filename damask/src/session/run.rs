@@ -437,7 +437,12 @@ pub(crate) fn tag(statement: &Statement, rows: u64, affected: u64) -> String {
 /// A word and a number.
 fn counted(word: &'static str, count: u64) -> String {
     let mut tag = String::with_capacity(word.len() + 20);
-    let _ = write!(tag, "{word}{count}");
+    tag.push_str(word);
+    match u8::try_from(count) {
+        Ok(digit @ 0..10) => tag.push(char::from(b'0' + digit)),
+        // Formatting costs as much as finding a row by its key.
+        _ => drop(write!(tag, "{count}")),
+    }
     tag
 }
 

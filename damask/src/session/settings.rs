@@ -11,7 +11,7 @@ use damask_txn::{Durability, IsolationLevel};
 use damask_types::format::{DateOrder, DateStyle, FormatSettings, IntervalStyle, TimeZone};
 use damask_types::{Error, Result, SqlState};
 use hashbrown::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// Settings in the form that the engine uses.
@@ -95,9 +95,11 @@ impl Settings {
     /// # Errors
     /// As for [`Settings::set`].
     pub(crate) fn new(configuration: &Configuration, startup: &[(String, String)]) -> Result<Self> {
-        let raw = |name: &str| configuration.get(name).map_or_else(|| default(name), str::to_owned);
+        static DEFAULTS: LazyLock<Arc<Effective>> = LazyLock::new(|| {
+            Arc::new(effective(&default).expect("the defaults are values that settings take"))
+        });
         let mut settings = Self {
-            effective: Arc::new(effective(&raw)?),
+            effective: Arc::clone(&DEFAULTS),
             configuration: configuration.clone(),
             values: HashMap::new(),
             reset: HashMap::new(),
@@ -105,7 +107,10 @@ impl Settings {
             generation: 0,
         };
         for (name, value) in startup {
-            settings.set(name, Some(value), false)?;
+            settings.assign(name, Some(value))?;
+        }
+        if !settings.values.is_empty() || !configuration.is_empty() {
+            settings.effective = Arc::new(effective(&|name| settings.raw(name))?);
         }
         settings.reset.clone_from(&settings.values);
         settings.undo.clear();
@@ -156,6 +161,21 @@ impl Settings {
     /// # Errors
     /// 42704 for an unknown name without a dot, 22023 for a value it does not take, 55P02 if it cannot be changed now.
     pub(crate) fn set(&mut self, name: &str, value: Option<&str>, is_local: bool) -> Result<()> {
+        let (key, old) = self.assign(name, value)?;
+        self.generation += 1;
+        match effective(&|name| self.raw(name)) {
+            Ok(effective) => self.effective = Arc::new(effective),
+            Err(error) => {
+                self.restore(&key, old);
+                return Err(error);
+            }
+        }
+        self.undo.push(Undo { name: key, old, is_local });
+        Ok(())
+    }
+
+    /// Stores a value, without its effects; gives the setting's spelling and the value it had.
+    fn assign(&mut self, name: &str, value: Option<&str>) -> Result<(String, Option<String>)> {
         let key = canonical(name);
         let value = match definition(&key) {
             None if key.contains('.') => value.map(str::to_owned),
@@ -174,16 +194,7 @@ impl Settings {
             Some(value) => self.values.insert(key.clone(), value),
             None => self.values.remove(&key),
         };
-        self.generation += 1;
-        match effective(&|name| self.raw(name)) {
-            Ok(effective) => self.effective = Arc::new(effective),
-            Err(error) => {
-                self.restore(&key, old);
-                return Err(error);
-            }
-        }
-        self.undo.push(Undo { name: key, old, is_local });
-        Ok(())
+        Ok((key, old))
     }
 
     fn restore(&mut self, name: &str, old: Option<String>) {
@@ -281,6 +292,13 @@ fn canonical(name: &str) -> String {
 
 /// The setting of this name.
 pub(crate) fn definition(name: &str) -> Option<&'static Definition> {
+    // Nearly every name comes in the spelling of the list: a session that begins looks up dozens.
+    static BY_NAME: LazyLock<HashMap<&str, &Definition>> = LazyLock::new(|| {
+        DEFINITIONS.iter().map(|definition| (definition.name, definition)).collect()
+    });
+    if let Some(definition) = BY_NAME.get(name) {
+        return Some(definition);
+    }
     let name = match name.to_ascii_lowercase().as_str() {
         "session_authorization" => return None,
         "time zone" => "TimeZone".to_owned(),

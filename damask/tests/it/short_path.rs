@@ -1,6 +1,6 @@
 //! Statements of one row give the same by value as by batches.
 
-use crate::support::{connect, run};
+use crate::support::{connect, error, run};
 use damask::{Connection, Database, Rows, Value};
 
 const SCHEMA: &[&str] = &[
@@ -27,7 +27,8 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("SELECT tableoid::regclass, ctid IS NULL FROM k WHERE code = $1", "t"),
     ("INSERT INTO a VALUES ($1, $2, $3, $3, $4, $5)", "iitIn"),
     ("INSERT INTO a (id, v, t) VALUES ($1, $2, $3) RETURNING *, v * 2", "iit"),
-    ("INSERT INTO a (id, v) VALUES ($1, $2), ($1 + 1, $2)", "ii"),
+    // Not with expressions that raise: batches evaluate all rows before they insert the first.
+    ("INSERT INTO a (id, v) VALUES ($1, $2), ($2, $1)", "ii"),
     ("INSERT INTO a (id, v) SELECT $1, $2 WHERE $1 > 3", "ii"),
     ("INSERT INTO k (code, n) VALUES ($1, $2) RETURNING code, made", "tI"),
     (
@@ -55,6 +56,7 @@ const STATEMENTS: &[(&str, &str)] = &[
 const OTHERS: &[&str] = &[
     "BEGIN",
     "BEGIN ISOLATION LEVEL REPEATABLE READ",
+    "BEGIN ISOLATION LEVEL SERIALIZABLE",
     "BEGIN READ ONLY",
     "SAVEPOINT s",
     "ROLLBACK TO s",
@@ -130,6 +132,16 @@ fn both_ways_give_the_same() {
             assert_eq!(by_value, by_batch, "seed {seed}, step {step}: {sql} with {params:?}");
         }
     }
+}
+
+/// As in PostgreSQL, a row is inserted before the next one is evaluated.
+#[test]
+fn rows_are_inserted_one_by_one() {
+    let (_database, mut connection) = open(true);
+    run(&mut connection, &["INSERT INTO a (id, v) VALUES (1, 1)"]);
+    let statement = "INSERT INTO a (id, v) VALUES (1, 1), (2, 1 / 0)";
+    let duplicate = "23505 duplicate key value violates unique constraint \"a_pkey\"";
+    assert_eq!(error(&mut connection, statement), duplicate);
 }
 
 /// A text with the parameters written into it.

@@ -7,8 +7,10 @@ use damask_types::Result;
 use std::io::{self, Read};
 use std::ops::Range;
 
-/// How much one read asks for.
-const READ_BYTES: usize = 16 * 1024;
+/// How much a connection's first reads ask for: most of what clients send is short, and most connections are idle.
+const READ_BYTES_MIN: usize = 2 * 1024;
+/// How much reads ask for that bring as much as they asked for.
+const READ_BYTES_MAX: usize = 16 * 1024;
 /// A buffer that grew beyond this is given back once it is empty.
 const KEEP_BYTES: usize = 256 * 1024;
 
@@ -21,6 +23,8 @@ pub(crate) struct Inbound {
     start: usize,
     /// First byte that has not arrived.
     end: usize,
+    /// How much the next read asks for, if it is more than the least.
+    ask: usize,
 }
 
 /// A frame's place in the buffer. It stays valid until the next [`Inbound::fill`].
@@ -35,7 +39,8 @@ impl Inbound {
     /// Reads once, however much there is. False at the end of the stream.
     pub(crate) fn fill(&mut self, stream: &mut impl Read) -> io::Result<bool> {
         self.make_room();
-        let room = self.end + READ_BYTES;
+        let ask = self.ask.max(READ_BYTES_MIN);
+        let room = self.end + ask;
         if self.buffer.len() < room {
             self.buffer.resize(room, 0);
         }
@@ -45,7 +50,11 @@ impl Inbound {
                 result => break result,
             }
         };
-        self.end += *read.as_ref().unwrap_or(&0);
+        let count = *read.as_ref().unwrap_or(&0);
+        if count == ask {
+            self.ask = (2 * ask).min(READ_BYTES_MAX);
+        }
+        self.end += count;
         read.map(|count| count > 0)
     }
 
