@@ -155,6 +155,11 @@ impl Sink for Rows {
     fn copy_out_start(&mut self, _shape: CopyShape) -> Result<()> {
         Ok(())
     }
+
+    fn hold(&mut self, _is_held: bool) -> bool {
+        // They are handed out after the end of the message.
+        true
+    }
 }
 
 /// A column of a result: its number from 0, or its name.

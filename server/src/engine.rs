@@ -126,6 +126,11 @@ impl Sink for Door<'_, '_> {
         self.replies.copy_out(shape.binary, shape.columns);
         Ok(())
     }
+
+    fn hold(&mut self, is_held: bool) -> bool {
+        self.replies.hold(is_held);
+        true
+    }
 }
 
 /// The columns of a plan, as the protocol describes them.

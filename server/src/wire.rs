@@ -52,6 +52,8 @@ pub(crate) struct Wire {
     pub(crate) limit: usize,
     /// The client is at another place of the conversation: the connection ends.
     pub(crate) out_of_step: bool,
+    /// What is collected must not be written just because it is much.
+    is_held: bool,
 }
 
 impl Wire {
@@ -62,11 +64,13 @@ impl Wire {
             out: Outbound::default(),
             limit,
             out_of_step: false,
+            is_held: false,
         }
     }
 
     /// Writes what is collected.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.is_held = false;
         if self.out.bytes.is_empty() {
             return Ok(());
         }
@@ -163,10 +167,15 @@ impl<'a> Replies<'a> {
     }
 
     fn written(&mut self) -> Result<()> {
-        if self.wire.out.bytes.len() >= FLUSH_BYTES {
+        if self.wire.out.bytes.len() >= FLUSH_BYTES && !self.wire.is_held {
             self.wire.flush().map_err(|error| lost(&error))?;
         }
         Ok(())
+    }
+
+    /// Whether rows are only collected, however many, until the connection has settled what they show and waits for its client.
+    pub fn hold(&mut self, is_held: bool) {
+        self.wire.is_held = is_held;
     }
 
     /// Rows of these columns follow.

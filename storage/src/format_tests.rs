@@ -132,8 +132,8 @@ fn the_log_group_is_as_documented() {
             ("checksum", at::CHECKSUM, 4),
         ],
     );
-    let flags = (group::FLAG_CONTINUES, group::FLAG_FIRST, group::FLAG_RESTART);
-    assert_eq!((group::VERSION, flags, group::FRAME_HEAD_BYTES), (1, (1, 2, 4), 12));
+    let flags = [group::FLAG_CONTINUES, group::FLAG_FIRST, group::FLAG_RESTART, group::FLAG_LZ4];
+    assert_eq!((group::VERSION, flags, group::FRAME_HEAD_BYTES), (1, [1, 2, 4, 8], 12));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::version::{HeapId, Version, VersionTable, stripe};
 use crate::wait::WaitGraph;
 use crate::{Durability, IsolationLevel, SequenceSpec, SequenceState, Table, Txn};
 use damask_storage::vfs::MemoryVfs;
-use damask_storage::{Env, Store, StoreOptions, TempFolder, TreeId, Vfs};
+use damask_storage::{Env, LogCompression, Store, StoreOptions, TempFolder, TreeId, Vfs};
 use damask_types::{Error, Lsn, RelId, Result, RowId, SqlState, Timestamp, TxnId};
 use hashbrown::HashMap;
 use parking_lot::{Mutex, MutexGuard};
@@ -481,10 +481,7 @@ impl Engine {
             drop(self.commit.lock());
             std::thread::yield_now();
         }
-        if !self.in_memory && self.store.log().durable_ts() < timestamp {
-            self.store.log().flush(self.store.log().appended_lsn())?;
-        }
-        Ok(())
+        if self.in_memory { Ok(()) } else { self.store.log().flush_ts(timestamp) }
     }
 
     /// Waits for whoever is in the way to end, or to undo a part, or to become durable.
@@ -520,6 +517,7 @@ impl Engine {
         &self,
         ops: &[u8],
         durability: Durability,
+        compression: LogCompression,
         admit: impl FnOnce() -> Result<bool>,
         flip: impl FnOnce(Timestamp),
     ) -> Result<Option<(Timestamp, Lsn)>> {
@@ -537,11 +535,11 @@ impl Engine {
             let mut kind = kind::COMMIT;
             while rest.len() > FRAGMENT_BYTES {
                 let (piece, tail) = rest.split_at(FRAGMENT_BYTES);
-                self.append(&mut last, &mut frame, kind::FRAGMENT, piece)?;
+                self.append(&mut last, &mut frame, kind::FRAGMENT, piece, compression)?;
                 rest = tail;
                 kind = kind::COMMIT_FRAGMENTS;
             }
-            lsn = self.append(&mut last, &mut frame, kind, rest)?;
+            lsn = self.append(&mut last, &mut frame, kind, rest, compression)?;
         }
         flip(*last);
         if durability == Durability::Flushed && !self.in_memory && !self.shows_too_early() {
@@ -560,11 +558,12 @@ impl Engine {
         frame: &mut Vec<u8>,
         kind: u8,
         bytes: &[u8],
+        compression: LogCompression,
     ) -> Result<Lsn> {
         frame.clear();
         frame.push(kind);
         frame.extend_from_slice(bytes);
-        let lsn = self.store.log().append(Timestamp(last.0 + 1), frame)?;
+        let lsn = self.store.log().append_with(Timestamp(last.0 + 1), frame, compression)?;
         last.0 += 1;
         Ok(lsn)
     }

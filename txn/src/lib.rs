@@ -66,6 +66,9 @@ mod panic_tests;
 mod scan;
 pub mod table;
 
+/// Whether a commit's frames are compressed in the log.
+pub use damask_storage::LogCompression;
+
 /// Advisory locks.
 pub use advisory::{SessionLocks, TxnHandle};
 pub use clock::SnapshotHolder;

@@ -16,6 +16,7 @@ use crate::redo::{Redo, RedoMark};
 use crate::serializable::{self, Changes, Lost, Serial};
 use crate::table::RowLock;
 use crate::{IsolationLevel, ReadView};
+use damask_storage::LogCompression;
 use damask_types::{
     ColumnIndex, CommandId, Error, Lsn, Oid, RelId, Result, RowId, SqlState, Timestamp, TxnId,
 };
@@ -101,6 +102,10 @@ pub struct Txn {
     /// The last commit that it built on, or lost to, before that was shown. Atomic only because those who look at it share the transaction.
     met: AtomicU64,
     finished: bool,
+    /// Whether the log expects a frame of ours.
+    is_expected: bool,
+    /// Whether its frames may be compressed in the log.
+    log_compression: LogCompression,
 }
 
 impl std::fmt::Debug for Txn {
@@ -134,6 +139,8 @@ impl Txn {
             early: (false, false),
             met: AtomicU64::new(0),
             finished: false,
+            is_expected: false,
+            log_compression: LogCompression::Off,
         }
     }
 
@@ -203,6 +210,11 @@ impl Txn {
     /// Sets what its waits poll.
     pub fn set_interrupt(&mut self, interrupt: Arc<dyn Interrupt>) {
         self.interrupt = interrupt;
+    }
+
+    /// Says whether what the commit logs may be compressed. What is written with it is, too.
+    pub fn set_log_compression(&mut self, compression: LogCompression) {
+        self.log_compression = compression;
     }
 
     /// Says whether the statement that runs lets nothing out of the process before [`Txn::settle`], the next statement or the
@@ -376,6 +388,7 @@ impl Txn {
     /// As for [`Txn::commit`].
     pub fn commit_with(mut self, mut durability: Durability) -> Result<CommitTicket> {
         self.view = None;
+        self.unexpect();
         if self.redo.is_empty() {
             return self.commit_reader(durability);
         }
@@ -449,7 +462,8 @@ impl Txn {
                 engine.serializable.note(timestamp, noted.take(), &engine);
                 self.cell.commit(timestamp);
             };
-            let logged = engine.log_commit(&self.redo.bytes, durability, admit, flip)?;
+            let (ops, compression) = (&self.redo.bytes, self.log_compression);
+            let logged = engine.log_commit(ops, durability, compression, admit, flip)?;
             // If it was not admitted, a serializable transaction has begun since.
             if let Some(logged) = logged {
                 return Ok(logged);
@@ -512,12 +526,26 @@ impl Txn {
         self.abort_all()
     }
 
+    /// Lets the log expect a frame of this transaction, which has begun to write or to wait for a row that it will change.
+    pub(crate) fn expect(&mut self) {
+        if !std::mem::replace(&mut self.is_expected, true) {
+            self.engine.store.log().expect_writer();
+        }
+    }
+
+    fn unexpect(&mut self) {
+        if std::mem::replace(&mut self.is_expected, false) {
+            self.engine.store.log().unexpect_writer();
+        }
+    }
+
     fn abort(&mut self) {
         // The database stops on an I/O error, and recovery undoes what this could not.
         let _ = self.abort_all();
     }
 
     fn abort_all(&mut self) -> Result<()> {
+        self.unexpect();
         if std::mem::replace(&mut self.finished, true) {
             return Ok(());
         }

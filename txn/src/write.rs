@@ -380,6 +380,7 @@ impl Engine {
         arbiters: &Arbiters,
     ) -> Result<Option<RowId>> {
         txn.check_writable()?;
+        txn.expect();
         let heap = relation.heap.load_full();
         let row = match &relation.alias {
             Some(alias) => alias.row(values)?,
@@ -474,6 +475,7 @@ impl Engine {
         seen: &Horizon,
     ) -> Result<WriteOutcome> {
         txn.check_writable()?;
+        txn.expect();
         if let Some(alias) = &relation.alias
             && let Some((_, key)) = changes.iter().find(|(column, _)| *column == alias.column)
             && key.as_i64() != Some(crate::Table::alias_key(row))
@@ -584,6 +586,7 @@ impl Engine {
         deleted: impl FnOnce(&[u8]),
     ) -> Result<WriteOutcome> {
         txn.check_writable()?;
+        txn.expect();
         let heap = relation.heap.load_full();
         Self::atomically(txn, |txn| {
             let (held, before) =

@@ -95,6 +95,11 @@ pub trait Sink {
     fn copy_out(&mut self, data: &[u8]) -> Result<()>;
     /// COPY TO begins.
     fn copy_out_start(&mut self, shape: CopyShape) -> Result<()>;
+    /// Asks that rows stay with whoever takes them, until this is taken back or [`Session::settle_reads`] or the end of the message
+    /// has returned without an error: they may show what is not durable yet. False if that is not possible.
+    fn hold(&mut self, is_held: bool) -> bool {
+        !is_held
+    }
 }
 
 /// A notice or warning for the client.

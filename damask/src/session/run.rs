@@ -165,6 +165,8 @@ impl Session {
             return self.transaction_statement(transaction).map(Completion::Tag);
         }
         self.check_not_failed()?;
+        self.settle_reads()?;
+        sink.hold(false);
         if !is_planned(statement) {
             return self.utility(prepared, statement, params, sink);
         }
@@ -174,8 +176,12 @@ impl Session {
         if has_rows {
             sink.columns(&ready.plan.columns)?;
         }
+        // A query's rows leave for the client before the end of the message. Those of RETURNING come after all changes are made, and
+        // the first of them can be kept until then.
+        let mut is_held = has_rows && !matches!(statement, Statement::Query(_)) && sink.hold(true);
+        let is_early = !has_rows || is_held;
         if let Some(short) = &ready.short {
-            let rows = self.run_short(short, params, &ready.env, has_rows, sink)?;
+            let rows = self.run_short(short, params, &ready.env, is_early, sink)?;
             return Ok(Completion::Tag(tag(statement, rows, rows)));
         }
         let mut execution = self.execution(ready.plan, params.to_vec(), &ready.env, None, false)?;
@@ -183,9 +189,14 @@ impl Session {
         let names = self.object_names(&execution)?;
         let mut rows = 0;
         let txn = self.txn.as_mut().expect("a statement runs in a transaction");
-        // Rows may leave for the client before the end of the message.
-        txn.allow_early(!has_rows);
+        txn.allow_early(is_early);
         while let Some(batch) = execution.next(txn)? {
+            if is_held && rows > 0 {
+                is_held = false;
+                txn.allow_early(false);
+                txn.settle()?;
+                sink.hold(false);
+            }
             rows += batch.rows() as u64;
             if has_rows {
                 let batch = with_object_names(batch, names.as_deref());
@@ -335,6 +346,8 @@ impl Session {
         sink: &mut dyn Sink,
     ) -> Result<Completion> {
         self.check_not_failed()?;
+        self.settle_reads()?;
+        sink.hold(false);
         if portal.execution.is_none() && !portal.is_done && portal.held.is_none() {
             self.tick();
             self.show_activity(Some(portal.prepared.own_text()));

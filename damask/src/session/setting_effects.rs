@@ -1,7 +1,7 @@
 //! What each setting that somebody may change does here, so that none is taken and quietly ignored.
 //!
-//! The rule: a setting *acts* as in PostgreSQL; or it takes only the values that ask for what is done anyway, and refuses the
-//! others with 0A000; or it steers a mechanism that does not exist here, so that no result could tell whether it was obeyed, and
+//! The rule: a setting *acts* as in PostgreSQL; or it takes only the values that ask for what is done anyway, or that act, and refuses
+//! the others with 0A000; or it steers a mechanism that does not exist here, so that no result could tell whether it was obeyed, and
 //! takes every value. `pg_settings.extra_desc` says so of the last two.
 //!
 //! Invariant E1: every setting but those that are internal is in [`EFFECTS`] once; a test holds that. Another test holds that
@@ -61,7 +61,7 @@ static EFFECTS: &[(&str, Effect)] = &[
     ("client_encoding", Acts),
     ("client_min_messages", Acts),
     ("cluster_name", Moot("The process keeps its title.")),
-    ("commit_delay", Moot("A flush waits for nobody; commits that come meanwhile share the next.")),
+    ("commit_delay", Moot("A flush waits for no time; commits that come meanwhile share the next.")),
     ("constraint_exclusion", Moot("There are no inherited tables.")),
     ("cpu_index_tuple_cost", Acts),
     ("cpu_operator_cost", Acts),
@@ -162,6 +162,7 @@ static EFFECTS: &[(&str, Effect)] = &[
     ("unix_socket_directories", Moot("There are no Unix sockets.")),
     ("vacuum_cost_delay", Moot("There is nothing to vacuum.")),
     ("wal_buffers", Moot("The buffer of the log has one size.")),
+    ("wal_compression", Only(&["off", "lz4"])),
     ("wal_level", Only(&["minimal", "replica"])),
     ("wal_writer_delay", Acts),
     ("work_mem", Acts),

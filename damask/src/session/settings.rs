@@ -7,7 +7,7 @@
 use super::setting_list::{Context, DEFINITIONS, Definition, Kind};
 use crate::configuration::Configuration;
 use damask_planner::Tuning;
-use damask_txn::{Durability, IsolationLevel};
+use damask_txn::{Durability, IsolationLevel, LogCompression};
 use damask_types::format::{DateOrder, DateStyle, FormatSettings, IntervalStyle, TimeZone};
 use damask_types::{Error, Result, SqlState};
 use hashbrown::HashMap;
@@ -36,6 +36,8 @@ pub(crate) struct Effective {
     pub(crate) client_min_messages: Level,
     /// `synchronous_commit`: there are no standbys, so every value but `off` waits for the flush here.
     pub(crate) durability: Durability,
+    /// `wal_compression`.
+    pub(crate) log_compression: LogCompression,
     /// `default_transaction_isolation`.
     pub(crate) default_isolation: IsolationLevel,
     /// `default_transaction_read_only`.
@@ -612,6 +614,10 @@ fn effective(raw: &dyn Fn(&str) -> String) -> Result<Effective> {
         durability: match raw("synchronous_commit").as_str() {
             "off" => Durability::Relaxed,
             _ => Durability::Flushed,
+        },
+        log_compression: match raw("wal_compression").as_str() {
+            "lz4" => LogCompression::Lz4,
+            _ => LogCompression::Off,
         },
     })
 }

@@ -7,18 +7,18 @@ use damask_types::{Result, Value};
 use std::sync::Arc;
 
 impl Session {
-    /// Runs a short plan of the statement that has begun; says how many rows it gave or changed.
+    /// Runs a short plan of the statement that has begun; says how many rows it gave or changed. `is_early` tells whether its rows stay
+    /// in the process until the end of the message.
     pub(crate) fn run_short(
         &mut self,
         short: &Short,
         params: &[Value],
         env: &Arc<StatementEnv>,
-        has_rows: bool,
+        is_early: bool,
         sink: &mut dyn Sink,
     ) -> Result<u64> {
         let txn = self.txn.as_mut().expect("a statement runs in a transaction");
-        // Rows may leave for the client before the end of the message.
-        txn.allow_early(!has_rows);
+        txn.allow_early(is_early);
         let ctx = ShortContext {
             params,
             session: &**env,

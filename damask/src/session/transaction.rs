@@ -113,10 +113,15 @@ impl Session {
             return Err(error);
         }
         self.block = Block::default();
-        let Some(txn) = self.txn.take() else {
+        let Some(mut txn) = self.txn.take() else {
             return Ok(());
         };
-        let durability = self.state.settings.lock().effective().durability;
+        let (durability, compression) = {
+            let settings = self.state.settings.lock();
+            let effective = settings.effective();
+            (effective.durability, effective.log_compression)
+        };
+        txn.set_log_compression(compression);
         let committed = self.commit_and_notify(txn, durability);
         self.state.backend.show_transaction(None);
         match committed {

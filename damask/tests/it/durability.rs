@@ -2,6 +2,8 @@
 
 use crate::support::{Folder, error, rows, run};
 use damask::Connection;
+use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::time::Duration;
 
 fn syncs(connection: &mut Connection) -> i64 {
@@ -135,9 +137,11 @@ fn a_hot_row_counts_right_ahead_of_the_log() {
         &mut connection,
         &["CREATE TABLE t (a int PRIMARY KEY, b int)", "INSERT INTO t VALUES (1, 0)"],
     );
+    let returned = Mutex::new(BTreeSet::new());
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let mut connection = database.connect().expect("it opens");
+            let returned = &returned;
             scope.spawn(move || {
                 for i in 0..25 {
                     match (thread + i) % 5 {
@@ -147,7 +151,8 @@ fn a_hot_row_counts_right_ahead_of_the_log() {
                         ),
                         1 => {
                             let update = "UPDATE t SET b = b + 1 WHERE a = 1 RETURNING b";
-                            rows(&mut connection, update);
+                            let value = rows(&mut connection, update);
+                            assert!(returned.lock().unwrap().insert(value), "each sees its own");
                         }
                         // It finds the row, waits for whoever has it, and leaves it.
                         2 => run(&mut connection, &["UPDATE t SET b = 0 WHERE b < 0"]),
@@ -158,10 +163,37 @@ fn a_hot_row_counts_right_ahead_of_the_log() {
         }
     });
     assert_eq!(rows(&mut connection, "SELECT b FROM t"), "80");
+    assert_eq!(returned.into_inner().unwrap().len(), 20);
+    // More rows than are kept until the end of the statement.
+    run(&mut connection, &["INSERT INTO t SELECT i, 0 FROM generate_series(2, 5000) i"]);
+    let many = rows(&mut connection, "UPDATE t SET b = b + 1 WHERE a > 1 RETURNING a");
+    assert_eq!(many.split(';').count(), 4999);
     drop((connection, database));
     let database = folder.open();
     let mut connection = database.connect().expect("it opens");
-    assert_eq!(rows(&mut connection, "SELECT b FROM t"), "80");
+    assert_eq!(rows(&mut connection, "SELECT b FROM t WHERE a = 1"), "80");
+}
+
+#[test]
+fn a_compressed_log_is_read_again() {
+    let folder = Folder::new("durability-lz4");
+    let database = folder.open();
+    let mut connection = database.connect().expect("it opens");
+    run(&mut connection, &["CREATE TABLE t (a int, b text)"]);
+    for value in ["off", "lz4"] {
+        run(&mut connection, &[&format!("SET wal_compression = {value}")]);
+        let load = "INSERT INTO t SELECT i, repeat('abc', 100) FROM generate_series(1, 1000) i";
+        run(&mut connection, &[load, "UPDATE t SET a = a + 1 WHERE a < 10"]);
+    }
+    for value in ["pglz", "zstd", "on"] {
+        let refused = error(&mut connection, &format!("SET wal_compression = {value}"));
+        assert_eq!(refused, format!("0A000 wal_compression = '{value}' is not supported"));
+    }
+    // Not closed: the log is read.
+    drop((connection, database));
+    let database = folder.open();
+    let mut connection = database.connect().expect("it opens");
+    assert_eq!(rows(&mut connection, "SELECT count(*), sum(length(b)) FROM t"), "2000|600000");
 }
 
 #[test]

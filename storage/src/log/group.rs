@@ -10,7 +10,9 @@
 //! - G2: a flag marks the first group of each flush. A flush begins only when the one before is durable, so a valid
 //!   first group *after* a bad one proves that acknowledged bytes were damaged, not merely that a crash tore the end.
 //!
-//! Left out: compression (`raw_len` and `stored_len` are equal), lanes (the field is 0).
+//! A payload may be stored compressed, which a flag tells; then `stored_len` is below `raw_len`, else they are equal.
+//!
+//! Left out: lanes (the field is 0).
 
 use crate::page::{get_u16, get_u32, get_u64, put_u16, put_u32, put_u64};
 
@@ -30,8 +32,10 @@ pub(crate) const FLAG_CONTINUES: u8 = 1;
 pub(crate) const FLAG_FIRST: u8 = 2;
 /// The payload is a random number that makes the chain differ from one that a crash cut off; no frames.
 pub(crate) const FLAG_RESTART: u8 = 4;
+/// The payload is stored as one LZ4 block.
+pub(crate) const FLAG_LZ4: u8 = 8;
 /// Flags that this version knows.
-const FLAGS_KNOWN: u8 = FLAG_CONTINUES | FLAG_FIRST | FLAG_RESTART;
+const FLAGS_KNOWN: u8 = FLAG_CONTINUES | FLAG_FIRST | FLAG_RESTART | FLAG_LZ4;
 /// Bytes of the head of a frame in the stream.
 pub(crate) const FRAME_HEAD_BYTES: usize = 12;
 
@@ -51,7 +55,7 @@ pub(crate) mod offset {
     pub(crate) const GROUP_SEQ: usize = 8;
     /// u32: stream bytes.
     pub(crate) const RAW_LEN: usize = 16;
-    /// u32: the same, as stored after the header.
+    /// u32: bytes that are stored after the header.
     pub(crate) const STORED_LEN: usize = 20;
     /// u64: timestamp of the first frame that begins here; 0 if none does.
     pub(crate) const FIRST_TS: usize = 24;
@@ -72,7 +76,10 @@ const _: () = assert!(offset::CHECKSUM + 4 == GROUP_HEADER_BYTES);
 pub(crate) struct GroupHeader {
     pub(crate) flags: u8,
     pub(crate) group_seq: u64,
-    pub(crate) len: u32,
+    /// Bytes of the stream.
+    pub(crate) raw_len: u32,
+    /// Bytes that hold them.
+    pub(crate) stored_len: u32,
     pub(crate) first_ts: u64,
     pub(crate) last_ts: u64,
     pub(crate) uuid: [u8; 16],
@@ -90,30 +97,31 @@ pub(crate) enum Parsed {
     Nothing,
 }
 
-/// Bytes on disk of a group with `len` stream bytes.
+/// Bytes on disk of a group with `len` stored bytes.
 pub(crate) const fn group_bytes(len: usize) -> usize {
     (GROUP_HEADER_BYTES + len).next_multiple_of(BLOCK_BYTES)
 }
 
 impl GroupHeader {
-    /// Appends the group with `payload` to `out`; the checksum. `place` is its byte position in the log.
-    pub(crate) fn encode(&self, payload: &[u8], place: u64, out: &mut Vec<u8>) -> u32 {
+    /// Appends the group whose payload is stored as `stored` to `out`; the checksum. `place` is its byte position in the log.
+    pub(crate) fn encode(&self, stored: &[u8], place: u64, out: &mut Vec<u8>) -> u32 {
+        debug_assert_eq!(self.stored_len as usize, stored.len());
         let mut header = [0; GROUP_HEADER_BYTES];
         put_u32(&mut header, offset::MAGIC, MAGIC);
         put_u16(&mut header, offset::VERSION, VERSION);
         header[offset::FLAGS] = self.flags;
         put_u64(&mut header, offset::GROUP_SEQ, self.group_seq);
-        put_u32(&mut header, offset::RAW_LEN, self.len);
-        put_u32(&mut header, offset::STORED_LEN, self.len);
+        put_u32(&mut header, offset::RAW_LEN, self.raw_len);
+        put_u32(&mut header, offset::STORED_LEN, self.stored_len);
         put_u64(&mut header, offset::FIRST_TS, self.first_ts);
         put_u64(&mut header, offset::LAST_TS, self.last_ts);
         header[offset::UUID..offset::UUID + 16].copy_from_slice(&self.uuid);
         put_u32(&mut header, offset::PREV_CRC, self.prev_crc);
-        let crc = checksum(&header, payload, place);
+        let crc = checksum(&header, stored, place);
         put_u32(&mut header, offset::CHECKSUM, crc);
-        let end = out.len() + group_bytes(payload.len());
+        let end = out.len() + group_bytes(stored.len());
         out.extend_from_slice(&header);
-        out.extend_from_slice(payload);
+        out.extend_from_slice(stored);
         out.resize(end, 0);
         crc
     }
@@ -127,17 +135,21 @@ impl GroupHeader {
             return Parsed::Nothing;
         }
         let (version, flags) = (get_u16(bytes, offset::VERSION), bytes[offset::FLAGS]);
-        let len = get_u32(bytes, offset::RAW_LEN);
+        let (raw_len, stored_len) =
+            (get_u32(bytes, offset::RAW_LEN), get_u32(bytes, offset::STORED_LEN));
         if version != VERSION || flags & !FLAGS_KNOWN != 0 || bytes[offset::LANE] != 0 {
             return Parsed::Unknown(version, flags);
         }
-        if len as usize > PAYLOAD_BYTES_MAX || get_u32(bytes, offset::STORED_LEN) != len {
+        let is_sound =
+            if flags & FLAG_LZ4 == 0 { stored_len == raw_len } else { stored_len < raw_len };
+        if raw_len as usize > PAYLOAD_BYTES_MAX || !is_sound {
             return Parsed::Nothing;
         }
         let header = Self {
             flags,
             group_seq: get_u64(bytes, offset::GROUP_SEQ),
-            len,
+            raw_len,
+            stored_len,
             first_ts: get_u64(bytes, offset::FIRST_TS),
             last_ts: get_u64(bytes, offset::LAST_TS),
             uuid: *uuid,
@@ -148,10 +160,10 @@ impl GroupHeader {
 }
 
 /// The checksum of a group (G1).
-pub(crate) fn checksum(header: &[u8], payload: &[u8], place: u64) -> u32 {
+pub(crate) fn checksum(header: &[u8], stored: &[u8], place: u64) -> u32 {
     let crc = crc32c::crc32c(&place.to_le_bytes());
     let crc = crc32c::crc32c_append(crc, &header[..offset::CHECKSUM]);
-    crc32c::crc32c_append(crc, payload)
+    crc32c::crc32c_append(crc, stored)
 }
 
 #[cfg(test)]
@@ -161,7 +173,8 @@ mod tests {
     const HEADER: GroupHeader = GroupHeader {
         flags: FLAG_FIRST,
         group_seq: 9,
-        len: 5,
+        raw_len: 5,
+        stored_len: 5,
         first_ts: 1,
         last_ts: 2,
         uuid: [7; 16],
@@ -178,6 +191,20 @@ mod tests {
         assert_ne!(checksum(&bytes[..64], b"hello", 8192), crc, "the place counts");
         assert_eq!(GroupHeader::parse(&bytes, &[8; 16]), Parsed::Nothing);
         assert_eq!(GroupHeader::parse(&bytes[..63], &[7; 16]), Parsed::Nothing);
+    }
+
+    #[test]
+    fn lengths_fit_the_flag() {
+        let header = GroupHeader { flags: FLAG_LZ4, raw_len: 9, ..HEADER };
+        let mut bytes = Vec::new();
+        let crc = header.encode(b"hello", 0, &mut bytes);
+        assert_eq!(GroupHeader::parse(&bytes, &[7; 16]), Parsed::Header(header, crc));
+        for (flags, raw_len) in [(FLAG_LZ4, 5), (0, 9), (FLAG_LZ4, PAYLOAD_BYTES_MAX as u32 + 1)] {
+            let header = GroupHeader { flags, raw_len, ..HEADER };
+            bytes.clear();
+            header.encode(b"hello", 0, &mut bytes);
+            assert_eq!(GroupHeader::parse(&bytes, &[7; 16]), Parsed::Nothing);
+        }
     }
 
     #[test]

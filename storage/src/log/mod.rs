@@ -17,20 +17,31 @@
 //!   log goes on behind the last sound group with a group of random bytes, so that what a torn flush left further on
 //!   does not fit the new chain.
 //!
-//! Left out: lanes, compression, `O_DIRECT`. docs/wal.md tells the whole story.
+//! Left out: lanes, `O_DIRECT`. docs/wal.md tells the whole story.
 
 pub(crate) mod group;
+mod handover;
+#[cfg(test)]
+mod handover_model;
 mod reader;
 mod segment;
+
+/// What [`handover`] runs on.
+mod sync {
+    pub(super) use parking_lot::{Mutex, MutexGuard};
+    pub(super) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+    pub(super) use std::thread::{Thread, current, park, yield_now};
+}
 
 use crate::env::Env;
 use crate::health::Health;
 use damask_types::{Error, Lsn, Result, SqlState, Timestamp};
 use group::{
-    FLAG_CONTINUES, FLAG_FIRST, FLAG_RESTART, FRAME_HEAD_BYTES, GROUP_HEADER_BYTES, GroupHeader,
-    PAYLOAD_BYTES_MAX, group_bytes,
+    BLOCK_BYTES, FLAG_CONTINUES, FLAG_FIRST, FLAG_LZ4, FLAG_RESTART, FRAME_HEAD_BYTES,
+    GROUP_HEADER_BYTES, GroupHeader, PAYLOAD_BYTES_MAX, group_bytes,
 };
-use parking_lot::{Condvar, Mutex};
+use handover::{Collect, Handover, Turn};
+use parking_lot::Mutex;
 use segment::Segments;
 use std::path::Path;
 use std::sync::Arc;
@@ -42,6 +53,16 @@ pub use reader::Frames;
 pub const FRAME_BYTES_MAX: usize = 1 << 30;
 /// A batch's memory is given back beyond this.
 const BATCH_BYTES_KEPT: usize = 8 << 20;
+
+/// Whether a frame may be compressed together with those that it is written with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LogCompression {
+    /// It does not ask for it.
+    #[default]
+    Off,
+    /// By LZ4, if that saves blocks.
+    Lz4,
+}
 
 /// A place between two groups of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -63,26 +84,39 @@ struct Batch {
     bytes: Vec<u8>,
     /// Where each frame begins, and its timestamp.
     frames: Vec<(usize, Timestamp)>,
+    /// What one of them asks for.
+    compression: LogCompression,
 }
 
+/// Where frames collect.
 #[derive(Debug)]
-struct State {
-    /// The batch that collects.
+struct Collecting {
     batch: Batch,
     /// An empty one to swap in.
     spare: Batch,
-    /// Stream position behind the last frame appended.
-    appended: u64,
-    /// Stream position behind the batch that is being written; `appended` of the moment it was taken.
-    flushing_end: u64,
-    /// Which of `Log::wake` waits for the batch that collects.
-    turn: usize,
-    /// Someone writes a batch.
-    flushing: bool,
     /// Timestamp of the last frame appended.
     appended_ts: Timestamp,
     /// Frames and bytes appended since the log was opened.
     appended_since: (u64, u64),
+}
+
+impl Collect for Collecting {
+    /// The frames, and the timestamp of the last.
+    type Batch = (Batch, Timestamp);
+
+    fn take(&mut self) -> Self::Batch {
+        let spare = std::mem::take(&mut self.spare);
+        (std::mem::replace(&mut self.batch, spare), self.appended_ts)
+    }
+
+    fn put_back(&mut self, (mut batch, _): Self::Batch) {
+        batch.bytes.clear();
+        batch.bytes.shrink_to(BATCH_BYTES_KEPT);
+        batch.frames.clear();
+        batch.frames.shrink_to(BATCH_BYTES_KEPT / 64);
+        batch.compression = LogCompression::Off;
+        self.spare = batch;
+    }
 }
 
 /// What the writer of a batch owns.
@@ -94,6 +128,14 @@ struct Writer {
     restart: Option<[u8; 16]>,
     /// Reused memory for groups.
     buffer: Vec<u8>,
+    /// Reused memory for compressed payloads.
+    compressed: Vec<u8>,
+}
+
+impl Writer {
+    fn new(segments: Segments, position: LogPosition, restart: Option<[u8; 16]>) -> Self {
+        Self { segments, position, restart, buffer: Vec::new(), compressed: Vec::new() }
+    }
 }
 
 /// The redo log of one database.
@@ -101,13 +143,10 @@ struct Writer {
 pub struct Log {
     uuid: [u8; 16],
     health: Arc<Health>,
-    state: Mutex<State>,
-    /// One for the batch being written, one for the batch that collects; they take turns.
-    wake: [Condvar; 2],
-    /// `None` for a database in memory, which has no log. Locked by the one that flushes; taken after `state` is
-    /// released.
+    handover: Handover<Collecting>,
+    /// `None` for a database in memory, which has no log. Locked by the one that flushes.
     writer: Option<Mutex<Writer>>,
-    durable: AtomicU64,
+    /// Stored before the handover's position moves.
     durable_ts: AtomicU64,
     /// The position of the last checkpoint.
     checkpoint_offset: AtomicU64,
@@ -140,7 +179,7 @@ impl Log {
         let vfs = Arc::clone(&parts.env.vfs);
         let segments = Segments::create(vfs, parts.directory, parts.segment_bytes)?;
         let position = parts.start;
-        let writer = Writer { segments, position, restart: None, buffer: Vec::new() };
+        let writer = Writer::new(segments, position, None);
         Ok(Self::build(parts.uuid, parts.health, position, parts.checkpoint_ts, Some(writer)))
     }
 
@@ -153,7 +192,7 @@ impl Log {
         let frames = Frames::new(open()?, uuid, start, end, checkpoint_ts);
         let mut random = [0; 16];
         env.random.fill(&mut random);
-        let writer = Writer { segments, position: end, restart: Some(random), buffer: Vec::new() };
+        let writer = Writer::new(segments, end, Some(random));
         let log = Self::build(uuid, health, end, checkpoint_ts, Some(writer));
         log.checkpoint_offset.store(start.offset, Ordering::Relaxed);
         Ok((log, frames))
@@ -166,23 +205,17 @@ impl Log {
         ts: Timestamp,
         writer: Option<Writer>,
     ) -> Self {
-        let state = State {
+        let collecting = Collecting {
             batch: Batch::default(),
             spare: Batch::default(),
-            appended: position.stream,
-            flushing_end: position.stream,
-            turn: 0,
-            flushing: false,
             appended_ts: ts,
             appended_since: (0, 0),
         };
         Self {
             uuid,
             health,
-            state: Mutex::new(state),
-            wake: [Condvar::new(), Condvar::new()],
+            handover: Handover::new(position.stream, collecting),
             writer: writer.map(Mutex::new),
-            durable: AtomicU64::new(position.stream),
             durable_ts: AtomicU64::new(ts.0),
             checkpoint_offset: AtomicU64::new(position.offset),
             written_offset: AtomicU64::new(position.offset),
@@ -198,29 +231,45 @@ impl Log {
     /// # Errors
     /// 58030 once a write or sync failed; 54000 if the frame is longer than [`FRAME_BYTES_MAX`].
     pub fn append(&self, ts: Timestamp, frame: &[u8]) -> Result<Lsn> {
+        self.append_with(ts, frame, LogCompression::Off)
+    }
+
+    /// The same, and says whether the frame may be compressed.
+    ///
+    /// # Errors
+    /// As [`Log::append`].
+    pub fn append_with(
+        &self,
+        ts: Timestamp,
+        frame: &[u8],
+        compression: LogCompression,
+    ) -> Result<Lsn> {
         self.health.check()?;
         if frame.len() > FRAME_BYTES_MAX {
             let message = format!("log frame of {} bytes is too long", frame.len());
             return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
         }
-        let mut state = self.state.lock();
-        assert!(ts >= state.appended_ts, "frames are appended in the order of their timestamps");
-        state.appended_ts = ts;
         let bytes = (FRAME_HEAD_BYTES + frame.len()) as u64;
-        state.appended += bytes;
-        state.appended_since.0 += 1;
-        state.appended_since.1 += bytes;
-        let end = state.appended;
+        let end = self.handover.append(|tail| {
+            assert!(ts >= tail.appended_ts, "frames are appended in the order of their timestamps");
+            tail.appended_ts = ts;
+            tail.appended_since.0 += 1;
+            tail.appended_since.1 += bytes;
+            if self.writer.is_some() {
+                let batch = &mut tail.batch;
+                batch.frames.push((batch.bytes.len(), ts));
+                batch.bytes.extend_from_slice(&(frame.len() as u32).to_le_bytes());
+                batch.bytes.extend_from_slice(&ts.0.to_le_bytes());
+                batch.bytes.extend_from_slice(frame);
+                if compression != LogCompression::Off {
+                    batch.compression = compression;
+                }
+            }
+            bytes
+        });
         if self.writer.is_none() {
-            self.durable.store(end, Ordering::Release);
-            self.durable_ts.store(ts.0, Ordering::Release);
-            return Ok(Lsn(end));
+            self.flush(Lsn(end))?;
         }
-        let batch = &mut state.batch;
-        batch.frames.push((batch.bytes.len(), ts));
-        batch.bytes.extend_from_slice(&(frame.len() as u32).to_le_bytes());
-        batch.bytes.extend_from_slice(&ts.0.to_le_bytes());
-        batch.bytes.extend_from_slice(frame);
         Ok(Lsn(end))
     }
 
@@ -230,39 +279,44 @@ impl Log {
     /// 58030 (53100 for the one who met a full disk) if that cannot be promised any more; the database then takes no
     /// more writes.
     pub fn flush(&self, up_to: Lsn) -> Result<()> {
-        let mut state = self.state.lock();
         loop {
-            if self.durable.load(Ordering::Acquire) >= up_to.0 {
-                return Ok(());
-            }
-            self.health.check()?;
-            debug_assert!(up_to.0 <= state.appended, "only what was appended can be flushed");
-            if !state.flushing {
-                break;
-            }
-            let collects = state.turn;
-            let mine = if up_to.0 <= state.flushing_end { 1 - collects } else { collects };
-            self.wake[mine].wait(&mut state);
-        }
-        let spare = std::mem::take(&mut state.spare);
-        let batch = std::mem::replace(&mut state.batch, spare);
-        let (end, ts) = (state.appended, state.appended_ts);
-        let written_turn = state.turn;
-        state.flushing = true;
-        state.flushing_end = end;
-        state.turn = 1 - written_turn;
-        drop(state);
-
-        let mut leader = Leader { log: self, batch, turn: written_turn, is_written: false };
-        let result = self.write_batch(&leader.batch);
-        if result.is_ok() {
+            let leader = match self.handover.turn(up_to.0) {
+                Turn::Durable => return Ok(()),
+                Turn::Broken => {
+                    self.health.check()?;
+                    return Err(Error::internal("the log could not be written"));
+                }
+                Turn::Lead(leader) => leader,
+            };
+            // Also when it unwinds: an error is noted already then, a panic is not.
+            let mut poison = PoisonUnlessWritten { health: &self.health, is_written: false };
+            let (batch, ts) = leader.batch();
+            self.write_batch(batch)?;
+            poison.is_written = true;
             self.durable_ts.store(ts.0, Ordering::Release);
-            self.durable.store(end, Ordering::Release);
             self.flush_count.fetch_add(1, Ordering::Relaxed);
-            leader.is_written = true;
+            leader.succeed();
         }
-        drop(leader);
-        result
+    }
+
+    /// Returns when every frame up to `ts` is durable: those before it are, and it is not made to wait for later ones.
+    ///
+    /// # Errors
+    /// As [`Log::flush`].
+    pub fn flush_ts(&self, ts: Timestamp) -> Result<()> {
+        if self.durable_ts() >= ts {
+            return Ok(());
+        }
+        let collects =
+            |tail: &Collecting| tail.batch.frames.first().is_some_and(|(_, first)| *first <= ts);
+        if let Some(position) = self.handover.position(collects) {
+            return self.flush(Lsn(position));
+        }
+        if self.durable_ts() >= ts {
+            return Ok(());
+        }
+        self.health.check()?;
+        Err(Error::internal("a frame to be flushed was never appended"))
     }
 
     /// Makes everything appended so far durable.
@@ -273,6 +327,17 @@ impl Log {
         self.flush(self.appended_lsn())
     }
 
+    /// Says that a transaction has begun to write: it will append a frame before long, or give it up. Whoever flushes meanwhile may
+    /// let it come along.
+    pub fn expect_writer(&self) {
+        self.handover.expect_writer();
+    }
+
+    /// Takes back [`Log::expect_writer`], just before the frame is appended or when there will be none.
+    pub fn unexpect_writer(&self) {
+        self.handover.unexpect_writer();
+    }
+
     /// Bytes appended and not durable.
     pub fn unflushed_bytes(&self) -> u64 {
         self.appended_lsn().0.saturating_sub(self.durable_lsn().0)
@@ -280,12 +345,12 @@ impl Log {
 
     /// Where the next frame would begin.
     pub fn appended_lsn(&self) -> Lsn {
-        Lsn(self.state.lock().appended)
+        Lsn(self.handover.appended())
     }
 
     /// Everything before this is durable.
     pub fn durable_lsn(&self) -> Lsn {
-        Lsn(self.durable.load(Ordering::Acquire))
+        Lsn(self.handover.durable())
     }
 
     /// The timestamp of the last durable frame, or of the checkpoint that the log began with.
@@ -301,7 +366,7 @@ impl Log {
 
     /// Frames appended since the log was opened, and their bytes.
     pub fn appended_since_open(&self) -> (u64, u64) {
-        self.state.lock().appended_since
+        self.handover.look(|tail| tail.appended_since)
     }
 
     /// How many syncs made frames durable so far.
@@ -354,36 +419,16 @@ impl Log {
     }
 }
 
-/// Who writes a batch. However its turn ends, by a panic too, whoever waits for it wakes up.
-struct Leader<'l> {
-    log: &'l Log,
-    batch: Batch,
-    /// Which of `Log::wake` waits for the batch.
-    turn: usize,
+/// Poisons the log when it is dropped before the batch is written.
+struct PoisonUnlessWritten<'h> {
+    health: &'h Health,
     is_written: bool,
 }
 
-impl Drop for Leader<'_> {
+impl Drop for PoisonUnlessWritten<'_> {
     fn drop(&mut self) {
         if !self.is_written {
-            // An error is noted already; a panic is not.
-            self.log.health.poison(Error::internal("the log could not be written"));
-        }
-        let mut batch = std::mem::take(&mut self.batch);
-        batch.bytes.clear();
-        batch.bytes.shrink_to(BATCH_BYTES_KEPT);
-        batch.frames.clear();
-        batch.frames.shrink_to(BATCH_BYTES_KEPT / 64);
-
-        let mut state = self.log.state.lock();
-        state.spare = batch;
-        state.flushing = false;
-        self.log.wake[self.turn].notify_all();
-        let next = &self.log.wake[1 - self.turn];
-        if self.is_written {
-            next.notify_one();
-        } else {
-            next.notify_all();
+            self.health.poison(Error::internal("the log could not be written"));
         }
     }
 }
@@ -396,7 +441,8 @@ impl Writer {
             let header = GroupHeader {
                 flags: flags | FLAG_RESTART,
                 group_seq: self.position.group_seq,
-                len: random.len() as u32,
+                raw_len: random.len() as u32,
+                stored_len: random.len() as u32,
                 first_ts: 0,
                 last_ts: 0,
                 uuid,
@@ -420,13 +466,17 @@ impl Writer {
             let header = GroupHeader {
                 flags,
                 group_seq: self.position.group_seq,
-                len: payload.len() as u32,
+                raw_len: payload.len() as u32,
+                stored_len: payload.len() as u32,
                 first_ts: begin.first().map_or(0, |(_, ts)| ts.0),
                 last_ts: begin.last().map_or(0, |(_, ts)| ts.0),
                 uuid,
                 prev_crc: self.position.prev_crc,
             };
-            self.put(header, payload)?;
+            match batch.compression {
+                LogCompression::Off => self.put(header, payload)?,
+                LogCompression::Lz4 => self.put_compressed(header, payload)?,
+            }
             self.position.stream += payload.len() as u64;
             from += payload.len();
             frames = rest;
@@ -437,12 +487,31 @@ impl Writer {
         Ok(())
     }
 
+    /// Writes one group where the log ends, compressed if it takes fewer blocks then.
+    fn put_compressed(&mut self, mut header: GroupHeader, payload: &[u8]) -> Result<()> {
+        if group_bytes(payload.len()) == BLOCK_BYTES {
+            return self.put(header, payload);
+        }
+        let mut compressed = std::mem::take(&mut self.compressed);
+        compressed.resize(lz4_flex::block::get_maximum_output_size(payload.len()), 0);
+        let result = match lz4_flex::block::compress_into(payload, &mut compressed) {
+            Ok(len) if group_bytes(len) < group_bytes(payload.len()) => {
+                header.flags |= FLAG_LZ4;
+                header.stored_len = len as u32;
+                self.put(header, &compressed[..len])
+            }
+            _ => self.put(header, payload),
+        };
+        self.compressed = compressed;
+        result
+    }
+
     /// Writes one group where the log ends.
-    fn put(&mut self, header: GroupHeader, payload: &[u8]) -> Result<()> {
+    fn put(&mut self, header: GroupHeader, stored: &[u8]) -> Result<()> {
         let place = self.position.offset;
         self.buffer.clear();
-        let crc = header.encode(payload, place, &mut self.buffer);
-        debug_assert_eq!(self.buffer.len(), group_bytes(payload.len()));
+        let crc = header.encode(stored, place, &mut self.buffer);
+        debug_assert_eq!(self.buffer.len(), group_bytes(stored.len()));
         self.segments.write(&self.buffer, place)?;
         self.position.offset += self.buffer.len() as u64;
         self.position.group_seq += 1;

@@ -6,8 +6,8 @@
 
 use super::LogPosition;
 use super::group::{
-    BLOCK_BYTES, FLAG_CONTINUES, FLAG_FIRST, FLAG_RESTART, FRAME_HEAD_BYTES, GROUP_HEADER_BYTES,
-    GroupHeader, Parsed, checksum, group_bytes,
+    BLOCK_BYTES, FLAG_CONTINUES, FLAG_FIRST, FLAG_LZ4, FLAG_RESTART, FRAME_HEAD_BYTES,
+    GROUP_HEADER_BYTES, GroupHeader, Parsed, checksum, group_bytes,
 };
 use super::segment::Segments;
 use crate::vfs::VfsFile;
@@ -23,11 +23,13 @@ pub(super) struct GroupReader {
     file: Option<(u64, Arc<dyn VfsFile>)>,
     /// The payload of the group read last.
     payload: Vec<u8>,
+    /// The same as it is stored, if that is compressed.
+    stored: Vec<u8>,
 }
 
 impl GroupReader {
     pub(super) fn new(uuid: [u8; 16], position: LogPosition) -> Self {
-        Self { uuid, position, file: None, payload: Vec::new() }
+        Self { uuid, position, file: None, payload: Vec::new(), stored: Vec::new() }
     }
 
     /// Where the next group begins.
@@ -43,11 +45,11 @@ impl GroupReader {
         {
             return Ok(None);
         }
-        self.position.offset += group_bytes(header.len as usize) as u64;
+        self.position.offset += group_bytes(header.stored_len as usize) as u64;
         self.position.group_seq += 1;
         self.position.prev_crc = crc;
         if header.flags & FLAG_RESTART == 0 {
-            self.position.stream += u64::from(header.len);
+            self.position.stream += u64::from(header.raw_len);
         } else {
             self.payload.clear();
         }
@@ -76,14 +78,26 @@ impl GroupReader {
                 return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message).detail(detail));
             }
         };
-        let len = header.len as usize;
+        let len = header.stored_len as usize;
         if offset + group_bytes(len) as u64 > segment_bytes {
             return Ok(None);
         }
-        self.payload.resize(len, 0);
-        let read = file.read_at(&mut self.payload, offset + GROUP_HEADER_BYTES as u64)?;
-        if read < len || checksum(&head, &self.payload, place) != crc {
+        let is_compressed = header.flags & FLAG_LZ4 != 0;
+        let stored = if is_compressed { &mut self.stored } else { &mut self.payload };
+        stored.resize(len, 0);
+        let read = file.read_at(stored, offset + GROUP_HEADER_BYTES as u64)?;
+        if read < len || checksum(&head, stored, place) != crc {
             return Ok(None);
+        }
+        if is_compressed {
+            self.payload.resize(header.raw_len as usize, 0);
+            let made = lz4_flex::block::decompress_into(&self.stored, &mut self.payload);
+            if made.ok() != Some(self.payload.len()) {
+                return Err(Error::corrupted(format!(
+                    "log file \"{}\" has a group at {offset} that cannot be decompressed",
+                    file.path().display()
+                )));
+            }
         }
         Ok(Some((header, crc)))
     }

@@ -12,6 +12,7 @@
 
 use super::{CheckpointProgress, Planted, Store, StoreOptions, verify_file};
 use crate::env::{Env, Random, SeededRandom};
+use crate::log::LogCompression;
 use crate::page::{PAGE_BYTES_MIN, PAGE_HEADER_BYTES, PageId, PageKind, TreeId};
 use crate::vfs::{Fault, ImageKind, SimVfs};
 use damask_types::{Result, SqlState, Timestamp};
@@ -119,7 +120,10 @@ fn work(
             }
             4..10 | 12..14 => {
                 model.ts += 1;
-                let lsn = store.log().append(Timestamp(model.ts), &frame(model.ts))?;
+                let compression =
+                    if model.ts % 2 == 0 { LogCompression::Lz4 } else { LogCompression::Off };
+                let ts = Timestamp(model.ts);
+                let lsn = store.log().append_with(ts, &frame(model.ts), compression)?;
                 if random.below(3) > 0 {
                     store.log().flush(lsn)?;
                     vfs.mark(model.ts);

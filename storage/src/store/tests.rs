@@ -3,6 +3,7 @@
 use super::{CheckpointProgress, Recovered, Store, StoreOptions, verify_file};
 use crate::TreeDescriptor;
 use crate::env::{Env, Random, SeededRandom};
+use crate::log::LogCompression;
 use crate::page::{self, PAGE_BYTES_MIN, PAGE_HEADER_BYTES, PageId, PageKind, TreeId};
 use crate::tree::{RowFlags, RowTree};
 use damask_types::{RowId, SqlState, Timestamp};
@@ -88,6 +89,35 @@ fn a_crash_before_the_first_write_after_opening_is_harmless() {
     drop(store);
     let (_, recovered) = open(&env, "d");
     assert_eq!(frames(recovered).len(), 1);
+}
+
+#[test]
+fn compressed_frames_come_back() {
+    let env = Env::in_memory(1);
+    let (store, _) = open(&env, "d");
+    let mut random = vec![0; 50_000];
+    env.random.fill(&mut random);
+    let text = b"so it goes; ".repeat(10_000);
+    let mut expected = Vec::new();
+    let mut ts = 0;
+    let mut write = |frame: &[u8], compression| {
+        ts += 1;
+        let before = store.log().bytes_since_checkpoint();
+        let lsn = store.log().append_with(Timestamp(ts), frame, compression).unwrap();
+        store.log().flush(lsn).unwrap();
+        expected.push((ts, frame.to_vec()));
+        store.log().bytes_since_checkpoint() - before
+    };
+    let (off, lz4) = (LogCompression::Off, LogCompression::Lz4);
+    let plain = write(&text, off);
+    let compressed = write(&text, lz4);
+    assert!(compressed * 5 < plain, "{compressed} bytes against {plain}");
+    // What does not save a block stays as it is.
+    assert!(write(&random, lz4) > random.len() as u64);
+    assert_eq!(write(b"short", lz4), 4096);
+    drop(store);
+    let (_, recovered) = open(&env, "d");
+    assert_eq!(frames(recovered), expected);
 }
 
 #[test]
