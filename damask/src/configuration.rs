@@ -7,6 +7,7 @@
 
 use crate::session::setting_list::Context;
 use crate::session::settings;
+use damask_txn::LogSync;
 use damask_types::{Error, Result, SqlState};
 use hashbrown::HashMap;
 use std::time::Duration;
@@ -66,6 +67,16 @@ impl Configuration {
     /// After which a commit that did not wait for the log is durable (`wal_writer_delay`).
     pub fn flush_delay(&self) -> Duration {
         Duration::from_millis(self.number("wal_writer_delay"))
+    }
+
+    /// How the log becomes durable (`wal_sync_method`).
+    pub fn log_sync(&self) -> LogSync {
+        match self.text("wal_sync_method") {
+            "fsync" => LogSync::Fsync,
+            "open_datasync" => LogSync::OpenDatasync,
+            "open_sync" => LogSync::OpenSync,
+            _ => LogSync::Fdatasync,
+        }
     }
 
     /// Where to listen, as `HOST:PORT` (`listen_addresses`, `port`); there is one address.

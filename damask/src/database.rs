@@ -79,6 +79,7 @@ impl Database {
             checkpoint_log_bytes: options.configuration.checkpoint_log_bytes(),
             checkpoint_interval: options.configuration.checkpoint_interval(),
             flush_delay: options.configuration.flush_delay(),
+            log_sync: options.configuration.log_sync(),
             programs: Arc::new(Programs),
             ..EngineOptions::default()
         };

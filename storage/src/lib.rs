@@ -32,7 +32,7 @@ pub mod tree;
 pub mod vfs;
 
 pub use env::{Clock, Env, Random, Signal, Spawn, Step};
-pub use log::{Frames, Log, LogCompression};
+pub use log::{Frames, Log, LogCompression, LogSync};
 pub use page::{PageId, PageKind, TreeId};
 pub use pool::{PageRead, PageWrite, Pool};
 pub use store::{

@@ -21,7 +21,7 @@ use crate::version::{HeapId, Version, VersionTable, stripe};
 use crate::wait::WaitGraph;
 use crate::{Durability, IsolationLevel, SequenceSpec, SequenceState, Table, Txn};
 use damask_storage::vfs::MemoryVfs;
-use damask_storage::{Env, LogCompression, Store, StoreOptions, TempFolder, TreeId, Vfs};
+use damask_storage::{Env, LogCompression, LogSync, Store, StoreOptions, TempFolder, TreeId, Vfs};
 use damask_types::{Error, Lsn, RelId, Result, RowId, SqlState, Timestamp, TxnId};
 use hashbrown::HashMap;
 use parking_lot::{Mutex, MutexGuard};
@@ -59,6 +59,8 @@ pub struct EngineOptions {
     pub flush_delay: Duration,
     /// Bytes of a log segment of a new database.
     pub log_segment_bytes: u64,
+    /// How the log becomes durable.
+    pub log_sync: LogSync,
     /// Changed rows that may wait for the oldest snapshot; of more of them what lies between snapshots is dropped.
     pub garbage_rows: usize,
     /// Memory for rows as they were, which old snapshots need; more of them go to temporary files.
@@ -78,6 +80,7 @@ impl Default for EngineOptions {
             page_bytes: store.page_bytes,
             flush_delay: Duration::from_millis(200),
             log_segment_bytes: store.log_segment_bytes,
+            log_sync: store.log_sync,
             garbage_rows: 4096,
             undo_bytes: 64 << 20,
             programs: Arc::new(NoPrograms),
@@ -242,6 +245,7 @@ impl Engine {
             page_bytes: options.page_bytes,
             pool_bytes: options.pool_bytes,
             log_segment_bytes: options.log_segment_bytes,
+            log_sync: options.log_sync,
             create: options.create,
         };
         let in_memory = matches!(location, Location::Memory);

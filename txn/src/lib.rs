@@ -66,8 +66,8 @@ mod panic_tests;
 mod scan;
 pub mod table;
 
-/// Whether a commit's frames are compressed in the log.
-pub use damask_storage::LogCompression;
+/// Whether a commit's frames are compressed in the log, and how the log becomes durable.
+pub use damask_storage::{LogCompression, LogSync};
 
 /// Advisory locks.
 pub use advisory::{SessionLocks, TxnHandle};

@@ -164,6 +164,7 @@ static EFFECTS: &[(&str, Effect)] = &[
     ("wal_buffers", Moot("The buffer of the log has one size.")),
     ("wal_compression", Only(&["off", "lz4"])),
     ("wal_level", Only(&["minimal", "replica"])),
+    ("wal_sync_method", Acts),
     ("wal_writer_delay", Acts),
     ("work_mem", Acts),
     ("xmlbinary", Moot(NO_XML)),

@@ -175,6 +175,26 @@ fn a_hot_row_counts_right_ahead_of_the_log() {
 }
 
 #[test]
+fn every_way_to_sync_the_log_keeps_what_is_committed() {
+    let folder = Folder::new("durability-methods");
+    let mut count = 0;
+    for method in ["fdatasync", "fsync", "open_datasync", "open_sync"] {
+        let database = folder.open_with(&[("wal_sync_method", method)]);
+        let mut connection = database.connect().expect("it opens");
+        assert_eq!(rows(&mut connection, "SHOW wal_sync_method"), method);
+        run(&mut connection, &["CREATE TABLE IF NOT EXISTS t (a int, b text)"]);
+        // The last life was not closed, so this was read from its log.
+        assert_eq!(rows(&mut connection, "SELECT count(*) FROM t"), count.to_string());
+        let load =
+            "INSERT INTO t SELECT i, repeat(md5(i::text), 30) FROM generate_series(1, 3000) i";
+        for insert in ["INSERT INTO t VALUES (1, 'one')", load] {
+            assert_eq!(cost(&mut connection, &[insert]), 1, "{method}");
+        }
+        count += 3001;
+    }
+}
+
+#[test]
 fn a_compressed_log_is_read_again() {
     let folder = Folder::new("durability-lz4");
     let database = folder.open();

@@ -17,7 +17,7 @@
 //!   log goes on behind the last sound group with a group of random bytes, so that what a torn flush left further on
 //!   does not fit the new chain.
 //!
-//! Left out: lanes, `O_DIRECT`. docs/wal.md tells the whole story.
+//! Left out: lanes. docs/wal.md tells the whole story.
 
 pub(crate) mod group;
 mod handover;
@@ -42,12 +42,13 @@ use group::{
 };
 use handover::{Collect, Handover, Turn};
 use parking_lot::Mutex;
-use segment::Segments;
+use segment::{Aligned, Segments};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use reader::Frames;
+pub use segment::LogSync;
 
 /// The longest frame: larger transactions come in pieces.
 pub const FRAME_BYTES_MAX: usize = 1 << 30;
@@ -127,14 +128,14 @@ struct Writer {
     /// A restart group is due before the next frame (W4).
     restart: Option<[u8; 16]>,
     /// Reused memory for groups.
-    buffer: Vec<u8>,
+    buffer: Aligned,
     /// Reused memory for compressed payloads.
     compressed: Vec<u8>,
 }
 
 impl Writer {
     fn new(segments: Segments, position: LogPosition, restart: Option<[u8; 16]>) -> Self {
-        Self { segments, position, restart, buffer: Vec::new(), compressed: Vec::new() }
+        Self { segments, position, restart, buffer: Aligned::default(), compressed: Vec::new() }
     }
 }
 
@@ -160,6 +161,7 @@ pub(crate) struct LogParts<'a> {
     pub(crate) env: &'a Env,
     pub(crate) directory: &'a Path,
     pub(crate) segment_bytes: u64,
+    pub(crate) sync: LogSync,
     pub(crate) uuid: [u8; 16],
     /// Where the last checkpoint says recovery begins.
     pub(crate) start: LogPosition,
@@ -177,7 +179,7 @@ impl Log {
     /// A new log for a database that was closed: nothing to read.
     pub(crate) fn create(parts: LogParts<'_>) -> Result<Self> {
         let vfs = Arc::clone(&parts.env.vfs);
-        let segments = Segments::create(vfs, parts.directory, parts.segment_bytes)?;
+        let segments = Segments::create(vfs, parts.directory, parts.segment_bytes, parts.sync)?;
         let position = parts.start;
         let writer = Writer::new(segments, position, None);
         Ok(Self::build(parts.uuid, parts.health, position, parts.checkpoint_ts, Some(writer)))
@@ -185,8 +187,9 @@ impl Log {
 
     /// The log of a database that was not closed, and the frames in it.
     pub(crate) fn recover(parts: LogParts<'_>) -> Result<(Self, Frames)> {
-        let LogParts { env, directory, segment_bytes, uuid, start, checkpoint_ts, health } = parts;
-        let open = || Segments::open(Arc::clone(&env.vfs), directory, segment_bytes);
+        let LogParts { env, directory, segment_bytes, sync, uuid, start, checkpoint_ts, health } =
+            parts;
+        let open = || Segments::open(Arc::clone(&env.vfs), directory, segment_bytes, sync);
         let segments = open()?;
         let end = reader::scan(&segments, uuid, start)?;
         let frames = Frames::new(open()?, uuid, start, end, checkpoint_ts);
@@ -509,11 +512,11 @@ impl Writer {
     /// Writes one group where the log ends.
     fn put(&mut self, header: GroupHeader, stored: &[u8]) -> Result<()> {
         let place = self.position.offset;
-        self.buffer.clear();
-        let crc = header.encode(stored, place, &mut self.buffer);
-        debug_assert_eq!(self.buffer.len(), group_bytes(stored.len()));
-        self.segments.write(&self.buffer, place)?;
-        self.position.offset += self.buffer.len() as u64;
+        let bytes = group_bytes(stored.len());
+        let crc = header.encode(stored, place, self.buffer.begin(bytes));
+        debug_assert_eq!(self.buffer.bytes().len(), bytes);
+        self.segments.write(self.buffer.bytes(), place)?;
+        self.position.offset += bytes as u64;
         self.position.group_seq += 1;
         self.position.prev_crc = crc;
         Ok(())

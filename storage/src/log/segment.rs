@@ -3,9 +3,11 @@
 //! Byte `o` of the log is byte `o % segment_bytes` of segment `o / segment_bytes`, whose file is named by its number in
 //! sixteen hexadecimal digits. A new segment grows in steps of zeros ahead of what is written, so that later flushes
 //! change no metadata; a segment that no checkpoint needs is renamed to a number ahead and has its full length already.
+//!
+//! How what was written becomes durable is a choice ([`LogSync`]): by a sync after it, or by writes that go through.
 
 use super::group::BLOCK_BYTES;
-use crate::vfs::{OpenOptions, Vfs, VfsFile, parent};
+use crate::vfs::{DIRECT_ALIGNMENT, OpenOptions, Vfs, VfsFile, WriteThrough, parent};
 use damask_types::{Result, SqlState};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,12 +20,61 @@ const ZERO_BYTES: usize = 256 << 10;
 /// Segments kept for use again.
 const SPARE_SEGMENTS_MAX: usize = 2;
 
+/// How the log becomes durable (`wal_sync_method`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LogSync {
+    /// `fdatasync` after the writes of a flush.
+    #[default]
+    Fdatasync,
+    /// `fsync` after them.
+    Fsync,
+    /// Writes that go through (`O_DSYNC`), past the system's cache where that is possible (`O_DIRECT`).
+    OpenDatasync,
+    /// The same with `O_SYNC`.
+    OpenSync,
+}
+
+impl LogSync {
+    fn writes_through(self) -> Option<WriteThrough> {
+        match self {
+            Self::Fdatasync | Self::Fsync => None,
+            Self::OpenDatasync => Some(WriteThrough::Data),
+            Self::OpenSync => Some(WriteThrough::All),
+        }
+    }
+}
+
+/// Bytes in memory that begin where a write past the system's cache may begin.
+#[derive(Debug, Default)]
+pub(super) struct Aligned {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Aligned {
+    /// Empties it and makes room for `len` bytes.
+    pub(super) fn begin(&mut self, len: usize) -> &mut Vec<u8> {
+        self.bytes.clear();
+        self.bytes.reserve(len + DIRECT_ALIGNMENT);
+        self.start = self.bytes.as_ptr().align_offset(DIRECT_ALIGNMENT);
+        debug_assert!(self.start < DIRECT_ALIGNMENT, "bytes can be aligned");
+        self.bytes.resize(self.start, 0);
+        &mut self.bytes
+    }
+
+    /// What was appended since; no more than there was room for.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+}
+
 /// The files of a log directory.
 #[derive(Debug)]
 pub(super) struct Segments {
     vfs: Arc<dyn Vfs>,
     directory: PathBuf,
     segment_bytes: u64,
+    sync: LogSync,
     /// Numbers whose files exist.
     existing: BTreeSet<u64>,
     /// The segment written to last.
@@ -50,22 +101,33 @@ fn parse_file_name(name: &str) -> Option<u64> {
 
 impl Segments {
     /// The files of an existing directory.
-    pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, segment_bytes: u64) -> Result<Self> {
+    pub(super) fn open(
+        vfs: Arc<dyn Vfs>,
+        directory: &Path,
+        segment_bytes: u64,
+        sync: LogSync,
+    ) -> Result<Self> {
         let names = vfs.list(directory)?;
         let existing = names.iter().filter_map(|name| parse_file_name(name)).collect();
         let directory = directory.to_owned();
-        Ok(Self { vfs, directory, segment_bytes, existing, current: None })
+        Ok(Self { vfs, directory, segment_bytes, sync, existing, current: None })
     }
 
     /// Makes an empty, durable directory, removing what an unfinished close left in it.
-    pub(super) fn create(vfs: Arc<dyn Vfs>, directory: &Path, segment_bytes: u64) -> Result<Self> {
+    pub(super) fn create(
+        vfs: Arc<dyn Vfs>,
+        directory: &Path,
+        segment_bytes: u64,
+        sync: LogSync,
+    ) -> Result<Self> {
         if vfs.exists(directory)? {
             remove_all(&*vfs, directory)?;
         }
         vfs.create_dir(directory)?;
         vfs.sync_dir(parent(directory))?;
         let directory = directory.to_owned();
-        Ok(Self { vfs, directory, segment_bytes, existing: BTreeSet::new(), current: None })
+        let existing = BTreeSet::new();
+        Ok(Self { vfs, directory, segment_bytes, sync, existing, current: None })
     }
 
     /// Whether there are segments behind the one of this number.
@@ -116,9 +178,11 @@ impl Segments {
 
     /// Makes what was written to the current segment durable.
     pub(super) fn sync(&self) -> Result<()> {
-        match &self.current {
-            Some(open) => open.file.sync_data(),
-            None => Ok(()),
+        match (&self.current, self.sync) {
+            (Some(open), LogSync::Fdatasync) => open.file.sync_data(),
+            (Some(open), LogSync::Fsync) => open.file.sync_all(),
+            // Every write was durable when it returned.
+            (Some(_), LogSync::OpenDatasync | LogSync::OpenSync) | (None, _) => Ok(()),
         }
     }
 
@@ -128,7 +192,9 @@ impl Segments {
             return Ok(());
         }
         self.sync()?;
-        let file = self.vfs.open(&self.path(number), OpenOptions::CREATE)?;
+        let writes_through = self.sync.writes_through();
+        let options = OpenOptions { writes_through, ..OpenOptions::CREATE };
+        let file = self.vfs.open(&self.path(number), options)?;
         if self.existing.insert(number) {
             self.vfs.sync_dir(&self.directory)?;
         }
@@ -169,10 +235,13 @@ impl Segments {
 
 /// Writes zeros from `from` to `to`.
 fn grow(file: &dyn VfsFile, mut from: u64, to: u64) -> Result<()> {
-    let zeros = vec![0; ZERO_BYTES.min((to - from) as usize)];
+    let mut zeros = Aligned::default();
+    let len = ZERO_BYTES.min((to - from) as usize);
+    let bytes = zeros.begin(len);
+    bytes.resize(bytes.len() + len, 0);
     while from < to {
-        let step = (to - from).min(zeros.len() as u64) as usize;
-        file.write_at(&zeros[..step], from)?;
+        let step = (to - from).min(len as u64) as usize;
+        file.write_at(&zeros.bytes()[..step], from)?;
         from += step as u64;
     }
     Ok(())
@@ -203,10 +272,22 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_aligned_again_and_again() {
+        let mut aligned = Aligned::default();
+        for len in [1, 4096, 100, 1 << 20, 4096] {
+            let bytes = aligned.begin(len);
+            bytes.resize(bytes.len() + len, 7);
+            assert!((aligned.bytes().as_ptr() as usize).is_multiple_of(DIRECT_ALIGNMENT));
+            assert_eq!(aligned.bytes(), vec![7; len]);
+        }
+    }
+
+    #[test]
     fn old_segments_come_back_under_new_numbers() {
         let vfs: Arc<dyn Vfs> = Arc::new(MemoryVfs::default());
         let directory = Path::new("d.wal");
-        let mut segments = Segments::create(Arc::clone(&vfs), directory, 8192).unwrap();
+        let mut segments =
+            Segments::create(Arc::clone(&vfs), directory, 8192, LogSync::Fdatasync).unwrap();
         for block in 0..10 {
             segments.write(&[1; BLOCK_BYTES], block * BLOCK_BYTES as u64).unwrap();
         }

@@ -12,7 +12,7 @@
 
 use super::{CheckpointProgress, Planted, Store, StoreOptions, verify_file};
 use crate::env::{Env, Random, SeededRandom};
-use crate::log::LogCompression;
+use crate::log::{LogCompression, LogSync};
 use crate::page::{PAGE_BYTES_MIN, PAGE_HEADER_BYTES, PageId, PageKind, TreeId};
 use crate::vfs::{Fault, ImageKind, SimVfs};
 use damask_types::{Result, SqlState, Timestamp};
@@ -29,11 +29,14 @@ const PAGES_MAX: usize = 2;
 /// What each page should hold.
 type Pages = BTreeMap<PageId, u8>;
 
-fn options(planted: Planted) -> StoreOptions {
+/// Every third life writes its log through.
+fn options(planted: Planted, seed: u64) -> StoreOptions {
+    let log_sync = if seed % 3 == 0 { LogSync::OpenDatasync } else { LogSync::Fdatasync };
     StoreOptions {
         page_bytes: PAGE_BYTES_MIN,
         pool_bytes: 16 * PAGE_BYTES_MIN,
         log_segment_bytes: 32 << 10,
+        log_sync,
         planted,
         ..StoreOptions::default()
     }
@@ -173,7 +176,7 @@ fn meta(ts: u64) -> Vec<u8> {
 
 fn open(vfs: &SimVfs, seed: u64, planted: Planted) -> Result<(Store, super::Recovered)> {
     let env = Env::simulated(Arc::new(vfs.clone()), seed);
-    Store::open(env, path(), options(planted))
+    Store::open(env, path(), options(planted, seed))
 }
 
 /// Opens a crashed disk and compares; the store, and what the model is for it. `Err` says what is wrong.

@@ -31,7 +31,7 @@ mod verify;
 
 use crate::env::Env;
 use crate::health::Health;
-use crate::log::{Frames, Log};
+use crate::log::{Frames, Log, LogSync};
 use crate::page::{PAGE_BYTES, PageId, PageKind, TreeId};
 use crate::pool::Pool;
 use crate::superblock::{BlockRef, Superblock};
@@ -56,6 +56,8 @@ pub struct StoreOptions {
     pub pool_bytes: usize,
     /// Bytes of a log segment in a new store; a multiple of 4096, at least 8192.
     pub log_segment_bytes: u64,
+    /// How the log becomes durable.
+    pub log_sync: LogSync,
     /// Makes the store if there is none.
     pub create: bool,
     /// A defect that a test plants, to see that it is found.
@@ -86,6 +88,7 @@ impl Default for StoreOptions {
             page_bytes: PAGE_BYTES,
             pool_bytes: 256 << 20,
             log_segment_bytes: 64 << 20,
+            log_sync: LogSync::default(),
             create: true,
             #[cfg(test)]
             planted: Planted::Nothing,

@@ -73,6 +73,7 @@ impl Store {
             env: &env,
             directory: &log_directory(path),
             segment_bytes: superblock.log_segment_bytes,
+            sync: options.log_sync,
             uuid: superblock.uuid,
             start: superblock.log,
             checkpoint_ts: superblock.checkpoint_ts,

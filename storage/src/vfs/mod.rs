@@ -35,17 +35,33 @@ pub struct OpenOptions {
     pub create_new: bool,
     /// Opens for reading only.
     pub read_only: bool,
+    /// A write has returned only when it is durable (V2), as if a sync followed it.
+    pub writes_through: Option<WriteThrough>,
 }
+
+/// What a write makes durable by itself. Where the file system lets it, such writes go past the system's cache: buffers should begin at
+/// multiples of [`DIRECT_ALIGNMENT`] in memory, and writes begin and end at multiples of it in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteThrough {
+    /// As [`VfsFile::sync_data`].
+    Data,
+    /// As [`VfsFile::sync_all`].
+    All,
+}
+
+/// See [`WriteThrough`].
+pub const DIRECT_ALIGNMENT: usize = 4096;
 
 impl OpenOptions {
     /// An existing file, for reading and writing.
-    pub const EXISTING: Self = Self { create: false, create_new: false, read_only: false };
+    pub const EXISTING: Self =
+        Self { create: false, create_new: false, read_only: false, writes_through: None };
     /// A file that is made if it is missing.
-    pub const CREATE: Self = Self { create: true, create_new: false, read_only: false };
+    pub const CREATE: Self = Self { create: true, ..Self::EXISTING };
     /// A file that must not exist yet.
-    pub const CREATE_NEW: Self = Self { create: true, create_new: true, read_only: false };
+    pub const CREATE_NEW: Self = Self { create: true, create_new: true, ..Self::EXISTING };
     /// An existing file, for reading.
-    pub const READ_ONLY: Self = Self { create: false, create_new: false, read_only: true };
+    pub const READ_ONLY: Self = Self { read_only: true, ..Self::EXISTING };
 }
 
 /// A file system.

@@ -3,15 +3,23 @@
 //! Descriptors are `OwnedFd`s and every call is a positioned one, so files are shared between threads without a lock.
 //! Files are made 0600 and directories 0700. Interrupted calls are repeated.
 //!
-//! Left out: `O_DIRECT`, `io_uring`; both fit behind [`VfsFile`].
+//! A file whose writes go through is opened with `O_DIRECT` as well, and without where the file system does not have it.
+//!
+//! Left out: `io_uring`, which fits behind [`VfsFile`].
 
-use super::{OpenOptions, Operation, Vfs, VfsFile, VfsLock, io_error};
+use super::{OpenOptions, Operation, Vfs, VfsFile, VfsLock, WriteThrough, io_error};
 use damask_types::{Error, Result, SqlState};
 use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::{self, Errno};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Past the system's cache, where there is such a thing.
+#[cfg(target_os = "linux")]
+const DIRECT: OFlags = OFlags::DIRECT;
+#[cfg(not(target_os = "linux"))]
+const DIRECT: OFlags = OFlags::empty();
 
 /// The machine's file system.
 #[derive(Debug)]
@@ -58,8 +66,21 @@ impl Vfs for OsVfs {
             flags |= OFlags::EXCL;
         }
         let operation = if options.create { Operation::Create } else { Operation::Open };
-        let fd = io::retry_on_intr(|| fs::open(path, flags, Mode::RUSR | Mode::WUSR))
-            .map_err(|errno| failed(operation, path, errno))?;
+        let open = |flags| io::retry_on_intr(|| fs::open(path, flags, Mode::RUSR | Mode::WUSR));
+        let opened = match options.writes_through {
+            None => open(flags),
+            Some(through) => {
+                flags |= match through {
+                    WriteThrough::Data => OFlags::DSYNC,
+                    WriteThrough::All => OFlags::SYNC,
+                };
+                match open(flags | DIRECT) {
+                    Err(Errno::INVAL) => open(flags),
+                    opened => opened,
+                }
+            }
+        };
+        let fd = opened.map_err(|errno| failed(operation, path, errno))?;
         Ok(Arc::new(OsFile { fd, path: path.to_owned() }))
     }
 

@@ -83,6 +83,8 @@ struct SimFile {
     state: Arc<Mutex<State>>,
     file: FileId,
     path: PathBuf,
+    /// A sync follows every write.
+    writes_through: bool,
 }
 
 struct SimLock {
@@ -349,7 +351,9 @@ impl Vfs for SimVfs {
             }
             None => return Err(State::missing(Operation::Open, path)),
         };
-        Ok(Arc::new(SimFile { state: Arc::clone(&self.state), file, path: path.to_owned() }))
+        let (state, path) = (Arc::clone(&self.state), path.to_owned());
+        let writes_through = options.writes_through.is_some();
+        Ok(Arc::new(SimFile { state, file, path, writes_through }))
     }
 
     fn exists(&self, path: &Path) -> Result<bool> {
@@ -455,7 +459,8 @@ impl VfsFile for SimFile {
         let len = state.disk.files[self.file.0].current.len() as u64;
         state.check_budget(len, offset + bytes.len() as u64, &self.path)?;
         state.record(Event::Write { file: self.file, offset, bytes: bytes.into() });
-        Ok(())
+        drop(state);
+        if self.writes_through { self.sync_data() } else { Ok(()) }
     }
 
     fn set_len(&self, len: u64) -> Result<()> {
