@@ -480,7 +480,7 @@ impl Txn {
 
     fn lose(&self, lost: Lost) -> Error {
         self.note_lost(lost.0);
-        lost.error()
+        Lost::error()
     }
 
     /// Notes a commit that is to be 40001. Its end waits until that commit is durable, so that who tries again sees it, instead of

@@ -116,7 +116,7 @@ impl Serializable {
 /// A serializable transaction's part.
 #[derive(Debug)]
 pub(crate) struct Serial {
-    engine: Arc<Engine>,
+    active: Active,
     /// Up to where its snapshot sees.
     snapshot: Timestamp,
     /// Up to where commits have been tested.
@@ -124,12 +124,20 @@ pub(crate) struct Serial {
     reads: Arc<ReadSet>,
 }
 
-/// Counts a transaction among the active ones; it has no snapshot yet.
-struct Active<'e>(&'e Serializable);
+/// Counts a transaction among the active ones.
+#[derive(Debug)]
+struct Active(Arc<Engine>);
 
-impl Drop for Active<'_> {
+impl Active {
+    fn new(engine: &Arc<Engine>) -> Self {
+        engine.serializable.active.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(engine))
+    }
+}
+
+impl Drop for Active {
     fn drop(&mut self) {
-        self.0.active.fetch_sub(1, Ordering::SeqCst);
+        self.0.serializable.active.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -153,9 +161,8 @@ fn pin(engine: &Engine, owner: TxnId) -> SnapshotPin {
 impl Serial {
     /// Takes the snapshot of a transaction that may write.
     pub(crate) fn begin(engine: &Arc<Engine>, owner: TxnId) -> Result<(Self, SnapshotPin)> {
+        let active = Active::new(engine);
         let shared = &engine.serializable;
-        shared.active.fetch_add(1, Ordering::SeqCst);
-        let active = Active(shared);
         // Whoever was in the commit section before has said what is unrecorded; whoever comes later finds us counted (Z2).
         drop(engine.commit.lock());
         reach(engine, shared.unrecorded())?;
@@ -165,9 +172,8 @@ impl Serial {
         let snapshot = pin.horizon.timestamp;
         *list.snapshots.entry(snapshot.0).or_insert(0) += 1;
         drop(list);
-        std::mem::forget(active);
         let reads = Arc::default();
-        Ok((Self { engine: Arc::clone(engine), snapshot, tested: snapshot, reads }, pin))
+        Ok((Self { active, snapshot, tested: snapshot, reads }, pin))
     }
 
     pub(crate) fn reads(&self) -> &Arc<ReadSet> {
@@ -184,10 +190,10 @@ impl Serial {
     pub(crate) fn look(&self) -> std::result::Result<Timestamp, Lost> {
         let tested = self.tested;
         #[cfg(test)]
-        if self.engine.is_planted(crate::engine::Planted::NoValidation) {
+        if self.active.0.is_planted(crate::engine::Planted::NoValidation) {
             return Ok(tested);
         }
-        let shared = &self.engine.serializable;
+        let shared = &self.active.0.serializable;
         let commits = shared.list.lock().after(tested);
         let unrecorded = shared.unrecorded();
         if unrecorded > self.snapshot {
@@ -206,7 +212,7 @@ impl Serial {
 
 impl Drop for Serial {
     fn drop(&mut self) {
-        let shared = &self.engine.serializable;
+        let shared = &self.active.0.serializable;
         let mut list = shared.list.lock();
         if let Some(count) = list.snapshots.get_mut(&self.snapshot.0) {
             *count -= 1;
@@ -214,9 +220,7 @@ impl Drop for Serial {
                 list.snapshots.remove(&self.snapshot.0);
             }
         }
-        list.trim(self.engine.horizon().settled());
-        drop(list);
-        shared.active.fetch_sub(1, Ordering::SeqCst);
+        list.trim(self.active.0.horizon().settled());
     }
 }
 
@@ -227,7 +231,7 @@ pub(crate) struct Lost(pub(crate) Timestamp);
 impl Lost {
     /// 40001.
     #[cold]
-    pub(crate) fn error(self) -> Error {
+    pub(crate) fn error() -> Error {
         Error::new(
             SqlState::SERIALIZATION_FAILURE,
             "could not serialize access due to read/write dependencies among transactions",
