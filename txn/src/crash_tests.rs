@@ -7,11 +7,13 @@
 //! - `verify` finds nothing wrong: pages, trees, every index against its rows;
 //! - ten more transactions go through, and the closed database opens with them.
 //!
-//! Recovery and what follows it are crashed likewise at sampled events. The controls plant defects that must be found.
+//! Recovery and what follows it are crashed likewise at sampled events; `images` does this at size. The controls plant defects that must be found.
 //!
 //! `DAMASK_CRASH_STRIDE=1` visits every event.
 
+mod images;
 mod indexes;
+mod workloads;
 
 use crate::engine::Planted;
 use crate::{

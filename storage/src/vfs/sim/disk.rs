@@ -7,6 +7,7 @@
 use crate::env::SeededRandom;
 use crate::vfs::parent;
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -114,11 +115,18 @@ pub enum ImageKind {
     Random,
     /// Everything, but of the last write only some sectors.
     Torn,
+    /// Everything up to some change, nothing from it on.
+    Prefix,
+    /// Everything but one change.
+    Hole,
 }
 
 impl ImageKind {
-    /// Every kind.
+    /// The kinds that differ most.
     pub const ALL: [Self; 4] = [Self::All, Self::Nothing, Self::Random, Self::Torn];
+    /// Every kind.
+    pub const EVERY: [Self; 6] =
+        [Self::All, Self::Nothing, Self::Random, Self::Torn, Self::Prefix, Self::Hole];
 }
 
 impl Pending {
@@ -266,36 +274,75 @@ impl Disk {
         (self.files.iter().map(|file| file.pending.len()).sum(), self.pending_names.len())
     }
 
+    /// A number that tells disks of different content apart; only for disks without pending changes.
+    pub(super) fn fingerprint(&self) -> u64 {
+        // Contents are large: a checksum that the processor computes, and the length.
+        let mut hasher = foldhash::fast::FixedState::default().build_hasher();
+        for (path, node) in &self.names {
+            path.hash(&mut hasher);
+            if let Node::File(file) = node {
+                let content = &self.files[file.0].current;
+                (crc32c::crc32c(content), content.len()).hash(&mut hasher);
+            }
+        }
+        hasher.finish()
+    }
+
+    /// The name that a file has now.
+    pub(super) fn name_of(&self, file: FileId) -> Option<&Path> {
+        let mut names = self.names.iter();
+        names.find(|(_, node)| **node == Node::File(file)).map(|(path, _)| path.as_path())
+    }
+
     /// A disk that a crash could leave now; everything on it is durable.
     pub(super) fn image(&self, kind: ImageKind, random: &SeededRandom) -> Self {
-        let last =
-            self.files.iter().filter_map(|file| file.pending.last()).map(|(at, _)| *at).max();
+        let pending = self.files.iter().flat_map(|file| &file.pending);
+        let mut numbers: Vec<u64> = pending.map(|(at, _)| *at).collect();
+        numbers.sort_unstable();
+        // The change that the kind is about.
+        let chosen = match kind {
+            ImageKind::All | ImageKind::Nothing | ImageKind::Random => None,
+            ImageKind::Torn => numbers.last().copied(),
+            ImageKind::Prefix | ImageKind::Hole => {
+                numbers.get(random.below(numbers.len() as u64) as usize).copied()
+            }
+        };
+        let chosen_name = random.below(self.pending_names.len() as u64 + 1) as usize;
         let file = |file: &File| {
             let mut content = Arc::clone(&file.durable);
             if kind != ImageKind::Nothing && !file.pending.is_empty() {
                 let bytes = Arc::make_mut(&mut content);
                 match kind {
-                    ImageKind::All | ImageKind::Torn | ImageKind::Nothing => {
+                    ImageKind::Random => apply_random(&file.pending, bytes, random),
+                    ImageKind::All
+                    | ImageKind::Nothing
+                    | ImageKind::Torn
+                    | ImageKind::Prefix
+                    | ImageKind::Hole => {
                         for (at, change) in &file.pending {
-                            if kind == ImageKind::Torn && Some(*at) == last {
-                                change.apply_torn(bytes, random);
-                            } else {
-                                change.apply(bytes);
+                            match kind {
+                                ImageKind::Torn if Some(*at) == chosen => {
+                                    change.apply_torn(bytes, random);
+                                }
+                                ImageKind::Hole if Some(*at) == chosen => {}
+                                ImageKind::Prefix if Some(*at) >= chosen => {}
+                                _ => change.apply(bytes),
                             }
                         }
                     }
-                    ImageKind::Random => apply_random(&file.pending, bytes, random),
                 }
             }
             File { durable: Arc::clone(&content), current: content, pending: Vec::new() }
         };
         let files = self.files.iter().map(file).collect();
         let mut names = self.durable_names.clone();
-        for change in &self.pending_names {
+        for (number, change) in self.pending_names.iter().enumerate() {
             let kept = match kind {
                 ImageKind::All | ImageKind::Torn => true,
                 ImageKind::Nothing => false,
                 ImageKind::Random => random.below(2) == 0,
+                ImageKind::Prefix => number < chosen_name,
+                ImageKind::Hole => number != chosen_name,
             };
             if kept {
                 change.apply(&mut names);

@@ -36,10 +36,18 @@ pub enum Fault {
     FailWrite(u64),
     /// The `nth` sync fails, loses what it should have made durable, and the next one succeeds.
     FailSync(u64),
+    /// From the `nth` write or change of length on, none succeeds (53100) until the faults are taken out.
+    FullDisk(u64),
+    /// Of the `nth` write only the first half arrives, and it fails with 53100.
+    ShortWrite(u64),
     /// Files may grow to this many bytes in all; a write beyond fails with 53100.
     Budget(u64),
     /// Syncs of files whose name contains this text succeed without doing anything.
     LyingSync(&'static str),
+    /// Of the syncs of the file with this name, every second one succeeds without doing anything: the next, or the one
+    /// after it.
+    #[expect(missing_docs, reason = "the names say it")]
+    LyingEverySecondSync { file: &'static str, lies_next: bool },
     /// The `nth` write is reported done but never happens: later reads see the old bytes.
     DropWrite(u64),
     /// The `nth` write lands this many bytes further on.
@@ -54,6 +62,7 @@ pub struct FaultCounts {
     pub failed_writes: u64,
     pub failed_syncs: u64,
     pub failed_others: u64,
+    pub short_writes: u64,
     pub disk_full: u64,
     pub lying_syncs: u64,
     pub dropped_writes: u64,
@@ -77,6 +86,8 @@ struct State {
     counts: FaultCounts,
     call_count: u64,
     locks: BTreeSet<PathBuf>,
+    /// Files that are open.
+    open_files: usize,
 }
 
 struct SimFile {
@@ -125,6 +136,7 @@ impl SimVfs {
             counts: FaultCounts::default(),
             call_count: 0,
             locks: BTreeSet::new(),
+            open_files: 0,
         };
         Self { state: Arc::new(Mutex::new(state)) }
     }
@@ -159,6 +171,11 @@ impl SimVfs {
         self.state.lock().faults.clear();
     }
 
+    /// Files that are open now.
+    pub fn open_file_count(&self) -> usize {
+        self.state.lock().open_files
+    }
+
     /// How often faults struck.
     pub fn counts(&self) -> FaultCounts {
         self.state.lock().counts
@@ -184,6 +201,11 @@ impl SimVfs {
         Self::from_disk(self.state.lock().disk.image(kind, random))
     }
 
+    /// A number that tells disks of different content apart, as they are after a crash.
+    pub fn fingerprint(&self) -> u64 {
+        self.state.lock().disk.fingerprint()
+    }
+
     /// The crashes this run could have had, from its beginning to now.
     pub fn crashes(&self) -> CrashImages {
         let state = self.state.lock();
@@ -205,6 +227,12 @@ impl CrashImages {
     /// One disk of each kind after a crash behind the first `event_index` events, and the marks noted before it.
     /// Indexes may not go back.
     pub fn at(&mut self, event_index: usize, random: &SeededRandom) -> Vec<CrashImage> {
+        self.advance(event_index);
+        ImageKind::ALL.map(|kind| self.image(kind, random)).into()
+    }
+
+    /// Moves the crash behind the first `event_index` events. Indexes may not go back.
+    pub fn advance(&mut self, event_index: usize) {
         assert!(event_index >= self.applied, "crashes are visited in order");
         for event in &self.events[self.applied..event_index] {
             self.disk.apply(event);
@@ -213,11 +241,29 @@ impl CrashImages {
         let (writes, names) = self.disk.pending_counts();
         self.at_stake.0 += writes;
         self.at_stake.1 += names;
-        let image = |kind| {
-            let vfs = SimVfs::from_disk(self.disk.image(kind, random));
-            CrashImage { kind, vfs }
+    }
+
+    /// A disk that a crash at this moment could leave.
+    pub fn image(&self, kind: ImageKind, random: &SeededRandom) -> CrashImage {
+        CrashImage { kind, vfs: SimVfs::from_disk(self.disk.image(kind, random)) }
+    }
+
+    /// The event that the crash comes behind, with the name that its file has now.
+    pub fn site(&self) -> Option<(&Event, Option<&Path>)> {
+        let event = &self.events[..self.applied].last()?;
+        let name = match event {
+            Event::Write { file, .. }
+            | Event::SetLen { file, .. }
+            | Event::Sync { file }
+            | Event::SyncLost { file } => self.disk.name_of(*file),
+            Event::Create { path, .. }
+            | Event::CreateDir { path }
+            | Event::Remove { path }
+            | Event::Rename { to: path, .. }
+            | Event::SyncDir { directory: path } => Some(path.as_path()),
+            Event::Mark(_) => None,
         };
-        ImageKind::ALL.map(image).into()
+        Some((event, name))
     }
 
     /// Marks noted before the crash visited last.
@@ -250,6 +296,13 @@ enum Verdict {
     Pretend,
     /// Do it this many bytes further on.
     Shift(u64),
+    /// Do half of it and fail.
+    Half,
+}
+
+/// The error of a full disk.
+fn full(path: &Path) -> Error {
+    io_error(Operation::Write, path, SqlState::DISK_FULL, "No space left on device")
 }
 
 impl State {
@@ -257,17 +310,21 @@ impl State {
     fn strike(&mut self, call: Call, operation: Operation, path: &Path) -> Result<Verdict> {
         self.call_count += 1;
         let mut verdict = Verdict::Proceed;
-        let (mut fails, mut panics) = (false, false);
+        let (mut fails, mut panics, mut is_full) = (false, false, false);
         let counts = &mut self.counts;
         self.faults.retain_mut(|fault| {
             let (counted, left) = match fault {
                 Fault::FailCall(left) | Fault::PanicCall(left) => (true, left),
                 Fault::FailRead(left) => (call == Call::Read, left),
                 Fault::FailWrite(left)
+                | Fault::FullDisk(left)
+                | Fault::ShortWrite(left)
                 | Fault::DropWrite(left)
                 | Fault::MisdirectWrite(left, _) => (call == Call::Write, left),
                 Fault::FailSync(left) => (call == Call::Sync, left),
-                Fault::Budget(_) | Fault::LyingSync(_) => return true,
+                Fault::Budget(_) | Fault::LyingSync(_) | Fault::LyingEverySecondSync { .. } => {
+                    return true;
+                }
             };
             if !counted {
                 return true;
@@ -277,6 +334,16 @@ impl State {
                 return true;
             }
             match fault {
+                Fault::FullDisk(left) => {
+                    *left = 1;
+                    counts.disk_full += 1;
+                    is_full = true;
+                    return true;
+                }
+                Fault::ShortWrite(_) => {
+                    counts.short_writes += 1;
+                    verdict = Verdict::Half;
+                }
                 Fault::PanicCall(_) => panics = true,
                 Fault::DropWrite(_) => {
                     counts.dropped_writes += 1;
@@ -293,6 +360,9 @@ impl State {
         if panics {
             counts.panics += 1;
             panic!("planted");
+        }
+        if is_full {
+            return Err(full(path));
         }
         if !fails {
             return Ok(verdict);
@@ -319,8 +389,7 @@ impl State {
         });
         if to > from && budget.is_some_and(|budget| self.disk.used_bytes() + (to - from) > budget) {
             self.counts.disk_full += 1;
-            let reason = "No space left on device";
-            return Err(io_error(Operation::Write, path, SqlState::DISK_FULL, reason));
+            return Err(full(path));
         }
         Ok(())
     }
@@ -351,6 +420,7 @@ impl Vfs for SimVfs {
             }
             None => return Err(State::missing(Operation::Open, path)),
         };
+        state.open_files += 1;
         let (state, path) = (Arc::clone(&self.state), path.to_owned());
         let writes_through = options.writes_through.is_some();
         Ok(Arc::new(SimFile { state, file, path, writes_through }))
@@ -432,6 +502,12 @@ impl Vfs for SimVfs {
 
 impl VfsLock for SimLock {}
 
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        self.state.lock().open_files -= 1;
+    }
+}
+
 impl Drop for SimLock {
     fn drop(&mut self) {
         self.state.lock().locks.remove(&self.path);
@@ -451,25 +527,31 @@ impl VfsFile for SimFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
         let mut state = self.state.lock();
-        let offset = match state.strike(Call::Write, Operation::Write, &self.path)? {
-            Verdict::Proceed => offset,
+        let (offset, arriving) = match state.strike(Call::Write, Operation::Write, &self.path)? {
+            Verdict::Proceed => (offset, bytes.len()),
             Verdict::Pretend => return Ok(()),
-            Verdict::Shift(by) => offset + by,
+            Verdict::Shift(by) => (offset + by, bytes.len()),
+            Verdict::Half => (offset, bytes.len() / 2),
         };
+        let is_whole = arriving == bytes.len();
+        let bytes = &bytes[..arriving];
         let len = state.disk.files[self.file.0].current.len() as u64;
         state.check_budget(len, offset + bytes.len() as u64, &self.path)?;
         state.record(Event::Write { file: self.file, offset, bytes: bytes.into() });
         drop(state);
+        if !is_whole {
+            return Err(full(&self.path));
+        }
         if self.writes_through { self.sync_data() } else { Ok(()) }
     }
 
     fn set_len(&self, len: u64) -> Result<()> {
         let mut state = self.state.lock();
-        state.strike(Call::Write, Operation::Truncate, &self.path)?;
+        let verdict = state.strike(Call::Write, Operation::Truncate, &self.path)?;
         let before = state.disk.files[self.file.0].current.len() as u64;
         state.check_budget(before, len, &self.path)?;
         state.record(Event::SetLen { file: self.file, len });
-        Ok(())
+        if matches!(verdict, Verdict::Half) { Err(full(&self.path)) } else { Ok(()) }
     }
 
     fn len(&self) -> Result<u64> {
@@ -485,10 +567,17 @@ impl VfsFile for SimFile {
             return Err(error);
         }
         let name = self.path.to_string_lossy();
-        let lies = state
-            .faults
-            .iter()
-            .any(|fault| matches!(fault, Fault::LyingSync(text) if name.contains(text)));
+        let mut lies = false;
+        for fault in &mut state.faults {
+            match fault {
+                Fault::LyingSync(text) => lies |= name.contains(*text),
+                Fault::LyingEverySecondSync { file, lies_next } if name == *file => {
+                    lies |= *lies_next;
+                    *lies_next = !*lies_next;
+                }
+                _ => {}
+            }
+        }
         if lies {
             state.counts.lying_syncs += 1;
         } else {

@@ -1,0 +1,285 @@
+//! Further workloads for the crashes: trees that grow and shrink, transactions that stay open over checkpoints, flushes
+//! that many commits share, threads, databases that are closed and opened again.
+
+use super::{Noted, Pending, Planted, Run, change, check, desc, dump_view, index, int, open};
+use crate::{
+    Arbiters, Durability, Engine, InsertOutcome, IsolationLevel, ReadView, ScanSpec, Table,
+};
+use damask_storage::vfs::SimVfs;
+use damask_types::{ColumnIndex, RelId, TxnId, Value};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Threads of [`threads`].
+const THREADS: u64 = 4;
+
+/// Transactions of each.
+const TRANSACTIONS: u64 = 10;
+
+/// Rows that a thread of [`threads`] leaves behind itself.
+const ROWS_LEFT: u64 = 3;
+
+/// Commits of many rows, so that pages split, and deletions of most of them, so that pages are freed and used again.
+pub(super) fn growing_trees(run: &mut Run) {
+    let mut txn = run.begin();
+    let rel = txn.create_relation(desc(true, vec![index(&[1], false), index(&[1, 0], true)]));
+    let rel = rel.unwrap();
+    run.commit(txn);
+    let table = run.engine.table(rel).unwrap();
+    for round in 0..6 {
+        let mut txn = run.begin();
+        for i in 0..50 {
+            let key = round * 50 + i * 7 % 50;
+            let text = format!("{:03}{}", run.random.below(200), "x".repeat(60));
+            table.insert(&mut txn, &[int(key), Value::text(text)]).unwrap();
+        }
+        run.commit(txn);
+        if round % 2 == 1 {
+            run.engine.checkpoint().unwrap();
+        }
+        let mut txn = run.begin();
+        let first = round.saturating_sub(1) * 50;
+        for key in (first..first + 50).filter(|_| run.random.below(10) > 2) {
+            let _ = table.delete(&mut txn, Table::alias_row(key.into())).unwrap();
+        }
+        run.commit(txn);
+    }
+    run.engine.checkpoint().unwrap();
+}
+
+/// Large transactions that are open while checkpoints write what they did; they end either way, in whole or in part.
+pub(super) fn open_over_checkpoints(run: &mut Run) {
+    let mut txn = run.begin();
+    let t = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
+    let u = txn.create_relation(desc(false, vec![index(&[0], false)])).unwrap();
+    for key in 0..40 {
+        change_row(run, &mut txn, t, key);
+    }
+    run.commit(txn);
+    for round in 0..6 {
+        let mut large = run.begin();
+        for _ in 0..30 {
+            change(run, &mut large, t);
+        }
+        let savepoint = large.savepoint();
+        run.engine.checkpoint().unwrap();
+        for _ in 0..3 {
+            let mut small = run.begin();
+            change(run, &mut small, u);
+            run.commit(small);
+        }
+        for _ in 0..10 {
+            change(run, &mut large, t);
+        }
+        match round % 3 {
+            0 => run.commit(large),
+            1 => large.rollback().unwrap(),
+            _ => {
+                run.engine.checkpoint().unwrap();
+                large.rollback_to(savepoint).unwrap();
+                run.commit(large);
+            }
+        }
+    }
+}
+
+fn change_row(run: &Run, txn: &mut crate::Txn, rel: RelId, key: i32) {
+    let text = Value::text("y".repeat(run.random.below(60) as usize));
+    run.engine.table(rel).unwrap().insert(txn, &[int(key), text]).unwrap();
+}
+
+/// Several transactions at a time, committed one after the other and made durable by one flush.
+pub(super) fn shared_flushes(run: &mut Run) {
+    let mut txn = run.begin();
+    let rel = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
+    run.commit(txn);
+    let mut key = 0;
+    for round in 0..12 {
+        let mut txns = Vec::new();
+        for _ in 0..1 + run.random.below(6) {
+            let mut txn = run.begin();
+            for _ in 0..1 + run.random.below(4) {
+                change_row(run, &mut txn, rel, key);
+                key += 1;
+            }
+            txns.push(txn);
+        }
+        if round % 4 == 3 {
+            run.engine.checkpoint().unwrap();
+        }
+        let mut pending = Vec::new();
+        for txn in txns {
+            let ticket = txn.commit_with(Durability::Flushed).unwrap();
+            let number = run.states.len();
+            run.states.push(dump_view(&run.engine, &ReadView::newest(TxnId(0))).unwrap());
+            run.values.push(0);
+            pending.push(Pending { number, ticket });
+        }
+        // The last one's flush is everyone's.
+        while let Some(Pending { number, ticket }) = pending.pop() {
+            ticket.wait().unwrap();
+            run.vfs.mark(number as u64);
+        }
+    }
+}
+
+/// Rows that are inserted, or changed if their key is there already.
+pub(super) fn upserts(run: &mut Run) {
+    let mut txn = run.begin();
+    let rel = txn.create_relation(desc(false, vec![index(&[0], true), index(&[1], false)]));
+    let rel = rel.unwrap();
+    run.commit(txn);
+    let table = run.engine.table(rel).unwrap();
+    for round in 0..30 {
+        let mut txn = run.begin();
+        for _ in 0..1 + run.random.below(5) {
+            txn.begin_statement().unwrap();
+            let values = [int(run.random.below(12) as i32), Value::text(format!("{round}"))];
+            match table.insert_unless(&mut txn, &values, &Arbiters::All).unwrap() {
+                InsertOutcome::Inserted(_) => {}
+                InsertOutcome::Conflict(row) => {
+                    let changes = [(ColumnIndex(1), values[1].clone())];
+                    let _ = table.update(&mut txn, row, &changes).unwrap();
+                }
+            }
+        }
+        if round % 5 == 4 {
+            txn.rollback().unwrap();
+        } else {
+            run.commit(txn);
+        }
+        if round % 11 == 10 {
+            run.engine.checkpoint().unwrap();
+        }
+    }
+}
+
+/// The database is closed and opened again between the changes.
+pub(super) fn reopenings(run: &mut Run) {
+    let mut txn = run.begin();
+    let rel = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
+    run.commit(txn);
+    for round in 0..4 {
+        for _ in 0..5 {
+            let mut txn = run.begin();
+            change(run, &mut txn, rel);
+            change(run, &mut txn, rel);
+            run.commit(txn);
+        }
+        run.engine.close().unwrap();
+        run.engine = open(&run.vfs, 100 + round, Planted::Nothing).unwrap();
+    }
+}
+
+/// Threads that commit at once. Transaction `i` of a thread puts row `i` of the thread into two tables and takes an old
+/// one out of both; its mark says thread and transaction.
+pub(super) fn threads(run: &mut Run) {
+    let mut txn = run.begin();
+    // Relations 1 and 2; the index is 3.
+    let t = txn.create_relation(desc(true, vec![])).unwrap();
+    let u = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
+    txn.commit().unwrap().wait().unwrap();
+    run.vfs.mark(thread_mark(THREADS, 1));
+    let run = &*run;
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            scope.spawn(move || {
+                for i in 0..TRANSACTIONS {
+                    let mut txn = run.begin();
+                    for rel in [t, u] {
+                        let table = run.engine.table(rel).unwrap();
+                        let values = [int(thread_key(thread, i) as i32), Value::text("x")];
+                        table.insert(&mut txn, &values).unwrap();
+                        if let Some(old) = i.checked_sub(ROWS_LEFT) {
+                            let row = Table::alias_row(thread_key(thread, old) as i64);
+                            let _ = table.delete(&mut txn, row).unwrap();
+                        }
+                    }
+                    txn.commit().unwrap().wait().unwrap();
+                    run.vfs.mark(thread_mark(thread, i + 1));
+                    if thread == 0 && i % 4 == 3 {
+                        run.engine.checkpoint().unwrap();
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// The key of a thread's row.
+fn thread_key(thread: u64, i: u64) -> u64 {
+    thread * 1000 + i
+}
+
+/// Says that so many transactions of a thread are acknowledged; thread [`THREADS`] made the tables.
+fn thread_mark(thread: u64, count: u64) -> u64 {
+    thread << 32 | count
+}
+
+/// Whether each thread's rows are those that some number of its transactions left, no fewer than were acknowledged.
+pub(super) fn check_threads(
+    vfs: &SimVfs,
+    seed: u64,
+    _: &Noted<'_>,
+    marks: &[u64],
+) -> Result<Arc<Engine>, String> {
+    let engine = open(vfs, seed, Planted::Nothing).map_err(|e| format!("does not open: {e}"))?;
+    let report = engine.verify().map_err(|e| format!("cannot be verified: {e}"))?;
+    if !report.errors.is_empty() {
+        return Err(format!("{:?}", report.errors));
+    }
+    let acknowledged = |thread: u64| {
+        let of_thread = marks.iter().filter(|mark| *mark >> 32 == thread);
+        of_thread.map(|mark| mark & 0xffff_ffff).max().unwrap_or(0)
+    };
+    if acknowledged(THREADS) == 0 && keys(&engine, RelId(2)).is_err() {
+        // The tables are made by one transaction.
+        return if keys(&engine, RelId(1)).is_ok() {
+            Err("a table of two".to_owned())
+        } else {
+            Ok(engine)
+        };
+    }
+    let keys = |rel| keys(&engine, rel).map_err(|e| format!("cannot be read: {e}"));
+    let (t, u) = (keys(RelId(1))?, keys(RelId(2))?);
+    if t != u {
+        return Err(format!("half of a transaction is there: {t:?}, {u:?}"));
+    }
+    for thread in 0..THREADS {
+        let own: BTreeSet<u64> =
+            t.range(thread_key(thread, 0)..thread_key(thread + 1, 0)).copied().collect();
+        let count = own.last().map_or(0, |last| last - thread_key(thread, 0) + 1);
+        let first = count.saturating_sub(ROWS_LEFT);
+        let expected = (first..count).map(|i| thread_key(thread, i)).collect();
+        if own != expected {
+            return Err(format!("thread {thread} has {own:?}"));
+        }
+        let promised = acknowledged(thread);
+        if count < promised {
+            return Err(format!("thread {thread} is at {count}, but {promised} was acknowledged"));
+        }
+    }
+    Ok(engine)
+}
+
+fn keys(engine: &Arc<Engine>, rel: RelId) -> damask_types::Result<BTreeSet<u64>> {
+    let mut txn = engine.begin(IsolationLevel::ReadCommitted, true)?;
+    txn.begin_statement()?;
+    let mut scan = engine.table(rel)?.scan(&txn.view()?, ScanSpec::new(vec![ColumnIndex(0)]))?;
+    let mut keys = BTreeSet::new();
+    while let Some((batch, _)) = scan.next()? {
+        keys.extend((0..batch.rows()).filter_map(|i| batch.columns[0].value(i).as_i64()));
+    }
+    Ok(keys.into_iter().map(|key| key as u64).collect())
+}
+
+/// [`check`] for workloads whose marks are numbers of commits.
+pub(super) fn check_commits(
+    vfs: &SimVfs,
+    seed: u64,
+    noted: &Noted<'_>,
+    marks: &[u64],
+) -> Result<Arc<Engine>, String> {
+    let acknowledged = marks.iter().max().map_or(0, |mark| *mark as usize);
+    check(vfs, seed, noted, acknowledged)
+}
