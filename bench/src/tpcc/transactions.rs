@@ -1,0 +1,355 @@
+//! The five transactions (clauses 2.4 to 2.8), as prepared statements of one client.
+
+use super::load::{CUSTOMERS, DISTRICTS, ITEMS, cents, last_name};
+use crate::chance::Chance;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, Row, Statement};
+
+/// Constants of the non-uniform numbers of a run (clause 2.1.6.1).
+const C_LAST: i32 = 86;
+const C_CUSTOMER: i32 = 259;
+const C_ITEM: i32 = 4711;
+
+/// The kinds, and how many of a hundred there are of each (clause 5.2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    NewOrder,
+    Payment,
+    OrderStatus,
+    Delivery,
+    StockLevel,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 5] =
+        [Self::NewOrder, Self::Payment, Self::OrderStatus, Self::Delivery, Self::StockLevel];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::NewOrder => "new order",
+            Self::Payment => "payment",
+            Self::OrderStatus => "order status",
+            Self::Delivery => "delivery",
+            Self::StockLevel => "stock level",
+        }
+    }
+
+    pub(super) const fn draw(chance: &mut Chance) -> Self {
+        match chance.next() % 100 {
+            0..45 => Self::NewOrder,
+            45..88 => Self::Payment,
+            88..92 => Self::OrderStatus,
+            92..96 => Self::Delivery,
+            _ => Self::StockLevel,
+        }
+    }
+}
+
+/// How a transaction ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Committed,
+    /// A new order with an item that does not exist (clause 2.4.1.4).
+    RolledBack,
+}
+
+/// A line of a new order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line {
+    item: i32,
+    supplier: i32,
+    quantity: i32,
+}
+
+/// Who pays or asks: by number, or by last name.
+#[derive(Clone, Debug)]
+pub(super) enum Who {
+    Number(i32),
+    Name(String),
+}
+
+/// What a transaction is asked to do; drawn once, so that a retry asks for the same.
+#[derive(Clone, Debug)]
+pub(super) enum Request {
+    NewOrder { w: i32, d: i32, c: i32, lines: Vec<Line> },
+    Payment { w: i32, d: i32, of: (i32, i32), who: Who, amount: String },
+    OrderStatus { w: i32, d: i32, who: Who },
+    Delivery { w: i32, carrier: i32 },
+    StockLevel { w: i32, d: i32, threshold: i32 },
+}
+
+impl Request {
+    pub(super) fn draw(chance: &mut Chance, kind: Kind, w: i32, warehouses: i32) -> Self {
+        let d = chance.between(1, DISTRICTS);
+        match kind {
+            Kind::NewOrder => {
+                let c = customer(chance);
+                let is_wrong = chance.percent(1);
+                let count = chance.between(5, 15);
+                let mut lines: Vec<Line> = (0..count)
+                    .map(|_| Line {
+                        item: chance.non_uniform(8191, C_ITEM, 1, ITEMS),
+                        supplier: if chance.percent(1) { other(chance, w, warehouses) } else { w },
+                        quantity: chance.between(1, 10),
+                    })
+                    .collect();
+                // In one order of items, so that two orders never wait for each other.
+                lines.sort_unstable_by_key(|line| (line.supplier, line.item));
+                if is_wrong {
+                    lines.last_mut().expect("an order has lines").item = ITEMS + 1;
+                }
+                Self::NewOrder { w, d, c, lines }
+            }
+            Kind::Payment => {
+                let is_local = chance.percent(85);
+                let of = if is_local {
+                    (w, d)
+                } else {
+                    (other(chance, w, warehouses), chance.between(1, DISTRICTS))
+                };
+                let amount = cents(chance.between(100, 500_000));
+                Self::Payment { w, d, of, who: who(chance), amount }
+            }
+            Kind::OrderStatus => Self::OrderStatus { w, d, who: who(chance) },
+            Kind::Delivery => Self::Delivery { w, carrier: chance.between(1, 10) },
+            Kind::StockLevel => Self::StockLevel { w, d, threshold: chance.between(10, 20) },
+        }
+    }
+}
+
+fn customer(chance: &mut Chance) -> i32 {
+    chance.non_uniform(1023, C_CUSTOMER, 1, CUSTOMERS)
+}
+
+fn who(chance: &mut Chance) -> Who {
+    if chance.percent(60) {
+        Who::Name(last_name(chance.non_uniform(255, C_LAST, 0, 999)))
+    } else {
+        Who::Number(customer(chance))
+    }
+}
+
+/// A warehouse other than `w`, if there is one.
+const fn other(chance: &mut Chance, w: i32, warehouses: i32) -> i32 {
+    if warehouses == 1 {
+        return w;
+    }
+    let other = chance.between(1, warehouses - 1);
+    if other < w { other } else { other + 1 }
+}
+
+macro_rules! statements {
+    ($($name:ident = $sql:expr;)*) => {
+        /// The statements of a client, prepared.
+        struct Statements { $($name: Statement),* }
+
+        impl Statements {
+            async fn prepare(client: &Client) -> Result<Self, Error> {
+                Ok(Self { $($name: client.prepare($sql).await?),* })
+            }
+        }
+    };
+}
+
+statements! {
+    customer_tax = "SELECT c_discount::float8, c_last, c_credit, w_tax::float8 FROM customer, warehouse
+        WHERE w_id = $1 AND c_w_id = w_id AND c_d_id = $2 AND c_id = $3";
+    next_order = "UPDATE district SET d_next_o_id = d_next_o_id + 1 WHERE d_w_id = $1 AND d_id = $2
+        RETURNING d_next_o_id - 1, d_tax::float8";
+    insert_order = "INSERT INTO orders VALUES ($1, $2, $3, $4, now(), NULL, $5, $6)";
+    insert_new_order = "INSERT INTO new_order VALUES ($1, $2, $3)";
+    item = "SELECT i_price::float8, i_name, i_data FROM item WHERE i_id = $1";
+    stock = "SELECT s_quantity, s_data, s_dist_01, s_dist_02, s_dist_03, s_dist_04, s_dist_05, s_dist_06, s_dist_07,
+        s_dist_08, s_dist_09, s_dist_10 FROM stock WHERE s_w_id = $1 AND s_i_id = $2 FOR UPDATE";
+    update_stock = "UPDATE stock SET s_quantity = $3, s_ytd = s_ytd + $4, s_order_cnt = s_order_cnt + 1,
+        s_remote_cnt = s_remote_cnt + $5 WHERE s_w_id = $1 AND s_i_id = $2";
+    insert_line = "INSERT INTO order_line VALUES ($1, $2, $3, $4, $5, $6, NULL, $7, $8::float8::numeric, $9)";
+    pay_warehouse = "UPDATE warehouse SET w_ytd = w_ytd + $2::text::numeric WHERE w_id = $1
+        RETURNING w_name, w_street_1, w_street_2, w_city, w_state, w_zip";
+    pay_district = "UPDATE district SET d_ytd = d_ytd + $3::text::numeric WHERE d_w_id = $1 AND d_id = $2
+        RETURNING d_name, d_street_1, d_street_2, d_city, d_state, d_zip";
+    named = "SELECT c_id FROM customer WHERE c_w_id = $1 AND c_d_id = $2 AND c_last = $3 ORDER BY c_first";
+    pay_customer = "UPDATE customer SET c_balance = c_balance - $4::text::numeric,
+        c_ytd_payment = c_ytd_payment + $4::text::numeric, c_payment_cnt = c_payment_cnt + 1
+        WHERE c_w_id = $1 AND c_d_id = $2 AND c_id = $3
+        RETURNING c_first, c_middle, c_last, c_credit, c_balance::float8, c_data";
+    bad_credit = "UPDATE customer SET c_data = substr($4 || c_data, 1, 500)
+        WHERE c_w_id = $1 AND c_d_id = $2 AND c_id = $3";
+    insert_history = "INSERT INTO history VALUES ($1, $2, $3, $4, $5, now(), $6::text::numeric, $7)";
+    status_customer = "SELECT c_balance::float8, c_first, c_middle, c_last FROM customer
+        WHERE c_w_id = $1 AND c_d_id = $2 AND c_id = $3";
+    status_order = "SELECT o_id, o_carrier_id, o_entry_d::text FROM orders
+        WHERE o_w_id = $1 AND o_d_id = $2 AND o_c_id = $3 ORDER BY o_id DESC LIMIT 1";
+    status_lines = "SELECT ol_i_id, ol_supply_w_id, ol_quantity, ol_amount::float8, ol_delivery_d::text FROM order_line
+        WHERE ol_w_id = $1 AND ol_d_id = $2 AND ol_o_id = $3";
+    oldest = "SELECT no_o_id FROM new_order WHERE no_w_id = $1 AND no_d_id = $2 ORDER BY no_o_id LIMIT 1 FOR UPDATE";
+    delete_new_order = "DELETE FROM new_order WHERE no_w_id = $1 AND no_d_id = $2 AND no_o_id = $3";
+    carry = "UPDATE orders SET o_carrier_id = $4 WHERE o_w_id = $1 AND o_d_id = $2 AND o_id = $3 RETURNING o_c_id";
+    deliver_lines = "UPDATE order_line SET ol_delivery_d = now() WHERE ol_w_id = $1 AND ol_d_id = $2 AND ol_o_id = $3";
+    amount = "SELECT sum(ol_amount)::text FROM order_line WHERE ol_w_id = $1 AND ol_d_id = $2 AND ol_o_id = $3";
+    deliver_customer = "UPDATE customer SET c_balance = c_balance + $4::text::numeric, c_delivery_cnt = c_delivery_cnt + 1
+        WHERE c_w_id = $1 AND c_d_id = $2 AND c_id = $3";
+    district_next = "SELECT d_next_o_id FROM district WHERE d_w_id = $1 AND d_id = $2";
+    low_stock = "SELECT count(DISTINCT s_i_id) FROM order_line, stock WHERE ol_w_id = $1 AND ol_d_id = $2
+        AND ol_o_id >= $3 AND ol_o_id < $4 AND s_w_id = $1 AND s_i_id = ol_i_id AND s_quantity < $5";
+}
+
+/// A client with its statements.
+pub(super) struct Terminal {
+    client: Client,
+    statements: Statements,
+}
+
+impl Terminal {
+    /// # Errors
+    /// What the server says to a statement; it runs them at `isolation`.
+    pub(super) async fn new(client: Client, isolation: &str) -> Result<Self, Error> {
+        let characteristics =
+            format!("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {isolation}");
+        client.batch_execute(&characteristics).await?;
+        let statements = Statements::prepare(&client).await?;
+        Ok(Self { client, statements })
+    }
+
+    /// Runs a transaction; one that fails is rolled back.
+    pub(super) async fn run(&self, request: &Request) -> Result<End, Error> {
+        self.client.batch_execute("BEGIN").await?;
+        let outcome = match request {
+            Request::NewOrder { w, d, c, lines } => self.new_order(*w, *d, *c, lines).await,
+            Request::Payment { w, d, of, who, amount } => {
+                self.payment(*w, *d, *of, who, amount).await
+            }
+            Request::OrderStatus { w, d, who } => self.order_status(*w, *d, who).await,
+            Request::Delivery { w, carrier } => self.delivery(*w, *carrier).await,
+            Request::StockLevel { w, d, threshold } => self.stock_level(*w, *d, *threshold).await,
+        };
+        match outcome {
+            Ok(End::Committed) => {
+                self.client.batch_execute("COMMIT").await?;
+                Ok(End::Committed)
+            }
+            Ok(End::RolledBack) => {
+                self.client.batch_execute("ROLLBACK").await?;
+                Ok(End::RolledBack)
+            }
+            Err(error) => {
+                // The first error is the one to tell.
+                drop(self.client.batch_execute("ROLLBACK").await);
+                Err(error)
+            }
+        }
+    }
+
+    async fn one(
+        &self,
+        statement: &Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Row, Error> {
+        self.client.query_one(statement, params).await
+    }
+
+    async fn new_order(&self, w: i32, d: i32, c: i32, lines: &[Line]) -> Result<End, Error> {
+        let own = &self.statements;
+        let row = self.one(&own.customer_tax, &[&w, &d, &c]).await?;
+        let (discount, tax): (f64, f64) = (row.get(0), row.get(3));
+        let row = self.one(&own.next_order, &[&w, &d]).await?;
+        let (order, district_tax): (i32, f64) = (row.get(0), row.get(1));
+        let is_local = i32::from(lines.iter().all(|line| line.supplier == w));
+        let count = lines.len() as i32;
+        self.client.execute(&own.insert_order, &[&w, &d, &order, &c, &count, &is_local]).await?;
+        self.client.execute(&own.insert_new_order, &[&w, &d, &order]).await?;
+        let mut total = 0.0;
+        for (number, line) in (1..).zip(lines) {
+            let Line { item, supplier, quantity } = *line;
+            let Some(row) = self.client.query_opt(&own.item, &[&item]).await? else {
+                return Ok(End::RolledBack);
+            };
+            let price: f64 = row.get(0);
+            let row = self.one(&own.stock, &[&supplier, &item]).await?;
+            let in_stock: i32 = row.get(0);
+            let info: &str = row.get(1 + d as usize);
+            let refill = if in_stock >= quantity + 10 { 0 } else { 91 };
+            let left = in_stock - quantity + refill;
+            let remote = i32::from(supplier != w);
+            let params: [&(dyn ToSql + Sync); 5] = [&supplier, &item, &left, &quantity, &remote];
+            self.client.execute(&own.update_stock, &params).await?;
+            // Cents are exact in doubles of this size.
+            let amount = (price * 100.0).round() * f64::from(quantity) / 100.0;
+            total += amount;
+            let params: [&(dyn ToSql + Sync); 9] =
+                [&w, &d, &order, &number, &item, &supplier, &quantity, &amount, &info];
+            self.client.execute(&own.insert_line, &params).await?;
+        }
+        std::hint::black_box(total * (1.0 - discount) * (1.0 + tax + district_tax));
+        Ok(End::Committed)
+    }
+
+    /// The customer's number; by name it is the middle one in the order of first names.
+    async fn find(&self, w: i32, d: i32, who: &Who) -> Result<i32, Error> {
+        match who {
+            Who::Number(number) => Ok(*number),
+            Who::Name(name) => {
+                let rows = self.client.query(&self.statements.named, &[&w, &d, name]).await?;
+                // Every name was loaded.
+                Ok(rows[rows.len().div_ceil(2) - 1].get(0))
+            }
+        }
+    }
+
+    async fn payment(
+        &self,
+        w: i32,
+        d: i32,
+        of: (i32, i32),
+        who: &Who,
+        amount: &str,
+    ) -> Result<End, Error> {
+        let own = &self.statements;
+        let warehouse = self.one(&own.pay_warehouse, &[&w, &amount]).await?;
+        let district = self.one(&own.pay_district, &[&w, &d, &amount]).await?;
+        let (cw, cd) = of;
+        let c = self.find(cw, cd, who).await?;
+        let row = self.one(&own.pay_customer, &[&cw, &cd, &c, &amount]).await?;
+        if row.get::<_, &str>(3) == "BC" {
+            let note = format!("{c} {cd} {cw} {d} {w} {amount} | ");
+            self.client.execute(&own.bad_credit, &[&cw, &cd, &c, &note]).await?;
+        }
+        let data = format!("{}    {}", warehouse.get::<_, &str>(0), district.get::<_, &str>(0));
+        let params: [&(dyn ToSql + Sync); 7] = [&c, &cd, &cw, &d, &w, &amount, &data];
+        self.client.execute(&own.insert_history, &params).await?;
+        Ok(End::Committed)
+    }
+
+    async fn order_status(&self, w: i32, d: i32, who: &Who) -> Result<End, Error> {
+        let own = &self.statements;
+        let c = self.find(w, d, who).await?;
+        self.one(&own.status_customer, &[&w, &d, &c]).await?;
+        let order: i32 = self.one(&own.status_order, &[&w, &d, &c]).await?.get(0);
+        self.client.query(&own.status_lines, &[&w, &d, &order]).await?;
+        Ok(End::Committed)
+    }
+
+    async fn delivery(&self, w: i32, carrier: i32) -> Result<End, Error> {
+        let own = &self.statements;
+        for d in 1..=DISTRICTS {
+            // None if all are delivered, or another delivery just took it.
+            let Some(row) = self.client.query_opt(&own.oldest, &[&w, &d]).await? else { continue };
+            let order: i32 = row.get(0);
+            self.client.execute(&own.delete_new_order, &[&w, &d, &order]).await?;
+            let c: i32 = self.one(&own.carry, &[&w, &d, &order, &carrier]).await?.get(0);
+            self.client.execute(&own.deliver_lines, &[&w, &d, &order]).await?;
+            let row = self.one(&own.amount, &[&w, &d, &order]).await?;
+            let amount: &str = row.get(0);
+            self.client.execute(&own.deliver_customer, &[&w, &d, &c, &amount]).await?;
+        }
+        Ok(End::Committed)
+    }
+
+    async fn stock_level(&self, w: i32, d: i32, threshold: i32) -> Result<End, Error> {
+        let own = &self.statements;
+        let next: i32 = self.one(&own.district_next, &[&w, &d]).await?.get(0);
+        let params: [&(dyn ToSql + Sync); 5] = [&w, &d, &(next - 20), &next, &threshold];
+        self.one(&own.low_stock, &params).await?;
+        Ok(End::Committed)
+    }
+}
