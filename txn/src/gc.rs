@@ -393,7 +393,7 @@ impl Engine {
         match left {
             Left::Nothing => {
                 heap.births.exclude(row);
-                self.settle_slot(heap, row)
+                Self::settle_slot(heap, row)
             }
             Left::Insertion(born) if born <= in_use.horizon => {
                 if heap.tree.get(row)?.is_some_and(|(_, flags)| !flags.has(RowFlags::GHOST)) {
@@ -406,7 +406,7 @@ impl Engine {
                 // Of a row that came and went between two snapshots nothing is left.
                 let dropped = self.versions.change(heap.id, row, |state| state.versions.pop());
                 self.forget_versions(heap, dropped.as_slice());
-                self.settle_slot(heap, row)
+                Self::settle_slot(heap, row)
             }
             Left::Insertion(_) | Left::Versions => {
                 self.hold_row(collector, in_use, relation, heap, row, at);
@@ -416,7 +416,7 @@ impl Engine {
     }
 
     /// Takes the flag off a row without versions, or the ghost away.
-    fn settle_slot(&self, heap: &Heap, row: RowId) -> Result<()> {
+    fn settle_slot(heap: &Heap, row: RowId) -> Result<()> {
         heap.tree.modify(row, |slot| {
             if let Some((_, flags)) = slot.current() {
                 if flags.has(RowFlags::GHOST) {

@@ -169,7 +169,7 @@ impl Txn {
     /// # Errors
     /// 25001 for read-write after the first statement of one that was read-only.
     pub fn set_read_only(&mut self, read_only: bool) -> Result<()> {
-        if self.read_only && !read_only && self.view.is_some() {
+        if self.read_only && !read_only && self.command > CommandId(0) {
             return Err(Error::new(
                 SqlState::ACTIVE_SQL_TRANSACTION,
                 "transaction read-write mode must be set before any query",

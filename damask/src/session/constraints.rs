@@ -44,13 +44,13 @@ impl Session {
         let env = self.statement_env()?;
         let wanted = super::ddl::object_name(name)?;
         let schemas: Vec<Oid> = match &wanted.schema {
-            Some(schema) => match env.catalog.schema_for(schema, &env.path) {
-                Some(schema) => vec![schema.oid],
-                None => {
+            Some(schema) => {
+                let found = env.catalog.schema_for(schema, &env.path).ok_or_else(|| {
                     let text = format!("schema \"{schema}\" does not exist");
-                    return Err(Error::new(SqlState::INVALID_SCHEMA_NAME, text));
-                }
-            },
+                    Error::new(SqlState::INVALID_SCHEMA_NAME, text)
+                })?;
+                vec![found.oid]
+            }
             None => env.path.schemas.clone(),
         };
         let of_schema = |schema: Oid| {

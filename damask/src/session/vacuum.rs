@@ -184,16 +184,16 @@ impl Session {
                     error
                 })?),
             };
-            match relation.filter(|relation| relation.kind == RelationKind::Table) {
-                Some(relation) => relations.push((relation, columns)),
-                None => {
-                    let text = format!(
-                        "skipping \"{}\" --- cannot {what} non-tables or special system tables",
-                        name.base().as_str()
-                    );
-                    self.notice(Level::Warning, Error::new(SqlState::WARNING, text));
-                }
-            }
+            let table = relation.filter(|relation| relation.kind == RelationKind::Table);
+            let Some(table) = table else {
+                let text = format!(
+                    "skipping \"{}\" --- cannot {what} non-tables or special system tables",
+                    name.base().as_str()
+                );
+                self.notice(Level::Warning, Error::new(SqlState::WARNING, text));
+                continue;
+            };
+            relations.push((table, columns));
         }
         Ok(relations)
     }

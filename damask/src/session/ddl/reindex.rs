@@ -126,13 +126,13 @@ impl Session {
                 SqlState::FEATURE_NOT_SUPPORTED,
                 "can only reindex the currently open database",
             )),
-            ObjectKind::Schema => match env.catalog.schema_for(&wanted.name, &env.path) {
-                Some(schema) => Ok(all(Some(schema.oid))),
-                None => {
+            ObjectKind::Schema => {
+                let schema = env.catalog.schema_for(&wanted.name, &env.path).ok_or_else(|| {
                     let text = format!("schema \"{}\" does not exist", wanted.name);
-                    Err(Error::new(SqlState::INVALID_SCHEMA_NAME, text))
-                }
-            },
+                    Error::new(SqlState::INVALID_SCHEMA_NAME, text)
+                })?;
+                Ok(all(Some(schema.oid)))
+            }
             ObjectKind::Index => match env.catalog.find_index(&wanted, &env.path) {
                 Some((table, index)) => Ok(vec![(table.oid, Some(index.oid))]),
                 None if self.find(name)?.is_some() => wrong("an index"),

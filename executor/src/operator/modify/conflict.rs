@@ -99,10 +99,10 @@ impl Conflict {
                 xmax: update.xmax,
             }
         });
-        let arbiters_are = conflict.arbiters.as_ref().unwrap_or(&insert.table.indexes).iter();
-        let deferrable =
-            arbiters_are.filter(|index| index.unique && index.valid && !index.immediate).next();
-        Self { arbiters, deferrable: deferrable.cloned(), update }
+        let is_deferrable = |index: &&Arc<Index>| index.unique && index.valid && !index.immediate;
+        let candidates = conflict.arbiters.as_ref().unwrap_or(&insert.table.indexes);
+        let deferrable = candidates.iter().find(is_deferrable).cloned();
+        Self { arbiters, deferrable, update }
     }
 
     /// The column behind the new row's that RETURNING reads.
