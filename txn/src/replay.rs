@@ -234,7 +234,7 @@ impl Drop for Ending<'_> {
 struct Entries {
     bytes: Vec<u8>,
     /// Where the key begins, how long it is, whose it is, whether it is added.
-    list: Vec<(u32, u32, RowId, bool)>,
+    list: Vec<(usize, u32, RowId, bool)>,
 }
 
 impl Job {
@@ -318,7 +318,7 @@ impl Entries {
             if let Some(image) = image
                 && index.key_of(layout, image, key)?.is_indexed
             {
-                let start = self.bytes.len() as u32;
+                let start = self.bytes.len();
                 self.bytes.extend_from_slice(key);
                 self.list.push((start, key.len() as u32, row, is_added));
             }
@@ -328,7 +328,7 @@ impl Entries {
 
     fn apply(mut self, index: &Index) -> Result<()> {
         let bytes = &self.bytes;
-        let key = |start: u32, len: u32| &bytes[start as usize..][..len as usize];
+        let key = |start: usize, len: u32| &bytes[start..][..len as usize];
         self.list.sort_unstable_by(|a, b| (key(a.0, a.1), a.2).cmp(&(key(b.0, b.1), b.2)));
         for (start, len, row, is_added) in self.list {
             if is_added {

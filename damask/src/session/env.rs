@@ -13,7 +13,7 @@ use damask_catalog::system::{
 };
 use damask_catalog::{Catalog, CatalogSnapshot, SearchPath};
 use damask_storage::env::{Clock, Random};
-use damask_txn::{Metrics, SequenceState, SessionLocks, TxnHandle};
+use damask_txn::{IsolationLevel, Metrics, SequenceState, SessionLocks, TxnHandle};
 use damask_types::format::{FormatSettings, TimeZone};
 use damask_types::{Error, Oid, RelId, Result, SqlState, TypeId, Value};
 use hashbrown::HashMap;
@@ -107,7 +107,35 @@ pub(crate) struct StatementEnv {
     pub(crate) effective: Arc<Effective>,
     pub(crate) transaction_timestamp: i64,
     pub(crate) statement_timestamp: i64,
+    pub(crate) modes: Modes,
     pub(crate) txn: Option<TxnHandle>,
+}
+
+/// What a transaction is, of what SET TRANSACTION says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Modes {
+    pub(crate) isolation: IsolationLevel,
+    pub(crate) read_only: bool,
+}
+
+impl SessionState {
+    /// The value of a setting as SHOW prints it; some follow from the session's state.
+    pub(crate) fn shown_setting(&self, name: &str, modes: Modes) -> Option<String> {
+        let text = match &*name.to_ascii_lowercase() {
+            "transaction_isolation" => match modes.isolation {
+                IsolationLevel::ReadCommitted => "read committed",
+                IsolationLevel::RepeatableRead => "repeatable read",
+                IsolationLevel::Serializable => "serializable",
+            },
+            "transaction_read_only" if modes.read_only => "on",
+            "transaction_read_only" => "off",
+            "session_authorization" => &self.user.1,
+            "role" => "none",
+            "is_superuser" => "on",
+            _ => return self.settings.lock().show(name),
+        };
+        Some(text.to_owned())
+    }
 }
 
 impl StatementEnv {
@@ -316,7 +344,7 @@ impl damask_functions::Session for StatementEnv {
             "current_schemas" => self.schemas(matches!(args.first(), Some(Value::Bool(true)))),
             "current_setting" => {
                 let name = text(0).unwrap_or_default();
-                match self.state.settings.lock().show(&name) {
+                match self.state.shown_setting(&name, self.modes) {
                     Some(value) => Value::text(value),
                     None if matches!(args.get(1), Some(Value::Bool(true))) => Value::Null,
                     None => return Err(unknown_setting(&name)),
@@ -405,6 +433,8 @@ impl SystemSession for StatementEnv {
     }
 
     fn settings(&self) -> Vec<SettingRow> {
+        let shown = |name| self.state.shown_setting(name, self.modes).unwrap_or_default();
+        let modes = (shown("transaction_isolation"), shown("transaction_read_only"));
         let settings = self.state.settings.lock();
         settings
             .all()
@@ -422,9 +452,15 @@ impl SystemSession for StatementEnv {
                         Kind::Enum(words) => ("enum", "", None, words),
                         Kind::Text => ("string", "", None, &[]),
                     };
+                // These two hold no numbers.
+                let value = match definition.name {
+                    "transaction_isolation" => modes.0.clone(),
+                    "transaction_read_only" => modes.1.clone(),
+                    name => settings.raw(name),
+                };
                 SettingRow {
                     name: definition.name,
-                    value: settings.raw(definition.name),
+                    value,
                     unit: (!unit.is_empty()).then_some(unit),
                     category: definition.category,
                     description: definition.description,

@@ -63,10 +63,12 @@ impl Session {
         };
         let path = self.search_path(&catalog, &effective, generation);
         self.catalog.use_path(&path);
+        let modes = self.modes();
         if let Some(known) = &mut self.env
             && Arc::ptr_eq(&known.catalog, &catalog)
             && Arc::ptr_eq(&known.effective, &effective)
             && Arc::ptr_eq(&known.path, &path)
+            && known.modes == modes
         {
             if known.statement_timestamp == self.now {
                 return Ok(Arc::clone(known));
@@ -84,6 +86,7 @@ impl Session {
             effective,
             transaction_timestamp: self.transaction_timestamp,
             statement_timestamp: self.now,
+            modes,
             txn: self.txn.as_ref().map(damask_txn::Txn::handle),
         });
         // Of a transaction that is open: an idle session keeps no catalog from going.

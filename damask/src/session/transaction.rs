@@ -13,6 +13,7 @@
 //! Outside a block a transaction lasts for one message; `BEGIN` turns it into a block.
 
 use super::Session;
+use super::env::Modes;
 use super::settings::Level;
 use crate::notify::Mark as NotifyMark;
 use damask_catalog::ddl::Mark;
@@ -361,14 +362,17 @@ impl Session {
         Ok(())
     }
 
-    /// The isolation level in force, as `SHOW transaction_isolation` prints it.
-    pub(crate) fn isolation_text(&self) -> Option<&'static str> {
-        let level = self.txn.as_ref().map(damask_txn::Txn::isolation).or(self.block.isolation)?;
-        Some(match level {
-            IsolationLevel::ReadCommitted => "read committed",
-            IsolationLevel::RepeatableRead => "repeatable read",
-            IsolationLevel::Serializable => "serializable",
-        })
+    /// What the transaction is, or the next one will be.
+    pub(crate) fn modes(&self) -> Modes {
+        if let Some(txn) = &self.txn {
+            return Modes { isolation: txn.isolation(), read_only: txn.is_read_only() };
+        }
+        let settings = self.state.settings.lock();
+        let effective = settings.effective();
+        Modes {
+            isolation: self.block.isolation.unwrap_or(effective.default_isolation),
+            read_only: self.block.read_only.unwrap_or(effective.default_read_only),
+        }
     }
 
     /// # Errors

@@ -259,28 +259,9 @@ impl Session {
         Ok("SET".to_owned())
     }
 
-    /// The value of a setting as SHOW prints it; some follow from the session's state.
+    /// The value of a setting as SHOW prints it.
     fn shown(&self, name: &str) -> Result<String> {
-        match name.to_ascii_lowercase().as_str() {
-            "transaction_isolation" => {
-                if let Some(text) = self.isolation_text() {
-                    return Ok(text.to_owned());
-                }
-                Ok(self.state.settings.lock().raw("default_transaction_isolation"))
-            }
-            "transaction_read_only" => {
-                let settings = self.state.settings.lock();
-                let in_force = self.txn.as_ref().map(damask_txn::Txn::is_read_only);
-                let read_only = in_force
-                    .or(self.block.read_only)
-                    .unwrap_or_else(|| settings.raw("default_transaction_read_only") == "on");
-                Ok(if read_only { "on" } else { "off" }.to_owned())
-            }
-            "session_authorization" => Ok(self.state.user.1.clone()),
-            "role" => Ok("none".to_owned()),
-            "is_superuser" => Ok("on".to_owned()),
-            _ => self.state.settings.lock().show(name).ok_or_else(|| unknown_setting(name)),
-        }
+        self.state.shown_setting(name, self.modes()).ok_or_else(|| unknown_setting(name))
     }
 
     fn show(&mut self, name: Option<&str>, sink: &mut dyn Sink) -> Result<String> {
