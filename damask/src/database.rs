@@ -9,8 +9,9 @@ use crate::session::plan::PlanCache;
 use crate::session::{Session, SessionOptions};
 use crate::statistics::Samples;
 use damask_catalog::Catalog;
+use damask_executor::MemoryLedger;
 use damask_storage::env::Env;
-use damask_txn::{Engine, EngineOptions, Location, VerifyReport};
+use damask_txn::{Engine, EngineOptions, Holdings, Location, VerifyReport};
 use damask_types::Result;
 use std::path::Path;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) bus: Arc<Bus>,
     pub(crate) plans: PlanCache,
     pub(crate) samples: Samples,
+    pub(crate) ledger: Arc<MemoryLedger>,
     pub(crate) options: DatabaseOptions,
 }
 
@@ -69,11 +71,18 @@ impl Database {
     /// # Errors
     /// As [`Database::open`].
     pub fn open_with(path: Option<&Path>, options: DatabaseOptions) -> Result<Self> {
+        Self::open_in(Env::real(), path, options)
+    }
+
+    /// As [`Database::open_with`], with files, time and chance of the caller's own: a simulated disk, say.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub fn open_in(env: Env, path: Option<&Path>, options: DatabaseOptions) -> Result<Self> {
         let location = match path {
             Some(path) => Location::File(path.to_owned()),
             None => Location::Memory,
         };
-        let env = Env::real();
         let engine_options = EngineOptions {
             pool_bytes: options.configuration.pool_bytes(),
             checkpoint_log_bytes: options.configuration.checkpoint_log_bytes(),
@@ -95,6 +104,7 @@ impl Database {
             bus: Arc::default(),
             plans,
             samples: Samples::default(),
+            ledger: Arc::default(),
             options,
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -157,6 +167,16 @@ impl Database {
     /// Verifies checksums, trees, and every index against its rows.
     pub fn verify(&self) -> Result<VerifyReport> {
         self.shared.catalog.engine().verify()
+    }
+
+    /// What its transactions and statements hold at this moment.
+    pub fn holdings(&self) -> Holdings {
+        self.shared.catalog.engine().holdings()
+    }
+
+    /// What its statements hold of memory, for tests that refuse it.
+    pub fn memory_ledger(&self) -> &MemoryLedger {
+        &self.shared.ledger
     }
 
     /// Closes it: a checkpoint, and the log is gone. Sessions that are still open fail from then on.

@@ -11,7 +11,7 @@ use damask_txn::{Engine, ReadView, Txn};
 use damask_types::{Batch, Error, Result, SqlState, Value};
 use hashbrown::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Rows of the relations that the catalog computes.
@@ -75,6 +75,8 @@ pub struct ExecContext {
     pub control: Arc<dyn Control>,
     /// Most bytes that its operators may hold together.
     pub memory_bytes_max: usize,
+    /// Where what they hold is added up.
+    pub ledger: Arc<MemoryLedger>,
     /// Bytes that one operator may hold before it goes on in temporary files (`work_mem`).
     pub work_mem_bytes: usize,
     /// The same for one that holds a hash table (`work_mem * hash_mem_multiplier`).
@@ -87,16 +89,59 @@ pub struct ExecContext {
     pub input: Option<Batch>,
 }
 
+/// What the statements of a database hold, all together, and a way for tests to refuse them more.
+#[derive(Debug, Default)]
+pub struct MemoryLedger {
+    used: AtomicUsize,
+    grants: AtomicU64,
+    /// The grant, counted from now, that is refused; zero if none is.
+    refuse_at: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl MemoryLedger {
+    /// Bytes that executions have reserved; zero if none is left.
+    pub fn used_bytes(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Times that memory was granted.
+    pub fn grant_count(&self) -> u64 {
+        self.grants.load(Ordering::Relaxed)
+    }
+
+    /// The `nth` grant from now is refused with 53200, as if the limit were passed; zero takes that back.
+    pub fn refuse(&self, nth: u64) {
+        self.refuse_at.store(nth, Ordering::Relaxed);
+    }
+
+    /// Grants that [`MemoryLedger::refuse`] has refused.
+    pub fn refused_count(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Whether this grant is the one to refuse.
+    fn is_refused(&self) -> bool {
+        if self.refuse_at.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        let is_it = self.refuse_at.fetch_sub(1, Ordering::Relaxed) == 1;
+        self.refused.fetch_add(u64::from(is_it), Ordering::Relaxed);
+        is_it
+    }
+}
+
 /// Memory of one execution.
 #[derive(Debug)]
 pub(crate) struct Memory {
     used: AtomicUsize,
     max: usize,
+    ledger: Arc<MemoryLedger>,
 }
 
 impl Memory {
-    pub(crate) fn new(max: usize) -> Self {
-        Self { used: AtomicUsize::new(0), max }
+    pub(crate) fn new(max: usize, ledger: Arc<MemoryLedger>) -> Self {
+        Self { used: AtomicUsize::new(0), max, ledger }
     }
 
     /// Reserves bytes.
@@ -105,18 +150,21 @@ impl Memory {
     /// 53200 if the limit would be passed.
     pub(crate) fn reserve(&self, bytes: usize) -> Result<()> {
         let before = self.used.fetch_add(bytes, Ordering::Relaxed);
-        if before.saturating_add(bytes) > self.max {
+        if before.saturating_add(bytes) > self.max || self.ledger.is_refused() {
             self.used.fetch_sub(bytes, Ordering::Relaxed);
             return Err(Error::new(SqlState::OUT_OF_MEMORY, "out of memory")
                 .detail(format!("The statement may hold at most {} bytes.", self.max))
                 .hint("Raise query_memory_limit, or make the statement keep fewer rows."));
         }
+        self.ledger.used.fetch_add(bytes, Ordering::Relaxed);
+        self.ledger.grants.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
     /// Gives bytes back.
     pub(crate) fn release(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
+        self.ledger.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Bytes reserved.

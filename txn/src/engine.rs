@@ -136,6 +136,23 @@ pub struct Metrics {
     pub temp_bytes: u64,
 }
 
+/// What transactions and statements hold at a moment. Without any of them all is zero; tests ask it after failures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// Pages that someone has latched.
+    pub latched_pages: usize,
+    /// Page frames that neither hold a page nor are spare.
+    pub frames_astray: usize,
+    /// Snapshots in use.
+    pub snapshots: usize,
+    /// Locks of relations and advisory locks, held or waited for.
+    pub locks: usize,
+    /// Temporary files that are open.
+    pub temp_files: u64,
+    /// Bytes in them.
+    pub temp_bytes: u64,
+}
+
 /// Counters that change.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -441,6 +458,20 @@ impl Engine {
             log_flushes: self.store.log().flush_count(),
             temp_files: temp.files,
             temp_bytes: temp.bytes_written,
+        }
+    }
+
+    /// What is held now; exact if nothing runs meanwhile.
+    pub fn holdings(&self) -> Holdings {
+        let pool = self.store.pool().holdings();
+        let temp = self.temp.stats();
+        Holdings {
+            latched_pages: pool.latched_pages,
+            frames_astray: pool.frames_astray,
+            snapshots: self.snapshots.active().len(),
+            locks: self.locks().len(),
+            temp_files: temp.open,
+            temp_bytes: temp.bytes,
         }
     }
 

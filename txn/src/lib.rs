@@ -80,7 +80,7 @@ pub use damask_storage::temp::{TempBlock, TempFile, TempFolder, TempStats};
 /// What an [`Env`]'s files are made of: simulated disks for the tests of crates above.
 pub use damask_storage::vfs;
 pub use deferred::Deferred;
-pub use engine::{Engine, EngineOptions, Location, Metrics, VerifyReport};
+pub use engine::{Engine, EngineOptions, Holdings, Location, Metrics, VerifyReport};
 pub use interrupt::{Interrupt, NoInterrupt};
 pub use isolation::{IsolationLevel, ReadView};
 pub use lock::LockInfo;

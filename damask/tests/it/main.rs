@@ -6,6 +6,7 @@ mod durability;
 mod embedded;
 mod errors;
 mod estimates;
+mod failures;
 mod indexes;
 mod locking;
 mod notify;

@@ -61,6 +61,12 @@ impl Frames {
         self.queues.lock().made_count
     }
 
+    /// Frames there are, and those of them that are spare.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let queues = self.queues.lock();
+        (queues.made_count, queues.spare.len())
+    }
+
     /// Finds a frame or someone who must give one up.
     pub(super) fn find<'p>(&self, entries: &'p Entries, clean_only: bool) -> Found<'p> {
         let mut queues = self.queues.lock();

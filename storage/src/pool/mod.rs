@@ -27,6 +27,7 @@
 
 mod entries;
 mod frames;
+mod holdings;
 mod snapshot;
 mod write_out;
 
@@ -47,6 +48,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+pub use holdings::PoolHoldings;
 pub(crate) use snapshot::SnapshotWriter;
 pub(crate) use write_out::TableChanges;
 
