@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// How long a writer waits for another.
-const BUSY: Duration = Duration::from_secs(60);
+const BUSY: Duration = Duration::from_mins(1);
 
 /// Opens a database file.
 pub(crate) fn open(path: &Path, cache_mb: usize, synchronous: &str) -> Result<Connection, Failure> {

@@ -11,6 +11,14 @@
 //!
 //! Left out: what rows and commits mean (crate `txn` above), column segments.
 
+#![cfg_attr(
+    test,
+    expect(
+        clippy::duplicate_mod,
+        reason = "a model runs the log's handover on threads of its own"
+    )
+)]
+
 mod alloc;
 pub mod env;
 #[cfg(test)]

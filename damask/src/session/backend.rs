@@ -312,7 +312,9 @@ impl Backends {
     ) {
         let mut maintained = self.maintained.lock();
         maintained.retain(|table, _| exists(*table));
-        tables.iter().for_each(|table| change(maintained.entry(*table).or_default()));
+        for table in tables {
+            change(maintained.entry(*table).or_default());
+        }
     }
 
     /// What each session is doing.

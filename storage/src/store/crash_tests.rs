@@ -31,7 +31,7 @@ type Pages = BTreeMap<PageId, u8>;
 
 /// Every third life writes its log through.
 fn options(planted: Planted, seed: u64) -> StoreOptions {
-    let log_sync = if seed % 3 == 0 { LogSync::OpenDatasync } else { LogSync::Fdatasync };
+    let log_sync = if seed.is_multiple_of(3) { LogSync::OpenDatasync } else { LogSync::Fdatasync };
     StoreOptions {
         page_bytes: PAGE_BYTES_MIN,
         pool_bytes: 16 * PAGE_BYTES_MIN,
@@ -123,8 +123,11 @@ fn work(
             }
             4..10 | 12..14 => {
                 model.ts += 1;
-                let compression =
-                    if model.ts % 2 == 0 { LogCompression::Lz4 } else { LogCompression::Off };
+                let compression = if model.ts.is_multiple_of(2) {
+                    LogCompression::Lz4
+                } else {
+                    LogCompression::Off
+                };
                 let ts = Timestamp(model.ts);
                 let lsn = store.log().append_with(ts, &frame(model.ts), compression)?;
                 if random.below(3) > 0 {

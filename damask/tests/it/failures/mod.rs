@@ -146,8 +146,8 @@ impl Opened {
         match case.run {
             Run::Text => self.connection.execute(case.sql).map(drop),
             Run::CopyIn(first) => {
-                let rows: String =
-                    (first..first + 200).map(|i| format!("{i}\t{}\n", "c".repeat(30))).collect();
+                let rows = (first..first + 200).map(|i| format!("{i}\t{}\n", "c".repeat(30)));
+                let rows = rows.collect::<Vec<_>>().concat();
                 self.connection.copy_in(case.sql, rows.as_bytes()).map(drop)
             }
             Run::CopyOut => {
