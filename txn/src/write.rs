@@ -173,11 +173,11 @@ impl Engine {
                     let is_new = heap.births.hides(seen, row);
                     return (Fate::Here, if is_new { Verdict::Changed } else { Verdict::Free });
                 };
-                // A row of our own is here, whatever others did in its place before it.
-                let is_own = state
-                    .versions
-                    .last()
-                    .is_some_and(|newest| Arc::ptr_eq(&newest.cell, &txn.cell));
+                // A row of our own that the view sees is here, whatever others did in its place before it. One that this command
+                // put there is not what was found: that may have moved on.
+                let is_own = state.versions.last().is_some_and(|newest| {
+                    Arc::ptr_eq(&newest.cell, &txn.cell) && newest.command < txn.command
+                });
                 let fate = if is_own && arrival.is_none() {
                     Fate::Here
                 } else {
