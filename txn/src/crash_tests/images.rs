@@ -124,12 +124,16 @@ impl Totals {
         for (own, more) in self.images.iter_mut().zip(other.images) {
             *own += more;
         }
-        other.kinds.into_iter().for_each(|(kind, n)| *self.kinds.entry(kind).or_default() += n);
+        for (kind, n) in other.kinds {
+            *self.kinds.entry(kind).or_default() += n;
+        }
         for (own, more) in [
             (&mut self.sites_of_runs, other.sites_of_runs),
             (&mut self.sites_of_recoveries, other.sites_of_recoveries),
         ] {
-            more.into_iter().for_each(|(site, n)| *own.entry(site).or_default() += n);
+            for (site, n) in more {
+                *own.entry(site).or_default() += n;
+            }
         }
         self.went_on += other.went_on;
         self.bad.extend(other.bad);
@@ -283,7 +287,9 @@ fn a_hundred_thousand_crashes_lose_nothing() {
     let mut totals = Totals::default();
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().for_each(|worker| totals.add(worker.join().unwrap()));
+        for worker in workers {
+            totals.add(worker.join().unwrap());
+        }
     });
     println!("{} images of {} runs: {totals:#?}", totals.image_count(), jobs.len());
     assert!(totals.bad.is_empty(), "{} bad: {:#?}", totals.bad.len(), totals.bad);

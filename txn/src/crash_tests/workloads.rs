@@ -96,9 +96,9 @@ pub(super) fn shared_flushes(run: &mut Run) {
     let mut key = 0;
     for round in 0..12 {
         let mut txns = Vec::new();
-        for _ in 0..1 + run.random.below(6) {
+        for _ in 0..=run.random.below(6) {
             let mut txn = run.begin();
-            for _ in 0..1 + run.random.below(4) {
+            for _ in 0..=run.random.below(4) {
                 change_row(run, &mut txn, rel, key);
                 key += 1;
             }
@@ -132,7 +132,7 @@ pub(super) fn upserts(run: &mut Run) {
     let table = run.engine.table(rel).unwrap();
     for round in 0..30 {
         let mut txn = run.begin();
-        for _ in 0..1 + run.random.below(5) {
+        for _ in 0..=run.random.below(5) {
             txn.begin_statement().unwrap();
             let values = [int(run.random.below(12) as i32), Value::text(format!("{round}"))];
             match table.insert_unless(&mut txn, &values, &Arbiters::All).unwrap() {

@@ -185,7 +185,9 @@ fn run(seed: u64, steps: usize, engine: Arc<Engine>) -> (u64, u64) {
         if step % 50 == 0 {
             let mut readers = std::mem::take(&mut model.readers);
             verify(&model.engine);
-            readers.iter_mut().for_each(|reader| model.check_index(reader));
+            for reader in &mut readers {
+                model.check_index(reader);
+            }
             model.readers = readers;
         }
     }
