@@ -137,7 +137,7 @@ impl Txn {
     /// it one. Nothing is wrong if the row or the index is gone.
     ///
     /// # Errors
-    /// 23505; 40P01.
+    /// 23505, or 40001 as for [`Txn::commit`]; 40P01.
     pub fn check_unique(&self, rel: RelId, index: RelId, row: RowId) -> Result<()> {
         let engine = Arc::clone(&self.engine);
         let Ok(relation) = engine.directory.get(rel) else {
@@ -171,7 +171,7 @@ impl Txn {
                     engine.wait_for(self.id(), blocker, &*self.interrupt)?;
                 }
                 Some((_, Conflict::Duplicate | Conflict::Later)) => {
-                    return Err(index.duplicate(&layout, &bytes, false));
+                    return Err(self.blame(index.duplicate(&layout, &bytes, false)));
                 }
             }
         }
