@@ -7,27 +7,30 @@
 //! - `verify` finds nothing wrong: pages, trees, every index against its rows;
 //! - ten more transactions go through, and the closed database opens with them.
 //!
-//! Recovery and what follows it are crashed likewise at sampled events; `images` does this at size. The controls plant defects that must be found.
+//! Recovery and what follows it are crashed likewise at sampled events; [`images`] does this at size. The controls plant defects
+//! that must be found. [`faults`] does not crash: there calls fail.
 //!
 //! `DAMASK_CRASH_STRIDE=1` visits every event.
 
+mod faults;
 mod images;
 mod indexes;
+mod unsettled;
 mod workloads;
 
 use crate::engine::Planted;
 use crate::{
-    AliasKey, CommitTicket, Durability, Engine, EngineOptions, IndexDesc, IsolationLevel,
-    KeyColumn, Location, ReadView, RelationDesc, ScanSpec, SequenceSpec, Txn, WriteOutcome,
+    AliasKey, Engine, EngineOptions, IndexDesc, IsolationLevel, KeyColumn, Location, ReadView,
+    RelationDesc, ScanSpec, SequenceSpec, Txn,
 };
 use damask_storage::Env;
 use damask_storage::env::SeededRandom;
 use damask_storage::vfs::{Fault, SimVfs};
-use damask_types::{ColumnIndex, RelId, Result, RowId, SqlType, TxnId, TypeId, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use damask_types::{ColumnIndex, RelId, Result, RowId, SqlType, TypeId, Value};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use unsettled::{early_writers, mixed_durability};
 
 /// Relations that a workload may make.
 const RELATIONS_MAX: u32 = 40;
@@ -373,176 +376,6 @@ fn beside(run: &mut Run, workload: fn(&mut Run)) {
     workload(run);
 }
 
-/// A commit of [`mixed_durability`], by its number.
-struct Pending {
-    number: usize,
-    ticket: CommitTicket,
-}
-
-/// Commits that wait for their flush and commits that do not, with readers in between.
-///
-/// Commit `i` inserts key `i`. What is promised: an acknowledged commit that waited, a commit that was flushed in time,
-/// and a commit that waits for its flush and that a reader was shown.
-fn mixed_durability(run: &mut Run) {
-    let mut txn = run.begin();
-    let rel = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
-    run.commit(txn);
-    let table = run.engine.table(rel).unwrap();
-    let mut waits = BTreeSet::new();
-    let mut pending: Vec<Pending> = Vec::new();
-    let mut last_relaxed = 0;
-    for number in run.states.len()..80 {
-        run.checkpoint_a_little();
-        // A row that a shown commit made: if one that waits has changed it since, this flushes for it.
-        let shown = shown_keys(run, rel);
-        let durability = match run.random.below(2) {
-            0 => Durability::Flushed,
-            _ => Durability::Relaxed,
-        };
-        let mut txn = run.begin();
-        let key = number as i32;
-        table.insert(&mut txn, &[int(key), Value::text(format!("{key}"))]).unwrap();
-        if let Some(other) = shown.last() {
-            let row = crate::Table::alias_row((*other).into());
-            let changes = [(ColumnIndex(1), Value::text(format!("by {key}")))];
-            if let WriteOutcome::Changed(now) = table.update(&mut txn, row, &changes).unwrap() {
-                let outcome = table.update_latest(&mut txn, now, &changes).unwrap();
-                assert_eq!(outcome, WriteOutcome::Done);
-            }
-        }
-        let ticket = txn.commit_with(durability).unwrap();
-        // The log has it, whoever is shown it.
-        run.states.push(dump_view(&run.engine, &ReadView::newest(TxnId(0))).unwrap());
-        run.values.push(0);
-        match durability {
-            Durability::Flushed => {
-                waits.insert(key);
-                pending.push(Pending { number, ticket });
-            }
-            Durability::Relaxed => {
-                last_relaxed = number;
-                ticket.wait().unwrap();
-                assert!(shown_keys(run, rel).contains(&key), "it is shown at once");
-            }
-        }
-        if let Some(seen) = shown_keys(run, rel).intersection(&waits).last() {
-            run.vfs.mark(*seen as u64);
-        }
-        if run.random.below(3) == 0 && !pending.is_empty() {
-            let at = run.random.below(pending.len() as u64) as usize;
-            let Pending { number, ticket } = pending.swap_remove(at);
-            ticket.wait().unwrap();
-            run.vfs.mark(number as u64);
-        }
-        if run.random.below(4) == 0 {
-            // The background step has had its time: all is flushed.
-            let env = run.engine.store.env();
-            while !run.engine.is_durable(run.engine.unflushed.last_relaxed()) {
-                env.clock.sleep(run.engine.options.flush_delay);
-                assert!(env.spawn.run_due() > 0, "a flush is due");
-            }
-            run.vfs.mark(last_relaxed as u64);
-        }
-        if number % 30 == 29 {
-            run.engine.checkpoint().unwrap();
-            run.vfs.mark(number as u64);
-        }
-    }
-    for Pending { number, ticket } in pending {
-        ticket.wait().unwrap();
-        run.vfs.mark(number as u64);
-    }
-}
-
-/// Writers of a few rows that build on each other's commits before those are durable, and say what they found.
-///
-/// Commit `i` writes `i`. What is promised: a commit that was acknowledged, and one whose value someone was told of.
-fn early_writers(run: &mut Run) {
-    let mut txn = run.begin();
-    let rel = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
-    let table = run.engine.table(rel).unwrap();
-    for key in 0..3 {
-        table.insert(&mut txn, &[int(key), Value::text("1")]).unwrap();
-    }
-    run.commit(txn);
-    let mut pending: Vec<Pending> = Vec::new();
-    while run.states.len() < 70 {
-        let number = run.states.len();
-        run.checkpoint_a_little();
-        let row = crate::Table::alias_row(run.random.below(3) as i64);
-        let mut txn = run.begin();
-        txn.allow_early(true);
-        txn.set_early(true);
-        let changes = [(ColumnIndex(1), Value::text(format!("{number}")))];
-        let mut found = 0;
-        let mut outcome = table.update(&mut txn, row, &changes).unwrap();
-        if let WriteOutcome::Changed(now) = outcome {
-            let newest = table.latest(&txn, now, &[ColumnIndex(1)]).unwrap().unwrap();
-            found = newest[0].as_text().unwrap().parse().unwrap();
-            // Sometimes the newest value no longer qualifies.
-            if run.random.below(4) > 0 {
-                outcome = table.update_latest(&mut txn, now, &changes).unwrap();
-            }
-        }
-        match (run.random.below(6), outcome) {
-            (0, _) => {
-                txn.rollback().unwrap();
-                run.vfs.mark(found);
-            }
-            (1, _) => {
-                txn.settle().unwrap();
-                run.vfs.mark(found);
-                txn.begin_statement().unwrap();
-                drop(txn);
-            }
-            (_, WriteOutcome::Done) => {
-                let relaxed = run.random.below(4) == 0;
-                let durability = if relaxed { Durability::Relaxed } else { Durability::Flushed };
-                let ticket = txn.commit_with(durability).unwrap();
-                run.states.push(dump_view(&run.engine, &ReadView::newest(TxnId(0))).unwrap());
-                run.values.push(0);
-                if relaxed {
-                    // It waits after all if it built on one that is not durable.
-                    ticket.wait().unwrap();
-                    run.vfs.mark(found);
-                } else {
-                    pending.push(Pending { number, ticket });
-                }
-            }
-            (_, _) => {
-                txn.commit().unwrap().wait().unwrap();
-                run.vfs.mark(found);
-            }
-        }
-        if run.random.below(5) == 0 && !pending.is_empty() {
-            let at = run.random.below(pending.len() as u64) as usize;
-            let Pending { number, ticket } = pending.swap_remove(at);
-            ticket.wait().unwrap();
-            run.vfs.mark(number as u64);
-        }
-        if number % 25 == 24 && pending.len() > 1 {
-            run.engine.checkpoint().unwrap();
-        }
-    }
-    for Pending { number, ticket } in pending {
-        ticket.wait().unwrap();
-        run.vfs.mark(number as u64);
-    }
-}
-
-/// The keys that a new reader is shown.
-fn shown_keys(run: &Run, rel: RelId) -> BTreeSet<i32> {
-    let txn = run.begin();
-    let table = run.engine.table(rel).unwrap();
-    let spec = ScanSpec::new(vec![ColumnIndex(0)]);
-    let mut scan = table.scan(&txn.view().unwrap(), spec).unwrap();
-    let mut keys = BTreeSet::new();
-    while let Some((batch, _)) = scan.next().unwrap() {
-        keys.extend((0..batch.rows()).map(|i| batch.columns[0].value(i).as_i64().unwrap() as i32));
-    }
-    keys
-}
-
 /// Compares a crashed disk with the run; the engine on it and which commit it stands at.
 fn check(
     vfs: &SimVfs,
@@ -743,85 +576,4 @@ fn planted_defects_are_found() {
         let outcome = enumerate(workload, 2, planted, fault, &[11]);
         assert!(!outcome.bad.is_empty(), "{name} was not noticed in {} images", outcome.images);
     }
-}
-
-/// Inserts, updates and deletes rows of half a page, each in its own transaction; a failure ends one transaction only.
-/// Returns the keys that were acknowledged with their last acknowledged text, and those whose fate is open.
-fn work_on(engine: &Arc<Engine>) -> Result<(BTreeMap<i32, Option<i32>>, BTreeSet<i32>)> {
-    let (mut sure, mut open) = (BTreeMap::new(), BTreeSet::new());
-    let mut txn = engine.begin(IsolationLevel::ReadCommitted, false)?;
-    txn.begin_statement()?;
-    let rel = txn.create_relation(desc(true, vec![index(&[0], false)]))?;
-    txn.commit()?.wait()?;
-    let table = engine.table(rel)?;
-    for i in 0..150 {
-        let key = i * 7 % 40;
-        let change = |txn: &mut Txn| {
-            txn.begin_statement()?;
-            let text = Value::text(format!("{i} {}", "x".repeat(900)));
-            let row = crate::Table::alias_row(key.into());
-            let view = txn.view()?;
-            match table.get(&view, row, &[ColumnIndex(0)])? {
-                None => table.insert(txn, &[int(key), text]).map(|_| Some(i)),
-                Some(_) if i % 5 == 4 => table.delete(txn, row).map(|_| None),
-                Some(_) => table.update(txn, row, &[(ColumnIndex(1), text)]).map(|_| Some(i)),
-            }
-        };
-        let Ok(mut txn) = engine.begin(IsolationLevel::ReadCommitted, false) else {
-            break;
-        };
-        let Ok(outcome) = change(&mut txn) else {
-            continue;
-        };
-        if i % 11 == 10 {
-            let _ = txn.rollback();
-            continue;
-        }
-        match txn.commit().and_then(CommitTicket::wait) {
-            Ok(()) => {
-                sure.insert(key, outcome);
-            }
-            Err(_) => {
-                open.insert(key);
-            }
-        }
-        if i % 50 == 49 {
-            let _ = engine.checkpoint();
-        }
-    }
-    Ok((sure, open))
-}
-
-/// Every call on the disk fails once, and the disk is full at many places. What was acknowledged is there afterwards.
-#[test]
-fn failing_calls_and_a_full_disk_are_survived() {
-    let calls = (1..500).step_by(7).map(Fault::FailCall);
-    let budgets = (1..40).step_by(2).map(|i| Fault::Budget(i * 30_000));
-    let mut struck = 0;
-    for fault in calls.chain(budgets) {
-        let vfs = SimVfs::default();
-        vfs.inject(fault.clone());
-        let work = open(&vfs, 1, Planted::Nothing).and_then(|engine| work_on(&engine));
-        let (sure, unknown) = work.unwrap_or_default();
-        let counts = vfs.counts();
-        struck += counts.failed_writes + counts.failed_syncs + counts.disk_full;
-        let image = vfs.killed();
-        let engine = open(&image, 2, Planted::Nothing).unwrap();
-        let report = engine.verify().unwrap();
-        assert!(report.errors.is_empty(), "{fault:?}: {:?}", report.errors);
-        let mut txn = engine.begin(IsolationLevel::ReadCommitted, true).unwrap();
-        txn.begin_statement().unwrap();
-        for (key, number) in sure.iter().filter(|(key, _)| !unknown.contains(*key)) {
-            let row = crate::Table::alias_row((*key).into());
-            let table = engine.table(RelId(1)).unwrap();
-            let found = table.get(&txn.view().unwrap(), row, &[ColumnIndex(1)]).unwrap();
-            let found = found.map(|values| {
-                values[0].as_text().and_then(|text| text.split(' ').next()?.parse().ok()).unwrap()
-            });
-            assert_eq!(found, *number, "{fault:?}, key {key}");
-        }
-        drop(txn);
-        go_on(&engine, &image, 3).unwrap();
-    }
-    assert!(struck > 20, "{struck} faults struck");
 }

@@ -1,11 +1,10 @@
-//! What both trees share: descent, splits, merges, bulk building, verification.
+//! What both trees share: descent, splits, merges. ([`super::build`] fills new trees, [`super::verify`] looks at whole ones.)
 //!
 //! A [`Format`] says how nodes lie in pages. Common changes touch a page in place and are the trees' own affair. What
 //! moves entries between pages goes through an [`Image`], a node taken out of its page: splits and merges are worked
 //! out on images first, then all pages they need are allocated and latched, and only then the first byte changes. So a
 //! change that cannot be made (disk full, a page that does not load) leaves the tree as it was.
 
-use super::TreeStatistics;
 use crate::page::{self, PageId, PageKind, TreeId};
 use crate::pool::{PageRead, PageWrite, Pool, Usage};
 use damask_types::{Error, Result};
@@ -16,7 +15,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 /// Most levels of a tree; a fan-out of two would fill the page numbers with less.
-const HEIGHT_MAX: usize = 40;
+pub(super) const HEIGHT_MAX: usize = 40;
 /// How often a descent begins anew because a page is not in memory; above the number of levels that may be missing.
 const RESTARTS_MAX: usize = 16;
 
@@ -133,7 +132,7 @@ impl<K: Clone + Ord> Image<K> {
     }
 
     /// Appends the right neighbour.
-    fn join(&mut self, right: &Self) {
+    pub(super) fn join(&mut self, right: &Self) {
         for (i, entry) in right.entries.iter().enumerate() {
             self.push(entry.key.clone(), right.body(i), entry.tag);
         }
@@ -182,12 +181,12 @@ impl<F: Format> Base<F> {
         Self { pool, tree, root, latch: RwLock::new(()), format: std::marker::PhantomData }
     }
 
-    fn page_bytes(&self) -> usize {
+    pub(super) fn page_bytes(&self) -> usize {
         self.pool.page_bytes()
     }
 
     /// Whether a page is a node of this tree at all.
-    fn check(&self, bytes: &[u8], page: PageId) -> Result<()> {
+    pub(super) fn check(&self, bytes: &[u8], page: PageId) -> Result<()> {
         let kind = page::kind(bytes);
         let expected = if page::level(bytes) == 0 { F::LEAF } else { F::INNER };
         if kind != Some(expected) || page::tree(bytes) != self.tree {
@@ -300,7 +299,7 @@ impl<F: Format> Base<F> {
         Ok(child)
     }
 
-    fn too_high(&self) -> Error {
+    pub(super) fn too_high(&self) -> Error {
         F::corrupted(format!("tree {} is higher than {HEIGHT_MAX} levels", self.tree))
     }
 
@@ -405,7 +404,7 @@ impl<F: Format> Base<F> {
         Ok(Split { page, left, right })
     }
 
-    fn cut_at(left: &mut Image<F::Key>, cut: usize) -> Image<F::Key> {
+    pub(super) fn cut_at(left: &mut Image<F::Key>, cut: usize) -> Image<F::Key> {
         let separator = if left.level == 0 {
             F::separator(&left.entries[cut - 1].key, &left.entries[cut].key)
         } else {
@@ -492,7 +491,7 @@ impl<F: Format> Base<F> {
         Ok(())
     }
 
-    fn allocate(&self, level: u8) -> Result<PageWrite<'_>> {
+    pub(super) fn allocate(&self, level: u8) -> Result<PageWrite<'_>> {
         self.pool.allocate(if level == 0 { F::LEAF } else { F::INNER }, self.tree)
     }
 
@@ -563,247 +562,5 @@ impl<F: Format> Base<F> {
             child.free()?;
         }
         Err(self.too_high())
-    }
-
-    /// Visits every page, children before their parents.
-    fn walk(&self, mut visit: impl FnMut(PageId, &Image<F::Key>) -> Result<()>) -> Result<()> {
-        // Nodes on the way down, each with the index of the next child to visit.
-        let mut stack: Vec<(PageId, Image<F::Key>, usize)> = Vec::new();
-        let load = |page: PageId, level: Option<u8>| {
-            let bytes = self.pool.read(page)?;
-            self.check(&bytes, page)?;
-            Self::check_heap(&bytes, page)?;
-            let image = F::read(&bytes)?;
-            if level.is_some_and(|level| image.level + 1 != level) {
-                return Err(F::corrupted(format!("page {page} is not one level below its parent")));
-            }
-            Ok((page, image, 0))
-        };
-        stack.push(load(self.root, None)?);
-        while let Some((page, image, next)) = stack.last_mut() {
-            if image.level > 0 && *next < image.entries.len() {
-                let child = PageId(image.entries[*next].tag);
-                *next += 1;
-                let level = image.level;
-                stack.push(load(child, Some(level))?);
-                continue;
-            }
-            visit(*page, image)?;
-            stack.pop();
-        }
-        Ok(())
-    }
-
-    /// Bodies do not overlap, and with the holes they fill the heap.
-    fn check_heap(bytes: &[u8], page: PageId) -> Result<()> {
-        let mut bodies = F::bodies(bytes)?;
-        bodies.sort_unstable();
-        let mut end = usize::from(page::get_u16(bytes, page::offset::HEAP_LOW));
-        let mut holes = 0;
-        for (at, len) in bodies.into_iter().filter(|(_, len)| *len > 0) {
-            if at < end {
-                return Err(F::corrupted(format!("bodies in page {page} overlap")));
-            }
-            holes += at - end;
-            end = at + len;
-        }
-        let has_heap = end > 0;
-        holes += bytes.len().saturating_sub(end);
-        let expected = usize::from(page::get_u16(bytes, page::offset::FREE_BYTES));
-        if end > bytes.len() || (has_heap && holes != expected) {
-            return Err(F::corrupted(format!("the holes in page {page} are not as counted")));
-        }
-        Ok(())
-    }
-
-    /// Frees every page of the tree.
-    pub(super) fn destroy(&self) -> Result<()> {
-        let mut pages = Vec::new();
-        self.walk(|page, image| {
-            if image.level == 0 {
-                F::owned_pages(&self.pool, image, &mut |page| {
-                    pages.push(page);
-                    Ok(())
-                })?;
-            }
-            pages.push(page);
-            Ok(())
-        })?;
-        pages.into_iter().try_for_each(|page| self.pool.free(page))
-    }
-
-    pub(super) fn verify(
-        &self,
-        visit: &mut dyn FnMut(PageId) -> Result<()>,
-    ) -> Result<TreeStatistics> {
-        let mut statistics = TreeStatistics::default();
-        let mut ranges: Vec<(u8, F::Key, Option<F::Key>)> = Vec::new();
-        self.walk(|page, image| {
-            visit(page)?;
-            statistics.height = statistics.height.max(u32::from(image.level) + 1);
-            Self::verify_node(page, image)?;
-            if image.level == 0 {
-                statistics.leaves += 1;
-                statistics.entries += image.entries.len() as u64;
-                let marked = image.entries.iter().filter(|entry| F::is_marked(entry.tag));
-                statistics.marked += marked.count() as u64;
-                F::owned_pages(&self.pool, image, &mut |page| {
-                    statistics.overflows += 1;
-                    visit(page)
-                })?;
-            } else {
-                statistics.inners += 1;
-                // The children's ranges are the last ones: they came just before.
-                let first = ranges.len().checked_sub(image.entries.len());
-                let children = first.map(|first| ranges.split_off(first)).unwrap_or_default();
-                Self::verify_children(page, image, &children)?;
-            }
-            ranges.push((image.level, image.low.clone(), image.high.clone()));
-            Ok(())
-        })?;
-        match ranges.pop() {
-            Some((_, low, None)) if low == F::Key::default() => Ok(statistics),
-            _ => Err(F::corrupted(format!("the root of tree {} has a limit", self.tree))),
-        }
-    }
-
-    /// B1.
-    fn verify_node(page: PageId, image: &Image<F::Key>) -> Result<()> {
-        let entries = &image.entries;
-        if !entries.is_sorted_by(|a, b| a.key < b.key) {
-            return Err(F::corrupted(format!("keys in page {page} do not ascend")));
-        }
-        let is_low = entries.first().is_some_and(|entry| entry.key < image.low);
-        let is_high = entries
-            .last()
-            .is_some_and(|entry| image.high.as_ref().is_some_and(|high| entry.key >= *high));
-        if is_low || is_high {
-            return Err(F::corrupted(format!("a key in page {page} is outside the page's range")));
-        }
-        Ok(())
-    }
-
-    /// B2 and B3, and B4 as far as inner nodes go.
-    fn verify_children(
-        page: PageId,
-        image: &Image<F::Key>,
-        children: &[(u8, F::Key, Option<F::Key>)],
-    ) -> Result<()> {
-        if image.entries.is_empty() || children.len() != image.entries.len() {
-            return Err(F::corrupted(format!("inner page {page} has no children")));
-        }
-        for (i, (level, low, high)) in children.iter().enumerate() {
-            let next = image.entries.get(i + 1).map(|entry| &entry.key).or(image.high.as_ref());
-            if *level + 1 != image.level || *low != image.entries[i].key || high.as_ref() != next {
-                return Err(F::corrupted(format!(
-                    "child {i} of page {page} does not have the range its parent gives it"
-                )));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Fills a new tree from entries in ascending order, without a descent an entry.
-pub(super) struct Builder<F: Format> {
-    base: Base<F>,
-    /// The last node of each level, not written yet.
-    levels: Vec<Image<F::Key>>,
-    /// Bytes of each of those, at most.
-    sizes: Vec<usize>,
-    /// Pages written, for when the build is given up.
-    pages: Vec<PageId>,
-}
-
-impl<F: Format> Builder<F> {
-    pub(super) fn new(pool: Arc<Pool>, tree: TreeId) -> Result<Self> {
-        let base = Base::create(pool, tree)?;
-        let leaf = Image::new(0, F::Key::default(), None);
-        let size = F::size(&leaf);
-        Ok(Self { base, levels: vec![leaf], sizes: vec![size], pages: Vec::new() })
-    }
-
-    /// The tree's pool.
-    pub(super) fn pool(&self) -> &Pool {
-        &self.base.pool
-    }
-
-    /// The last key given.
-    pub(super) fn last_key(&self) -> Option<&F::Key> {
-        self.levels[0].entries.last().map(|entry| &entry.key)
-    }
-
-    /// Adds an entry to the leaves; its key is above all before it.
-    pub(super) fn push(&mut self, key: F::Key, body: &[u8], tag: u32) -> Result<()> {
-        self.push_at(0, key, body, tag)
-    }
-
-    fn push_at(&mut self, level: usize, key: F::Key, body: &[u8], tag: u32) -> Result<()> {
-        let image = &mut self.levels[level];
-        image.push(key, body, tag);
-        let last = image.entries.len() - 1;
-        self.sizes[level] += F::entry_size(image, last);
-        // A sixteenth is left for rows that grow.
-        if last == 0 || self.sizes[level] <= self.base.page_bytes() / 16 * 15 {
-            return Ok(());
-        }
-        let right = self.cut(level, last);
-        self.sizes[level] = F::size(&right);
-        let left = std::mem::replace(&mut self.levels[level], right);
-        self.close(left)
-    }
-
-    /// Cuts at `last` or, should the fence not fit there, at the first place before it where it does.
-    fn cut(&mut self, level: usize, last: usize) -> Image<F::Key> {
-        let page_bytes = self.base.page_bytes();
-        let image = &mut self.levels[level];
-        let mut at = last;
-        loop {
-            let right = Base::<F>::cut_at(image, at);
-            if at == 1 || F::size(image) <= page_bytes {
-                return right;
-            }
-            image.join(&right);
-            at -= 1;
-        }
-    }
-
-    /// Writes a finished node and adds it to its parent.
-    fn close(&mut self, image: Image<F::Key>) -> Result<()> {
-        let mut page = self.base.allocate(image.level)?;
-        self.pages.push(page.page());
-        let child = page.page().0;
-        F::write(&mut page, &image);
-        drop(page);
-        let level = usize::from(image.level) + 1;
-        if level == HEIGHT_MAX {
-            return Err(self.base.too_high());
-        }
-        if level == self.levels.len() {
-            let parent = Image::new(level as u8, F::Key::default(), None);
-            self.sizes.push(F::size(&parent));
-            self.levels.push(parent);
-        }
-        self.push_at(level, image.low, &[], child)
-    }
-
-    /// Writes what is left, the top node into the root's page.
-    pub(super) fn finish(mut self) -> Result<Base<F>> {
-        let mut level = 0;
-        while level + 1 < self.levels.len() {
-            let image = std::mem::take(&mut self.levels[level]);
-            self.close(image)?;
-            level += 1;
-        }
-        let mut root = self.base.pool.write(self.base.root)?;
-        F::write(&mut root, &self.levels[level]);
-        drop(root);
-        Ok(self.base)
-    }
-
-    /// Gives the pages back; those that entries own are the caller's.
-    pub(super) fn abort(self) -> Result<()> {
-        self.pages.iter().try_for_each(|page| self.base.pool.free(*page))?;
-        self.base.pool.free(self.base.root)
     }
 }

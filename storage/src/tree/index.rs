@@ -3,7 +3,8 @@
 //! An entry's position is its key with the row id behind it, so entries of one key lie by row id and each is found
 //! exactly. No key is a prefix of another (K2), so the row id cannot disturb the order of keys.
 
-use super::base::{Base, Builder, Format, Path};
+use super::base::{Base, Format, Path};
+use super::build::Builder;
 use super::index_node::{self, IndexFormat, Node, ROWID_BYTES};
 use super::range::Limit;
 use super::{Direction, KeyRange, TreeStatistics};

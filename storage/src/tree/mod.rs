@@ -23,6 +23,7 @@
 //! Left out: links between siblings (scans go down again by fence), optimistic reads, hints.
 
 mod base;
+mod build;
 mod index;
 mod index_node;
 mod overflow;
@@ -31,6 +32,7 @@ mod row;
 mod row_node;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use index::{EntryFlags, IndexBuilder, IndexEntry, IndexTree};
 pub use range::{Direction, KeyRange};

@@ -3,7 +3,8 @@
 //! Finding a row is one descent; changing it in place, or adding one where its leaf has room, touches the leaf alone.
 
 use super::TreeStatistics;
-use super::base::{Base, Builder, Format, Path};
+use super::base::{Base, Format, Path};
+use super::build::Builder;
 use super::overflow;
 use super::row_node::{self, Leaf, OVERFLOW, RowFormat};
 use crate::page::{PageId, TreeId};

@@ -1,7 +1,8 @@
 //! Further workloads for the crashes: trees that grow and shrink, transactions that stay open over checkpoints, flushes
 //! that many commits share, threads, databases that are closed and opened again.
 
-use super::{Noted, Pending, Planted, Run, change, check, desc, dump_view, index, int, open};
+use super::unsettled::Pending;
+use super::{Noted, Planted, Run, change, check, desc, dump_view, index, int, open};
 use crate::{
     Arbiters, Durability, Engine, InsertOutcome, IsolationLevel, ReadView, ScanSpec, Table,
 };
