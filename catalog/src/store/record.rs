@@ -327,8 +327,10 @@ pub(super) fn read_column(values: &[Value]) -> Result<Column> {
 fn index_record(schema: Oid, index: &Index) -> Record {
     let keys = index.keys.iter().flat_map(|key| {
         let is_hash = index.method == IndexMethod::Hash;
-        let flags =
-            i16::from(key.descending) | i16::from(key.nulls_first) << 1 | i16::from(is_hash) << 2;
+        let flags = i16::from(key.descending)
+            | i16::from(key.nulls_first) << 1
+            | i16::from(is_hash) << 2
+            | i16::from(!index.valid) << 3;
         // An expression by its place, counted down from -1.
         let number = match key.source {
             KeySource::Column(column) => column.0 as i16,

@@ -75,3 +75,24 @@ fn computed_indexes_come_through_a_crash() {
     run(&mut b, &["ROLLBACK"]);
     check(&database);
 }
+
+#[test]
+fn an_index_that_could_not_be_filled_stays_invalid_over_a_restart() {
+    let folder = Folder::new("invalid-index");
+    let mut database = folder.open();
+    let mut connection = database.connect().expect("it opens");
+    run(&mut connection, &["CREATE TABLE t (a int)", "INSERT INTO t VALUES (1), (1)"]);
+    let create = "CREATE UNIQUE INDEX CONCURRENTLY i ON t (a)";
+    assert!(error(&mut connection, create).starts_with("23505"));
+    let validity = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass";
+    for closes in [true, false] {
+        assert_eq!(rows(&mut connection, validity), "false", "closes: {closes}");
+        assert_eq!(rows(&mut connection, "SELECT count(*) FROM t WHERE a = 1"), "2");
+        if closes {
+            database.close().expect("it closes");
+        }
+        drop((connection, database));
+        database = folder.open();
+        connection = database.connect().expect("it opens");
+    }
+}

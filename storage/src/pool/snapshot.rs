@@ -163,7 +163,7 @@ impl Pool {
         }
     }
 
-    /// Writes up to `pages_max` pages of the snapshot; false if none was left.
+    /// Writes up to `pages_max` pages of the snapshot; false if there was none to write, and none is left.
     ///
     /// # Errors
     /// What the disk says; the caller gives the checkpoint up then ([`Pool::checkpoint_failed`]).
@@ -176,7 +176,7 @@ impl Pool {
         let units = self.page_units();
         let mut batch = &batch[..];
         let mut bytes = &mut buffer[..];
-        let is_some = !batch.is_empty();
+        let has_written = !batch.is_empty();
         while !batch.is_empty() {
             let wanted = (batch.len() as u32 * units).min(RUN_UNITS_MAX);
             let run = self.allocator.lock().allocate_long(wanted, units);
@@ -192,7 +192,8 @@ impl Pool {
             }
             (batch, bytes) = (rest, tail);
         }
-        Ok(is_some)
+        // A page may have been put aside after this call had taken what lay there, and before it came to the page.
+        Ok(has_written || self.changes.lock().snapshot.as_ref().is_some_and(|left| left.len() > 0))
     }
 
     /// Takes copies that were put aside.

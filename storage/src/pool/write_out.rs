@@ -103,7 +103,7 @@ impl Pool {
         let (bound, epoch, mut changed) = {
             let changes = self.changes.lock();
             let snapshot = changes.snapshot.as_ref().expect("a checkpoint is being written");
-            debug_assert_eq!(snapshot.len(), 0, "the pages were written");
+            assert_eq!(snapshot.len(), 0, "the pages were written");
             (snapshot.bound, snapshot.epoch, snapshot.nodes.iter().copied().collect::<Vec<u32>>())
         };
         let node_count = (bound.0 as usize).div_ceil(NODE_ENTRIES);

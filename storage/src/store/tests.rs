@@ -452,6 +452,26 @@ fn threads_share_a_small_pool() {
     clean(&store);
 }
 
+/// All pages that were left may be put aside after a call has looked at what lies aside: it finds nothing to write then, and the
+/// pages are left all the same.
+#[test]
+fn a_call_that_writes_nothing_does_not_end_a_checkpoint() {
+    let env = Env::in_memory(3);
+    let (store, _) = open(&env, "d");
+    let page = new_page(&store, 1);
+    let start = store.prepare_checkpoint().unwrap();
+    store.begin_checkpoint(&start, Timestamp(1), Vec::new()).unwrap();
+    store.pool().write(page).unwrap()[PAGE_HEADER_BYTES..].fill(2);
+    let progress = store.continue_checkpoint(0).unwrap();
+    assert!(matches!(progress, CheckpointProgress::Writing { .. }), "{progress:?}");
+    while store.is_checkpointing() {
+        store.continue_checkpoint(1).unwrap();
+    }
+    drop(store);
+    let (store, _) = open(&env, "d");
+    assert_eq!(store.pool().read(page).unwrap()[PAGE_HEADER_BYTES], 1);
+}
+
 /// The machine's own files, in a directory of their own.
 #[test]
 fn real_files_work_alike() {
