@@ -22,7 +22,11 @@ use std::time::Duration;
 const THREADS: usize = 3;
 /// Rows of each thread; the first counts its commits.
 const ROWS: usize = 30;
+/// Transactions of each thread: so many at least, more while too few checkpoints were made beside them, and so many at most.
 const COMMITS: usize = 40;
+const COMMITS_MAX: usize = 4000;
+/// Checkpoints beside the threads.
+const CHECKPOINTS: u64 = 4;
 
 /// A thread's rows after each of its commits.
 type History = Vec<[i32; ROWS]>;
@@ -88,7 +92,12 @@ fn write(engine: &Arc<Engine>, vfs: &SimVfs, rel: RelId, thread: usize) -> Resul
     let table = engine.table(rel)?;
     let mut rows = [0; ROWS];
     let mut history = vec![rows];
-    for number in 1..=COMMITS {
+    let made = engine.metrics().checkpoints;
+    let is_done = |number| {
+        let is_enough = engine.metrics().checkpoints >= made + CHECKPOINTS;
+        number > COMMITS && is_enough || number > COMMITS_MAX
+    };
+    for number in (1..).take_while(|number| !is_done(*number)) {
         let mut txn = begin(engine)?;
         let before = rows;
         rows[0] = number as i32;
@@ -177,7 +186,7 @@ fn threads_write_beside_checkpoints() {
         writers.into_iter().map(|writer| writer.join().unwrap()).collect()
     });
     println!("{} checkpoints, {} events", engine.metrics().checkpoints, vfs.events().len());
-    assert!(engine.metrics().checkpoints > 2, "checkpoints were made");
+    assert!(engine.metrics().checkpoints > CHECKPOINTS, "checkpoints were made");
     let random = SeededRandom::new(7);
     let mut crashes = vfs.crashes();
     let stride = (crashes.event_count() - made) / 120 + 1;
