@@ -631,18 +631,6 @@ impl CatalogTxn {
     }
 }
 
-impl ConstraintKind {
-    /// The columns of its own table that it uses.
-    pub fn columns(&self) -> &[ColumnIndex] {
-        match self {
-            Self::Check { columns, .. }
-            | Self::PrimaryKey { columns, .. }
-            | Self::Unique { columns, .. }
-            | Self::ForeignKey { columns, .. } => columns,
-        }
-    }
-}
-
 /// How the engine counts a sequence.
 pub fn sequence_spec(sequence: &Sequence) -> SequenceSpec {
     SequenceSpec {

@@ -353,6 +353,26 @@ pub enum ConstraintKind {
     },
 }
 
+impl ConstraintKind {
+    /// The columns of its own table that it uses.
+    pub fn columns(&self) -> &[ColumnIndex] {
+        match self {
+            Self::Check { columns, .. }
+            | Self::PrimaryKey { columns, .. }
+            | Self::Unique { columns, .. }
+            | Self::ForeignKey { columns, .. } => columns,
+        }
+    }
+
+    /// The index of its own table that keeps it.
+    pub fn index(&self) -> Option<Oid> {
+        match self {
+            Self::PrimaryKey { index, .. } | Self::Unique { index, .. } => Some(*index),
+            Self::Check { .. } | Self::ForeignKey { .. } => None,
+        }
+    }
+}
+
 /// What happens to referencing rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForeignKeyAction {
@@ -430,6 +450,11 @@ pub struct Role {
 }
 
 impl Relation {
+    /// The constraint that an index keeps.
+    pub fn constraint_of_index(&self, index: Oid) -> Option<&Arc<Constraint>> {
+        self.constraints.iter().find(|constraint| constraint.kind.index() == Some(index))
+    }
+
     /// A relation with nothing in it yet.
     pub fn new(oid: Oid, schema: Oid, name: impl Into<String>, kind: RelationKind) -> Self {
         Self {

@@ -389,10 +389,9 @@ fn load(engine: &Arc<Engine>) -> Result<CatalogSnapshot> {
             .get_mut(&constraint.table)
             .ok_or_else(|| damaged(CatalogTable::Constraints))?;
         if constraint.timing.deferrable
-            && let ConstraintKind::PrimaryKey { index, .. } | ConstraintKind::Unique { index, .. } =
-                &constraint.kind
+            && let Some(index) = constraint.kind.index()
         {
-            for found in relation.indexes.iter_mut().filter(|found| found.oid == *index) {
+            for found in relation.indexes.iter_mut().filter(|found| found.oid == index) {
                 Arc::make_mut(found).immediate = false;
             }
         }

@@ -481,11 +481,7 @@ pub(super) fn pg_depend(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
 
 /// The constraint that an index serves.
 pub(super) fn constraint_of<'a>(relation: &'a Relation, index: &Index) -> Option<&'a Constraint> {
-    relation.constraints.iter().map(AsRef::as_ref).find(|constraint| match constraint.kind {
-        ConstraintKind::PrimaryKey { index: oid, .. }
-        | ConstraintKind::Unique { index: oid, .. } => oid == index.oid,
-        ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } => false,
-    })
+    relation.constraint_of_index(index.oid).map(AsRef::as_ref)
 }
 
 pub(super) fn pg_rewrite(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {

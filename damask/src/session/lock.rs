@@ -45,10 +45,7 @@ impl Session {
             if self.is_index(name)? {
                 return Err(cannot_lock(name.base().as_str(), "indexes"));
             }
-            return self.resolve(name).map_err(|mut error| {
-                error.fields_mut().position = None;
-                error
-            });
+            return self.resolve(name);
         };
         match relation.kind {
             RelationKind::Sequence => Err(cannot_lock(&relation.name, "sequences")),

@@ -179,10 +179,7 @@ impl Session {
             let relation = match found {
                 Some(relation) => Some(relation),
                 None if self.is_index(name)? => None,
-                None => Some(self.resolve(name).map_err(|mut error| {
-                    error.fields_mut().position = None;
-                    error
-                })?),
+                None => Some(self.resolve(name)?),
             };
             let table = relation.filter(|relation| relation.kind == RelationKind::Table);
             let Some(table) = table else {

@@ -39,3 +39,27 @@ fn what_is_not_there_says_so() {
         assert!(error(&mut connection, statement).starts_with("0A000"), "{statement}");
     }
 }
+
+#[test]
+fn names_of_relations_that_commands_are_about_have_no_position() {
+    let (_database, mut connection) = connect();
+    let statements = [
+        "CREATE INDEX ON nothing (a)",
+        "ALTER TABLE nothing ADD COLUMN a int",
+        "TRUNCATE nothing",
+        "DROP TABLE nothing",
+        "DROP INDEX nothing",
+        "COMMENT ON TABLE nothing IS 'x'",
+        "CREATE TABLE t (a int REFERENCES nothing)",
+        "REINDEX TABLE nothing",
+        "VACUUM nothing",
+        "BEGIN; LOCK TABLE nothing",
+    ];
+    for statement in statements {
+        let failure = connection.execute(statement).expect_err("there is nothing");
+        assert_eq!(failure.fields().position.map(|at| at.0), None, "{statement}");
+        let _ = connection.execute("ROLLBACK");
+    }
+    let failure = connection.execute("SELECT * FROM nothing").expect_err("there is nothing");
+    assert_eq!(failure.fields().position.map(|at| at.0), Some(14));
+}

@@ -6,7 +6,7 @@
 use super::foreign_key::check_later;
 use crate::context::State;
 use damask_catalog::CatalogSnapshot;
-use damask_catalog::object::{Constraint, ConstraintKind, Relation};
+use damask_catalog::object::{Constraint, Relation};
 use damask_txn::{Deferred, Txn};
 use damask_types::{Oid, RelId, Result};
 use hashbrown::HashMap;
@@ -81,9 +81,7 @@ fn constraint_of(
             let look = || {
                 let table = catalog.user_relations().into_iter().find(|table| table.rel == *rel)?;
                 let index = table.indexes.iter().find(|other| other.rel == *index)?.oid;
-                let is_of = |constraint: &&Arc<Constraint>| matches!(constraint.kind, ConstraintKind::PrimaryKey { index: of, .. } | ConstraintKind::Unique { index: of, .. } if of == index);
-                let constraint = table.constraints.iter().find(is_of)?;
-                Some((Arc::clone(table), Arc::clone(constraint)))
+                Some((Arc::clone(table), Arc::clone(table.constraint_of_index(index)?)))
             };
             found.entry(*index).or_insert_with(look).clone()
         }

@@ -203,6 +203,41 @@ impl Target {
             !value.is_null() && compare(ty, value, wanted).is_eq()
         }))
     }
+
+    /// Finds the row and lets `change` change it; again, as [`Tried::Newest`], if another transaction changed it meanwhile and it still
+    /// has the key. Whether it was changed; its columns as they were are in `room` then.
+    fn change(
+        &self,
+        table: &Table,
+        txn: &mut Txn,
+        given: Given<'_>,
+        room: &mut Vec<Value>,
+        mut change: impl FnMut(&mut Txn, &[Value], Tried) -> Result<WriteOutcome>,
+    ) -> Result<bool> {
+        let Some(key) = self.access.key(given)? else {
+            return Ok(false);
+        };
+        let Some(row) = self.find(&key, table, txn, room)? else {
+            return Ok(false);
+        };
+        let mut outcome = change(txn, room, Tried::Seen(row))?;
+        if let WriteOutcome::Changed(now) = outcome {
+            if !self.find_newest(&key, now, table, txn, room)? {
+                return Ok(false);
+            }
+            outcome = change(txn, room, Tried::Newest(now))?;
+        }
+        Ok(outcome == WriteOutcome::Done)
+    }
+}
+
+/// The state of a row that a change is tried on.
+#[derive(Clone, Copy)]
+enum Tried {
+    /// What the view shows.
+    Seen(RowId),
+    /// The newest version.
+    Newest(RowId),
 }
 
 /// Makes a change without waiting until the row's last change is durable; no foreign key is concerned.
@@ -256,7 +291,7 @@ impl Update {
         ctx: &ShortContext<'_>,
         table: &Table,
         txn: &Txn,
-        id: (RowId, bool),
+        tried: Tried,
     ) -> Result<Vec<(ColumnIndex, Value)>> {
         let given = Given { params: ctx.params, session: ctx.session };
         let changes = self
@@ -277,13 +312,11 @@ impl Update {
             return Ok(changes);
         };
         let live: Vec<ColumnIndex> = relation.live_columns().map(|(column, _)| column).collect();
-        let (id, is_newest) = id;
-        let mut whole = if is_newest {
-            table.latest(txn, id, &live)?
-        } else {
-            table.get(&txn.view()?, id, &live)?
-        }
-        .unwrap_or_default();
+        let whole = match tried {
+            Tried::Newest(id) => table.latest(txn, id, &live)?,
+            Tried::Seen(id) => table.get(&txn.view()?, id, &live)?,
+        };
+        let mut whole = whole.unwrap_or_default();
         for (value, place) in whole.iter_mut().zip(&live) {
             if let Some((_, new)) = changes.iter().find(|(column, _)| column == place) {
                 *value = new.clone();
@@ -300,26 +333,18 @@ impl Update {
     ) -> Result<u64> {
         let given = Given { params: ctx.params, session: ctx.session };
         let target = &self.target;
-        let Some(key) = target.access.key(given)? else {
-            return Ok(0);
-        };
         let table = ctx.engine.table(target.access.relation.rel)?;
         let mut row = std::mem::take(ctx.room);
-        let catalog = ctx.catalog;
-        let named = |error| of_table(error, &target.access.relation, catalog);
-        let Some(id) = target.find(&key, &table, txn, &mut row)? else {
-            return Ok(0);
-        };
-        let mut changes = self.changes(&row, ctx, &table, txn, (id, false))?;
-        let mut outcome = early(txn, |txn| table.update(txn, id, &changes)).map_err(named)?;
-        if let WriteOutcome::Changed(now) = outcome {
-            if !target.find_newest(&key, now, &table, txn, &mut row)? {
-                return Ok(0);
-            }
-            changes = self.changes(&row, ctx, &table, txn, (now, true))?;
-            outcome = early(txn, |txn| table.update_latest(txn, now, &changes)).map_err(named)?;
-        }
-        if outcome != WriteOutcome::Done {
+        let mut changes = vec![];
+        let is_done = target.change(&table, txn, given, &mut row, |txn, row, tried| {
+            changes = self.changes(row, ctx, &table, txn, tried)?;
+            let outcome = early(txn, |txn| match tried {
+                Tried::Seen(id) => table.update(txn, id, &changes),
+                Tried::Newest(id) => table.update_latest(txn, id, &changes),
+            });
+            outcome.map_err(|error| of_table(error, &target.access.relation, ctx.catalog))
+        })?;
+        if !is_done {
             return Ok(0);
         }
         if !self.returning.is_empty() {
@@ -362,22 +387,15 @@ impl Delete {
     ) -> Result<u64> {
         let given = Given { params: ctx.params, session: ctx.session };
         let target = &self.target;
-        let Some(key) = target.access.key(given)? else {
-            return Ok(0);
-        };
         let table = ctx.engine.table(target.access.relation.rel)?;
         let row = &mut *ctx.room;
-        let Some(id) = target.find(&key, &table, txn, row)? else {
-            return Ok(0);
-        };
-        let mut outcome = early(txn, |txn| table.delete(txn, id))?;
-        if let WriteOutcome::Changed(now) = outcome {
-            if !target.find_newest(&key, now, &table, txn, row)? {
-                return Ok(0);
-            }
-            outcome = early(txn, |txn| table.delete_latest(txn, now))?;
-        }
-        if outcome != WriteOutcome::Done {
+        let is_done = target.change(&table, txn, given, row, |txn, _, tried| {
+            early(txn, |txn| match tried {
+                Tried::Seen(id) => table.delete(txn, id),
+                Tried::Newest(id) => table.delete_latest(txn, id),
+            })
+        })?;
+        if !is_done {
             return Ok(0);
         }
         give_row(&self.returning, row, given, give)?;

@@ -11,7 +11,7 @@ use super::scope::{Scope, ScopeColumn, ScopeTable};
 use super::{Binder, at};
 use crate::expr::{ColumnId, Expr};
 use crate::logical::Logical;
-use damask_catalog::object::{ConstraintKind, Index, Relation};
+use damask_catalog::object::{Index, Relation};
 use damask_sql::ast::{self, ConflictTarget, ExprKind, OrderDirection};
 use damask_types::{ColumnIndex, Error, Oid, Result, SqlState, TypeId};
 use std::sync::Arc;
@@ -136,12 +136,7 @@ impl Binder<'_> {
                 format!("constraint \"{name}\" for table \"{}\" does not exist", relation.name),
             )
         })?;
-        Ok(Target::Constraint(match &constraint.kind {
-            ConstraintKind::PrimaryKey { index, .. } | ConstraintKind::Unique { index, .. } => {
-                Some(*index)
-            }
-            ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } => None,
-        }))
+        Ok(Target::Constraint(constraint.kind.index()))
     }
 
     fn inferred_column(

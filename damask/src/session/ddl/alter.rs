@@ -505,10 +505,8 @@ impl Session {
         constraint: &Arc<Constraint>,
         cascade: bool,
     ) -> Result<()> {
-        if let ConstraintKind::PrimaryKey { index, .. } | ConstraintKind::Unique { index, .. } =
-            &constraint.kind
-        {
-            let resting = self.catalog.references_on_index(relation.oid, *index);
+        if let Some(index) = constraint.kind.index() {
+            let resting = self.catalog.references_on_index(relation.oid, index);
             if !resting.is_empty() && !cascade {
                 let lines: Vec<String> = resting
                     .iter()

@@ -5,11 +5,11 @@ use super::super::env::StatementEnv;
 use super::super::settings::Level;
 use super::object_name;
 use damask_catalog::ddl::{dependents_error, kind_name};
-use damask_catalog::object::{Column, ConstraintKind, Relation, RelationKind};
+use damask_catalog::object::{Column, Relation, RelationKind};
 use damask_planner::ColumnUse;
 use damask_sql::ast::{self, ObjectKind};
 use damask_txn::TableLock;
-use damask_types::{ColumnIndex, Error, Oid, Position, Result, SqlState, TypeId, Value};
+use damask_types::{ColumnIndex, Error, Oid, Result, SqlState, TypeId, Value};
 use std::sync::Arc;
 
 impl Session {
@@ -41,7 +41,6 @@ impl Session {
         };
         let mut targets: Vec<Arc<Relation>> = vec![];
         for name in &drop.names {
-            let at = Position(name.name.span().start);
             let found = match self.find(&name.name)? {
                 Some(relation) => relation,
                 None if self.is_index(&name.name)? => {
@@ -60,8 +59,7 @@ impl Session {
                     return Err(Error::new(
                         SqlState::UNDEFINED_TABLE,
                         format!("{word} \"{shown}\" does not exist"),
-                    )
-                    .at(at));
+                    ));
                 }
             };
             Self::check_user_relation(&found)?;
@@ -249,16 +247,10 @@ impl Session {
                 return Err(Error::new(
                     SqlState::UNDEFINED_OBJECT,
                     format!("index \"{wanted}\" does not exist"),
-                )
-                .at(Position(name.name.span().start)));
+                ));
             };
             let table = self.lock_and_refresh(&table, TableLock::AccessExclusive)?;
-            let serves = table.constraints.iter().find(|constraint| match constraint.kind {
-                ConstraintKind::PrimaryKey { index: oid, .. }
-                | ConstraintKind::Unique { index: oid, .. } => oid == index.oid,
-                _ => false,
-            });
-            if let Some(constraint) = serves {
+            if let Some(constraint) = table.constraint_of_index(index.oid) {
                 return Err(Error::new(
                     SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
                     format!(

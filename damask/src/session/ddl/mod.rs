@@ -83,24 +83,22 @@ impl Session {
         f(&mut self.catalog, txn)
     }
 
-    /// The relation of a name.
+    /// The relation of a name that a command is about.
     ///
     /// # Errors
-    /// 42P01.
+    /// 3F000 and 42P01, without a position as in PostgreSQL: names are looked up when the command runs, not when it is parsed.
     pub(crate) fn resolve(&mut self, name: &ast::Name) -> Result<Arc<Relation>> {
         let env = self.statement_env()?;
         let wanted = object_name(name)?;
-        let at = Position(name.span().start);
         if let Some(schema) = &wanted.schema
             && env.catalog.schema_for(schema, &env.path).is_none()
         {
             return Err(Error::new(
                 SqlState::INVALID_SCHEMA_NAME,
                 format!("schema \"{schema}\" does not exist"),
-            )
-            .at(at));
+            ));
         }
-        env.catalog.resolve(&wanted, &env.path).cloned().map_err(|error| error.at(at))
+        env.catalog.resolve(&wanted, &env.path).cloned()
     }
 
     /// As [`Session::resolve`]; none if there is no such relation.

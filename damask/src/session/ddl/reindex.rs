@@ -12,7 +12,7 @@
 use super::super::Session;
 use super::super::settings::Level;
 use damask_catalog::ddl::NewIndex;
-use damask_catalog::object::{ConstraintKind, Index, Relation, RelationKind};
+use damask_catalog::object::{Index, Relation, RelationKind};
 use damask_sql::ast::{self, ObjectKind};
 use damask_txn::{LockTag, TableLock};
 use damask_types::{Error, Oid, Position, RelId, Result, SqlState, TxnId};
@@ -145,10 +145,7 @@ impl Session {
                 if self.is_index(name)? {
                     return wrong("a table or materialized view");
                 }
-                let table = self.resolve(name).map_err(|mut error| {
-                    error.fields_mut().position = None;
-                    error
-                })?;
+                let table = self.resolve(name)?;
                 if table.kind != RelationKind::Table {
                     return wrong("a table or materialized view");
                 }
@@ -215,10 +212,8 @@ impl Session {
             return Ok(());
         }
         let relation = self.lock_and_refresh(&relation, TableLock::ShareUpdateExclusive)?;
-        let deferrable = relation.constraints.iter().any(|constraint| {
-            constraint.timing.deferrable
-                && matches!(constraint.kind, ConstraintKind::PrimaryKey { index: of, .. } | ConstraintKind::Unique { index: of, .. } if of == index)
-        });
+        let serves = relation.constraint_of_index(index);
+        let deferrable = serves.is_some_and(|constraint| constraint.timing.deferrable);
         let new = NewIndex {
             name: Some(self.catalog.transient_name(&old)),
             keys: old.keys.clone(),
