@@ -19,15 +19,15 @@ pub mod isolation;
 pub mod program;
 pub mod schema;
 
-mod births;
 mod bytes;
 mod cell;
-mod checkpointer;
 mod clock;
 mod gate;
 mod horizon;
 mod image;
 mod version;
+
+mod births;
 mod wait;
 
 pub mod advisory;
@@ -38,6 +38,7 @@ pub mod sequence;
 mod directory;
 mod redo;
 
+mod checkpointer;
 mod flusher;
 
 pub mod engine;
@@ -45,17 +46,19 @@ pub mod txn;
 
 mod serializable;
 
-mod build;
-mod ddl;
+mod write;
+
 mod deferred;
-mod gc;
 mod keys;
-mod recover;
-mod replay;
 mod undo;
 mod upsert;
+
+mod build;
+mod ddl;
+mod gc;
+mod recover;
+mod replay;
 mod verify;
-mod write;
 
 #[cfg(test)]
 mod checkpoint_tests;
