@@ -10,14 +10,14 @@
 //! - nothing is held any more: latches, frames, snapshots, locks, temporary files, open files, memory.
 //!
 //! Calls are counted up one by one at first, then in growing steps ([`DENSE`]), so that long statements do not take all the time.
-//! A kind of failure that never struck fails the test.
+//! A kind of failure that never struck fails the test. The control plants remains that must be found.
 
 mod cases;
 
 use cases::{CASES, Case, Run, SETUP};
 use damask::session::{Completion, CopyShape, OutputColumn, Sink, TransactionStatus};
 use damask::types::Batch;
-use damask::{Connection, Database, DatabaseOptions, Error, Result, Rows};
+use damask::{Connection, Database, DatabaseOptions, Error, Result, Rows, SqlState};
 use damask_storage::Env;
 use damask_storage::vfs::{Fault, SimVfs};
 use damask_txn::engine::Holdings;
@@ -369,5 +369,42 @@ fn ten_thousand_failures_leave_nothing_behind() {
         for kind in Kind::ALL {
             assert!(totals.points.contains_key(&kind), "{kind:?} never struck");
         }
+    }
+}
+
+/// Another session that has done something and stays.
+fn beside(opened: &Opened, statements: &str) -> Option<Connection> {
+    let mut other = opened.database.connect().expect("it opens");
+    other.execute(statements).expect("it runs");
+    Some(other)
+}
+
+/// The control: what a failure may leave behind is planted, and found.
+#[test]
+fn planted_remains_are_found() {
+    const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM t LIMIT 1";
+    let base = base();
+    let case = CASES.iter().find(|case| case.writes).expect("a case writes");
+    let problem = |plant: fn(&mut Opened) -> Option<Connection>, outcome: Error| {
+        let mut opened = Opened::open(base.killed()).expect("the database opens");
+        let before = opened.digest();
+        let kept = plant(&mut opened);
+        let states = [before.as_str(), before.as_str()];
+        let totals = &mut Totals::default();
+        let judged = judge(&mut opened, case, &Err(outcome), Kind::Call, states, totals);
+        drop(kept);
+        judged.err().unwrap_or_default()
+    };
+    let failed = || Error::new(SqlState::IO_ERROR, "planted");
+    assert_eq!(problem(|_| None, failed()), "");
+    let found = [
+        problem(|_| None, Error::internal("planted")),
+        problem(|opened| beside(opened, "BEGIN; LOCK TABLE u IN SHARE MODE"), failed()),
+        problem(|opened| beside(opened, SNAPSHOT), failed()),
+        problem(|opened| opened.connection.execute("DELETE FROM u").ok().and(None), failed()),
+    ];
+    let wanted = ["XX000", "holds", "holds", "left"];
+    for (found, wanted) in found.iter().zip(wanted) {
+        assert!(found.contains(wanted), "{found:?} instead of {wanted}");
     }
 }
