@@ -23,16 +23,23 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+/// Rows of a scan's first tile. Each tile has [`TILE_GROWTH`] times the rows of the one before, [`TILE_ROWS`] at most, so that who
+/// wants a few rows does not pay for a thousand.
+const FIRST_TILE_ROWS: usize = 16;
+const TILE_GROWTH: usize = 4;
+
 /// A scan of a table; holds no latch between calls.
 pub struct Scan {
     engine: Arc<Engine>,
     heap: Arc<Heap>,
     view: ReadView,
     gatherer: ColumnGatherer,
+    tile_rows: usize,
     want_row_ids: bool,
+    direction: Direction,
     /// Where to go on; `None` at the end.
     next: Option<RowId>,
-    /// The last row id of the range.
+    /// The row id of the range that is visited last.
     last: RowId,
 }
 
@@ -71,53 +78,91 @@ impl Scan {
             heap: table.relation.heap.load_full(),
             view,
             gatherer: ColumnGatherer::new(&layout, &spec.columns)?,
+            tile_rows: FIRST_TILE_ROWS,
             want_row_ids: spec.want_row_ids,
-            next: range.map(|(first, _)| first),
-            last: range.map_or(RowId(0), |(_, last)| last),
+            direction: spec.direction,
+            next: range.map(|(first, last)| match spec.direction {
+                Direction::Forward => first,
+                Direction::Backward => last,
+            }),
+            last: range.map_or(RowId(0), |(first, last)| match spec.direction {
+                Direction::Forward => last,
+                Direction::Backward => first,
+            }),
         })
     }
 
     /// The next rows, at most a tile of them, with their ids if the spec wants them.
     #[expect(clippy::should_implement_trait, reason = "it can fail, and lends nothing")]
     pub fn next(&mut self) -> Result<Option<(Batch, Vec<RowId>)>> {
-        let Self { engine, heap, view, gatherer, want_row_ids, next, last } = self;
+        self.gatherer.set_tile_rows(self.tile_rows);
         let mut rows = Vec::new();
-        if *want_row_ids {
-            rows.reserve(TILE_ROWS);
+        if self.want_row_ids {
+            rows.reserve(self.tile_rows);
         }
-        while let Some(from) = *next
-            && gatherer.room() > 0
+        self.tile_rows = TILE_ROWS.min(self.tile_rows * TILE_GROWTH);
+        while let Some(from) = self.next
+            && self.gatherer.room() > 0
         {
-            *next = heap.tree.scan_leaf_runs(from, *last, |flags, ids, found| {
-                if gatherer.room() == 0 {
-                    return Ok(0);
-                }
-                if flags == RowFlags::NONE && !heap.births.any() {
-                    let taken = gatherer.push_rows(found)?;
-                    if *want_row_ids {
-                        rows.extend_from_slice(&ids[..taken]);
-                    }
-                    return Ok(taken);
-                }
-                for (i, (row, bytes)) in ids.iter().zip(found).enumerate() {
-                    if gatherer.room() == 0 {
-                        return Ok(i);
-                    }
-                    let taken =
-                        engine.resolve(view, heap, *row, flags, bytes, |row| gatherer.push(row))?;
-                    if taken.is_some() && *want_row_ids {
-                        rows.push(*row);
-                    }
-                }
-                Ok(found.len())
-            })?;
+            self.next = match self.direction {
+                Direction::Forward => self.visit_leaf(from, &mut rows)?,
+                Direction::Backward => self.visit_leaf_backward(from, &mut rows)?,
+            };
         }
-        engine.stop.check()?;
-        let count = gatherer.len();
+        self.engine.stop.check()?;
+        let count = self.gatherer.len();
         if count == 0 {
             return Ok(None);
         }
-        Ok(Some((Batch::new(gatherer.finish()?, count), rows)))
+        Ok(Some((Batch::new(self.gatherer.finish()?, count), rows)))
+    }
+
+    /// Takes rows of one leaf from `from` on; says where to go on.
+    fn visit_leaf(&mut self, from: RowId, rows: &mut Vec<RowId>) -> Result<Option<RowId>> {
+        let Self { engine, heap, view, gatherer, want_row_ids, last, .. } = self;
+        heap.tree.scan_leaf_runs(from, *last, |flags, ids, found| {
+            if gatherer.room() == 0 {
+                return Ok(0);
+            }
+            if flags == RowFlags::NONE && !heap.births.any() {
+                let taken = gatherer.push_rows(found)?;
+                if *want_row_ids {
+                    rows.extend_from_slice(&ids[..taken]);
+                }
+                return Ok(taken);
+            }
+            for (i, (row, bytes)) in ids.iter().zip(found).enumerate() {
+                if gatherer.room() == 0 {
+                    return Ok(i);
+                }
+                let taken =
+                    engine.resolve(view, heap, *row, flags, bytes, |row| gatherer.push(row))?;
+                if taken.is_some() && *want_row_ids {
+                    rows.push(*row);
+                }
+            }
+            Ok(found.len())
+        })
+    }
+
+    /// The same from `from` down.
+    fn visit_leaf_backward(&mut self, from: RowId, rows: &mut Vec<RowId>) -> Result<Option<RowId>> {
+        let Self { engine, heap, view, gatherer, want_row_ids, last, .. } = self;
+        let next = heap.tree.scan_leaf_reverse(from, |row, flags, bytes| {
+            if row < *last {
+                return Ok(ControlFlow::Break(()));
+            }
+            let taken = engine.resolve(view, heap, row, flags, bytes, |row| gatherer.push(row))?;
+            if taken.is_some() && *want_row_ids {
+                rows.push(row);
+            }
+            Ok(if gatherer.room() == 0 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            })
+        })?;
+        Ok(next.filter(|next| next >= last))
     }
 }
 
@@ -132,6 +177,7 @@ pub struct IndexScan {
     /// Where in the key the columns are, if it gives all of them back.
     carried: Option<Vec<usize>>,
     gatherer: ColumnGatherer,
+    tile_rows: usize,
     direction: Direction,
     range: tree::KeyRange,
     /// Of a hash index, the key that is looked for; others may have its hash.
@@ -221,6 +267,7 @@ impl IndexScan {
         Ok(Self {
             engine: Arc::clone(&table.engine),
             gatherer: ColumnGatherer::new(&layout, &columns)?,
+            tile_rows: FIRST_TILE_ROWS,
             heap,
             layout,
             view,
@@ -266,6 +313,9 @@ impl IndexScan {
 
     /// Reads up to a tile of entries.
     fn read_entries(&mut self) -> Result<()> {
+        let tile_rows = self.tile_rows;
+        self.tile_rows = TILE_ROWS.min(tile_rows * TILE_GROWTH);
+        self.gatherer.set_tile_rows(tile_rows);
         let Self {
             engine,
             heap,
@@ -285,7 +335,7 @@ impl IndexScan {
         };
         entries.clear();
         keys.clear();
-        while !*is_done && entries.len() < TILE_ROWS {
+        while !*is_done && entries.len() < tile_rows {
             let more = index.tree.scan_leaf(range, direction, |entry| {
                 let is_believed = !entry.flags.has(EntryFlags::DELETE_MARK)
                     && !engine.has_versions(heap, entry.rowid)
@@ -295,7 +345,7 @@ impl IndexScan {
                     keys.extend_from_slice(entry.key);
                 }
                 entries.push(Entry { row: entry.rowid, is_believed, key: (start, keys.len()) });
-                Ok(if entries.len() == TILE_ROWS {
+                Ok(if entries.len() == tile_rows {
                     ControlFlow::Break(())
                 } else {
                     ControlFlow::Continue(())

@@ -23,6 +23,8 @@ pub struct ScanSpec {
     pub columns: Vec<ColumnIndex>,
     /// The row ids to visit; all if `None`. Morsels are ranges of [`Table::row_bounds`].
     pub row_range: Option<(Bound<RowId>, Bound<RowId>)>,
+    /// In which order of row ids.
+    pub direction: Direction,
     /// Whether `next` says the rows' ids.
     pub want_row_ids: bool,
     /// What the caller will do without: rows for which one of these does not hold. The scan gives them all the same; a serializable
@@ -33,7 +35,13 @@ pub struct ScanSpec {
 impl ScanSpec {
     /// A scan of the whole table.
     pub fn new(columns: Vec<ColumnIndex>) -> Self {
-        Self { columns, row_range: None, want_row_ids: false, conjuncts: Vec::new() }
+        Self {
+            columns,
+            row_range: None,
+            direction: Direction::Forward,
+            want_row_ids: false,
+            conjuncts: Vec::new(),
+        }
     }
 
     /// The same, with row ids.
@@ -176,7 +184,7 @@ impl Table {
         self.engine.newest(txn, &self.relation, row, columns)
     }
 
-    /// Starts a scan in row-id order.
+    /// Starts a scan in the order of row ids.
     pub fn scan(&self, view: &ReadView, spec: ScanSpec) -> Result<Scan> {
         Scan::new(self, view.clone(), spec)
     }

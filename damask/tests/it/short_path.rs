@@ -25,6 +25,10 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("SELECT * FROM k WHERE code = $1", "t"),
     ("SELECT code, made + 1, NOT ok FROM k WHERE code = $1::varchar", "t"),
     ("SELECT tableoid::regclass, ctid IS NULL FROM k WHERE code = $1", "t"),
+    ("SELECT v, x || t FROM a WHERE id = $1 FOR UPDATE", "i"),
+    ("SELECT * FROM a WHERE t = $1 AND v = $2 FOR NO KEY UPDATE SKIP LOCKED", "ti"),
+    ("SELECT code, n / $2 FROM k WHERE code = $1 FOR KEY SHARE NOWAIT", "tI"),
+    ("SELECT n FROM a WHERE d = $1 FOR SHARE", "I"),
     ("INSERT INTO a VALUES ($1, $2, $3, $3, $4, $5)", "iitIn"),
     ("INSERT INTO a (id, v, t) VALUES ($1, $2, $3) RETURNING *, v * 2", "iit"),
     // Not with expressions that raise: batches evaluate all rows before they insert the first.

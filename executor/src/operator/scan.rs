@@ -198,22 +198,6 @@ enum Range {
 enum Running {
     Index(damask_txn::IndexScan),
     Rows(damask_txn::Scan),
-    /// Batches of a scan, their rows turned round; the last comes first.
-    Reversed(Vec<(Batch, Vec<RowId>)>),
-}
-
-/// Reads a scan to its end, to be given from there. Row-id scans go forward only.
-fn reversed(mut scan: damask_txn::Scan, state: &State<'_>) -> Result<Vec<(Batch, Vec<RowId>)>> {
-    let mut batches = vec![];
-    while let Some((batch, mut row_ids)) = scan.next()? {
-        state.check()?;
-        let batch = batch.compact();
-        let order: Vec<u32> = (0..batch.rows() as u32).rev().collect();
-        let columns = batch.columns.iter().map(|column| column.gather(&order)).collect();
-        row_ids.reverse();
-        batches.push((Batch::new(columns, order.len()), row_ids));
-    }
-    Ok(batches)
 }
 
 impl IndexScan {
@@ -423,7 +407,6 @@ impl Operator for IndexScan {
             let next = match &mut self.scan {
                 Some(Running::Index(scan)) => scan.next()?,
                 Some(Running::Rows(scan)) => scan.next()?,
-                Some(Running::Reversed(batches)) => batches.pop(),
                 None => {
                     let Some(range) = self.ranges.as_mut().and_then(Vec::pop) else {
                         return Ok(None);
@@ -443,11 +426,8 @@ impl Operator for IndexScan {
                         Range::Rows(lower, upper) => {
                             let mut spec = self.shape.spec(state);
                             spec.row_range = Some((lower, upper));
-                            let scan = table.scan(&state.run.view, spec)?;
-                            self.scan = Some(match self.direction {
-                                Direction::Forward => Running::Rows(scan),
-                                Direction::Backward => Running::Reversed(reversed(scan, state)?),
-                            });
+                            spec.direction = self.direction;
+                            self.scan = Some(Running::Rows(table.scan(&state.run.view, spec)?));
                         }
                         Range::Keys(range) => {
                             let mut scan = table.index_scan(

@@ -406,22 +406,16 @@ impl LockRows {
         tables: &[LockedTable],
         kept: &[ColumnId],
     ) -> Self {
-        let locked = |table: &LockedTable| Locked {
-            row_id: table.row_id,
-            position: layout.position(table.row_id),
-            rel: table.table.rel,
-            name: table.table.name.clone(),
-            lock: match table.strength {
-                LockStrength::KeyShare => RowLock::KeyShare,
-                LockStrength::Share => RowLock::Share,
-                LockStrength::NoKeyUpdate => RowLock::NoKeyUpdate,
-                LockStrength::Update => RowLock::Update,
-            },
-            wait: match table.wait {
-                LockWait::Wait => Wait::Wait,
-                LockWait::NoWait => Wait::NoWait,
-                LockWait::Skip => Wait::Skip,
-            },
+        let locked = |table: &LockedTable| {
+            let (lock, wait) = lock_of(table);
+            Locked {
+                row_id: table.row_id,
+                position: layout.position(table.row_id),
+                rel: table.table.rel,
+                name: table.table.name.clone(),
+                lock,
+                wait,
+            }
         };
         Self {
             input,
@@ -446,7 +440,8 @@ impl LockRows {
             let id = RowId(id.cast_unsigned());
             let table = state.ctx.engine.table(locked.rel)?;
             let outcome = table.lock_row(state.txn, id, locked.lock, locked.wait);
-            let pin = match outcome.map_err(|error| locked.named(error))? {
+            let outcome = outcome.map_err(|error| lock_error(error, locked.wait, &locked.name))?;
+            let pin = match outcome {
                 LockOutcome::Locked | LockOutcome::SelfModified => Pin::Seen(id),
                 LockOutcome::Changed(now) => {
                     // Its id is one of the columns that are kept.
@@ -465,17 +460,31 @@ impl LockRows {
     }
 }
 
-impl Locked {
-    /// NOWAIT's error, which does not know the table's name yet.
-    fn named(&self, error: Error) -> Error {
-        if error.sqlstate() != SqlState::LOCK_NOT_AVAILABLE || self.wait != Wait::NoWait {
-            return error;
-        }
-        Error::new(
-            SqlState::LOCK_NOT_AVAILABLE,
-            format!("could not obtain lock on row in relation \"{}\"", self.name),
-        )
+/// The lock that a plan asks for, and what to do about other holders.
+pub(crate) const fn lock_of(table: &LockedTable) -> (RowLock, Wait) {
+    let lock = match table.strength {
+        LockStrength::KeyShare => RowLock::KeyShare,
+        LockStrength::Share => RowLock::Share,
+        LockStrength::NoKeyUpdate => RowLock::NoKeyUpdate,
+        LockStrength::Update => RowLock::Update,
+    };
+    let wait = match table.wait {
+        LockWait::Wait => Wait::Wait,
+        LockWait::NoWait => Wait::NoWait,
+        LockWait::Skip => Wait::Skip,
+    };
+    (lock, wait)
+}
+
+/// An error of locking a row; NOWAIT's, which does not know the table's name, gets it.
+pub(crate) fn lock_error(error: Error, wait: Wait, table: &str) -> Error {
+    if error.sqlstate() != SqlState::LOCK_NOT_AVAILABLE || wait != Wait::NoWait {
+        return error;
     }
+    Error::new(
+        SqlState::LOCK_NOT_AVAILABLE,
+        format!("could not obtain lock on row in relation \"{table}\""),
+    )
 }
 
 impl Operator for LockRows {

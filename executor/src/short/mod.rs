@@ -2,11 +2,12 @@
 //!
 //! A [`Short`] is made of a plan once and kept beside it. It stands for the same plan, and does what its operators do, in their order:
 //! [`Short::of`] takes only plans whose operators add nothing to that. What it leaves to them: predicates beside the key, CHECK
-//! constraints, foreign keys that the statement concerns, ON CONFLICT, subqueries, row locks, limits.
+//! constraints, foreign keys that the statement concerns, ON CONFLICT, subqueries, limits.
 //!
 //! | plan | here |
 //! |---|---|
 //! | [Project of] index scan for a whole key | each row that has it, straight to the sink |
+//! | Project of LockRows of an index scan for a unique key | the row, locked, as it is then |
 //! | Insert of rows of expressions | for each its values, NOT NULL, the row |
 //! | Update or Delete over an index scan for a unique key | the row, and again if another transaction changed it meanwhile |
 //!
@@ -14,6 +15,7 @@
 //! - S1: cancellation is looked for once, and at each row given or inserted; at most [`ROWS_MAX`] rows are expected of a key.
 //! - S2: whatever runs here gives the rows, the changes and the errors that the plan's operators give; tests run both.
 
+mod lock;
 mod scalar;
 mod write;
 
@@ -24,6 +26,7 @@ use damask_planner::expr::ColumnId;
 use damask_planner::physical::{self, KeyBounds, Node, Operator, Plan};
 use damask_txn::{Engine, ReadView, Table, Txn};
 use damask_types::{ColumnIndex, RelId, Result, RowId, TypeId, Value};
+use lock::Lock;
 use scalar::{Given, Scalar};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -45,6 +48,7 @@ pub struct Short {
 #[derive(Debug)]
 enum Kind {
     Select(Select),
+    Lock(Lock),
     Insert(Insert),
     Update(Update),
     Delete(Delete),
@@ -205,11 +209,14 @@ impl Short {
             Operator::Insert(insert) => Kind::Insert(Insert::of(plan, insert)?),
             Operator::Update(update) => Kind::Update(Update::of(plan, update)?),
             Operator::Delete(delete) => Kind::Delete(Delete::of(plan, delete)?),
-            _ => Kind::Select(Select::of(plan, node)?),
+            _ => match Lock::of(plan, node) {
+                Some(lock) => Kind::Lock(lock),
+                None => Kind::Select(Select::of(plan, node)?),
+            },
         };
         let is_unique = match &kind {
             Kind::Select(select) => select.access.is_unique,
-            Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) => true,
+            Kind::Lock(_) | Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) => true,
         };
         Some(Self { kind, types: node.types.iter().map(|ty| ty.id).collect(), is_unique })
     }
@@ -237,6 +244,7 @@ impl Short {
         ctx.control.check()?;
         match &self.kind {
             Kind::Select(select) => select.run(&mut ctx, txn, give),
+            Kind::Lock(lock) => lock.run(&mut ctx, txn, give),
             Kind::Insert(insert) => insert.run(&ctx, txn, give),
             Kind::Update(update) => update.run(&mut ctx, txn, give),
             Kind::Delete(delete) => delete.run(&mut ctx, txn, give),

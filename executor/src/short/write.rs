@@ -22,10 +22,13 @@ fn returning(
     exprs.iter().map(|expr| Scalar::of(expr, &mut place)).collect()
 }
 
-fn give_row(exprs: &[Scalar], row: &[Value], given: Given<'_>, give: &mut Give<'_>) -> Result<()> {
-    if exprs.is_empty() {
-        return Ok(());
-    }
+/// Gives what `exprs` make of a row.
+pub(super) fn give_row(
+    exprs: &[Scalar],
+    row: &[Value],
+    given: Given<'_>,
+    give: &mut Give<'_>,
+) -> Result<()> {
     let values = exprs.iter().map(|expr| expr.value(row, given)).collect::<Result<Vec<_>>>()?;
     give(&values)
 }
@@ -137,10 +140,10 @@ impl Insert {
     }
 }
 
-/// The row that an UPDATE or DELETE finds, and how it is tried again.
+/// The row that an UPDATE, a DELETE or a row lock finds, and how it is tried again.
 #[derive(Debug)]
-struct Target {
-    access: Access,
+pub(super) struct Target {
+    pub(super) access: Access,
     /// Columns read of the row.
     read: Vec<ColumnIndex>,
     /// Where the key stands among them.
@@ -149,7 +152,7 @@ struct Target {
 
 impl Target {
     /// Of the scan below a change; what else is read is added by `more`.
-    fn of<R>(
+    pub(super) fn of<R>(
         plan: &Plan,
         input: physical::PlanId,
         row_id: ColumnId,
@@ -167,7 +170,7 @@ impl Target {
     }
 
     /// Finds the row; its columns are in `room` then.
-    fn find(
+    pub(super) fn find(
         &self,
         key: &[Value],
         table: &Table,
@@ -184,7 +187,7 @@ impl Target {
     }
 
     /// Reads the newest version of a row that another transaction changed; says whether it still has the key.
-    fn find_newest(
+    pub(super) fn find_newest(
         &self,
         key: &[Value],
         now: RowId,
@@ -398,7 +401,9 @@ impl Delete {
         if !is_done {
             return Ok(0);
         }
-        give_row(&self.returning, row, given, give)?;
+        if !self.returning.is_empty() {
+            give_row(&self.returning, row, given, give)?;
+        }
         Ok(1)
     }
 }

@@ -28,6 +28,8 @@ pub struct ColumnGatherer {
     /// Shortest row of that layout.
     bytes_min: usize,
     rows: usize,
+    /// Rows of a whole tile.
+    tile_rows: usize,
 }
 
 /// One column on its way to a vector.
@@ -94,6 +96,7 @@ impl ColumnGatherer {
             layout: layout.columns.len() as u16,
             bytes_min: physical.variable_start(false),
             rows: 0,
+            tile_rows: TILE_ROWS,
         })
     }
 
@@ -112,7 +115,12 @@ impl ColumnGatherer {
     /// Rows that the tile still has room for.
     #[inline]
     pub fn room(&self) -> usize {
-        TILE_ROWS - self.rows
+        self.tile_rows - self.rows
+    }
+
+    /// Sets how many rows a tile takes, [`TILE_ROWS`] at most: memory for so many is taken with a tile's first row.
+    pub fn set_tile_rows(&mut self, rows: usize) {
+        self.tile_rows = rows.clamp(self.rows, TILE_ROWS);
     }
 
     /// Takes one row.
@@ -136,6 +144,7 @@ impl ColumnGatherer {
             self.rows += taken;
             return Ok(taken);
         }
+        self.reserve();
         let mut rest = &rows[..taken];
         while !rest.is_empty() {
             let (run, nulls) = self.fast_run(rest);
@@ -151,6 +160,13 @@ impl ColumnGatherer {
             }
         }
         Ok(taken)
+    }
+
+    /// Takes memory for a tile that begins.
+    fn reserve(&mut self) {
+        if self.rows == 0 {
+            self.columns.iter_mut().for_each(|column| column.values.reserve(self.tile_rows));
+        }
     }
 
     /// How many of `rows` go the fast way before one that does not, and which of their first 64 columns have a null.
@@ -191,6 +207,7 @@ impl ColumnGatherer {
         if self.room() == 0 {
             return Err(Error::internal("the tile is full"));
         }
+        self.reserve();
         for (column, value) in self.columns.iter_mut().zip(values) {
             column.push_value(value, self.rows)?;
         }
@@ -212,19 +229,36 @@ impl Values {
     fn new(kind: Kind) -> Self {
         match kind {
             Kind::Bool => Self::Bool(Mask::NONE),
-            Kind::Int2 => Self::Int2(Vec::with_capacity(TILE_ROWS)),
-            Kind::Int4 => Self::Int4(Vec::with_capacity(TILE_ROWS)),
-            Kind::Int8 => Self::Int8(Vec::with_capacity(TILE_ROWS)),
-            Kind::Oid => Self::Oid(Vec::with_capacity(TILE_ROWS)),
-            Kind::Float4 => Self::Float4(Vec::with_capacity(TILE_ROWS)),
-            Kind::Float8 => Self::Float8(Vec::with_capacity(TILE_ROWS)),
-            Kind::Decimal64 { .. } => Self::Decimal64(Vec::with_capacity(TILE_ROWS)),
-            Kind::Decimal128 { .. } => Self::Decimal128(Vec::with_capacity(TILE_ROWS)),
-            Kind::Interval => Self::Interval(Vec::with_capacity(TILE_ROWS)),
-            Kind::Uuid => Self::Uuid(Vec::with_capacity(TILE_ROWS)),
+            Kind::Int2 => Self::Int2(Vec::new()),
+            Kind::Int4 => Self::Int4(Vec::new()),
+            Kind::Int8 => Self::Int8(Vec::new()),
+            Kind::Oid => Self::Oid(Vec::new()),
+            Kind::Float4 => Self::Float4(Vec::new()),
+            Kind::Float8 => Self::Float8(Vec::new()),
+            Kind::Decimal64 { .. } => Self::Decimal64(Vec::new()),
+            Kind::Decimal128 { .. } => Self::Decimal128(Vec::new()),
+            Kind::Interval => Self::Interval(Vec::new()),
+            Kind::Uuid => Self::Uuid(Vec::new()),
             Kind::Bytes | Kind::Text => Self::Bytes(Strings::new(kind == Kind::Text)),
             Kind::Numeric => Self::Numeric(Vec::new()),
             Kind::Boxed => Self::Boxed(Vec::new()),
+        }
+    }
+
+    /// Takes memory for `rows` values. Numerics and boxed values are large and rarely many: they grow.
+    fn reserve(&mut self, rows: usize) {
+        match self {
+            Self::Bool(_) | Self::Numeric(_) | Self::Boxed(_) => {}
+            Self::Int2(out) => out.reserve_exact(rows),
+            Self::Int4(out) => out.reserve_exact(rows),
+            Self::Int8(out) | Self::Decimal64(out) => out.reserve_exact(rows),
+            Self::Oid(out) => out.reserve_exact(rows),
+            Self::Float4(out) => out.reserve_exact(rows),
+            Self::Float8(out) => out.reserve_exact(rows),
+            Self::Decimal128(out) => out.reserve_exact(rows),
+            Self::Interval(out) => out.reserve_exact(rows),
+            Self::Uuid(out) => out.reserve_exact(rows),
+            Self::Bytes(out) => out.reserve(rows),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::bad_row;
 use super::decode::{array, text};
 use arrow_buffer::Buffer;
 use damask_types::vector::INLINE_BYTES;
-use damask_types::{Error, Result, TILE_ROWS, Views};
+use damask_types::{Error, Result, Views};
 use std::sync::Arc;
 
 /// The string bytes of an inline view, by length.
@@ -66,7 +66,12 @@ fn out_of_range() -> Error {
 
 impl Strings {
     pub(super) fn new(is_text: bool) -> Self {
-        Self { is_text, views: Vec::with_capacity(TILE_ROWS), bytes: Vec::new() }
+        Self { is_text, views: Vec::new(), bytes: Vec::new() }
+    }
+
+    /// Takes memory for `rows` strings' views.
+    pub(super) fn reserve(&mut self, rows: usize) {
+        self.views.reserve_exact(rows);
     }
 
     /// Appends the strings of a column of `rows`.

@@ -1,0 +1,69 @@
+//! SELECT ... FOR UPDATE and its kin of one row: found, locked, and given as it is then.
+
+use super::scalar::{Given, Scalar};
+use super::write::{Target, give_row};
+use super::{Give, ShortContext, column_of};
+use crate::operator::simple::{lock_error, lock_of};
+use damask_planner::physical::{Node, Operator, Plan};
+use damask_txn::{LockOutcome, RowLock, Txn, Wait};
+use damask_types::Result;
+
+/// SELECT by a unique key, with a row lock.
+#[derive(Debug)]
+pub(super) struct Lock {
+    target: Target,
+    lock: RowLock,
+    wait: Wait,
+    /// What is given, over the columns read.
+    exprs: Vec<Scalar>,
+}
+
+impl Lock {
+    pub(super) fn of(plan: &Plan, node: &Node) -> Option<Self> {
+        let Operator::Project { input, exprs } = &node.operator else {
+            return None;
+        };
+        let Operator::LockRows { input, tables, kept: _ } = &plan.node(*input).operator else {
+            return None;
+        };
+        let [table] = &tables[..] else {
+            return None;
+        };
+        let (target, exprs) = Target::of(plan, *input, table.row_id, |places, scan| {
+            let mut place = |id| Some(places.place(column_of(scan, id)?));
+            exprs.iter().map(|expr| Scalar::of(expr, &mut place)).collect::<Option<Vec<_>>>()
+        })?;
+        let (lock, wait) = lock_of(table);
+        Some(Self { target, lock, wait, exprs })
+    }
+
+    pub(super) fn run(
+        &self,
+        ctx: &mut ShortContext<'_>,
+        txn: &mut Txn,
+        give: &mut Give<'_>,
+    ) -> Result<u64> {
+        let given = Given { params: ctx.params, session: ctx.session };
+        let target = &self.target;
+        let relation = &target.access.relation;
+        let Some(key) = target.access.key(given)? else {
+            return Ok(0);
+        };
+        let table = ctx.engine.table(relation.rel)?;
+        let Some(row) = target.find(&key, &table, txn, ctx.room)? else {
+            return Ok(0);
+        };
+        let outcome = table.lock_row(txn, row, self.lock, self.wait);
+        match outcome.map_err(|error| lock_error(error, self.wait, &relation.name))? {
+            LockOutcome::Locked | LockOutcome::SelfModified => {}
+            LockOutcome::Changed(now) => {
+                if !target.find_newest(&key, now, &table, txn, ctx.room)? {
+                    return Ok(0);
+                }
+            }
+            LockOutcome::Gone | LockOutcome::Skipped => return Ok(0),
+        }
+        give_row(&self.exprs, ctx.room, given, give)?;
+        Ok(1)
+    }
+}
