@@ -12,7 +12,7 @@ use damask_types::Result;
 #[derive(Debug)]
 pub(super) struct Lock {
     target: Target,
-    lock: RowLock,
+    strength: RowLock,
     wait: Wait,
     /// What is given, over the columns read.
     exprs: Vec<Scalar>,
@@ -33,8 +33,8 @@ impl Lock {
             let mut place = |id| Some(places.place(column_of(scan, id)?));
             exprs.iter().map(|expr| Scalar::of(expr, &mut place)).collect::<Option<Vec<_>>>()
         })?;
-        let (lock, wait) = lock_of(table);
-        Some(Self { target, lock, wait, exprs })
+        let (strength, wait) = lock_of(table);
+        Some(Self { target, strength, wait, exprs })
     }
 
     pub(super) fn run(
@@ -53,7 +53,7 @@ impl Lock {
         let Some(row) = target.find(&key, &table, txn, ctx.room)? else {
             return Ok(0);
         };
-        let outcome = table.lock_row(txn, row, self.lock, self.wait);
+        let outcome = table.lock_row(txn, row, self.strength, self.wait);
         match outcome.map_err(|error| lock_error(error, self.wait, &relation.name))? {
             LockOutcome::Locked | LockOutcome::SelfModified => {}
             LockOutcome::Changed(now) => {
