@@ -106,6 +106,15 @@ pub enum NewConstraintKind {
         /// Its columns.
         columns: Vec<ColumnIndex>,
     },
+    /// PRIMARY KEY or UNIQUE by an index that is there, which gets the constraint's name.
+    Index {
+        /// The index.
+        index: Oid,
+        /// Its key columns.
+        columns: Vec<ColumnIndex>,
+        /// PRIMARY KEY.
+        is_primary: bool,
+    },
     /// UNIQUE.
     Unique {
         /// Its columns.

@@ -94,6 +94,11 @@ impl Configuration {
         (self.number("query_memory_limit") as usize) << 10
     }
 
+    /// Most bytes that pages, row versions and statements may hold together (`memory_limit`); none to leave it to the machine's memory.
+    pub fn memory_bytes(&self) -> Option<usize> {
+        Some((self.number("memory_limit") as usize) << 10).filter(|bytes| *bytes > 0)
+    }
+
     fn text(&self, name: &str) -> &str {
         let default = || settings::definition(name).map_or("", |definition| definition.default);
         self.get(name).unwrap_or_else(default)

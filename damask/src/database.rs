@@ -9,8 +9,7 @@ use crate::session::plan::PlanCache;
 use crate::session::{Session, SessionOptions};
 use crate::statistics::Samples;
 use damask_catalog::Catalog;
-use damask_executor::MemoryLedger;
-use damask_storage::env::Env;
+use damask_storage::{Env, Governor};
 use damask_txn::{Engine, EngineOptions, Holdings, Location, VerifyReport};
 use damask_types::Result;
 use std::path::Path;
@@ -42,7 +41,6 @@ pub(crate) struct Shared {
     pub(crate) bus: Arc<Bus>,
     pub(crate) plans: PlanCache,
     pub(crate) samples: Samples,
-    pub(crate) ledger: Arc<MemoryLedger>,
     pub(crate) options: DatabaseOptions,
 }
 
@@ -92,6 +90,9 @@ impl Database {
             programs: Arc::new(Programs),
             ..EngineOptions::default()
         };
+        if let Some(limit) = options.configuration.memory_bytes() {
+            env.memory.set_limit(limit);
+        }
         let engine = Engine::open(env.clone(), location, engine_options)?;
         let catalog = Arc::new(Catalog::open(engine, options.creator.as_deref())?);
         crate::session::ddl::temporary::drop_leftovers(&catalog)?;
@@ -104,7 +105,6 @@ impl Database {
             bus: Arc::default(),
             plans,
             samples: Samples::default(),
-            ledger: Arc::default(),
             options,
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -174,9 +174,9 @@ impl Database {
         self.shared.catalog.engine().holdings()
     }
 
-    /// What its statements hold of memory, for tests that refuse it.
-    pub fn memory_ledger(&self) -> &MemoryLedger {
-        &self.shared.ledger
+    /// What it holds of memory.
+    pub fn memory(&self) -> &Governor {
+        &self.shared.env.memory
     }
 
     /// Closes it: a checkpoint, and the log is gone. Sessions that are still open fail from then on.

@@ -7,11 +7,12 @@ use damask_catalog::object::Relation;
 use damask_functions::Session;
 use damask_planner::expr::{ColumnId, Expr};
 use damask_planner::physical::{Plan, PlanId};
-use damask_txn::{Engine, ReadView, Txn};
+
+use damask_txn::{Engine, Governor, Purpose, ReadView, Txn};
 use damask_types::{Batch, Error, Result, SqlState, Value};
 use hashbrown::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Rows of the relations that the catalog computes.
@@ -75,8 +76,8 @@ pub struct ExecContext {
     pub control: Arc<dyn Control>,
     /// Most bytes that its operators may hold together.
     pub memory_bytes_max: usize,
-    /// Where what they hold is added up.
-    pub ledger: Arc<MemoryLedger>,
+    /// Who grants it.
+    pub memory: Arc<Governor>,
     /// Bytes that one operator may hold before it goes on in temporary files (`work_mem`).
     pub work_mem_bytes: usize,
     /// The same for one that holds a hash table (`work_mem * hash_mem_multiplier`).
@@ -89,82 +90,42 @@ pub struct ExecContext {
     pub input: Option<Batch>,
 }
 
-/// What the statements of a database hold, all together, and a way for tests to refuse them more.
-#[derive(Debug, Default)]
-pub struct MemoryLedger {
-    used: AtomicUsize,
-    grants: AtomicU64,
-    /// The grant, counted from now, that is refused; zero if none is.
-    refuse_at: AtomicU64,
-    refused: AtomicU64,
-}
-
-impl MemoryLedger {
-    /// Bytes that executions have reserved; zero if none is left.
-    pub fn used_bytes(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
-    }
-
-    /// Times that memory was granted.
-    pub fn grant_count(&self) -> u64 {
-        self.grants.load(Ordering::Relaxed)
-    }
-
-    /// The `nth` grant from now is refused with 53200, as if the limit were passed; zero takes that back.
-    pub fn refuse(&self, nth: u64) {
-        self.refuse_at.store(nth, Ordering::Relaxed);
-    }
-
-    /// Grants that [`MemoryLedger::refuse`] has refused.
-    pub fn refused_count(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
-    }
-
-    /// Whether this grant is the one to refuse.
-    fn is_refused(&self) -> bool {
-        if self.refuse_at.load(Ordering::Relaxed) == 0 {
-            return false;
-        }
-        let is_it = self.refuse_at.fetch_sub(1, Ordering::Relaxed) == 1;
-        self.refused.fetch_add(u64::from(is_it), Ordering::Relaxed);
-        is_it
-    }
-}
-
 /// Memory of one execution.
 #[derive(Debug)]
 pub(crate) struct Memory {
     used: AtomicUsize,
     max: usize,
-    ledger: Arc<MemoryLedger>,
+    governor: Arc<Governor>,
 }
 
 impl Memory {
-    pub(crate) fn new(max: usize, ledger: Arc<MemoryLedger>) -> Self {
-        Self { used: AtomicUsize::new(0), max, ledger }
+    pub(crate) fn new(max: usize, governor: Arc<Governor>) -> Self {
+        Self { used: AtomicUsize::new(0), max, governor }
     }
 
     /// Reserves bytes.
     ///
     /// # Errors
-    /// 53200 if the limit would be passed.
+    /// 53200 if the statement's limit or the database's would be passed.
     pub(crate) fn reserve(&self, bytes: usize) -> Result<()> {
         let before = self.used.fetch_add(bytes, Ordering::Relaxed);
-        if before.saturating_add(bytes) > self.max || self.ledger.is_refused() {
-            self.used.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(Error::new(SqlState::OUT_OF_MEMORY, "out of memory")
+        let granted = if before.saturating_add(bytes) > self.max {
+            Err(Error::new(SqlState::OUT_OF_MEMORY, "out of memory")
                 .detail(format!("The statement may hold at most {} bytes.", self.max))
-                .hint("Raise query_memory_limit, or make the statement keep fewer rows."));
+                .hint("Raise query_memory_limit, or make the statement keep fewer rows."))
+        } else {
+            self.governor.grant(bytes)
+        };
+        if granted.is_err() {
+            self.used.fetch_sub(bytes, Ordering::Relaxed);
         }
-        self.ledger.used.fetch_add(bytes, Ordering::Relaxed);
-        self.ledger.grants.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        granted
     }
 
     /// Gives bytes back.
     pub(crate) fn release(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
-        self.ledger.used.fetch_sub(bytes, Ordering::Relaxed);
+        self.governor.give_back(Purpose::Statements, bytes);
     }
 
     /// Bytes reserved.
@@ -174,7 +135,7 @@ impl Memory {
 
     /// Whether so much is reserved that whoever can should hold less.
     pub(crate) fn is_tight(&self) -> bool {
-        self.used() > self.max - self.max / 4
+        self.used() > self.max - self.max / 4 || self.governor.is_tight()
     }
 }
 

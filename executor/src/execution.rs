@@ -105,7 +105,7 @@ impl Execution {
     /// # Errors
     /// What taking the view raises.
     pub fn start(plan: Arc<Plan>, ctx: ExecContext, txn: &Txn) -> Result<Self> {
-        let memory = Arc::new(Memory::new(ctx.memory_bytes_max, Arc::clone(&ctx.ledger)));
+        let memory = Arc::new(Memory::new(ctx.memory_bytes_max, Arc::clone(&ctx.memory)));
         let run = Run {
             plan,
             view: txn.view()?,

@@ -23,7 +23,7 @@ pub mod short;
 pub(crate) mod spill;
 pub(crate) mod store;
 
-pub use context::{Control, ExecContext, MemoryLedger, NoControl, SystemRows};
+pub use context::{Control, ExecContext, NoControl, SystemRows};
 pub use execution::{Execution, JitStats, NodeNote, NodeStats, SortMethod};
 pub use held::HeldRows;
 pub use operator::deferred::Due;

@@ -1,4 +1,4 @@
-//! The world a database lives in: files, time, chance and background work, each behind a trait.
+//! The world a database lives in: files, time, chance and background work, each behind a trait, and how much memory there is.
 //!
 //! Everything above this module asks an [`Env`], so a test can replace the disk by a simulated one, stand the clock
 //! still and repeat every random choice. [`Env::real`] is the only code of the workspace that reads the machine's clock.
@@ -8,9 +8,11 @@
 //! - E2: background work is a [`Step`] function; whoever owns the [`Spawn`] decides when it runs. [`InlineSpawn`] runs
 //!   steps only when it is polled, so an embedded database needs no helper thread.
 //!
-//! Left out: memory grants, which are the executor's; a scheduler with priorities.
+//! Left out: a scheduler with priorities.
 
-use crate::vfs::{MemoryVfs, OsVfs, Vfs};
+use crate::governor::Governor;
+
+use crate::vfs::{MemoryVfs, OsVfs, Vfs, memory_bytes};
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +21,7 @@ use std::time::Duration;
 /// Microseconds between 1970-01-01 and 2000-01-01, PostgreSQL's epoch.
 const UNIX_TO_2000_MICROS: i64 = 946_684_800_000_000;
 
-/// Files, time, chance and background work of one database.
+/// Files, time, chance, background work and memory of one database.
 #[derive(Clone)]
 pub struct Env {
     /// Where files are.
@@ -30,20 +32,26 @@ pub struct Env {
     pub random: Arc<dyn Random>,
     /// Who runs background steps.
     pub spawn: Arc<dyn Spawn>,
+    /// Who grants memory.
+    pub memory: Arc<Governor>,
 }
 
 impl Env {
-    /// The machine's files, clock and random source; background steps run on threads of their own.
+    /// The machine's files, clock and random source; background steps run on threads of their own. Four fifths of the machine's memory
+    /// may be held.
     pub fn real() -> Self {
         Self {
             vfs: Arc::new(OsVfs),
             clock: Arc::new(RealClock),
             random: Arc::new(RealRandom),
             spawn: Arc::new(ThreadSpawn),
+            memory: Arc::new(
+                memory_bytes().map_or_else(Governor::default, |bytes| Governor::new(bytes / 5 * 4)),
+            ),
         }
     }
 
-    /// Files in memory, a clock that moves only when someone sleeps, seeded chance, steps run when polled.
+    /// Files in memory, a clock that moves only when someone sleeps, seeded chance, steps run when polled, memory without a limit.
     ///
     /// Two environments of one seed behave alike.
     pub fn simulated(vfs: Arc<dyn Vfs>, seed: u64) -> Self {
@@ -52,6 +60,7 @@ impl Env {
             clock: Arc::new(VirtualClock::default()),
             random: Arc::new(SeededRandom::new(seed)),
             spawn: Arc::new(InlineSpawn::default()),
+            memory: Arc::default(),
         }
     }
 

@@ -23,8 +23,10 @@ mod alloc;
 pub mod env;
 #[cfg(test)]
 mod format_tests;
+pub mod governor;
 mod health;
 pub mod key;
+pub mod ledger;
 pub mod log;
 pub mod page;
 mod page_table;
@@ -40,6 +42,7 @@ pub mod tree;
 pub mod vfs;
 
 pub use env::{Clock, Env, Random, Signal, Spawn, Step};
+pub use governor::{Governor, Purpose};
 pub use log::{Frames, Log, LogCompression, LogSync};
 pub use page::{PageId, PageKind, TreeId};
 pub use pool::{PageRead, PageWrite, Pool};

@@ -20,8 +20,11 @@ use crate::serializable::Serializable;
 use crate::version::{HeapId, Version, VersionTable, stripe};
 use crate::wait::WaitGraph;
 use crate::{Durability, IsolationLevel, SequenceSpec, SequenceState, Table, Txn};
+use damask_storage::ledger;
 use damask_storage::vfs::MemoryVfs;
-use damask_storage::{Env, LogCompression, LogSync, Store, StoreOptions, TempFolder, TreeId, Vfs};
+use damask_storage::{
+    Env, Governor, LogCompression, LogSync, Store, StoreOptions, TempFolder, TreeId, Vfs,
+};
 use damask_types::{Error, Lsn, RelId, Result, RowId, SqlState, Timestamp, TxnId};
 use hashbrown::HashMap;
 use parking_lot::{Mutex, MutexGuard};
@@ -432,6 +435,17 @@ impl Engine {
         self.sequences.get(rel)
     }
 
+    /// Who grants memory; what versions take is up to date.
+    pub fn memory(&self) -> &Governor {
+        self.recount_versions();
+        &self.store.env().memory
+    }
+
+    /// Most bytes of pages in memory.
+    pub fn pool_bytes(&self) -> usize {
+        self.options.pool_bytes
+    }
+
     /// Counters.
     pub fn metrics(&self) -> Metrics {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -511,6 +525,7 @@ impl Engine {
 
     /// Returns when the commit at `timestamp` is durable, and shown.
     pub(crate) fn wait_durable(&self, timestamp: Timestamp) -> Result<()> {
+        ledger::assert_free("the log");
         while Timestamp(self.visible.load(Ordering::Acquire)) < timestamp {
             // Its committer is inside the commit section, a few instructions from the end.
             drop(self.commit.lock());

@@ -12,6 +12,7 @@
 //! - G1: a thread that unwinds out of the gate has stopped the engine before others enter.
 //! - G2: a transaction that could not be undone stays active for readers, so its changes are shown to nobody.
 
+use damask_storage::ledger::Token;
 use damask_types::{Error, Result, SqlState};
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::sync::Arc;
@@ -79,12 +80,14 @@ pub(crate) struct Inside<'g> {
     // Dropped before the latch is given back (G1).
     _stop: StopOnPanic<'g>,
     _shared: RwLockReadGuard<'g, ()>,
+    _token: Token,
 }
 
 /// Inside the gate, alone.
 pub(crate) struct Alone<'g> {
     _stop: StopOnPanic<'g>,
     _exclusive: RwLockWriteGuard<'g, ()>,
+    _token: Token,
 }
 
 impl Gate {
@@ -95,11 +98,11 @@ impl Gate {
     /// Enters for one operation.
     #[inline]
     pub(crate) fn enter(&self) -> Inside<'_> {
-        Inside { _shared: self.latch.read(), _stop: self.stop.on_panic() }
+        Inside { _shared: self.latch.read(), _stop: self.stop.on_panic(), _token: Token::new() }
     }
 
     /// Waits until all have left and keeps them out.
     pub(crate) fn close(&self) -> Alone<'_> {
-        Alone { _exclusive: self.latch.write(), _stop: self.stop.on_panic() }
+        Alone { _exclusive: self.latch.write(), _stop: self.stop.on_panic(), _token: Token::new() }
     }
 }

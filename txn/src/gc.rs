@@ -338,6 +338,7 @@ impl Engine {
                 self.collect_row(collector, &in_use, &relation, &heap, row, at)?;
             }
         }
+        self.recount_versions();
         let is_behind = is_bounded && !collector.held.released.is_empty();
         self.garbage.is_behind.store(is_behind, Ordering::Release);
         Ok(())

@@ -8,6 +8,7 @@
 //! one place where a latch is held across a read; only snapshots older than a spilled change come here.
 
 use crate::engine::Engine;
+use damask_storage::Purpose;
 use damask_storage::temp::{TempBlock, TempFile};
 use damask_types::Result;
 use parking_lot::RwLock;
@@ -55,7 +56,27 @@ impl Image {
     }
 }
 
+/// About what a version takes beside its image: its row's entry in the version table, and in the lists of its transaction and of the
+/// collector.
+const VERSION_BYTES: u64 = 192;
+
 impl Engine {
+    /// Tells the governor what versions take.
+    ///
+    /// # Errors
+    /// 53200 if that, with all else, is more than there may be.
+    pub(crate) fn count_versions(&self) -> Result<()> {
+        let count = self.counters.versions.load(Ordering::Relaxed);
+        let images = self.counters.undo_bytes.load(Ordering::Relaxed);
+        let memory = &self.store.env().memory;
+        memory.note(Purpose::Versions, (count * VERSION_BYTES + images) as usize)
+    }
+
+    /// The same, when there are fewer: whether they are still too many is the next writer's to find.
+    pub(crate) fn recount_versions(&self) {
+        let _ = self.count_versions();
+    }
+
     /// Counts an image that came.
     pub(crate) fn count_image(&self, image: &Image) {
         let (memory, spilled) = image.bytes();

@@ -70,7 +70,7 @@ mod scan;
 pub mod table;
 
 /// Whether a commit's frames are compressed in the log, and how the log becomes durable.
-pub use damask_storage::{LogCompression, LogSync};
+pub use damask_storage::{Governor, LogCompression, LogSync, Purpose};
 
 /// Advisory locks.
 pub use advisory::{SessionLocks, TxnHandle};

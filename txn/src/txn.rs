@@ -16,7 +16,7 @@ use crate::redo::{Redo, RedoMark};
 use crate::serializable::{self, Changes, Lost, Serial};
 use crate::table::RowLock;
 use crate::{IsolationLevel, ReadView};
-use damask_storage::LogCompression;
+use damask_storage::{LogCompression, ledger};
 use damask_types::{
     ColumnIndex, CommandId, Error, Lsn, Oid, RelId, Result, RowId, SqlState, Timestamp, TxnId,
 };
@@ -365,6 +365,7 @@ impl Txn {
         self.deferred.cut(savepoint.deferred);
         self.engine.release_advisory(&self.cell, savepoint.advisory);
         if any {
+            self.engine.recount_versions();
             self.cell.notify();
         }
         Ok(())
@@ -567,6 +568,7 @@ impl Txn {
             self.cell.notify();
         }
         self.engine.counters.rollbacks.fetch_add(1, Ordering::Relaxed);
+        self.engine.recount_versions();
         // Why it was rolled back may be what it found.
         result.and(self.settle())
     }
@@ -600,7 +602,7 @@ impl Txn {
         Ok(relation.key_columns(&heap).to_vec())
     }
 
-    /// 25006 unless it may write.
+    /// 25006 unless it may write, 53200 if there is no memory for what a change leaves behind.
     pub(crate) fn check_writable(&self) -> Result<()> {
         if self.read_only {
             return Err(Error::new(
@@ -608,7 +610,7 @@ impl Txn {
                 "cannot execute a change in a read-only transaction",
             ));
         }
-        Ok(())
+        self.engine.count_versions()
     }
 }
 
@@ -697,6 +699,7 @@ impl CommitTicket {
         } else if self.engine.skips_flush() {
             return Ok(());
         } else if self.lsn > Lsn(0) {
+            ledger::assert_free("the log");
             self.engine.store.log().flush(self.lsn)
         } else {
             self.engine.wait_durable(self.timestamp)

@@ -7,6 +7,7 @@
 use crate::cell::{Outcome, TxnCell};
 use crate::gate::Stop;
 use crate::interrupt::Interrupt;
+use damask_storage::ledger;
 use damask_types::{Error, Result, SqlState, TxnId};
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
@@ -64,6 +65,7 @@ impl WaitGraph {
         interrupt: &dyn Interrupt,
         mut wait: impl FnMut(Duration) -> bool,
     ) -> Result<()> {
+        ledger::assert_free("another transaction");
         self.waits.fetch_add(1, Ordering::Relaxed);
         self.edges.lock().insert(me, holders);
         let _entered = Entered { graph: self, me, interrupt };

@@ -1,6 +1,8 @@
 //! Constraints, and the links between a foreign key and what it references.
 
-use super::{CatalogTxn, NewConstraint, NewConstraintKind, NewIndex, multiple_primary_keys};
+use super::{
+    CatalogTxn, NewConstraint, NewConstraintKind, NewIndex, index_key_names, multiple_primary_keys,
+};
 use crate::object::{Constraint, ConstraintKind, Index, IndexKey, Relation, Timing};
 use damask_functions::resolve::resolve_operator;
 use damask_txn::Txn;
@@ -33,7 +35,7 @@ impl CatalogTxn {
         let suffix = match &new.kind {
             NewConstraintKind::Check { .. } => "check",
             NewConstraintKind::PrimaryKey { .. } => "pkey",
-            NewConstraintKind::Unique { .. } => "key",
+            NewConstraintKind::Unique { .. } | NewConstraintKind::Index { .. } => "key",
             NewConstraintKind::ForeignKey { .. } => "fkey",
         };
         let name = new.name.unwrap_or_else(|| {
@@ -46,6 +48,7 @@ impl CatalogTxn {
                     }
                 }
                 NewConstraintKind::Unique { columns, .. }
+                | NewConstraintKind::Index { columns, .. }
                 | NewConstraintKind::ForeignKey { columns, .. } => {
                     parts.extend(columns.iter().map(column_name));
                 }
@@ -69,6 +72,14 @@ impl CatalogTxn {
                     timing,
                 )?;
                 ConstraintKind::Unique { index, columns }
+            }
+            NewConstraintKind::Index { index, columns, is_primary } => {
+                self.take_index(txn, table, index, &name, is_primary)?;
+                if is_primary {
+                    ConstraintKind::PrimaryKey { index, columns }
+                } else {
+                    ConstraintKind::Unique { index, columns }
+                }
             }
             NewConstraintKind::ForeignKey {
                 columns,
@@ -132,6 +143,34 @@ impl CatalogTxn {
         };
         let index = self.build_index(txn, table, name.to_owned(), new, primary)?;
         Ok(index.oid)
+    }
+
+    /// Gives an index to the constraint `name`.
+    fn take_index(
+        &mut self,
+        txn: &mut Txn,
+        table: Oid,
+        oid: Oid,
+        name: &str,
+        is_primary: bool,
+    ) -> Result<()> {
+        let mut relation = self.owned(table);
+        if is_primary && relation.primary_key().is_some() {
+            return Err(multiple_primary_keys(&relation.name));
+        }
+        let Some(place) = relation.indexes.iter().position(|index| index.oid == oid) else {
+            return Err(Error::internal("the index of a constraint is not its table's"));
+        };
+        let mut index = Index::clone(&relation.indexes[place]);
+        if index.name != name {
+            self.check_name_free(relation.schema, name)?;
+            name.clone_into(&mut index.name);
+        }
+        index.primary = is_primary;
+        let names = index_key_names(&relation, &index);
+        txn.rename_index(relation.rel, index.rel, name.to_owned(), names)?;
+        relation.indexes[place] = Arc::new(index);
+        self.put_relation(txn, relation).map(drop)
     }
 
     /// # Errors

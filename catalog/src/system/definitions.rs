@@ -397,6 +397,9 @@ pub static DEFINITIONS: &[Definition] = &[
     Definition { oid: 3592, information_schema: false, name: "pg_shseclabel", is_view: false, columns: &[
         ("objoid", Oid, true), ("classoid", Oid, true), ("provider", Text, true), ("label", Text, true),
     ] },
+    Definition { oid: 15001, information_schema: false, name: "damask_memory", is_view: true, columns: &[
+        ("purpose", Text, false), ("used_bytes", Int8, false), ("limit_bytes", Int8, false),
+    ] },
     Definition { oid: 15000, information_schema: false, name: "damask_versions", is_view: true, columns: &[
         ("versions", Int8, false), ("undo_bytes", Int8, false), ("undo_spilled_bytes", Int8, false),
         ("hidden_ranges", Int8, false), ("garbage_rows", Int8, false), ("last_commit", Int8, false),

@@ -101,12 +101,21 @@ pub(super) fn constraint_definition(
     out
 }
 
+/// The INCLUDE clause of a constraint's index.
+fn carried(relation: &Relation, index: Oid) -> String {
+    let index = relation.indexes.iter().find(|candidate| candidate.oid == index);
+    match index.map(|index| &index.included[..]) {
+        None | Some([]) => String::new(),
+        Some(columns) => format!(" INCLUDE ({})", column_list(relation, columns)),
+    }
+}
+
 /// What a constraint demands.
 fn demand(ctx: &SystemContext<'_>, relation: &Relation, constraint: &Constraint) -> String {
     match &constraint.kind {
         ConstraintKind::Check { expr, .. } => format!("CHECK ({expr})"),
-        ConstraintKind::PrimaryKey { columns, .. } => {
-            format!("PRIMARY KEY ({})", column_list(relation, columns))
+        ConstraintKind::PrimaryKey { columns, index } => {
+            format!("PRIMARY KEY ({}){}", column_list(relation, columns), carried(relation, *index))
         }
         ConstraintKind::Unique { columns, index } => {
             let nulls = relation
@@ -114,7 +123,8 @@ fn demand(ctx: &SystemContext<'_>, relation: &Relation, constraint: &Constraint)
                 .iter()
                 .any(|candidate| candidate.oid == *index && candidate.nulls_not_distinct);
             let nulls = if nulls { " NULLS NOT DISTINCT" } else { "" };
-            format!("UNIQUE{nulls} ({})", column_list(relation, columns))
+            let columns = column_list(relation, columns);
+            format!("UNIQUE{nulls} ({columns}){}", carried(relation, *index))
         }
         ConstraintKind::ForeignKey {
             columns,

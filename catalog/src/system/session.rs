@@ -70,6 +70,17 @@ pub struct VersionCounts {
     pub pid: Option<i32>,
 }
 
+/// What is held in memory for a purpose, for `damask_memory`.
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryRow {
+    /// What for.
+    pub purpose: &'static str,
+    /// Bytes held.
+    pub used: u64,
+    /// Most bytes there may be, if this purpose has a limit.
+    pub limit: Option<u64>,
+}
+
 /// A setting, for `pg_settings`.
 #[derive(Clone, Debug)]
 pub struct SettingRow {
@@ -321,6 +332,17 @@ pub(super) fn damask_versions(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         ("watermark", number(counts.watermark)),
         ("watermark_pid", counts.pid.map_or(Value::Null, Value::Int4)),
     ]);
+}
+
+pub(super) fn damask_memory(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    let number = |value: u64| Value::Int8(value.cast_signed());
+    for row in ctx.session.memory() {
+        rows.push(&[
+            ("purpose", text(row.purpose)),
+            ("used_bytes", number(row.used)),
+            ("limit_bytes", row.limit.map_or(Value::Null, number)),
+        ]);
+    }
 }
 
 pub(super) fn pg_locks(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {

@@ -8,10 +8,11 @@ use super::settings::{Effective, Level, Settings, unknown_setting};
 use crate::notify::{Bus, Pending};
 use damask_catalog::object::{Relation, RelationKind};
 use damask_catalog::system::{
-    self, Activity, CursorRow, LockRow, LockTarget, Maintained, PreparedRow, SettingRow,
+    self, Activity, CursorRow, LockRow, LockTarget, Maintained, MemoryRow, PreparedRow, SettingRow,
     SystemContext, SystemSession, VersionCounts,
 };
 use damask_catalog::{Catalog, CatalogSnapshot, SearchPath};
+use damask_storage::Purpose;
 use damask_storage::env::{Clock, Random};
 use damask_txn::{IsolationLevel, Metrics, SequenceState, SessionLocks, TxnHandle};
 use damask_types::format::{FormatSettings, TimeZone};
@@ -527,6 +528,29 @@ impl SystemSession for StatementEnv {
             watermark: holder.map_or(last_commit, |holder| holder.timestamp.min(last_commit)).0,
             pid: holder.and_then(|holder| owners.get(&holder.owner).copied()),
         }
+    }
+
+    fn memory(&self) -> Vec<MemoryRow> {
+        let engine = self.state.catalog.engine();
+        let governor = engine.memory();
+        // A limit that is none is not shown.
+        let limited = |bytes: usize| (bytes < usize::MAX).then_some(bytes as u64);
+        let limit_of = |purpose| match purpose {
+            Purpose::Pages => Some(engine.pool_bytes() as u64),
+            Purpose::Versions | Purpose::Statements => None,
+        };
+        let of = |purpose: Purpose| MemoryRow {
+            purpose: purpose.name(),
+            used: governor.held(purpose) as u64,
+            limit: limit_of(purpose),
+        };
+        let mut rows: Vec<MemoryRow> = Purpose::ALL.into_iter().map(of).collect();
+        rows.push(MemoryRow {
+            purpose: "total",
+            used: governor.total() as u64,
+            limit: limited(governor.limit()),
+        });
+        rows
     }
 
     fn locks(&self) -> Vec<LockRow> {

@@ -266,7 +266,7 @@ impl Session {
             system: Arc::clone(env) as _,
             control: Arc::clone(&self.state.backend) as _,
             memory_bytes_max: self.database.shared.options.configuration.query_memory_bytes(),
-            ledger: Arc::clone(&self.database.shared.ledger),
+            memory: Arc::clone(&self.database.shared.env.memory),
             work_mem_bytes: env.effective.work_mem_bytes,
             hash_mem_bytes: env.effective.hash_mem_bytes,
             jit: match env.effective.jit {

@@ -126,6 +126,7 @@ static EFFECTS: &[(&str, Effect)] = &[
     ("max_stack_depth", Moot("The depth of statements has a limit of its own.")),
     ("max_wal_senders", Moot(NO_REPLICATION)),
     ("max_wal_size", Acts),
+    ("memory_limit", Acts),
     ("min_wal_size", Moot("Segments of the log are kept for the next turn as far as there is use for them.")),
     ("parallel_setup_cost", Moot(NO_PARALLEL)),
     ("parallel_tuple_cost", Moot(NO_PARALLEL)),

@@ -9,6 +9,7 @@ mod estimates;
 mod failures;
 mod indexes;
 mod locking;
+mod memory;
 mod notify;
 mod panics;
 mod serializable;

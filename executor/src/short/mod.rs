@@ -6,7 +6,7 @@
 //!
 //! | plan | here |
 //! |---|---|
-//! | [Project of] index scan for a whole key | each row that has it, straight to the sink |
+//! | [Project of] index scan for a whole key, or the beginning of one | each row that has it, straight to the sink |
 //! | Project of LockRows of an index scan for a unique key | the row, locked, as it is then |
 //! | Insert of rows of expressions | for each its values, NOT NULL, the row |
 //! | Update or Delete over an index scan for a unique key | the row, and again if another transaction changed it meanwhile |
@@ -20,7 +20,7 @@ mod scalar;
 mod write;
 
 use damask_catalog::CatalogSnapshot;
-use damask_catalog::object::{Index, Relation};
+use damask_catalog::object::{Index, IndexMethod, Relation};
 use damask_functions::Session;
 use damask_planner::expr::ColumnId;
 use damask_planner::physical::{self, KeyBounds, Node, Operator, Plan};
@@ -79,7 +79,7 @@ impl std::fmt::Debug for ShortContext<'_> {
 /// Takes the rows that a statement gives.
 pub type Give<'a> = dyn FnMut(&[Value]) -> Result<()> + 'a;
 
-/// How rows are found: by a whole key of an index.
+/// How rows are found: by a whole key of an index, or by its first columns.
 #[derive(Debug)]
 struct Access {
     relation: Arc<Relation>,
@@ -91,7 +91,7 @@ struct Access {
 impl Access {
     /// Of a scan that looks at nothing but the key.
     fn of(node: &Node) -> Option<(Self, &physical::Scan)> {
-        let Operator::IndexScan { scan, index, bounds, backward, index_only: _ } = &node.operator
+        let Operator::IndexScan { scan, index, bounds, backward, index_only } = &node.operator
         else {
             return None;
         };
@@ -101,7 +101,9 @@ impl Access {
         let key = equal.iter().map(Scalar::constant).collect::<Option<Vec<_>>>()?;
         let is_whole = key.len() == index.keys.len();
         let is_unique = is_whole && index.unique && index.immediate && index.predicate.is_none();
-        let fits = is_whole
+        // Many rows are better read from the index alone, if it has all that is wanted.
+        let is_prefix = index.method == IndexMethod::Btree && !key.is_empty() && !index_only;
+        let fits = (is_whole || is_prefix)
             && scan.predicates.is_empty()
             && scan.table_oid.is_none()
             && (is_unique || !*backward && node.rows <= ROWS_MAX);

@@ -287,7 +287,7 @@ pub(crate) fn context(engine: &Arc<Engine>) -> ExecContext {
         system: Arc::new(NoRows),
         control: Arc::new(NoControl),
         memory_bytes_max: 1 << 30,
-        ledger: Arc::default(),
+        memory: Arc::default(),
         work_mem_bytes: 1 << 30,
         hash_mem_bytes: 1 << 30,
         jit: Jit::Off,

@@ -6,16 +6,21 @@
 //! latched page is passed over.
 //!
 //! Invariants
-//! - F1: frames in pages plus spare frames never exceed the capacity.
+//! - F1: frames in pages plus spare frames never exceed the capacity, and beyond [`FRAMES_MIN`] what the governor grants.
 //! - F2: a queue holds a page number at most once, and [`Slot::queued`] says so.
 //! - F3: the queues' lock is held only for picking; a page's latch is only *tried* under it, so there is no order to
 //!   break.
 
 use super::entries::{Entries, Slot};
+use crate::governor::{Governor, Purpose};
 use crate::page::PageId;
 use parking_lot::{Mutex, RwLockWriteGuard};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+/// Fewest frames a pool works with: a split holds several latches, and threads do so at once.
+pub(super) const FRAMES_MIN: usize = 16;
 
 /// The memory for pages.
 #[derive(Debug)]
@@ -23,6 +28,7 @@ pub(super) struct Frames {
     page_bytes: usize,
     /// Most frames there may be.
     capacity: usize,
+    memory: Arc<Governor>,
     queues: Mutex<Queues>,
 }
 
@@ -48,8 +54,9 @@ pub(super) enum Found<'p> {
 }
 
 impl Frames {
-    pub(super) fn new(page_bytes: usize, capacity: usize) -> Self {
-        Self { page_bytes, capacity, queues: Mutex::default() }
+    pub(super) fn new(page_bytes: usize, capacity: usize, memory: Arc<Governor>) -> Self {
+        let capacity = capacity.max(FRAMES_MIN);
+        Self { page_bytes, capacity, memory, queues: Mutex::default() }
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -73,7 +80,7 @@ impl Frames {
         if let Some(frame) = queues.spare.pop() {
             return Found::Frame(frame);
         }
-        if queues.made_count < self.capacity {
+        if queues.made_count < self.capacity && self.may_grow(queues.made_count) {
             queues.made_count += 1;
             return Found::Frame(vec![0; self.page_bytes].into_boxed_slice());
         }
@@ -132,6 +139,15 @@ impl Frames {
         Found::Nothing
     }
 
+    /// Takes memory for a frame, if there is some.
+    fn may_grow(&self, made_count: usize) -> bool {
+        if made_count < FRAMES_MIN {
+            self.memory.take_anyway(Purpose::Pages, self.page_bytes);
+            return true;
+        }
+        self.memory.try_take(Purpose::Pages, self.page_bytes)
+    }
+
     /// Enters a page whose slot was just given a frame; the caller holds its latch.
     pub(super) fn enqueue(&self, entries: &Entries, page: PageId, slot: &mut Slot) {
         if std::mem::replace(&mut slot.queued, true) {
@@ -149,5 +165,11 @@ impl Frames {
     /// Takes back a frame that holds no page any more.
     pub(super) fn give_back(&self, frame: Box<[u8]>) {
         self.queues.lock().spare.push(frame);
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        self.memory.give_back(Purpose::Pages, self.made_count() * self.page_bytes);
     }
 }

@@ -32,6 +32,8 @@ mod snapshot;
 mod write_out;
 
 use crate::alloc::{Allocator, Run};
+use crate::governor::Governor;
+use crate::ledger::Token;
 use crate::page::{self, PageId, PageKind, TreeId, UNIT_BYTES};
 use crate::superblock::BlockRef;
 use crate::vfs::{VfsFile, read_exact_at};
@@ -51,9 +53,6 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 pub use holdings::PoolHoldings;
 pub(crate) use snapshot::SnapshotWriter;
 pub(crate) use write_out::TableChanges;
-
-/// Fewest frames a pool works with: a split holds several latches, and threads do so at once.
-const FRAMES_MIN: usize = 16;
 /// How often a thread looks again for a frame while every page is latched.
 const FRAME_TRIES: usize = 10_000;
 
@@ -104,6 +103,7 @@ type FastSet<T> = HashSet<T, foldhash::fast::RandomState>;
 pub struct PageRead<'p> {
     page: PageId,
     slot: RwLockReadGuard<'p, Slot>,
+    _token: Token,
 }
 
 /// A page under its exclusive latch; taking `&mut` marks it dirty.
@@ -111,6 +111,7 @@ pub struct PageWrite<'p> {
     pool: &'p Pool,
     page: PageId,
     slot: RwLockWriteGuard<'p, Slot>,
+    _token: Token,
 }
 
 /// Says that a page is read from the file or written there, until it is dropped.
@@ -133,6 +134,7 @@ impl Drop for InIo<'_> {
 pub(crate) struct PoolParts {
     pub(crate) page_bytes: usize,
     pub(crate) pool_bytes: usize,
+    pub(crate) memory: Arc<Governor>,
     pub(crate) seed: u32,
     pub(crate) file: Arc<dyn VfsFile>,
     /// Locations by page number, as the page table has them.
@@ -188,7 +190,8 @@ impl Pool {
             entries,
             frames: Frames::new(
                 parts.page_bytes,
-                (parts.pool_bytes / parts.page_bytes).max(FRAMES_MIN),
+                parts.pool_bytes / parts.page_bytes,
+                parts.memory,
             ),
             ids: Mutex::new(ids),
             allocator: Mutex::new(parts.allocator),
@@ -219,7 +222,7 @@ impl Pool {
             slot = RwLockWriteGuard::downgrade(self.load(page, entry)?);
         }
         entry.touch(Usage::Point);
-        Ok(PageRead { page, slot })
+        Ok(PageRead { page, slot, _token: Token::new() })
     }
 
     /// Takes a page's shared latch if the page is in memory. `None` if it is not, or is on its way in or out: this never
@@ -238,7 +241,7 @@ impl Pool {
             return Ok(None);
         }
         entry.touch(usage);
-        Ok(Some(PageRead { page, slot }))
+        Ok(Some(PageRead { page, slot, _token: Token::new() }))
     }
 
     /// [`Pool::read_resident`] with the exclusive latch.
@@ -253,7 +256,7 @@ impl Pool {
             return Ok(None);
         }
         entry.touch(Usage::Point);
-        Ok(Some(PageWrite { pool: self, page, slot }))
+        Ok(Some(PageWrite { pool: self, page, slot, _token: Token::new() }))
     }
 
     /// Loads a page that is not in memory. Whoever then looks for it is told of errors.
@@ -276,7 +279,7 @@ impl Pool {
             slot = self.load(page, entry)?;
         }
         entry.touch(Usage::Point);
-        Ok(PageWrite { pool: self, page, slot })
+        Ok(PageWrite { pool: self, page, slot, _token: Token::new() })
     }
 
     /// Makes a page: zeroed but for the header's common part, latched exclusively, dirty.
@@ -302,7 +305,7 @@ impl Pool {
         self.before_change(page, &mut slot);
         self.frames.enqueue(&self.entries, page, &mut slot);
         entry.touch(Usage::Point);
-        Ok(PageWrite { pool: self, page, slot })
+        Ok(PageWrite { pool: self, page, slot, _token: Token::new() })
     }
 
     /// Gives a page back. This thread must not hold its latch; its number will be given out again.

@@ -99,6 +99,7 @@ impl Store {
         let pool = Pool::new(PoolParts {
             page_bytes: superblock.page_bytes as usize,
             pool_bytes: options.pool_bytes,
+            memory: Arc::clone(&env.memory),
             seed,
             file: Arc::clone(&file),
             pages,
@@ -138,6 +139,7 @@ impl Store {
         let pool = Pool::new(PoolParts {
             page_bytes: options.page_bytes,
             pool_bytes: options.pool_bytes,
+            memory: Arc::clone(&env.memory),
             seed: 0,
             file: Arc::clone(&file),
             pages: Vec::new(),

@@ -19,6 +19,7 @@ mod sim;
 
 pub use memory::MemoryVfs;
 pub use os::OsVfs;
+pub(crate) use os::memory_bytes;
 pub use sim::{CrashImage, CrashImages, Event, Fault, FaultCounts, FileId, ImageKind, SimVfs};
 
 use damask_types::{Error, Result, SqlState};

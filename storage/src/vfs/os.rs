@@ -21,6 +21,15 @@ const DIRECT: OFlags = OFlags::DIRECT;
 #[cfg(not(target_os = "linux"))]
 const DIRECT: OFlags = OFlags::empty();
 
+/// Memory of the machine, or of the group of processes that it lets this one be in; none if it does not tell.
+pub(crate) fn memory_bytes() -> Option<usize> {
+    let info = rustix::system::sysinfo();
+    let machine = usize::try_from(info.totalram).ok()?.checked_mul(info.mem_unit as usize)?;
+    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max");
+    let group = group.ok().and_then(|limit| limit.trim().parse().ok());
+    Some(group.map_or(machine, |group: usize| group.min(machine)))
+}
+
 /// The machine's file system.
 #[derive(Debug)]
 pub struct OsVfs;

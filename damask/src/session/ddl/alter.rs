@@ -132,10 +132,15 @@ impl Session {
                 self.change_column(oid, column, |column| column.not_null = not_null)
             }
             AlterActionKind::AddConstraint(constraint) => {
-                let env = self.statement_env()?;
-                let columns = as_new_columns(&relation);
-                let new =
-                    self.table_constraint(&env, prepared, &relation.name, constraint, &columns)?;
+                let new = if let ast::TableConstraintKind::UsingIndex(name, is_primary) =
+                    &constraint.kind
+                {
+                    self.constraint_using_index(&relation, constraint, name, *is_primary)?
+                } else {
+                    let env = self.statement_env()?;
+                    let columns = as_new_columns(&relation);
+                    self.table_constraint(&env, prepared, &relation.name, constraint, &columns)?
+                };
                 self.add_constraint(&relation, new)
             }
             AlterActionKind::DropConstraint { name, if_exists, cascade } => {
@@ -393,7 +398,9 @@ impl Session {
         new: damask_catalog::ddl::NewConstraint,
     ) -> Result<()> {
         use damask_catalog::ddl::NewConstraintKind;
-        if let NewConstraintKind::PrimaryKey { columns } = &new.kind {
+        if let NewConstraintKind::PrimaryKey { columns }
+        | NewConstraintKind::Index { columns, is_primary: true, .. } = &new.kind
+        {
             for column in columns {
                 let quote = damask_catalog::ddl::quote_identifier;
                 let definition = &relation.columns[usize::from(column.0)];

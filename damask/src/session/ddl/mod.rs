@@ -12,6 +12,7 @@ mod rewrite;
 mod sequence;
 mod table;
 pub(crate) mod temporary;
+mod using_index;
 
 use super::env::StatementEnv;
 use super::plan::Prepared;

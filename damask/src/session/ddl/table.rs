@@ -317,7 +317,11 @@ impl Session {
                 self.foreign_key(table, columns, references)?
             }
             TableConstraintKind::UsingIndex(..) => {
-                return Err(Error::unsupported("constraints USING INDEX").at(at));
+                return Err(Error::new(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    "cannot use an existing index in CREATE TABLE",
+                )
+                .at(at));
             }
             TableConstraintKind::Exclude => {
                 return Err(Error::unsupported("EXCLUDE constraints").at(at));

@@ -18,8 +18,8 @@ use cases::{CASES, Case, Run, SETUP};
 use damask::session::{Completion, CopyShape, OutputColumn, Sink, TransactionStatus};
 use damask::types::Batch;
 use damask::{Connection, Database, DatabaseOptions, Error, Result, Rows, SqlState};
-use damask_storage::Env;
 use damask_storage::vfs::{Fault, SimVfs};
+use damask_storage::{Env, Purpose};
 use damask_txn::engine::Holdings;
 use damask_types::format::FormatSettings;
 use std::collections::BTreeMap;
@@ -169,13 +169,13 @@ impl Opened {
             }
             Kind::FullDisk => self.vfs.inject(Fault::FullDisk(nth)),
             Kind::ShortWrite => self.vfs.inject(Fault::ShortWrite(nth)),
-            Kind::Memory => self.database.memory_ledger().refuse(nth),
+            Kind::Memory => self.database.memory().refuse(nth),
         }
     }
 
     fn disarm(&self) {
         self.vfs.heal();
-        self.database.memory_ledger().refuse(0);
+        self.database.memory().refuse(0);
     }
 
     /// How often failures struck.
@@ -187,7 +187,7 @@ impl Opened {
             + counts.failed_others
             + counts.disk_full
             + counts.short_writes;
-        calls + self.database.memory_ledger().refused_count()
+        calls + self.database.memory().refused_count()
     }
 }
 
@@ -261,7 +261,7 @@ fn judge(
     if held != opened.idle {
         return Err(format!("holds {held:?}, not {:?}", opened.idle));
     }
-    let bytes = opened.database.memory_ledger().used_bytes();
+    let bytes = opened.database.memory().held(Purpose::Statements);
     if bytes != 0 {
         return Err(format!("{bytes} bytes of memory are still granted"));
     }

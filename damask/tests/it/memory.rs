@@ -1,0 +1,64 @@
+//! `memory_limit` bounds pages, versions and statements together.
+
+use crate::support::{error, rows, run};
+use damask::{Configuration, Connection, Database, DatabaseOptions};
+use damask_storage::Env;
+use damask_storage::vfs::SimVfs;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A database on a simulated disk that may hold 24 MB, and has a table of some 40.
+fn open() -> (Database, Connection) {
+    let mut configuration = Configuration::default();
+    for (name, value) in [("memory_limit", "24MB"), ("shared_buffers", "64MB")] {
+        configuration.set(name, value).expect("the setting is taken");
+    }
+    let env = Env::simulated(Arc::new(SimVfs::default()), 1);
+    let options = DatabaseOptions { configuration, ..DatabaseOptions::default() };
+    let database = Database::open_in(env, Some(Path::new("/db")), options).expect("it opens");
+    let mut connection = database.connect().expect("a connection opens");
+    run(&mut connection, &["CREATE TABLE t (a int PRIMARY KEY, b int, pad text)"]);
+    for from in (0..80_000).step_by(10_000) {
+        let insert = format!(
+            "INSERT INTO t SELECT i, 0, repeat('x', 450) FROM generate_series({}, {}) AS g(i)",
+            from + 1,
+            from + 10_000
+        );
+        run(&mut connection, &[&insert]);
+    }
+    (database, connection)
+}
+
+/// Megabytes that `damask_memory` shows for a purpose.
+fn held(connection: &mut Connection, purpose: &str) -> u64 {
+    let query =
+        format!("SELECT used_bytes / 1048576 FROM damask_memory WHERE purpose = '{purpose}'");
+    rows(connection, &query).parse().expect("a number")
+}
+
+#[test]
+fn each_use_gives_way_at_the_limit() {
+    let (_database, mut connection) = open();
+    // The pool stays below its own limit, and pages beyond that are on disk.
+    assert_eq!(rows(&mut connection, "SELECT count(*), sum(b) FROM t"), "80000|0");
+    assert!((12..=18).contains(&held(&mut connection, "pages")));
+    let limits = "SELECT string_agg(purpose || ' ' || coalesce(limit_bytes / 1048576, 0), ', ') FROM damask_memory";
+    assert_eq!(rows(&mut connection, limits), "pages 64, versions 0, statements 0, total 24");
+
+    // A statement that cannot do with less is refused, and leaves nothing behind.
+    let refused = error(&mut connection, "SELECT array_agg(i) FROM generate_series(1, 3000000) i");
+    assert!(refused.starts_with("53200 out of memory"), "{refused}");
+    assert_eq!(held(&mut connection, "statements"), 0);
+
+    // One that can goes on in temporary files.
+    let sorted = "SELECT count(*) FROM (SELECT a, pad FROM t ORDER BY pad, a DESC OFFSET 1) s";
+    assert_eq!(rows(&mut connection, sorted), "79999");
+
+    // What a transaction would leave behind has to fit, too.
+    let refused = error(&mut connection, "UPDATE t SET b = b + 1");
+    assert!(refused.starts_with("53200 out of memory"), "{refused}");
+    assert_eq!(rows(&mut connection, "SELECT count(*), sum(b) FROM t"), "80000|0");
+    assert_eq!(held(&mut connection, "versions"), 0);
+    run(&mut connection, &["UPDATE t SET b = b + 1 WHERE a <= 1000"]);
+    assert_eq!(rows(&mut connection, "SELECT sum(b) FROM t"), "1000");
+}
