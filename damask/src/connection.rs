@@ -105,16 +105,20 @@ impl Connection {
                 ),
             ));
         }
-        let params = params
-            .iter()
-            .zip(&*statement.parameters)
-            .enumerate()
-            .map(|(index, (value, ty))| {
+        let types = &*statement.parameters;
+        let made;
+        let params = if params.iter().zip(types).all(|(value, ty)| parameter::lies_as(value, ty.id))
+        {
+            params
+        } else {
+            let conform = |(index, (value, ty)): (usize, (&Value, &SqlType))| {
                 parameter::conform(&mut self.session, index + 1, value, *ty)
-            })
-            .collect::<Result<Vec<_>>>()?;
+            };
+            made = params.iter().zip(types).enumerate().map(conform).collect::<Result<Vec<_>>>()?;
+            &made
+        };
         let mut rows = Rows::default();
-        let completion = self.run(&statement.prepared, &params, &mut rows)?;
+        let completion = self.run(&statement.prepared, params, &mut rows)?;
         self.session.end_message()?;
         if let Completion::Tag(tag) = completion {
             rows.tag = tag;

@@ -70,7 +70,14 @@ pub(crate) fn conform(
 }
 
 /// Whether vectors of this type hold such values.
-fn lies_as(value: &Value, ty: TypeId) -> bool {
+pub(crate) fn lies_as(value: &Value, ty: TypeId) -> bool {
+    // The usual types without a look at what lies how.
+    match (value, ty) {
+        (Value::Int4(_), TypeId::Int4)
+        | (Value::Int8(_), TypeId::Int8)
+        | (Value::Text(_), TypeId::Text | TypeId::Varchar) => return true,
+        _ => {}
+    }
     let physical = ty.physical();
     match value {
         Value::Null => true,

@@ -1,6 +1,6 @@
 //! The rows of a query, by value, by batch and as Arrow's.
 
-use crate::session::{CopyShape, Sink};
+use crate::session::{CopyShape, Sink, Tag};
 use arrow_array::RecordBatch;
 use damask_planner::physical::OutputColumn;
 use damask_types::format::FormatSettings;
@@ -21,7 +21,7 @@ pub struct Rows {
     /// How many rows that is, and everything as batches once somebody has asked.
     by_value: usize,
     all: OnceLock<Vec<Batch>>,
-    pub(crate) tag: String,
+    pub(crate) tag: Tag,
 }
 
 impl Rows {
@@ -137,7 +137,12 @@ impl Sink for Rows {
         values: &[Value],
         _settings: &FormatSettings,
     ) -> Result<()> {
-        self.values.extend_from_slice(values);
+        if self.values.is_empty() {
+            // Most often it is the only one.
+            self.values = values.to_vec();
+        } else {
+            self.values.extend_from_slice(values);
+        }
         self.by_value += 1;
         Ok(())
     }

@@ -5,7 +5,8 @@
 //! happened meanwhile, merged as it comes, and no moment is needed in which nobody writes.
 //!
 //! Why no row is missed: a writer changes the page first and looks at the list of indexes then. If it did not find this one, the page was
-//! changed before the index was made, and the walk, which starts after that, finds it.
+//! changed before the index was made, and the walk, which starts after that, finds it. An update that is made at once looks at the list
+//! first, but under the row's stripe: if it did not find the index, the walk comes to the row after the update.
 //!
 //! Why both may do the same: adding an entry that is there, and marking one that is marked, changes nothing. Which entries a row
 //! needs is told by its page and its versions, which are changed under the stripe; a writer that has changed them and not yet the

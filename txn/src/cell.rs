@@ -57,6 +57,13 @@ impl TxnCell {
         cell
     }
 
+    /// Makes it another transaction's; nobody knows of the one before.
+    pub(crate) fn renew(&mut self, id: TxnId) {
+        debug_assert!(self.advisory.get_mut().is_empty(), "they were given back");
+        self.id = id;
+        *self.state.get_mut() = id.0;
+    }
+
     pub(crate) fn id(&self) -> TxnId {
         self.id
     }

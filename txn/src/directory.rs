@@ -16,7 +16,7 @@ use hashbrown::HashMap;
 use parking_lot::RwLock;
 use smallvec::SmallVec;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 /// What an index is, apart from its tree: how rows become keys.
 pub(crate) struct IndexShape {
@@ -293,6 +293,8 @@ pub(crate) struct Heap {
     pub(crate) rel: RelId,
     pub(crate) tree: RowTree,
     pub(crate) indexes: ArcSwap<Vec<Arc<Index>>>,
+    /// Counts the lists of indexes, from 1; raised when a new one is there.
+    list_number: AtomicU32,
     /// The next row id to give out, for tables without an alias key.
     pub(crate) next_row: AtomicU64,
     /// Rows, own uncommitted ones included: an estimate.
@@ -312,6 +314,7 @@ impl Heap {
             rel,
             tree,
             indexes: ArcSwap::from_pointee(indexes),
+            list_number: AtomicU32::new(1),
             next_row: AtomicU64::new(1),
             rows: AtomicI64::new(0),
             bytes: AtomicI64::new(0),
@@ -345,6 +348,13 @@ impl Heap {
         let mut indexes = Vec::clone(&self.indexes.load());
         change(&mut indexes);
         self.indexes.store(Arc::new(indexes));
+        self.list_number.fetch_add(1, Ordering::Release);
+    }
+
+    /// The number of the list of indexes: the list that is loaded after this has that number or a higher one.
+    #[inline]
+    pub(crate) fn list_number(&self) -> u32 {
+        self.list_number.load(Ordering::Acquire)
     }
 }
 
@@ -367,6 +377,26 @@ impl Relation {
         let columns = unique
             .flat_map(|index| index.keys[..index.counted].iter().filter_map(KeyColumn::column));
         alias.chain(columns).collect()
+    }
+}
+
+impl Relation {
+    /// Whether one of these columns is among the [`Relation::key_columns`].
+    pub(crate) fn has_key_in(
+        &self,
+        heap: &Heap,
+        mut columns: impl Iterator<Item = ColumnIndex>,
+    ) -> bool {
+        let indexes = heap.indexes.load();
+        columns.any(|column| {
+            let is_counted = |index: &Arc<Index>| {
+                index.unique
+                    && index.program.is_none()
+                    && index.keys[..index.counted].iter().any(|key| key.column() == Some(column))
+            };
+            self.alias.as_ref().is_some_and(|alias| alias.column == column)
+                || indexes.iter().any(is_counted)
+        })
     }
 }
 

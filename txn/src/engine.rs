@@ -29,8 +29,8 @@ use damask_types::{Error, Lsn, RelId, Result, RowId, SqlState, Timestamp, TxnId}
 use hashbrown::HashMap;
 use parking_lot::{Mutex, MutexGuard};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// Rows share this many mutexes between writers.
@@ -386,8 +386,16 @@ impl Engine {
     /// # Errors
     /// XX000 if there is none.
     pub fn table(self: &Arc<Self>, rel: RelId) -> Result<Arc<Table>> {
+        self.table_handle(rel).map(Arc::new)
+    }
+
+    /// The same, for use in one place.
+    ///
+    /// # Errors
+    /// As for [`Engine::table`].
+    pub fn table_handle(self: &Arc<Self>, rel: RelId) -> Result<Table> {
         let relation = self.directory.get(rel)?;
-        Ok(Arc::new(Table { engine: Arc::clone(self), relation }))
+        Ok(Table { engine: Arc::clone(self), relation })
     }
 
     /// Writes a checkpoint and lets go of the files; every later call fails. Open transactions should have ended; one that
@@ -562,10 +570,11 @@ impl Engine {
     /// Logs a frame and gives it a timestamp; `flip` runs before anybody can see that timestamp. Nothing if `admit`, which is asked
     /// when no other commit can come before this one, says no.
     ///
-    /// `ops` larger than a fragment are cut: each piece is a frame with a timestamp of its own.
+    /// `ops` larger than a fragment are cut: each piece is a frame with a timestamp of its own. `frame` is room.
     pub(crate) fn log_commit(
         &self,
         ops: &[u8],
+        frame: &mut Vec<u8>,
         durability: Durability,
         compression: LogCompression,
         admit: impl FnOnce() -> Result<bool>,
@@ -580,16 +589,15 @@ impl Engine {
         if self.in_memory {
             last.0 += 1;
         } else {
-            let mut frame = Vec::with_capacity(ops.len().min(FRAGMENT_BYTES) + 1);
             let mut rest = ops;
             let mut kind = kind::COMMIT;
             while rest.len() > FRAGMENT_BYTES {
                 let (piece, tail) = rest.split_at(FRAGMENT_BYTES);
-                self.append(&mut last, &mut frame, kind::FRAGMENT, piece, compression)?;
+                self.append(&mut last, frame, kind::FRAGMENT, piece, compression)?;
                 rest = tail;
                 kind = kind::COMMIT_FRAGMENTS;
             }
-            lsn = self.append(&mut last, &mut frame, kind, rest, compression)?;
+            lsn = self.append(&mut last, frame, kind, rest, compression)?;
         }
         flip(*last);
         if durability == Durability::Flushed && !self.in_memory && !self.shows_too_early() {
@@ -680,6 +688,7 @@ impl Engine {
 
     /// For waits that nobody interrupts.
     pub(crate) fn no_interrupt() -> Arc<dyn Interrupt> {
-        Arc::new(NoInterrupt)
+        static NONE: LazyLock<Arc<NoInterrupt>> = LazyLock::new(|| Arc::new(NoInterrupt));
+        Arc::<NoInterrupt>::clone(&NONE) as _
     }
 }

@@ -24,7 +24,6 @@ use crate::txn::distinct;
 use crate::version::{HeapId, RowState, Version};
 use damask_storage::TreeId;
 use damask_storage::env::Step;
-use damask_storage::row::RowLayout;
 use damask_storage::tree::{EntryFlags, RowFlags};
 use damask_types::{Result, RowId, Timestamp};
 use hashbrown::{HashMap, HashSet};
@@ -115,7 +114,7 @@ struct InUse {
     /// What the next snapshot sees at least.
     horizon: Timestamp,
     /// The snapshots, ascending.
-    snapshots: Vec<u64>,
+    snapshots: SmallVec<[u64; 8]>,
 }
 
 impl InUse {
@@ -385,9 +384,7 @@ impl Engine {
         });
         if !dropped.is_empty() {
             self.forget_versions(heap, &dropped);
-            let images: Vec<Image> =
-                dropped.into_iter().filter_map(|version| version.before).collect();
-            self.purge_keys(&relation.layout.load(), heap, row, &images)?;
+            self.purge_keys(relation, heap, row, dropped)?;
         } else if left == Left::Nothing {
             return Ok(());
         }
@@ -505,14 +502,24 @@ impl Engine {
         }
     }
 
-    /// Removes the marked index entries of keys that only the dropped `images` of the row had. The caller holds its stripe.
+    /// Removes the marked index entries of keys that only the dropped versions of the row had. The caller holds its stripe.
+    ///
+    /// A version that changed no key needs no look: the row before it has the keys of the row after it, which is there, or is dropped as
+    /// well and looked at for itself.
     fn purge_keys(
         &self,
-        layout: &RowLayout,
+        relation: &Relation,
         heap: &Heap,
         row: RowId,
-        images: &[Image],
+        dropped: SmallVec<[Version; 1]>,
     ) -> Result<()> {
+        // After the versions went: who makes an index since then does not find them.
+        let list_number = heap.list_number();
+        let images: SmallVec<[Image; 1]> = dropped
+            .into_iter()
+            .filter(|version| version.same_keys != list_number)
+            .filter_map(|version| version.before)
+            .collect();
         if images.is_empty() {
             return Ok(());
         }
@@ -520,6 +527,7 @@ impl Engine {
         if indexes.is_empty() {
             return Ok(());
         }
+        let layout = relation.layout.load();
         let kept: Vec<Image> = self.versions.with(heap.id, row, |state| {
             let versions = state.map_or(&[][..], |state| &state.versions);
             versions.iter().filter_map(|version| version.before.clone()).collect()
@@ -531,14 +539,14 @@ impl Engine {
             kept_rows.push(image.load()?);
         }
         let (mut key, mut other) = (Vec::new(), Vec::new());
-        for image in images {
+        for image in &images {
             let image = image.load()?;
             'indexes: for index in indexes.iter() {
-                if !index.key_of(layout, &image, &mut key)?.is_indexed {
+                if !index.key_of(&layout, &image, &mut key)?.is_indexed {
                     continue;
                 }
                 for keep in &kept_rows {
-                    index.key_of(layout, keep, &mut other)?;
+                    index.key_of(&layout, keep, &mut other)?;
                     if key == other {
                         continue 'indexes;
                     }
@@ -567,7 +575,6 @@ impl Engine {
             state.prune(&in_use.snapshots, in_use.horizon, &mut dropped);
         });
         self.forget_versions(heap, &dropped);
-        let images: Vec<Image> = dropped.into_iter().filter_map(|version| version.before).collect();
-        self.purge_keys(&relation.layout.load(), heap, row, &images)
+        self.purge_keys(relation, heap, row, dropped)
     }
 }

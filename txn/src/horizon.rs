@@ -96,13 +96,10 @@ impl Unflushed {
             return Horizon::up_to(sure);
         }
         let waiting = self.waiting.lock();
-        let hidden: Arc<[u64]> = waiting
-            .iter()
-            .copied()
-            .filter(|&commit| commit > durable.0 && commit <= timestamp.0)
-            .collect();
-        drop(waiting);
-        Horizon { timestamp, hidden: (!hidden.is_empty()).then_some(hidden) }
+        let is_hidden = |commit: &u64| *commit > durable.0 && *commit <= timestamp.0;
+        let hidden = waiting.iter().any(is_hidden);
+        let hidden = hidden.then(|| waiting.iter().copied().filter(is_hidden).collect());
+        Horizon { timestamp, hidden }
     }
 
     /// Whether the commit at `commit` is shown.

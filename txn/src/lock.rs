@@ -15,10 +15,13 @@ use crate::wait::WaitGraph;
 use damask_types::{Error, Result, SqlState, TxnId};
 use hashbrown::HashMap;
 use parking_lot::{Condvar, Mutex};
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 
 /// Parts of the lock table. A power of two.
 const SHARDS: usize = 16;
+/// Entries that a part keeps although nobody holds them: what was locked is most often locked again.
+const IDLE_ENTRIES_MAX: usize = 64;
 
 /// Bits of the modes that each mode conflicts with, weakest mode first; mode `m` is bit `m as u8`.
 const CONFLICTS: [u8; 8] = [
@@ -103,7 +106,7 @@ pub struct LockInfo {
 #[derive(Default)]
 struct Entry {
     /// Modes held, by holder.
-    granted: Vec<(TxnId, u8)>,
+    granted: SmallVec<[(TxnId, u8); 2]>,
     waiting: VecDeque<(TxnId, TableLock)>,
 }
 
@@ -112,22 +115,28 @@ impl Entry {
         self.granted.iter().find(|(holder, _)| *holder == txn).map_or(0, |(_, modes)| *modes)
     }
 
+    /// Whether nobody stands in the way.
+    fn is_free(&self, owner: Owner, lock: TableLock) -> bool {
+        self.blockers(owner, lock).next().is_none()
+    }
+
     /// Who stands in the way.
-    fn blockers(&self, owner: Owner, lock: TableLock) -> Vec<TxnId> {
+    fn blockers(&self, owner: Owner, lock: TableLock) -> impl Iterator<Item = TxnId> + '_ {
         let conflicts = CONFLICTS[lock as usize];
         let holders = self
             .granted
             .iter()
-            .filter(|(holder, modes)| !owner.is(*holder) && modes & conflicts != 0)
+            .filter(move |(holder, modes)| modes & conflicts != 0 && !owner.is(*holder))
             .map(|(holder, _)| *holder);
-        let holds = (self.held_by(owner.id) | self.held_by(owner.kin)) != 0;
+        let holds =
+            !self.waiting.is_empty() && (self.held_by(owner.id) | self.held_by(owner.kin)) != 0;
         let ahead = self
             .waiting
             .iter()
-            .take_while(|(waiter, _)| !owner.is(*waiter) && !holds)
-            .filter(|(_, wanted)| wanted.bit() & conflicts != 0)
+            .take_while(move |(waiter, _)| !owner.is(*waiter) && !holds)
+            .filter(move |(_, wanted)| wanted.bit() & conflicts != 0)
             .map(|(waiter, _)| *waiter);
-        holders.chain(ahead).collect()
+        holders.chain(ahead)
     }
 
     fn grant(&mut self, txn: TxnId, lock: TableLock) {
@@ -203,11 +212,15 @@ impl LockTable {
     ) -> Result<bool> {
         let shard = self.shard(tag);
         let mut entries = shard.entries.lock();
-        let entry = entries.entry(tag).or_default();
+        // Most often it is there.
+        let entry = match entries.get_mut(&tag) {
+            Some(entry) => entry,
+            None => entries.entry(tag).or_default(),
+        };
         if entry.held_by(owner.id) & lock.bit() != 0 {
             return Ok(false);
         }
-        if entry.blockers(owner, lock).is_empty() {
+        if entry.is_free(owner, lock) {
             entry.grant(owner.id, lock);
             return Ok(true);
         }
@@ -233,7 +246,7 @@ impl LockTable {
             let blockers = {
                 let mut entries = shard.entries.lock();
                 let entry = entries.entry(tag).or_default();
-                let blockers = entry.blockers(owner, lock);
+                let blockers: SmallVec<[TxnId; 4]> = entry.blockers(owner, lock).collect();
                 if blockers.is_empty() {
                     entry.grant(owner.id, lock);
                     return Ok(());
@@ -243,7 +256,9 @@ impl LockTable {
             graph.blocked(waiter, blockers.iter().copied().collect(), interrupt, |timeout| {
                 let mut entries = shard.entries.lock();
                 let unchanged = |entries: &HashMap<LockTag, Entry>| {
-                    entries.get(&tag).is_some_and(|entry| entry.blockers(owner, lock) == blockers)
+                    entries.get(&tag).is_some_and(|entry| {
+                        entry.blockers(owner, lock).eq(blockers.iter().copied())
+                    })
                 };
                 if unchanged(&entries) {
                     shard.changed.wait_for(&mut entries, timeout);
@@ -281,14 +296,14 @@ impl LockTable {
         let Some(entry) = entries.get_mut(&tag) else {
             return;
         };
-        for (holder, modes) in &mut entry.granted {
-            if *holder == txn {
-                *modes &= !lock.bit();
+        if let Some(at) = entry.granted.iter().position(|(holder, _)| *holder == txn) {
+            entry.granted[at].1 &= !lock.bit();
+            if entry.granted[at].1 == 0 {
+                entry.granted.swap_remove(at);
             }
         }
-        entry.granted.retain(|(_, modes)| *modes != 0);
         if entry.waiting.is_empty() {
-            if entry.granted.is_empty() {
+            if entry.granted.is_empty() && entries.len() > IDLE_ENTRIES_MAX {
                 entries.remove(&tag);
             }
         } else {

@@ -21,6 +21,7 @@ use damask_types::{
     ColumnIndex, CommandId, Error, Lsn, Oid, RelId, Result, RowId, SqlState, Timestamp, TxnId,
 };
 use hashbrown::HashSet;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -46,7 +47,7 @@ pub enum TableLock {
 }
 
 /// What a lock is held on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LockTag {
     /// A relation.
     Relation(Oid),
@@ -54,6 +55,19 @@ pub enum LockTag {
     Advisory(i64),
     /// Two such numbers; never the same as one number.
     AdvisoryPair(i32, i32),
+}
+
+/// One number, so that a hasher has one step; tags of different kinds may have the same.
+impl Hash for LockTag {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(match *self {
+            Self::Relation(oid) => oid.0.into(),
+            Self::Advisory(key) => key.cast_unsigned(),
+            Self::AdvisoryPair(first, second) => {
+                u64::from(first.cast_unsigned()) << 32 | u64::from(second.cast_unsigned())
+            }
+        });
+    }
 }
 
 /// A point that a transaction can be rolled back to.
@@ -80,6 +94,17 @@ pub(crate) enum Undo {
 
 /// Rows' garbage that every commit collects at least, also one that only read.
 const GARBAGE_MIN: usize = 64;
+/// Entries of the undo list that a transaction leaves room for to the next one of its session.
+const UNDO_KEPT: usize = 256;
+/// Of so many commits that only read one looks whether a checkpoint is due.
+const READERS_PER_LOOK: u64 = 64;
+
+impl Undo {
+    /// Whether it gives back a lock. These outlive the commit section.
+    fn is_lock(&self) -> bool {
+        matches!(self, Self::RowLock { .. } | Self::RelationLock { .. })
+    }
+}
 
 /// A transaction; rolled back if dropped while open.
 pub struct Txn {
@@ -91,6 +116,8 @@ pub struct Txn {
     pub(crate) command: CommandId,
     /// The current statement's view; none before the first statement.
     view: Option<ReadView>,
+    /// The pin of a view that is over, for the next one.
+    idle_pin: Option<Arc<SnapshotPin>>,
     /// What a serializable transaction that may write keeps; there with the view.
     serial: Option<Serial>,
     pub(crate) undo: Vec<Undo>,
@@ -131,6 +158,7 @@ impl Txn {
             read_only,
             command: CommandId(0),
             view: None,
+            idle_pin: None,
             serial: None,
             undo: Vec::new(),
             redo: Redo::default(),
@@ -142,6 +170,32 @@ impl Txn {
             is_expected: false,
             log_compression: LogCompression::Off,
         }
+    }
+
+    /// Begins another transaction in the place of one that has ended, with its interrupt and the memory it had.
+    ///
+    /// # Errors
+    /// 58030 and 57P01 when the engine has stopped or was closed.
+    pub fn restart(&mut self, level: IsolationLevel, read_only: bool) -> Result<()> {
+        assert!(self.finished, "a transaction is restarted when it has ended");
+        self.engine.check_open()?;
+        let id = self.engine.next_id();
+        match Arc::get_mut(&mut self.cell) {
+            Some(cell) => cell.renew(id),
+            // Versions point at it, or somebody who has a handle.
+            None => self.cell = Arc::new(TxnCell::new(id)),
+        }
+        (self.level, self.read_only) = (level, read_only);
+        self.command = CommandId(0);
+        self.undo.clear();
+        self.undo.shrink_to(UNDO_KEPT);
+        self.redo.clear();
+        self.deferred = DeferredList::default();
+        self.early = (false, false);
+        *self.met.get_mut() = 0;
+        self.log_compression = LogCompression::Off;
+        self.finished = false;
+        Ok(())
     }
 
     /// Its id.
@@ -263,7 +317,7 @@ impl Txn {
                 horizon: pin.horizon.clone(),
                 own: self.cell.id(),
                 command: self.command,
-                pin: Some(Arc::new(pin)),
+                pin: Some(pin),
                 reads: self.serial.as_ref().map(|serial| Arc::clone(serial.reads())),
             });
         }
@@ -273,24 +327,41 @@ impl Txn {
     /// A statement has ended, and nothing of it is read any more: at READ COMMITTED its snapshot holds no versions back then.
     pub fn end_statement(&mut self) {
         if self.level == IsolationLevel::ReadCommitted {
-            self.view = None;
+            self.drop_view();
+        }
+    }
+
+    /// Drops the view, and lets its snapshot go unless others have the view, too.
+    fn drop_view(&mut self) {
+        let pin = self.view.take().and_then(|view| view.pin);
+        if let Some(mut pin) = pin
+            && let Some(held) = Arc::get_mut(&mut pin)
+        {
+            held.release();
+            self.idle_pin = Some(pin);
         }
     }
 
     /// Takes a snapshot. It is never behind the last one: the horizon only grows.
-    fn snapshot(&mut self) -> Result<SnapshotPin> {
+    fn snapshot(&mut self) -> Result<Arc<SnapshotPin>> {
         let engine = &self.engine;
         match self.level {
             IsolationLevel::ReadCommitted | IsolationLevel::RepeatableRead => {
-                Ok(engine.pin_snapshot(self.cell.id()))
+                if let Some(mut pin) = self.idle_pin.take()
+                    && let Some(idle) = Arc::get_mut(&mut pin)
+                {
+                    idle.hold(self.cell.id(), engine.next_txn(), || engine.horizon());
+                    return Ok(pin);
+                }
+                Ok(Arc::new(engine.pin_snapshot(self.cell.id())))
             }
             IsolationLevel::Serializable if self.read_only => {
-                serializable::snapshot(engine, self.cell.id())
+                serializable::snapshot(engine, self.cell.id()).map(Arc::new)
             }
             IsolationLevel::Serializable => {
                 let (serial, pin) = Serial::begin(engine, self.cell.id())?;
                 self.serial = Some(serial);
-                Ok(pin)
+                Ok(Arc::new(pin))
             }
         }
     }
@@ -339,7 +410,11 @@ impl Txn {
         Ok(view)
     }
 
-    pub(crate) fn view_ref(&self) -> Result<&ReadView> {
+    /// The same, borrowed.
+    ///
+    /// # Errors
+    /// As for [`Txn::view`].
+    pub fn view_ref(&self) -> Result<&ReadView> {
         self.view.as_ref().ok_or_else(|| Error::internal("no statement has begun"))
     }
 
@@ -387,11 +462,30 @@ impl Txn {
     ///
     /// # Errors
     /// As for [`Txn::commit`].
-    pub fn commit_with(mut self, mut durability: Durability) -> Result<CommitTicket> {
-        self.view = None;
+    pub fn commit_with(mut self, durability: Durability) -> Result<CommitTicket> {
+        let settling = self.finish(durability)?;
+        let locks = std::mem::take(&mut self.undo);
+        let (engine, cell) = (Arc::clone(&self.engine), Arc::clone(&self.cell));
+        Ok(CommitTicket { engine, cell, locks, settling })
+    }
+
+    /// Commits, as [`Txn::commit_with`], and waits until that may be acknowledged, as [`CommitTicket::wait`]. What is left can be
+    /// used for another transaction ([`Txn::restart`]), unless this gave an error.
+    ///
+    /// # Errors
+    /// As for these two.
+    pub fn end(&mut self, durability: Durability) -> Result<()> {
+        let mut settling = self.finish(durability)?;
+        settling.run(&self.engine, &self.cell, &mut self.undo)
+    }
+
+    /// Commits. Of the undo list locks are left, which are given back when the commit is shown, so that whoever gets them next takes
+    /// a snapshot that has it.
+    fn finish(&mut self, mut durability: Durability) -> Result<Settling> {
+        self.drop_view();
         self.unexpect();
         if self.redo.is_empty() {
-            return self.commit_reader(durability);
+            return Ok(self.finish_reader(durability));
         }
         let met = Timestamp(self.met.load(Ordering::Relaxed));
         if durability == Durability::Relaxed
@@ -412,14 +506,13 @@ impl Txn {
         let engine = Arc::clone(&self.engine);
         // What is between here and the ticket is the commit's: relations that are dropped, locks that are given back.
         let stop = engine.stop.on_panic();
-        let mut rows = Vec::new();
-        let mut locks = Locks::new(&engine, &self.cell);
+        let mut rows = Vec::with_capacity(self.undo.len());
         let mut has_ddl = false;
-        for undo in std::mem::take(&mut self.undo) {
+        for undo in self.undo.extract_if(.., |undo| !undo.is_lock()) {
             match undo {
                 Undo::Row { relation, heap, row } => rows.push((relation, heap, row)),
                 Undo::Ddl => has_ddl = true,
-                other => locks.undo.push(other),
+                Undo::RowLock { .. } | Undo::RelationLock { .. } => {}
             }
         }
         let made = rows.len();
@@ -430,7 +523,7 @@ impl Txn {
         }
         let garbage = made.saturating_mul(2).max(GARBAGE_MIN);
         drop(stop);
-        Ok(CommitTicket { engine, timestamp, lsn, durability, locks, garbage, is_settled: false })
+        Ok(Settling { timestamp, lsn, durability, garbage, looks: true, is_done: false })
     }
 
     /// Logs the changes and flips the cell. For serializable transactions the changes are kept if there are any, and what this one has
@@ -438,6 +531,7 @@ impl Txn {
     fn log(&mut self, durability: Durability) -> Result<(Timestamp, Lsn)> {
         let engine = Arc::clone(&self.engine);
         let mut serial = self.serial.take();
+        let mut frame = std::mem::take(&mut self.redo.frame);
         let mut changes = None;
         loop {
             if changes.is_none() && engine.serializable.is_active() {
@@ -464,9 +558,11 @@ impl Txn {
                 self.cell.commit(timestamp);
             };
             let (ops, compression) = (&self.redo.bytes, self.log_compression);
-            let logged = engine.log_commit(ops, durability, compression, admit, flip)?;
+            let logged =
+                engine.log_commit(ops, &mut frame, durability, compression, admit, flip)?;
             // If it was not admitted, a serializable transaction has begun since.
             if let Some(logged) = logged {
+                self.redo.frame = frame;
                 return Ok(logged);
             }
         }
@@ -493,30 +589,25 @@ impl Txn {
     }
 
     /// Nothing was changed: there may be locks, and sequence values that are not durable yet.
-    fn commit_reader(mut self, mut durability: Durability) -> Result<CommitTicket> {
+    fn finish_reader(&mut self, mut durability: Durability) -> Settling {
         self.finished = true;
         self.serial = None;
         self.cell.abort();
-        self.engine.counters.commits.fetch_add(1, Ordering::Relaxed);
-        let engine = Arc::clone(&self.engine);
-        let mut locks = Locks::new(&engine, &self.cell);
-        locks.undo = std::mem::take(&mut self.undo);
+        let commits = self.engine.counters.commits.fetch_add(1, Ordering::Relaxed);
         let met = Timestamp(self.met.load(Ordering::Relaxed));
-        let unflushed = engine.sequences.unflushed();
-        if !engine.is_durable(met) {
+        let unflushed = self.engine.sequences.unflushed();
+        if !self.engine.is_durable(met) {
             durability = Durability::Flushed;
         }
         let timestamp = unflushed.max(met);
-        let garbage = GARBAGE_MIN;
-        Ok(CommitTicket {
+        Settling {
             timestamp,
             lsn: Lsn(0),
             durability,
-            locks,
-            engine,
-            garbage,
-            is_settled: false,
-        })
+            garbage: GARBAGE_MIN,
+            looks: commits.is_multiple_of(READERS_PER_LOOK),
+            is_done: false,
+        }
     }
 
     /// Undoes the changes.
@@ -548,6 +639,8 @@ impl Txn {
     fn abort_all(&mut self) -> Result<()> {
         self.unexpect();
         if std::mem::replace(&mut self.finished, true) {
+            // A panic may have come before they were given back.
+            self.engine.release_locks(&self.cell, &mut self.undo);
             return Ok(());
         }
         self.view = None;
@@ -620,30 +713,18 @@ impl Drop for Txn {
     }
 }
 
-/// Locks that outlive the commit section: they are given back when the commit is shown, so that whoever gets them
-/// next takes a snapshot that has it.
-#[derive(Debug)]
-struct Locks {
-    engine: Arc<Engine>,
-    cell: Arc<TxnCell>,
-    undo: Vec<Undo>,
-}
-
-impl Locks {
-    fn new(engine: &Arc<Engine>, cell: &Arc<TxnCell>) -> Self {
-        Self { engine: Arc::clone(engine), cell: Arc::clone(cell), undo: Vec::new() }
-    }
-
-    fn release(&mut self) {
-        self.engine.release_advisory(&self.cell, 0);
-        if self.undo.is_empty() {
+impl Engine {
+    /// Gives back the locks in the list of a transaction that has ended.
+    fn release_locks(&self, cell: &Arc<TxnCell>, locks: &mut Vec<Undo>) {
+        self.release_advisory(cell, 0);
+        if locks.is_empty() {
             return;
         }
-        for undo in std::mem::take(&mut self.undo) {
-            // Only locks are in the list; giving one back touches no page.
-            let _ = self.engine.undo(&self.cell, undo);
+        for undo in locks.drain(..).filter(Undo::is_lock) {
+            // Giving one back touches no page.
+            let _ = self.undo(cell, undo);
         }
-        self.cell.notify();
+        cell.notify();
     }
 }
 
@@ -663,13 +744,23 @@ pub enum Durability {
 #[must_use = "a commit may be acknowledged only after `wait`"]
 pub struct CommitTicket {
     engine: Arc<Engine>,
+    cell: Arc<TxnCell>,
+    /// To be given back.
+    locks: Vec<Undo>,
+    settling: Settling,
+}
+
+/// What is left of a commit that is decided.
+#[derive(Debug)]
+struct Settling {
     timestamp: Timestamp,
     lsn: Lsn,
     durability: Durability,
-    locks: Locks,
     /// Rows whose garbage is to be collected once the commit is durable.
     garbage: usize,
-    is_settled: bool,
+    /// Whether to look for a checkpoint that is due.
+    looks: bool,
+    is_done: bool,
 }
 
 impl CommitTicket {
@@ -683,40 +774,58 @@ impl CommitTicket {
 
     /// Whether the commit survives a crash already.
     pub fn is_durable(&self) -> bool {
-        self.engine.is_durable(self.timestamp)
+        self.engine.is_durable(self.settling.timestamp)
     }
 
     /// The commit's place in the order of commits.
     pub fn timestamp(&self) -> Timestamp {
-        self.timestamp
+        self.settling.timestamp
     }
 
     fn settle(&mut self) -> Result<()> {
-        let result = if self.is_durable() {
+        self.settling.run(&self.engine, &self.cell, &mut self.locks)
+    }
+}
+
+impl Settling {
+    /// Waits until the commit may be acknowledged, gives back the locks, and does what is due after a commit.
+    fn run(
+        &mut self,
+        engine: &Arc<Engine>,
+        cell: &Arc<TxnCell>,
+        locks: &mut Vec<Undo>,
+    ) -> Result<()> {
+        if self.is_done {
+            return Ok(());
+        }
+        let result = if engine.is_durable(self.timestamp) {
             Ok(())
         } else if self.durability == Durability::Relaxed {
-            self.engine.flush_soon()
-        } else if self.engine.skips_flush() {
+            engine.flush_soon()
+        } else if engine.skips_flush() {
             return Ok(());
         } else if self.lsn > Lsn(0) {
             ledger::assert_free("the log");
-            self.engine.store.log().flush(self.lsn)
+            engine.store.log().flush(self.lsn)
         } else {
-            self.engine.wait_durable(self.timestamp)
+            engine.wait_durable(self.timestamp)
         };
-        self.locks.release();
-        if result.is_ok() && !std::mem::replace(&mut self.is_settled, true) {
-            self.tidy_up();
+        engine.release_locks(cell, locks);
+        if result.is_ok() {
+            self.is_done = true;
+            self.tidy_up(engine);
         }
         result
     }
 
     /// What is due after a commit: garbage, perhaps a checkpoint. The commit stands whatever becomes of it; an I/O error
     /// here stops the store, and every later change reports it.
-    fn tidy_up(&self) {
-        let _ = self.engine.collect_garbage(self.garbage);
-        self.engine.collect_soon();
-        let _ = self.engine.checkpoint_if_due();
+    fn tidy_up(&self, engine: &Arc<Engine>) {
+        let _ = engine.collect_garbage(self.garbage);
+        engine.collect_soon();
+        if self.looks {
+            let _ = engine.checkpoint_if_due();
+        }
     }
 }
 

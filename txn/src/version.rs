@@ -42,6 +42,9 @@ pub(crate) struct Version {
     pub(crate) cell: Arc<TxnCell>,
     /// By which command.
     pub(crate) command: CommandId,
+    /// The list of the heap's indexes ([`Heap::list_number`](crate::directory::Heap::list_number)) of which none has another key for
+    /// the row before it; 0 if there may be other keys. So while that list is the newest, nothing is left in indexes when it goes.
+    pub(crate) same_keys: u32,
     /// How strongly it holds the row while it is pending, and what it means to who locks the row later: FOR KEY SHARE
     /// does not mind a committed change of other columns. The strongest of those that were pruned into it, too.
     pub(crate) lock: RowLock,
@@ -205,6 +208,9 @@ impl RowState {
             }
             let mut older = self.versions.remove(at);
             let newer = &mut self.versions[at];
+            // The row in between has the keys of one of its neighbours, if either change kept them.
+            (older.same_keys, newer.same_keys) =
+                (older.same_keys.max(newer.same_keys), older.same_keys.min(newer.same_keys));
             newer.lock = newer.lock.max(older.lock);
             std::mem::swap(&mut newer.before, &mut older.before);
             dropped.push(older);
@@ -290,4 +296,44 @@ impl VersionTable {
 pub(crate) fn stripe(heap: HeapId, row: RowId) -> usize {
     let mixed = (row.0 ^ u64::from(heap.0) << 40).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed >> 40) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A committed change; the row before it is named after it.
+    fn version(at: u64, same_keys: u32) -> Version {
+        Version {
+            cell: Arc::new(TxnCell::committed(Timestamp(at))),
+            command: CommandId(0),
+            same_keys,
+            lock: RowLock::NoKeyUpdate,
+            before: Some(Image::Memory(Box::from([at as u8]))),
+            moved_to: None,
+        }
+    }
+
+    fn shown(versions: &[Version]) -> Vec<(u8, u32)> {
+        let before = |version: &Version| version.before.as_ref().unwrap().load().unwrap()[0];
+        versions.iter().map(|version| (before(version), version.same_keys)).collect()
+    }
+
+    #[test]
+    fn a_pruned_row_has_the_keys_of_a_neighbour_or_is_looked_at() {
+        let pruned = |keys: [u32; 3]| {
+            let mut state = RowState::default();
+            state
+                .versions
+                .extend([2, 4, 6].into_iter().zip(keys).map(|(at, same)| version(at, same)));
+            let mut dropped = SmallVec::new();
+            state.prune(&[1], Timestamp(10), &mut dropped);
+            (shown(&state.versions), shown(&dropped))
+        };
+        assert_eq!(pruned([7, 7, 7]), (vec![(2, 7)], vec![(4, 7), (6, 7)]));
+        // The first change has changed keys: the row before it must be looked at when it goes.
+        assert_eq!(pruned([0, 7, 7]), (vec![(2, 0)], vec![(4, 7), (6, 7)]));
+        assert_eq!(pruned([7, 0, 0]), (vec![(2, 0)], vec![(4, 7), (6, 0)]));
+        assert_eq!(pruned([0, 0, 0]), (vec![(2, 0)], vec![(4, 0), (6, 0)]));
+    }
 }

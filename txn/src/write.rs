@@ -9,9 +9,10 @@
 //! transactions off. Nothing is held while waiting (M4): a blocked writer lets go of everything, waits, and looks again.
 
 use crate::cell::{Outcome, TxnCell};
-use crate::directory::{Heap, Relation};
+use crate::directory::{Heap, Index, Relation};
 use crate::engine::{Blocker, Engine};
 use crate::gate::Inside;
+use crate::gc::PRUNE_LEN;
 use crate::horizon::Horizon;
 use crate::image::Image;
 use crate::isolation::ReadView;
@@ -19,7 +20,7 @@ use crate::keys::Conflict;
 use crate::table::{RowLock, Wait, WriteOutcome};
 use crate::txn::{Txn, Undo};
 use crate::upsert::Arbiters;
-use crate::version::{Fate, Found, RowLockHolder, RowState, Version};
+use crate::version::{Arrival, Fate, Found, RowLockHolder, RowState, Version};
 use crate::{IsolationLevel, LockOutcome};
 use damask_storage::row::RowLayout;
 use damask_storage::tree::RowFlags;
@@ -169,27 +170,11 @@ impl Engine {
             let held = Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) };
             let current = heap.tree.get(row)?.filter(|(_, flags)| !flags.has(RowFlags::GHOST));
             let (fate, verdict) = self.versions.with(heap.id, row, |state| {
+                let is_new = heap.births.hides(seen, row);
                 let Some(state) = state else {
-                    let is_new = heap.births.hides(seen, row);
                     return (Fate::Here, if is_new { Verdict::Changed } else { Verdict::Free });
                 };
-                // A row of our own that the view sees is here, whatever others did in its place before it. One that this command
-                // put there is not what was found: that may have moved on.
-                let is_own = state.versions.last().is_some_and(|newest| {
-                    Arc::ptr_eq(&newest.cell, &txn.cell) && newest.command < txn.command
-                });
-                let fate = if is_own && arrival.is_none() {
-                    Fate::Here
-                } else {
-                    state.fate(seen, arrival, current.is_none(), |at| self.is_given(txn, at))
-                };
-                match fate {
-                    Fate::Here => {
-                        let is_new = heap.births.hides(seen, row);
-                        (fate, self.judge(txn, state, is_new, lock, seen))
-                    }
-                    Fate::Deleted | Fate::Moved(_) => (fate, Verdict::Changed),
-                }
+                self.look(txn, state, is_new, arrival, current.is_none(), lock, seen)
             });
             match fate {
                 Fate::Here => {}
@@ -243,6 +228,34 @@ impl Engine {
         }
     }
 
+    /// What became of the row that a view at `seen` shows here, or that came later by `arrival`, and what a writer that wants `lock`
+    /// on it has to do.
+    fn look(
+        &self,
+        txn: &Txn,
+        state: &RowState,
+        is_new: bool,
+        arrival: Option<Arrival>,
+        is_ghost: bool,
+        lock: RowLock,
+        seen: &Horizon,
+    ) -> (Fate, Verdict) {
+        // A row of our own that the view sees is here, whatever others did in its place before it. One that this command
+        // put there is not what was found: that may have moved on.
+        let is_own = state.versions.last().is_some_and(|newest| {
+            Arc::ptr_eq(&newest.cell, &txn.cell) && newest.command < txn.command
+        });
+        let fate = if is_own && arrival.is_none() {
+            Fate::Here
+        } else {
+            state.fate(seen, arrival, is_ghost, |at| self.is_given(txn, at))
+        };
+        match fate {
+            Fate::Here => (fate, self.judge(txn, state, is_new, lock, seen)),
+            Fate::Deleted | Fate::Moved(_) => (fate, Verdict::Changed),
+        }
+    }
+
     /// What a writer is told of a row that is deleted, after its snapshot or not.
     fn gone<'e>(txn: &Txn, is_lost: bool) -> Result<Reached<'e>> {
         if is_lost && txn.isolation() != IsolationLevel::ReadCommitted {
@@ -286,6 +299,7 @@ impl Engine {
         let version = Version {
             cell: Arc::clone(&txn.cell),
             command: txn.command,
+            same_keys: 0,
             lock,
             before: before.map(|bytes| Image::Memory(Box::from(bytes))),
             moved_to,
@@ -335,6 +349,7 @@ impl Engine {
                 state.versions.push(Version {
                     cell: Arc::new(TxnCell::committed(born)),
                     command: CommandId(0),
+                    same_keys: 0,
                     lock: RowLock::Update,
                     before: None,
                     moved_to: None,
@@ -484,14 +499,24 @@ impl Engine {
             return self.move_row(txn, relation, row, to, changes, seen);
         }
         let heap = relation.heap.load_full();
-        let layout = relation.layout.load_full();
-        let keys = relation.key_columns(&heap);
-        let touches_key = changes.iter().any(|(column, _)| keys.contains(column));
-        let mut lock = if touches_key { RowLock::Update } else { RowLock::NoKeyUpdate };
-        if touches_key && !self.changes_key(txn, relation, row, &keys, changes)? {
-            lock = RowLock::NoKeyUpdate;
+        let layout = relation.layout.load();
+        let changed = changes.iter().map(|(column, _)| *column);
+        let mut lock = RowLock::NoKeyUpdate;
+        if relation.has_key_in(&heap, changed) {
+            let keys = relation.key_columns(&heap);
+            if self.changes_key(txn, relation, row, &keys, changes)? {
+                lock = RowLock::Update;
+            }
         }
         Self::atomically(txn, |txn| {
+            if let Some(versions) =
+                self.update_at_once(txn, relation, &heap, &layout, row, lock, changes, seen)?
+            {
+                if versions > PRUNE_LEN {
+                    self.prune_row(relation, &heap, row)?;
+                }
+                return Ok(WriteOutcome::Done);
+            }
             let (held, before) = match self.reach(txn, &heap, row, lock, Wait::Wait, seen)? {
                 Reached::Free(held, before) => (held, before),
                 Reached::Changed(now) => return Ok(WriteOutcome::Changed(now)),
@@ -515,6 +540,81 @@ impl Engine {
             self.prune_row(relation, &heap, row)?;
             Ok(WriteOutcome::Done)
         })
+    }
+
+    /// Updates a row with one descent if nobody is in its way and the columns are no index's: most updates are like that. Gives the
+    /// number of its versions. `None`, and nothing has happened, if it is to be done the long way, by [`Engine::reach`].
+    fn update_at_once(
+        &self,
+        txn: &mut Txn,
+        relation: &Arc<Relation>,
+        heap: &Arc<Heap>,
+        layout: &RowLayout,
+        row: RowId,
+        lock: RowLock,
+        changes: &[(ColumnIndex, Value)],
+        seen: &Horizon,
+    ) -> Result<Option<usize>> {
+        let _held = Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) };
+        // Under the stripe: one that is made from here on is filled with this row when the stripe is free ([`crate::build`]).
+        let is_indexed = |index: &Arc<Index>| {
+            index.program.is_some() || changes.iter().any(|(column, _)| index.has_column(*column))
+        };
+        let same_keys = heap.list_number();
+        if heap.indexes.load().iter().any(is_indexed) || heap.births.at(row).is_some() {
+            return Ok(None);
+        }
+        let mut pushed = None;
+        let mut growth = 0;
+        let changed = heap.tree.modify(row, |slot| {
+            let Some((before, flags)) = slot.current() else {
+                return Ok(());
+            };
+            if flags.has(RowFlags::GHOST) {
+                return Ok(());
+            }
+            // What it raises is raised when the row is known to be free.
+            let Ok(after) = layout.update(before, changes) else {
+                return Ok(());
+            };
+            pushed = self.versions.change(heap.id, row, |state| {
+                let found = self.look(txn, state, false, None, false, lock, seen);
+                let (Fate::Here, Verdict::Free) = found else {
+                    return None;
+                };
+                let image = Image::Memory(Box::from(before));
+                self.count_image(&image);
+                heap.versions.fetch_add(1, Ordering::AcqRel);
+                self.counters.versions.fetch_add(1, Ordering::Relaxed);
+                state.versions.push(Version {
+                    cell: Arc::clone(&txn.cell),
+                    command: txn.command,
+                    same_keys,
+                    lock,
+                    before: Some(image),
+                    moved_to: None,
+                });
+                Some(state.versions.len())
+            });
+            if pushed.is_some() {
+                txn.redo.update(relation.rel, row, before, &after);
+                growth = after.len() as i64 - before.len() as i64;
+                slot.put(after, RowFlags::VERSIONED);
+            }
+            Ok(())
+        });
+        if let Err(error) = changed {
+            if pushed.is_some() {
+                self.pop_version(heap, row);
+            }
+            return Err(error);
+        }
+        if pushed.is_some() {
+            heap.count(0, growth);
+            let (relation, heap) = (Arc::clone(relation), Arc::clone(heap));
+            txn.undo.push(Undo::Row { relation, heap, row });
+        }
+        Ok(pushed)
     }
 
     /// Whether the changes give a key column another value than the newest version has.

@@ -61,7 +61,7 @@ pub(crate) fn run(
             Err(error) => Err(error),
         };
         match completion {
-            Ok(Completion::Tag(tag)) => outcome.tag = Some(tag),
+            Ok(Completion::Tag(tag)) => outcome.tag = Some(tag.into_owned()),
             Ok(_) => {}
             Err(error) => return Err((outcomes, error)),
         }
@@ -85,7 +85,7 @@ fn copy_in(session: &mut Session, source: &mut dyn BufRead) -> Result<Completion
             Err(error) => return Err(session.copy_fail(&error.to_string())),
         }
     }
-    session.copy_done().map(Completion::Tag)
+    session.copy_done().map(|tag| Completion::Tag(tag.into()))
 }
 
 impl Sink for Outcome {

@@ -79,7 +79,7 @@ impl Session {
 
     /// Makes checks that were put off, if there are any.
     pub(super) fn check_deferred(&mut self, due: Due) -> Result<()> {
-        if !self.txn.as_ref().is_some_and(damask_txn::Txn::has_deferred) {
+        if !self.txn.as_deref().is_some_and(damask_txn::Txn::has_deferred) {
             return Ok(());
         }
         let prepared = self.prepare("SELECT", vec![])?;

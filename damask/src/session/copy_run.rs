@@ -160,9 +160,9 @@ impl Session {
                 session.insert_batch(&mut copy)
             })
             .map_err(|error| located(error, &copy));
-        let result = result.map(|()| Completion::Tag(format!("COPY {}", copy.rows)));
+        let result = result.map(|()| Completion::Tag(format!("COPY {}", copy.rows).into()));
         match self.settle(result)? {
-            Completion::Tag(tag) => Ok(tag),
+            Completion::Tag(tag) => Ok(tag.into_owned()),
             _ => Err(Error::internal("COPY ends with a tag")),
         }
     }
@@ -317,7 +317,7 @@ impl Session {
             binary::write_end(&mut out);
             sink.copy_out(&out)?;
         }
-        Ok(Completion::Tag(format!("COPY {rows}")))
+        Ok(Completion::Tag(format!("COPY {rows}").into()))
     }
 }
 

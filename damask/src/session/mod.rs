@@ -56,6 +56,7 @@ use plan::Prepared;
 use portal::Portal;
 use run::KnownPath;
 use settings::Settings;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -111,11 +112,14 @@ pub struct Notice {
     pub error: Arc<Error>,
 }
 
+/// What a command is called when it is done, often with a count: `SELECT 1`.
+pub type Tag = Cow<'static, str>;
+
 /// How a statement ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Completion {
     /// Done: its command tag.
-    Tag(String),
+    Tag(Tag),
     /// It stopped at the row limit and may go on.
     Suspended,
     /// There was no statement.
@@ -138,10 +142,14 @@ pub struct Session {
     database: Database,
     state: Arc<SessionState>,
     catalog: CatalogTxn,
-    txn: Option<Txn>,
+    /// Boxed, since it moves between here and [`Session::idle_txn`] with each statement outside a block.
+    txn: Option<Box<Txn>>,
+    /// One that has ended, for the next to take its place.
+    idle_txn: Option<Box<Txn>>,
     block: Block,
     statements: HashMap<String, Named>,
-    portals: HashMap<String, Portal>,
+    /// Boxed, since those that run are taken out.
+    portals: HashMap<String, Box<Portal>>,
     notices: Vec<Notice>,
     copy: Option<CopyIn>,
     /// Values of settings that clients are told about, as last told.
@@ -231,6 +239,7 @@ impl Session {
             state: Arc::new(state),
             database,
             txn: None,
+            idle_txn: None,
             block: Block::default(),
             statements: HashMap::new(),
             portals: HashMap::new(),
@@ -386,7 +395,12 @@ impl Session {
             return damask_functions::text_io::input(&*env, ty, text);
         }
         let effective = Arc::clone(self.state.settings.lock().effective());
-        let now = self.database.shared.env.clock.wall_micros();
+        // Only dates and times have texts that depend on it.
+        let now = if element.info().category == 'D' {
+            self.database.shared.env.clock.wall_micros()
+        } else {
+            0
+        };
         damask_types::format::parse_text(ty, text, &effective.format, now)
     }
 
@@ -469,14 +483,13 @@ impl Session {
     /// # Errors
     /// 58030 if the log could not be written; nothing may leave then.
     pub fn settle_reads(&self) -> Result<()> {
-        self.txn.as_ref().map_or(Ok(()), Txn::settle)
+        self.txn.as_deref().map_or(Ok(()), Txn::settle)
     }
 
     fn settle(&mut self, result: Result<Completion>) -> Result<Completion> {
         self.state.backend.end_statement();
         // Cursors go on with what they have; so does a copy.
-        let is_over = |portal: &Portal| portal.is_done && !portal.is_named_cursor;
-        if self.portals.values().all(is_over)
+        if self.portals.values().all(|portal| portal.is_done && !portal.is_named_cursor)
             && self.copy.is_none()
             && let Some(txn) = &mut self.txn
         {
@@ -488,7 +501,10 @@ impl Session {
             self.fail_transaction();
             settled = self.settle_reads();
         }
-        self.show_activity(None);
+        // Outside a block it is active until the end of the message commits.
+        if self.txn.is_none() || self.block.is_open() {
+            self.show_activity(None);
+        }
         settled.and(result)
     }
 
@@ -624,7 +640,7 @@ impl Session {
             ));
         }
         self.tick();
-        let mut made = Portal::new(prepared, params, self.now);
+        let mut made = Box::new(Portal::new(prepared, params, self.now));
         made.shape = Some(shape);
         self.portals.insert(portal.to_owned(), made);
         Ok(())
@@ -638,7 +654,7 @@ impl Session {
     }
 
     fn portal(&self, name: &str) -> Result<&Portal> {
-        self.portals.get(name).ok_or_else(|| {
+        self.portals.get(name).map(|portal| &**portal).ok_or_else(|| {
             Error::new(SqlState::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist"))
         })
     }

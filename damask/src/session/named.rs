@@ -9,7 +9,6 @@
 
 use super::Session;
 use super::plan::{Prepared, is_planned};
-use super::portal::Portal;
 use damask_catalog::object::RelationKind;
 use damask_catalog::system::{CursorRow, PreparedRow};
 use damask_planner::physical::{OutputColumn, Plan};
@@ -113,13 +112,13 @@ impl Session {
     }
 
     fn cursor_rows(&self) -> Vec<CursorRow> {
-        let row = |(name, portal): (&String, &Portal)| CursorRow {
+        let rows = self.portals.iter().map(|(name, portal)| CursorRow {
             name: name.clone(),
             statement: portal.text.to_string(),
             is_holdable: portal.is_held,
             is_scrollable: portal.is_scrollable,
             creation_time: portal.made,
-        };
-        self.portals.iter().map(row).collect()
+        });
+        rows.collect()
     }
 }

@@ -3,7 +3,7 @@
 use super::env::StatementEnv;
 use super::plan::{Prepared, has_into, is_planned};
 use super::portal::Portal;
-use super::{Completion, Session, Sink};
+use super::{Completion, Session, Sink, Tag};
 use damask_catalog::object::{Relation, RelationKind};
 use damask_catalog::{CatalogSnapshot, SearchPath};
 use damask_executor::context::Jit as ExecJit;
@@ -13,7 +13,6 @@ use damask_planner::physical::Plan;
 use damask_sql::ast::Statement;
 use damask_txn::{LockTag, TableLock};
 use damask_types::{Batch, Error, Oid, Result, SqlState, TypeId, Value, Vector};
-use std::fmt::Write as _;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -70,12 +69,16 @@ impl Session {
             && Arc::ptr_eq(&known.path, &path)
             && known.modes == modes
         {
-            if known.statement_timestamp == self.now {
+            if known.statement_timestamp == self.now && known.txn.is_some() {
                 return Ok(Arc::clone(known));
             }
             // The statement before is done with it.
             if let Some(env) = Arc::get_mut(known) {
                 env.statement_timestamp = self.now;
+                if env.txn.is_none() {
+                    env.transaction_timestamp = self.transaction_timestamp;
+                    env.txn = self.txn.as_deref().map(damask_txn::Txn::handle);
+                }
                 return Ok(Arc::clone(known));
             }
         }
@@ -87,11 +90,22 @@ impl Session {
             transaction_timestamp: self.transaction_timestamp,
             statement_timestamp: self.now,
             modes,
-            txn: self.txn.as_ref().map(damask_txn::Txn::handle),
+            txn: self.txn.as_deref().map(damask_txn::Txn::handle),
         });
-        // Of a transaction that is open: an idle session keeps no catalog from going.
         self.env = self.txn.is_some().then(|| Arc::clone(&env));
         Ok(env)
+    }
+
+    /// The transaction has ended: what is left of its statements' view serves the next one if nobody else has it, and the session
+    /// stands on the same catalog.
+    pub(crate) fn end_env(&mut self) {
+        let Some(mut known) = self.env.take() else { return };
+        if let Some(env) = Arc::get_mut(&mut known)
+            && Arc::ptr_eq(&env.catalog, self.catalog.snapshot())
+        {
+            env.txn = None;
+            self.env = Some(known);
+        }
     }
 
     /// The search path, looked up again when the catalog, a setting or the temporary schema changed.
@@ -442,7 +456,7 @@ pub(crate) fn command_name(statement: &Statement) -> &'static str {
 }
 
 /// The command tag of a planned statement.
-pub(crate) fn tag(statement: &Statement, rows: u64, affected: u64) -> String {
+pub(crate) fn tag(statement: &Statement, rows: u64, affected: u64) -> Tag {
     match statement {
         Statement::Insert(_) => counted("INSERT 0 ", affected),
         Statement::Update(_) => counted("UPDATE ", affected),
@@ -452,15 +466,19 @@ pub(crate) fn tag(statement: &Statement, rows: u64, affected: u64) -> String {
 }
 
 /// A word and a number.
-fn counted(word: &'static str, count: u64) -> String {
-    let mut tag = String::with_capacity(word.len() + 20);
-    tag.push_str(word);
-    match u8::try_from(count) {
-        Ok(digit @ 0..10) => tag.push(char::from(b'0' + digit)),
-        // Formatting costs as much as finding a row by its key.
-        _ => drop(write!(tag, "{count}")),
-    }
-    tag
+fn counted(word: &'static str, count: u64) -> Tag {
+    // Formatting costs as much as finding a row by its key.
+    let usual = match (word, count) {
+        ("SELECT ", 0) => "SELECT 0",
+        ("SELECT ", 1) => "SELECT 1",
+        ("INSERT 0 ", 1) => "INSERT 0 1",
+        ("UPDATE ", 0) => "UPDATE 0",
+        ("UPDATE ", 1) => "UPDATE 1",
+        ("DELETE ", 0) => "DELETE 0",
+        ("DELETE ", 1) => "DELETE 1",
+        _ => return format!("{word}{count}").into(),
+    };
+    usual.into()
 }
 
 /// Whether values of a type are shown as the names of objects.

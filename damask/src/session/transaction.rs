@@ -12,14 +12,14 @@
 //!
 //! Outside a block a transaction lasts for one message; `BEGIN` turns it into a block.
 
-use super::Session;
 use super::env::Modes;
 use super::settings::Level;
+use super::{Session, Tag};
 use crate::notify::Mark as NotifyMark;
 use damask_catalog::ddl::Mark;
 use damask_executor::Due;
 use damask_sql::ast::{Isolation, Transaction, TransactionModes};
-use damask_txn::{Durability, IsolationLevel, Savepoint};
+use damask_txn::{Durability, IsolationLevel, Savepoint, Txn};
 use damask_types::{Error, Result, SqlState};
 use std::sync::atomic::Ordering;
 
@@ -94,8 +94,14 @@ impl Session {
         };
         let isolation = self.block.isolation.unwrap_or(isolation);
         let read_only = self.block.read_only.unwrap_or(read_only);
-        let mut txn = self.database.shared.catalog.engine().begin(isolation, read_only)?;
-        txn.set_interrupt(std::sync::Arc::clone(&self.state.backend) as _);
+        let txn = if let Some(mut txn) = self.idle_txn.take() {
+            txn.restart(isolation, read_only)?;
+            txn
+        } else {
+            let mut txn = self.database.shared.catalog.engine().begin(isolation, read_only)?;
+            txn.set_interrupt(std::sync::Arc::clone(&self.state.backend) as _);
+            Box::new(txn)
+        };
         self.transaction_timestamp = self.now;
         self.state.locks.enter(txn.id());
         self.state.backend.show_transaction(Some((txn.id(), self.transaction_timestamp)));
@@ -108,7 +114,7 @@ impl Session {
     pub(crate) fn commit_transaction(&mut self) -> Result<()> {
         self.portals.retain(|_, portal| portal.is_held);
         let checked = self.check_deferred(Due::All);
-        self.env = None;
+        self.end_env();
         if let Err(error) = checked.and_then(|()| self.run_on_commit()) {
             self.rollback_transaction()?;
             return Err(error);
@@ -141,11 +147,15 @@ impl Session {
     }
 
     /// Commits, waits as `durability` says, and only then lets others hear of it.
-    fn commit_and_notify(&mut self, txn: damask_txn::Txn, durability: Durability) -> Result<()> {
-        let pending = std::mem::take(&mut *self.state.pending.lock());
+    fn commit_and_notify(&mut self, mut txn: Box<Txn>, durability: Durability) -> Result<()> {
+        let mut pending = self.state.pending.lock();
         if pending.is_empty() {
-            return txn.commit_with(durability)?.wait();
+            drop(pending);
+            txn.end(durability)?;
+            self.idle_txn = Some(txn);
+            return Ok(());
         }
+        let pending = std::mem::take(&mut *pending);
         let bus = &self.state.bus;
         let pid = self.state.backend.pid;
         let (ticket, slot) = bus.commit(pid, pending, || txn.commit_with(durability))?;
@@ -160,8 +170,8 @@ impl Session {
     /// Ends the open transaction, if there is one, without its changes.
     fn abandon_transaction(&mut self) -> Result<()> {
         self.state.pending.lock().clear();
-        self.env = None;
-        let result = self.txn.take().map_or(Ok(()), damask_txn::Txn::rollback);
+        self.end_env();
+        let result = self.txn.take().map_or(Ok(()), |txn| txn.rollback());
         self.state.backend.show_transaction(None);
         result
     }
@@ -210,7 +220,7 @@ impl Session {
     }
 
     /// BEGIN, COMMIT and their family; gives the command tag.
-    pub(crate) fn transaction_statement(&mut self, statement: &Transaction) -> Result<String> {
+    pub(crate) fn transaction_statement(&mut self, statement: &Transaction) -> Result<Tag> {
         match statement {
             Transaction::Begin { start, modes } => {
                 let tag = if *start { "START TRANSACTION" } else { "BEGIN" };
@@ -221,26 +231,26 @@ impl Session {
                         "there is already a transaction in progress",
                     );
                     self.set_modes(*modes)?;
-                    return Ok(tag.to_owned());
+                    return Ok(tag.into());
                 }
                 self.block.is_open = true;
                 self.set_modes(*modes)?;
                 self.ensure_transaction()?;
-                Ok(tag.to_owned())
+                Ok(tag.into())
             }
             Transaction::Commit { chain } => {
                 let modes = (self.block.isolation, self.block.read_only);
                 if self.block.is_failed {
                     self.rollback_transaction()?;
                     self.chain(*chain, modes);
-                    return Ok("ROLLBACK".to_owned());
+                    return Ok("ROLLBACK".into());
                 }
                 if !self.block.is_open {
                     self.not_in_block(*chain, "COMMIT AND CHAIN")?;
                 }
                 self.commit_transaction()?;
                 self.chain(*chain, modes);
-                Ok("COMMIT".to_owned())
+                Ok("COMMIT".into())
             }
             Transaction::Rollback { chain } => {
                 let modes = (self.block.isolation, self.block.read_only);
@@ -249,7 +259,7 @@ impl Session {
                 }
                 self.rollback_transaction()?;
                 self.chain(*chain, modes);
-                Ok("ROLLBACK".to_owned())
+                Ok("ROLLBACK".into())
             }
             Transaction::Savepoint(name) => {
                 self.check_not_failed()?;
@@ -264,7 +274,7 @@ impl Session {
                     notify: self.state.pending.lock().mark(),
                 };
                 self.block.savepoints.push(saved);
-                Ok("SAVEPOINT".to_owned())
+                Ok("SAVEPOINT".into())
             }
             Transaction::Release(name) => {
                 self.check_not_failed()?;
@@ -275,7 +285,7 @@ impl Session {
                 if let Some(txn) = &mut self.txn {
                     txn.release(rows);
                 }
-                Ok("RELEASE".to_owned())
+                Ok("RELEASE".into())
             }
             Transaction::RollbackTo(name) => {
                 self.require_block("ROLLBACK TO SAVEPOINT")?;
@@ -291,7 +301,7 @@ impl Session {
                 self.catalog.rollback_to(catalog);
                 self.state.settings.lock().rollback_to(settings);
                 self.block.is_failed = false;
-                Ok("ROLLBACK".to_owned())
+                Ok("ROLLBACK".into())
             }
             Transaction::PrepareTransaction(_)
             | Transaction::CommitPrepared(_)
@@ -378,7 +388,7 @@ impl Session {
     /// # Errors
     /// 25006.
     pub(crate) fn check_writable(&self, command: &str) -> Result<()> {
-        if self.txn.as_ref().is_some_and(damask_txn::Txn::is_read_only) {
+        if self.txn.as_deref().is_some_and(Txn::is_read_only) {
             return Err(Error::new(
                 SqlState::READ_ONLY_SQL_TRANSACTION,
                 format!("cannot execute {command} in a read-only transaction"),

@@ -125,7 +125,7 @@ impl Session {
             }
             other => return self.define(prepared, other, sink),
         };
-        Ok(Completion::Tag(tag))
+        Ok(Completion::Tag(tag.into()))
     }
 
     /// Result columns of a statement that is not planned.
@@ -463,7 +463,7 @@ impl Session {
         } else {
             portal.execution = Some(Box::new(execution));
         }
-        self.portals.insert(name.to_owned(), portal);
+        self.portals.insert(name.to_owned(), Box::new(portal));
         Ok("DECLARE CURSOR".to_owned())
     }
 
@@ -500,7 +500,7 @@ impl Session {
         self.portals.insert(name.to_owned(), portal);
         result?;
         let word = if fetch.is_move { "MOVE" } else { "FETCH" };
-        Ok(Completion::Tag(format!("{word} {given}")))
+        Ok(Completion::Tag(format!("{word} {given}").into()))
     }
 
     fn discard(&mut self, discard: ast::Discard) -> Result<String> {

@@ -32,7 +32,7 @@ fn panic_in(connection: &mut Connection, sql: &str) -> String {
     let session = connection.session();
     let prepared = session.prepare_text(sql).expect("it parses");
     match session.run(&prepared[0], &mut Planted) {
-        Ok(Completion::Tag(tag)) => tag,
+        Ok(Completion::Tag(tag)) => tag.into_owned(),
         Ok(other) => format!("{other:?}"),
         Err(error) => show(&error),
     }

@@ -49,7 +49,7 @@ impl Lock {
         let Some(key) = target.access.key(given)? else {
             return Ok(0);
         };
-        let table = ctx.engine.table(relation.rel)?;
+        let table = ctx.engine.table_handle(relation.rel)?;
         let Some(row) = target.find(&key, &table, txn, ctx.room)? else {
             return Ok(0);
         };

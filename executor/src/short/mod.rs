@@ -183,11 +183,10 @@ impl Select {
         let Some(key) = self.access.key(given)? else {
             return Ok(0);
         };
-        let table = ctx.engine.table(self.access.relation.rel)?;
-        let view = txn.view()?;
+        let table = ctx.engine.table_handle(self.access.relation.rel)?;
         let mut rows = 0;
         let mut shown = vec![];
-        self.access.rows(&key, &table, &view, &self.columns, ctx.room, |_, values| {
+        self.access.rows(&key, &table, txn.view_ref()?, &self.columns, ctx.room, |_, values| {
             rows += 1;
             ctx.control.check()?;
             let Some(exprs) = &self.exprs else {

@@ -12,6 +12,7 @@ use damask_planner::physical::{self, Operator, Plan, RowChecks};
 use damask_txn::{Table, Txn, WriteOutcome};
 use damask_types::compare::compare;
 use damask_types::{ColumnIndex, Result, RowId, Value};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// RETURNING, over a row whose places are known.
@@ -93,7 +94,7 @@ impl Insert {
         txn: &mut Txn,
         give: &mut Give<'_>,
     ) -> Result<u64> {
-        let table = ctx.engine.table(self.relation.rel)?;
+        let table = ctx.engine.table_handle(self.relation.rel)?;
         let given = Given { params: ctx.params, session: ctx.session };
         let mut whole = vec![Value::Null; self.relation.columns.len()];
         let (mut row, mut next) = (vec![], vec![]);
@@ -177,9 +178,8 @@ impl Target {
         txn: &Txn,
         room: &mut Vec<Value>,
     ) -> Result<Option<RowId>> {
-        let view = txn.view()?;
         let mut found = None;
-        self.access.rows(key, table, &view, &self.read, room, |row, _| {
+        self.access.rows(key, table, txn.view_ref()?, &self.read, room, |row, _| {
             found = Some(row);
             Ok(())
         })?;
@@ -295,13 +295,13 @@ impl Update {
         table: &Table,
         txn: &Txn,
         tried: Tried,
-    ) -> Result<Vec<(ColumnIndex, Value)>> {
+    ) -> Result<SmallVec<[(ColumnIndex, Value); 4]>> {
         let given = Given { params: ctx.params, session: ctx.session };
-        let changes = self
+        let changes: SmallVec<[(ColumnIndex, Value); 4]> = self
             .assignments
             .iter()
             .map(|(column, expr)| Ok((*column, expr.value(row, given)?)))
-            .collect::<Result<Vec<_>>>()?;
+            .collect::<Result<_>>()?;
         let relation = &self.target.access.relation;
         // In the order of the table's columns.
         let null = changes
@@ -336,9 +336,9 @@ impl Update {
     ) -> Result<u64> {
         let given = Given { params: ctx.params, session: ctx.session };
         let target = &self.target;
-        let table = ctx.engine.table(target.access.relation.rel)?;
+        let table = ctx.engine.table_handle(target.access.relation.rel)?;
         let mut row = std::mem::take(ctx.room);
-        let mut changes = vec![];
+        let mut changes = SmallVec::new();
         let is_done = target.change(&table, txn, given, &mut row, |txn, row, tried| {
             changes = self.changes(row, ctx, &table, txn, tried)?;
             let outcome = early(txn, |txn| match tried {
@@ -390,7 +390,7 @@ impl Delete {
     ) -> Result<u64> {
         let given = Given { params: ctx.params, session: ctx.session };
         let target = &self.target;
-        let table = ctx.engine.table(target.access.relation.rel)?;
+        let table = ctx.engine.table_handle(target.access.relation.rel)?;
         let row = &mut *ctx.room;
         let is_done = target.change(&table, txn, given, row, |txn, _, tried| {
             early(txn, |txn| match tried {

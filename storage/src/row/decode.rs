@@ -38,6 +38,11 @@ impl<'a> RowView<'a> {
         self.physical.slots.len()
     }
 
+    /// Whether its end offsets are the wide ones.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.wide
+    }
+
     pub(crate) fn is_null(&self, column: usize) -> bool {
         self.row[LAYOUT_BYTES + column / 8] >> (column % 8) & 1 == 1
     }

@@ -5,6 +5,9 @@ use super::physical::{Kind, LAYOUT_BYTES, Physical, Place, Slot, WIDE_OFFSETS};
 use super::{ROW_BYTES_MAX, RowColumn, RowLayout, stored, unknown_column};
 use damask_types::{ColumnIndex, Error, Numeric, Result, SqlState, Value};
 
+/// Room for what a changed row may be longer by.
+const GROWTH_BYTES: usize = 32;
+
 /// Encodes `values` as a row of layout `physical` into `out`.
 pub(crate) fn encode_into(
     physical: &Physical,
@@ -80,7 +83,7 @@ fn encode_as(
     Ok(true)
 }
 
-/// The changed row when only fixed columns change in a row of the newest layout, which is common.
+/// The changed row, of a row of the newest layout with short offsets that still holds it; that is most often so.
 pub(crate) fn patch(
     layout: &RowLayout,
     row: &[u8],
@@ -90,23 +93,75 @@ pub(crate) fn patch(
     if view.column_count() != layout.column_count() {
         return Ok(None);
     }
-    let mut out = row.to_vec();
+    let physical = &layout.newest;
+    let is_variable = |(column, _): &(ColumnIndex, Value)| {
+        let slot = physical.slots.get(usize::from(column.0));
+        slot.is_some_and(|slot| matches!(slot.place, Place::Variable(_)))
+    };
+    let mut out = if !changes.iter().any(is_variable) {
+        row.to_vec()
+    } else if view.is_wide() {
+        return Ok(None);
+    } else {
+        match with_variables(layout, row, &view, changes)? {
+            Some(out) => out,
+            None => return Ok(None),
+        }
+    };
     for (column, value) in changes {
         let index = usize::from(column.0);
-        let slot = layout.newest.slots.get(index).ok_or_else(|| unknown_column(index))?;
-        let Place::Fixed(offset) = slot.place else {
+        let slot = physical.slots.get(index).ok_or_else(|| unknown_column(index))?;
+        let is_null = value.is_null() || layout.columns[index].dropped;
+        set_null(&mut out, index, is_null);
+        if let Place::Fixed(offset) = slot.place {
+            if is_null {
+                let width = slot.kind.width().expect("a fixed column has a width");
+                out[offset..offset + width].fill(0);
+            } else {
+                write_fixed(slot, value, &mut out[offset..])?;
+            }
+        }
+    }
+    Ok(Some(out))
+}
+
+fn set_null(row: &mut [u8], column: usize, is_null: bool) {
+    let bitmap = &mut row[LAYOUT_BYTES + column / 8];
+    let bit = 1 << (column % 8);
+    if is_null {
+        *bitmap |= bit;
+    } else {
+        *bitmap &= !bit;
+    }
+}
+
+/// A row with short offsets whose variable columns are changed, and nothing else yet; `None` if it becomes too long for them.
+fn with_variables(
+    layout: &RowLayout,
+    row: &[u8],
+    view: &RowView<'_>,
+    changes: &[(ColumnIndex, Value)],
+) -> Result<Option<Vec<u8>>> {
+    let physical = &layout.newest;
+    let variable_start = physical.variable_start(false);
+    let mut out = Vec::with_capacity(row.len() + GROWTH_BYTES);
+    out.extend_from_slice(&row[..variable_start]);
+    for (index, slot) in physical.slots.iter().enumerate() {
+        let Place::Variable(number) = slot.place else { continue };
+        let change = changes.iter().rfind(|(column, _)| usize::from(column.0) == index);
+        match change {
+            // A dropped column has no bytes.
+            _ if layout.columns[index].dropped => set_null(&mut out, index, true),
+            Some((_, value)) if value.is_null() => {}
+            Some((_, value)) => write_variable(slot, value, &mut out)?,
+            None if view.is_null(index) => {}
+            None => out.extend_from_slice(view.bytes(slot)?),
+        }
+        let Ok(end) = u16::try_from(out.len() - variable_start) else {
             return Ok(None);
         };
-        let bitmap = &mut out[LAYOUT_BYTES + index / 8];
-        let bit = 1 << (index % 8);
-        if value.is_null() || layout.columns[index].dropped {
-            *bitmap |= bit;
-            let width = slot.kind.width().expect("a fixed column has a width");
-            out[offset..offset + width].fill(0);
-        } else {
-            *bitmap &= !bit;
-            write_fixed(slot, value, &mut out[offset..])?;
-        }
+        let at = physical.fixed_end + number * 2;
+        out[at..at + 2].copy_from_slice(&end.to_le_bytes());
     }
     Ok(Some(out))
 }

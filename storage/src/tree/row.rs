@@ -194,7 +194,8 @@ impl RowTree {
                 row_node::set_flags(&mut page, index, flags.0 | old_flags & OVERFLOW)
             }
             (Change::Put(bytes, flags), _) => {
-                let chain = self.chain(&page, found)?;
+                let has_chain = old_flags & OVERFLOW != 0;
+                let chain = if has_chain { self.chain(&page, found)? } else { Vec::new() };
                 self.put(rowid, path, page, found, &bytes, flags)?;
                 self.free(&chain);
                 Ok(())

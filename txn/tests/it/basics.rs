@@ -2,8 +2,11 @@
 
 use crate::support::*;
 use damask_storage::Env;
-use damask_txn::{Engine, EngineOptions, KeyRange, Table, WriteOutcome};
-use damask_types::{RowId, Value};
+use damask_txn::{
+    Durability, Engine, EngineOptions, IsolationLevel, KeyRange, LockTag, Table, TableLock,
+    WriteOutcome,
+};
+use damask_types::{Oid, RowId, Value};
 
 #[test]
 fn rows_come_change_and_go() {
@@ -191,4 +194,43 @@ fn commits_survive_on_a_real_file() {
         engine.close().unwrap();
     }
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_transaction_that_has_ended_is_restarted() {
+    let engine = memory();
+    let rel = table(&engine, vec![index("t_a", &[0], true)]);
+    let mut txn = read_committed(&engine);
+    let first = txn.id();
+    txn.lock_relation(LockTag::Relation(Oid(7)), TableLock::AccessShare, true).unwrap();
+    insert(&mut txn, rel, 1, "x").unwrap();
+    txn.end(Durability::Flushed).unwrap();
+    assert_eq!((engine.locks(), engine.snapshot_holders()), (vec![], vec![]));
+
+    // Repeatable read keeps its snapshot; what others commit meanwhile is the next one's.
+    txn.restart(IsolationLevel::RepeatableRead, true).unwrap();
+    assert_ne!(txn.id(), first);
+    assert!(!txn.has_writes());
+    txn.begin_statement().unwrap();
+    assert_eq!(engine.snapshot_holders()[0].owner, txn.id());
+    let mut other = read_committed(&engine);
+    insert(&mut other, rel, 2, "y").unwrap();
+    commit(other);
+    assert_eq!(rows(&mut txn, rel), ["1:x"]);
+    assert!(insert(&mut txn, rel, 3, "z").is_err(), "it is read-only");
+    let handle = txn.handle();
+    txn.end(Durability::Flushed).unwrap();
+
+    txn.restart(IsolationLevel::ReadCommitted, false).unwrap();
+    assert_ne!(txn.id(), handle.id(), "who has a handle keeps the transaction it was of");
+    txn.begin_statement().unwrap();
+    assert_eq!(rows(&mut txn, rel), ["1:x", "2:y"]);
+    insert(&mut txn, rel, 3, "z").unwrap();
+    // Dropped while open, it is rolled back.
+    drop(txn);
+    let mut txn = read_committed(&engine);
+    assert_eq!(rows(&mut txn, rel), ["1:x", "2:y"]);
+    drop(txn);
+    verify(&engine);
+    assert_eq!(engine.snapshot_holders(), []);
 }

@@ -59,7 +59,7 @@ impl Session {
             Statement::AlterRole(alter) => self.alter_role(alter)?,
             _ => return Err(Error::unsupported("this statement")),
         };
-        Ok(Completion::Tag(tag))
+        Ok(Completion::Tag(tag.into()))
     }
 
     /// # Errors

@@ -439,7 +439,7 @@ impl Session {
         let schema = self.creation_schema(&create.name, create.persistence)?;
         self.check_on_commit(schema, create.on_commit)?;
         if self.is_taken(schema, create.name.base().as_str(), create.if_not_exists)? {
-            return Ok(Completion::Tag("CREATE TABLE AS".to_owned()));
+            return Ok(Completion::Tag("CREATE TABLE AS".into()));
         }
         let names: Vec<String> =
             create.columns.iter().map(|name| name.as_str().to_owned()).collect();
@@ -453,9 +453,9 @@ impl Session {
             create.on_commit,
         )?;
         Ok(Completion::Tag(if create.with_data {
-            format!("SELECT {rows}")
+            format!("SELECT {rows}").into()
         } else {
-            "CREATE TABLE AS".to_owned()
+            "CREATE TABLE AS".into()
         }))
     }
 
@@ -478,7 +478,7 @@ impl Session {
         let text = format!("{} {}", &text[..cut.start], &text[cut.end..]);
         let rows =
             self.fill_new_table(schema, into.name.base().as_str(), &[], &text, true, None)?;
-        Ok(Completion::Tag(format!("SELECT {rows}")))
+        Ok(Completion::Tag(format!("SELECT {rows}").into()))
     }
 
     /// Makes a table of a query's columns and puts its rows in.
