@@ -8,6 +8,7 @@
 )]
 
 mod chance;
+mod compression;
 mod embedded;
 mod measure;
 mod server;
@@ -49,6 +50,12 @@ enum Task {
         #[arg(default_value_t = 10)]
         seconds: u64,
     },
+    /// What compression of pages saves and costs
+    Compression {
+        folder: PathBuf,
+        #[arg(default_value_t = 0.05)]
+        scale: f64,
+    },
     /// Runs a TPC-C-like load on servers
     Tpcc(tpcc::Arguments),
     /// Runs YCSB's workloads on servers and on SQLite
@@ -62,6 +69,7 @@ fn main() -> ExitCode {
         Task::TpchData { scale, folder } => tpch::data(scale, &folder).map_err(Failure::from),
         Task::TpchQueries { folder } => tpch::queries(&folder).map_err(Failure::from),
         Task::Stall { folder, seconds } => stall::run(&folder, seconds).map_err(Failure::from),
+        Task::Compression { folder, scale } => compression::run(&folder, scale),
         Task::Tpcc(arguments) => tpcc::run(&arguments),
         Task::Ycsb(arguments) => ycsb::run(&arguments),
         Task::Embedded(arguments) => embedded::run(&arguments),

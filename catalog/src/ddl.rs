@@ -20,7 +20,7 @@ use crate::object::{
 };
 use crate::snapshot::{CatalogSnapshot, PUBLIC, SearchPath};
 use crate::store::{self, Catalog, Change, Record, comment_record, relation_records, role_record};
-use damask_txn::{AliasKey, RelationDesc, SequenceSpec, Txn};
+use damask_txn::{AliasKey, PageCodec, RelationDesc, SequenceSpec, Txn};
 use damask_types::{ColumnIndex, Error, Oid, Result, SqlState, SqlType, TypeId, Value};
 use name::{check_column_name, choose, duplicate_column};
 use std::sync::Arc;
@@ -59,6 +59,10 @@ pub struct NewTable {
     pub columns: Vec<NewColumn>,
     /// Its constraints, NOT NULL excepted.
     pub constraints: Vec<NewConstraint>,
+    /// Its storage parameters.
+    pub parameters: Vec<(String, String)>,
+    /// What compresses its pages.
+    pub codec: PageCodec,
 }
 
 /// A column to be made.
@@ -304,10 +308,12 @@ impl CatalogTxn {
                 column_name: new.columns[usize::from(column.0)].name.clone(),
             }),
             indexes: vec![],
+            codec: new.codec,
         })?;
         let oid = self.new_oid()?;
         let mut relation = Relation::new(oid, new.schema, new.name, RelationKind::Table);
         (relation.owner, relation.rel, relation.alias) = (new.owner, rel, alias);
+        relation.parameters = new.parameters;
         for column in &new.columns {
             let mut made = Column::new(column.name.as_str(), column.ty);
             made.default.clone_from(&column.default);
@@ -401,6 +407,20 @@ impl CatalogTxn {
         let types = relation.columns.iter().map(|column| column.ty).collect();
         let missing = relation.columns.iter().map(|column| column.missing.clone()).collect();
         txn.set_columns(relation.rel, types, missing)
+    }
+
+    /// Sets a table's storage parameters; `codec` is what compresses its pages then.
+    pub fn set_parameters(
+        &mut self,
+        txn: &mut Txn,
+        table: Oid,
+        parameters: Vec<(String, String)>,
+        codec: PageCodec,
+    ) -> Result<()> {
+        let mut relation = self.owned(table);
+        txn.set_codec(relation.rel, codec)?;
+        relation.parameters = parameters;
+        self.put_relation(txn, relation).map(drop)
     }
 
     /// Drops a column with the indexes and constraints that use it (the session has settled RESTRICT).

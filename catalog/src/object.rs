@@ -61,6 +61,8 @@ pub struct Relation {
     pub sequence: Option<Sequence>,
     /// The integer primary-key column whose value is the row id, if there is one.
     pub alias: Option<ColumnIndex>,
+    /// Storage parameters of a table, by name, in the order they were set (`pg_class.reloptions`).
+    pub parameters: Vec<(String, String)>,
 }
 
 /// A relation that a view's text names.
@@ -472,6 +474,7 @@ impl Relation {
             reads: vec![],
             sequence: None,
             alias: None,
+            parameters: vec![],
         }
     }
 

@@ -6,7 +6,7 @@
 //! | table | key | columns |
 //! |---|---|---|
 //! | schemas | oid | name, owner |
-//! | relations | oid | schema, name, kind, owner, rel, alias, view, reads, sequence |
+//! | relations | oid | schema, name, kind, owner, rel, alias, view, reads, sequence, parameters |
 //! | columns | table << 16 + n | name, type, typmod, not null, default, identity, dropped, missing, sequence |
 //! | indexes | oid | table, schema, name, rel, flags, keys, included, expressions, their types, predicate |
 //! | constraints | oid | table, name, kind, text, index, columns, target, target columns, target index, actions |
@@ -15,7 +15,9 @@
 
 mod record;
 
-pub(crate) use record::{comment_record, relation_records, role_record, schema_record};
+pub(crate) use record::{
+    comment_record, parameters_value, relation_records, role_record, schema_record,
+};
 
 use crate::object::{ConstraintKind, Relation, Role, Schema};
 use crate::snapshot::{BOOTSTRAP_ROLE, CatalogSnapshot, INFORMATION_SCHEMA, PG_CATALOG, PUBLIC};
@@ -62,7 +64,9 @@ impl CatalogTable {
         use TypeId::{Bool, Int2Array, Int4, Int8Array, Oid, Text, TextArray};
         match self {
             Self::Schemas => &[Text, Oid],
-            Self::Relations => &[Oid, Text, Text, Oid, Int4, Int4, Text, Int8Array, Int8Array],
+            Self::Relations => {
+                &[Oid, Text, Text, Oid, Int4, Int4, Text, Int8Array, Int8Array, TextArray]
+            }
             Self::Columns => &[Text, Oid, Int4, Bool, Text, Text, Bool, Text, Oid],
             Self::Indexes => &[
                 Oid, Oid, Text, Int4, Bool, Bool, Bool, Int2Array, Int2Array, TextArray, Int8Array,
@@ -85,6 +89,11 @@ impl CatalogTable {
             Self::Roles => Some(("pg_authid_rolname_index", &[1])),
             Self::Columns | Self::Constraints | Self::Comments => None,
         }
+    }
+
+    /// Types of the columns, the key first.
+    fn columns(self) -> Vec<SqlType> {
+        std::iter::once(&TypeId::Int8).chain(self.types()).map(|&ty| SqlType::plain(ty)).collect()
     }
 
     fn rel(self) -> RelId {
@@ -149,7 +158,9 @@ impl Catalog {
     pub fn open(engine: Arc<Engine>, creator: Option<&str>) -> Result<Self> {
         let oids = RelId(1 + CatalogTable::ALL.len() as u32 + unique_count());
         if engine.is_new() {
-            bootstrap(&engine, creator, oids)?;
+            bootstrap(&engine, creator, oids, CatalogTable::columns)?;
+        } else {
+            add_columns(&engine)?;
         }
         let snapshot = load(&engine)?;
         Ok(Self {
@@ -221,21 +232,38 @@ fn unique_count() -> u32 {
     CatalogTable::ALL.iter().filter(|table| table.unique().is_some()).count() as u32
 }
 
-/// Makes the catalog's tables, the built-in schemas and roles.
-fn bootstrap(engine: &Arc<Engine>, creator: Option<&str>, oids: RelId) -> Result<()> {
+/// Gives tables of a database that an older version made the columns that came since; they are null in its rows.
+fn add_columns(engine: &Arc<Engine>) -> Result<()> {
+    for table in CatalogTable::ALL {
+        let columns = table.columns();
+        if engine.table(table.rel())?.columns().len() < columns.len() {
+            let mut txn = engine.begin(IsolationLevel::ReadCommitted, false)?;
+            txn.begin_statement()?;
+            txn.set_columns(table.rel(), columns, vec![])?;
+            txn.commit()?.wait()?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the catalog's tables, with these columns, the built-in schemas and roles.
+fn bootstrap(
+    engine: &Arc<Engine>,
+    creator: Option<&str>,
+    oids: RelId,
+    columns: fn(CatalogTable) -> Vec<SqlType>,
+) -> Result<()> {
     let mut txn = engine.begin(IsolationLevel::ReadCommitted, false)?;
     txn.begin_statement()?;
     for table in CatalogTable::ALL {
-        let columns =
-            std::iter::once(&TypeId::Int8).chain(table.types()).map(|&ty| SqlType::plain(ty));
         let rel = txn.create_relation(RelationDesc {
-            columns: columns.collect(),
+            columns: columns(table),
             alias: Some(AliasKey {
                 column: ColumnIndex(0),
                 name: format!("{table:?}_pkey"),
                 column_name: "oid".to_owned(),
             }),
-            indexes: vec![],
+            ..RelationDesc::default()
         })?;
         assert_eq!(rel, table.rel(), "the catalog's tables are the first relations");
     }
@@ -407,4 +435,43 @@ fn load(engine: &Arc<Engine>) -> Result<CatalogSnapshot> {
         snapshot.put_relation(Arc::new(relation));
     }
     Ok(snapshot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use damask_txn::{Env, Location};
+    use std::path::PathBuf;
+
+    /// A catalog without the column of storage parameters, as version 0.1 began.
+    fn older(table: CatalogTable) -> Vec<SqlType> {
+        let mut columns = table.columns();
+        if table == CatalogTable::Relations {
+            columns.pop();
+        }
+        columns
+    }
+
+    #[test]
+    fn an_older_catalog_gets_the_columns_that_came_since() {
+        let env = Env::in_memory(1);
+        let open = || {
+            let file = Location::File(PathBuf::from("d"));
+            Engine::open(env.clone(), file, damask_txn::EngineOptions::default()).unwrap()
+        };
+        let engine = open();
+        let oids = RelId(1 + CatalogTable::ALL.len() as u32 + unique_count());
+        bootstrap(&engine, None, oids, older).unwrap();
+        let width = older(CatalogTable::Relations).len();
+        assert_eq!(engine.table(RelId(2)).unwrap().columns().len(), width);
+        engine.close().unwrap();
+        drop(engine);
+        for _ in 0..2 {
+            let engine = open();
+            let catalog = Catalog::open(Arc::clone(&engine), None).unwrap();
+            assert!(catalog.snapshot().schema_by_name("public").is_some());
+            assert_eq!(engine.table(RelId(2)).unwrap().columns().len(), width + 1);
+            engine.close().unwrap();
+        }
+    }
 }

@@ -37,7 +37,8 @@ fn fill(engine: &Arc<Engine>, rows: usize) -> Result<Relation> {
     let mut txn = engine.begin(IsolationLevel::ReadCommitted, false)?;
     txn.begin_statement()?;
     let columns = types.map(SqlType::plain).to_vec();
-    let rel = txn.create_relation(RelationDesc { columns, alias: None, indexes: vec![] })?;
+    let rel =
+        txn.create_relation(RelationDesc { columns, alias: None, ..RelationDesc::default() })?;
     txn.commit()?.wait()?;
     let mut txn = engine.begin(IsolationLevel::ReadCommitted, false)?;
     txn.begin_statement()?;

@@ -24,6 +24,8 @@ pub(crate) const SUPERBLOCK_UNITS: u64 = 2;
 pub(crate) const RUN_UNITS_MAX: u32 = 1024;
 /// Bits of a unit number on disk.
 const UNIT_BITS: u32 = 40;
+/// Bits of a run on disk; what is above belongs to whoever stores it.
+pub(crate) const RUN_BITS: u32 = UNIT_BITS + 11;
 /// Size classes of free runs, by the power of two below their length.
 const CLASSES: usize = UNIT_BITS as usize + 1;
 /// Runs of the smallest possible class that are looked at for one that is long enough.
@@ -33,7 +35,7 @@ const TAIL_UNITS_KEPT: u64 = 256;
 /// Free units may be one part of this many of the file before short holes are filled.
 const HOLES_PART: u64 = 4;
 
-const _: () = assert!(UNIT_BITS + 11 <= 64 && RUN_UNITS_MAX < 1 << 11);
+const _: () = assert!(RUN_BITS <= 56 && RUN_UNITS_MAX < 1 << (RUN_BITS - UNIT_BITS));
 
 /// Consecutive units of the data file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,12 +157,12 @@ impl Allocator {
         Run { start, count }
     }
 
-    /// Takes a run of up to `wanted` units, a multiple of `step`: a long one where that costs little room.
+    /// Takes a run of `least` to `wanted` units: a long one where that costs little room.
     ///
     /// What is written together should lie together. But copy-on-write leaves holes all over the file; once they are
     /// [a quarter of it](HOLES_PART), they are filled, longest first, before it grows.
-    pub(crate) fn allocate_long(&mut self, wanted: u32, step: u32) -> Run {
-        debug_assert!(wanted.is_multiple_of(step) && wanted > 0, "whole steps are wanted");
+    pub(crate) fn allocate_long(&mut self, wanted: u32, least: u32) -> Run {
+        debug_assert!((1..=wanted).contains(&least), "the least is no more than wanted");
         if self.find(u64::from(wanted)).is_some() || self.free_count * HOLES_PART < self.unit_count
         {
             return self.allocate(wanted);
@@ -168,8 +170,8 @@ impl Allocator {
         let longest = self.by_class.iter().rev().find_map(BTreeSet::first);
         let found = longest.map_or(0, |start| self.by_start[start]);
         // A hole of this class may be longer than the first of it; never mind.
-        let count = found.min(u64::from(wanted)) as u32 / step * step;
-        self.allocate(count.max(step))
+        let count = found.min(u64::from(wanted)) as u32;
+        self.allocate(count.max(least))
     }
 
     /// Gives a run back for use at once. No durable checkpoint may name it (A2).
@@ -328,6 +330,10 @@ mod tests {
             while left > 0 {
                 let run = allocator.allocate_long(4 * left.min(64), 4);
                 left -= run.count / 4;
+                if !run.count.is_multiple_of(4) {
+                    let count = run.count % 4;
+                    allocator.release(Run { start: run.end() - u64::from(count), count });
+                }
                 runs += 1;
                 for i in 0..u64::from(run.count / 4) {
                     let at = random.below(pages.len() as u64) as usize;

@@ -2,7 +2,7 @@
 
 use crate::log::group;
 use crate::page::{self, UNIT_BYTES};
-use crate::{page_table, root, superblock};
+use crate::{alloc, codec, page_table, root, superblock};
 use std::collections::BTreeMap;
 
 /// Rows of the tables under a heading: field to (offset, size).
@@ -57,7 +57,7 @@ fn the_superblock_is_as_documented() {
             ("checksum", at::CHECKSUM, 4),
         ],
     );
-    assert_eq!((superblock::MAJOR, superblock::MINOR), (1, 0));
+    assert_eq!((superblock::MAJOR, superblock::MINOR), (1, 1));
     assert_eq!(UNIT_BYTES, 4096);
 }
 
@@ -97,9 +97,22 @@ fn the_page_table_and_the_root_are_as_documented() {
         &[
             ("location", 0, 8),
             ("crc", page_table::ENTRY_CRC, 4),
-            ("zero", page_table::ENTRY_CRC + 4, entry - page_table::ENTRY_CRC - 4),
+            ("tree", page_table::ENTRY_TREE, entry - page_table::ENTRY_TREE),
         ],
     );
+    assert_eq!(
+        (alloc::RUN_BITS, codec::PageCodec::ALL.map(|codec| codec as u8)),
+        (51, [0, 1, 2, 3])
+    );
+    compare(
+        "Compressed page",
+        &[
+            ("page_checksum", codec::offset::PAGE_CHECKSUM, 4),
+            ("length", codec::offset::LENGTH, 2),
+            ("zero", codec::offset::ZERO, 2),
+        ],
+    );
+    assert_eq!((codec::PAYLOAD, superblock::FEATURE_COMPRESSED_PAGES), (28, 1));
     use root::offset as at;
     compare(
         "Checkpoint root piece",

@@ -1,7 +1,7 @@
 //! Files, pages, the log and the trees: everything that knows bytes on disk.
 //!
-//! Reading order: [`env`] and [`vfs`] are the world outside; [`page`] the shape of a block; [`pool`] keeps pages in
-//! memory; [`log`] makes commits durable; [`store`] puts them together into one database file with checkpoints,
+//! Reading order: [`env`] and [`vfs`] are the world outside; [`page`] the shape of a block, `codec` how one is stored;
+//! [`pool`] keeps pages in memory; [`log`] makes commits durable; [`store`] puts them together into one database file with checkpoints,
 //! recovery and verification; [`row`] and [`key`] lay rows and index keys out as bytes, [`tree`] finds them.
 //!
 //! Invariants of the crate
@@ -20,6 +20,7 @@
 )]
 
 mod alloc;
+mod codec;
 pub mod env;
 #[cfg(test)]
 mod format_tests;
@@ -41,6 +42,7 @@ mod testing;
 pub mod tree;
 pub mod vfs;
 
+pub use codec::PageCodec;
 pub use env::{Clock, Env, Random, Signal, Spawn, Step};
 pub use governor::{Governor, Purpose};
 pub use log::{Frames, Log, LogCompression, LogSync};

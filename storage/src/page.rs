@@ -9,7 +9,7 @@
 //!   written when a page is written out and checked whenever one is loaded.
 //! - P2: a page carries its own number; a page found under another number is corrupt, whatever its checksum says.
 //!
-//! Left out: compression (the flags byte has room), timestamps (versions live in memory only).
+//! Left out: timestamps (versions live in memory only).
 
 use std::fmt;
 

@@ -7,6 +7,7 @@
 //! Left out: keeping pieces that did not change; a root is small next to what a checkpoint writes.
 
 use crate::alloc::{RUN_UNITS_MAX, Run};
+use crate::codec::PageCodec;
 use crate::page::{
     self, PAGE_HEADER_BYTES, PageId, PageKind, TreeId, UNIT_BYTES, get_u32, get_u64, put_u32,
     put_u64,
@@ -33,7 +34,7 @@ pub(crate) mod offset {
 const PIECE_BYTES_MAX: usize = RUN_UNITS_MAX as usize * UNIT_BYTES - PAGE_HEADER_BYTES;
 /// Bytes of a node reference: location u64, checksum u32, zero u32.
 const NODE_BYTES: usize = 16;
-/// Bytes of a tree: number u32, root page u32, kind u8, zero.
+/// Bytes of a tree: number u32, root page u32, kind u8, codec u8, zero.
 const TREE_BYTES: usize = 16;
 /// Pieces a chain may have before it is taken for a loop (64 GiB).
 const PIECES_MAX: u64 = 1 << 14;
@@ -69,7 +70,8 @@ impl Root {
             bytes.extend_from_slice(&tree.tree.0.to_le_bytes());
             bytes.extend_from_slice(&tree.root.0.to_le_bytes());
             bytes.push(tree.kind as u8);
-            bytes.extend_from_slice(&[0; 7]);
+            bytes.push(tree.codec as u8);
+            bytes.extend_from_slice(&[0; 6]);
         }
         bytes.extend_from_slice(&self.meta);
         bytes
@@ -93,6 +95,7 @@ impl Root {
                 tree: TreeId(get_u32(bytes, 0)),
                 root: PageId(get_u32(bytes, 4)),
                 kind: PageKind::from_u8(bytes[8])?,
+                codec: PageCodec::from_u8(bytes[9])?,
             })
         };
         Some(Self {
@@ -184,7 +187,12 @@ mod tests {
 
     fn example() -> Root {
         let node = |i: u64| BlockRef { run: Run { start: 5 + i, count: 1 }, crc: i as u32 };
-        let tree = TreeDescriptor { tree: TreeId(3), kind: PageKind::RowLeaf, root: PageId(8) };
+        let tree = TreeDescriptor {
+            tree: TreeId(3),
+            kind: PageKind::RowLeaf,
+            root: PageId(8),
+            codec: PageCodec::Snappy,
+        };
         Root {
             nodes: (0..5).map(node).collect(),
             trees: vec![tree],

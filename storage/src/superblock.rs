@@ -19,10 +19,12 @@ use damask_types::{Error, Result, SqlState, Timestamp};
 pub(crate) const MAGIC: [u8; 8] = *b"Damask\x1a\n";
 /// The format's version: a reader opens its own major and any minor.
 pub(crate) const MAJOR: u16 = 1;
-/// Grows with additions that an older reader may ignore.
-pub(crate) const MINOR: u16 = 0;
+/// Grows with additions that an older reader may ignore. 1: the page table knows the pages' trees.
+pub(crate) const MINOR: u16 = 1;
+/// Pages may be compressed.
+pub(crate) const FEATURE_COMPRESSED_PAGES: u64 = 1;
 /// Incompatible features this code understands.
-const FEATURES_INCOMPATIBLE_KNOWN: u64 = 0;
+const FEATURES_INCOMPATIBLE_KNOWN: u64 = FEATURE_COMPRESSED_PAGES;
 /// The database was closed: there is no log to read.
 const FLAG_CLEAN: u32 = 1;
 
@@ -87,6 +89,7 @@ pub(crate) struct Superblock {
     pub(crate) page_bytes: u32,
     pub(crate) features_compatible: u64,
     pub(crate) features_read_only: u64,
+    pub(crate) features_incompatible: u64,
     pub(crate) uuid: [u8; 16],
     pub(crate) generation: u64,
     pub(crate) checkpoint_ts: Timestamp,
@@ -124,7 +127,7 @@ impl Superblock {
         put_u32(&mut unit, offset::PAGE_BYTES, self.page_bytes);
         put_u64(&mut unit, offset::FEATURES_COMPATIBLE, self.features_compatible);
         put_u64(&mut unit, offset::FEATURES_READ_ONLY, self.features_read_only);
-        put_u64(&mut unit, offset::FEATURES_INCOMPATIBLE, FEATURES_INCOMPATIBLE_KNOWN);
+        put_u64(&mut unit, offset::FEATURES_INCOMPATIBLE, self.features_incompatible);
         unit[offset::UUID..offset::UUID + 16].copy_from_slice(&self.uuid);
         put_u64(&mut unit, offset::GENERATION, self.generation);
         put_u64(&mut unit, offset::CHECKPOINT_TS, self.checkpoint_ts.0);
@@ -172,6 +175,7 @@ impl Superblock {
             page_bytes: get_u32(unit, offset::PAGE_BYTES),
             features_compatible: get_u64(unit, offset::FEATURES_COMPATIBLE),
             features_read_only: get_u64(unit, offset::FEATURES_READ_ONLY),
+            features_incompatible: get_u64(unit, offset::FEATURES_INCOMPATIBLE),
             uuid,
             generation: get_u64(unit, offset::GENERATION),
             checkpoint_ts: Timestamp(get_u64(unit, offset::CHECKPOINT_TS)),
@@ -230,6 +234,7 @@ mod tests {
             page_bytes: 16_384,
             features_compatible: 0,
             features_read_only: 0,
+            features_incompatible: FEATURE_COMPRESSED_PAGES,
             uuid: *b"0123456789abcdef",
             generation: 5,
             checkpoint_ts: Timestamp(77),
@@ -268,12 +273,19 @@ mod tests {
 
     #[test]
     fn the_future_is_refused() {
-        let mut unit = example().encode();
-        put_u16(&mut unit, offset::MAJOR, 2);
-        put_u32(&mut unit, offset::CHECKSUM, 0);
-        let crc = crc32c::crc32c(&unit);
-        put_u32(&mut unit, offset::CHECKSUM, crc);
-        let error = Superblock::decode(&unit, 1, &*file()).err().unwrap();
-        assert_eq!(error.sqlstate(), SqlState::FEATURE_NOT_SUPPORTED);
+        let refused = |change: fn(&mut [u8])| {
+            let mut unit = example().encode();
+            change(&mut unit);
+            put_u32(&mut unit, offset::CHECKSUM, 0);
+            let crc = crc32c::crc32c(&unit);
+            put_u32(&mut unit, offset::CHECKSUM, crc);
+            let error = Superblock::decode(&unit, 1, &*file()).err().unwrap();
+            assert_eq!(error.sqlstate(), SqlState::FEATURE_NOT_SUPPORTED);
+            error.fields().detail.clone().unwrap_or_default()
+        };
+        let detail = refused(|unit| put_u16(unit, offset::MAJOR, 2));
+        assert!(detail.contains("format version 2.1"), "{detail}");
+        let detail = refused(|unit| put_u64(unit, offset::FEATURES_INCOMPATIBLE, 3));
+        assert!(detail.contains("features 0x2"), "{detail}");
     }
 }

@@ -50,6 +50,7 @@ fn accounts(engine: &Arc<Engine>, index: bool) -> Result<RelId> {
             column_name: "aid".to_owned(),
         }),
         indexes: indexes.into_iter().collect(),
+        ..RelationDesc::default()
     })?;
     txn.commit()?.wait()?;
     Ok(rel)

@@ -75,6 +75,7 @@ fn make_table(engine: &Arc<Engine>) -> Result<RelId> {
             column_name: "a".to_owned(),
         }),
         indexes: vec![index],
+        ..RelationDesc::default()
     };
     let mut txn = begin(engine)?;
     let rel = txn.create_relation(desc)?;

@@ -23,9 +23,9 @@ use crate::{
     AliasKey, Engine, EngineOptions, IndexDesc, IsolationLevel, KeyColumn, Location, ReadView,
     RelationDesc, ScanSpec, SequenceSpec, Txn,
 };
-use damask_storage::Env;
 use damask_storage::env::SeededRandom;
 use damask_storage::vfs::{Fault, SimVfs};
+use damask_storage::{Env, PageCodec};
 use damask_types::{ColumnIndex, RelId, Result, RowId, SqlType, TypeId, Value};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -39,10 +39,15 @@ const SEQUENCE: SequenceSpec =
     SequenceSpec { start: 1, increment: 1, min: 1, max: i64::MAX, cycle: false };
 
 fn open(vfs: &SimVfs, seed: u64, planted: Planted) -> Result<Arc<Engine>> {
+    open_sized(vfs, seed, planted, 4096)
+}
+
+/// Opens a database; makes it with pages of so many bytes if there is none.
+fn open_sized(vfs: &SimVfs, seed: u64, planted: Planted, page_bytes: usize) -> Result<Arc<Engine>> {
     let env = Env::simulated(Arc::new(vfs.clone()), seed);
     let options = EngineOptions {
         pool_bytes: 64 * 4096,
-        page_bytes: 4096,
+        page_bytes,
         log_segment_bytes: 64 << 10,
         // So that versions between snapshots go at once, and old rows to files.
         garbage_rows: 8,
@@ -93,12 +98,18 @@ struct Run {
     value: i64,
     /// Checkpoints are written in small pieces between changes.
     beside: bool,
+    /// What compresses the tables' pages.
+    codec: PageCodec,
 }
 
 impl Run {
     fn new(seed: u64, planted: Planted) -> Self {
+        Self::sized(seed, planted, 4096)
+    }
+
+    fn sized(seed: u64, planted: Planted, page_bytes: usize) -> Self {
         let vfs = SimVfs::default();
-        let engine = open(&vfs, seed, planted).unwrap();
+        let engine = open_sized(&vfs, seed, planted, page_bytes).unwrap();
         let random = SeededRandom::new(seed);
         Self {
             engine,
@@ -109,7 +120,13 @@ impl Run {
             sequence: None,
             value: 0,
             beside: false,
+            codec: PageCodec::None,
         }
+    }
+
+    /// A table as of [`desc`], with the run's codec.
+    fn desc(&self, alias: bool, indexes: Vec<IndexDesc>) -> RelationDesc {
+        RelationDesc { codec: self.codec, ..desc(alias, indexes) }
     }
 
     fn begin(&self) -> Txn {
@@ -168,7 +185,7 @@ fn desc(alias: bool, indexes: Vec<IndexDesc>) -> RelationDesc {
         column_name: "a".to_owned(),
     });
     let columns = vec![SqlType::plain(TypeId::Int4), SqlType::plain(TypeId::Text)];
-    RelationDesc { columns, alias, indexes }
+    RelationDesc { columns, alias, indexes, ..RelationDesc::default() }
 }
 
 /// Inserts, updates or deletes a random row; a duplicate key changes nothing.
@@ -203,7 +220,7 @@ fn change(run: &Run, txn: &mut Txn, rel: RelId) {
 /// One change a transaction, on a table with an alias key and an index.
 fn single_changes(run: &mut Run) {
     let mut txn = run.begin();
-    let rel = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
+    let rel = txn.create_relation(run.desc(true, vec![index(&[1], false)])).unwrap();
     run.commit(txn);
     for i in 0..40 {
         let mut txn = run.begin();
@@ -219,8 +236,8 @@ fn single_changes(run: &mut Run) {
 fn several_tables(run: &mut Run) {
     let mut txn = run.begin();
     let unique = vec![index(&[0], true), index(&[1, 0], false)];
-    let t = txn.create_relation(desc(false, unique)).unwrap();
-    let u = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
+    let t = txn.create_relation(run.desc(false, unique)).unwrap();
+    let u = txn.create_relation(run.desc(true, vec![index(&[1], false)])).unwrap();
     run.commit(txn);
     for i in 0..24 {
         let mut txn = run.begin();
@@ -242,7 +259,7 @@ fn several_tables(run: &mut Run) {
 /// Relations made, changed, emptied, dropped, indexes built, committed or not; a sequence counts on.
 fn relations(run: &mut Run) {
     let mut txn = run.begin();
-    let t = txn.create_relation(desc(false, vec![])).unwrap();
+    let t = txn.create_relation(run.desc(false, vec![])).unwrap();
     run.sequence = Some(txn.create_sequence(&SEQUENCE).unwrap());
     run.next_value();
     for _ in 0..30 {
@@ -268,7 +285,7 @@ fn relations(run: &mut Run) {
                 txn.set_columns(t, types, missing[..then.1.min(5)].to_vec()).unwrap();
             }
             2 => {
-                let made = txn.create_relation(desc(true, vec![index(&[1], true)])).unwrap();
+                let made = txn.create_relation(run.desc(true, vec![index(&[1], true)])).unwrap();
                 change(run, &mut txn, made);
                 then.2 = Some(made);
             }
@@ -284,6 +301,9 @@ fn relations(run: &mut Run) {
                 }
             }
             _ => commits = true,
+        }
+        if run.codec != PageCodec::None && i % 2 == 0 {
+            txn.set_codec(t, PageCodec::ALL[i / 2 % 4]).unwrap();
         }
         for _ in 0..6 {
             change(run, &mut txn, t);
@@ -305,7 +325,7 @@ fn relations(run: &mut Run) {
 /// Rows of many pages, and a commit larger than a fragment of the log.
 fn large_rows(run: &mut Run) {
     let mut txn = run.begin();
-    let rel = txn.create_relation(desc(true, vec![index(&[0], true)])).unwrap();
+    let rel = txn.create_relation(run.desc(true, vec![index(&[0], true)])).unwrap();
     run.commit(txn);
     let table = run.engine.table(rel).unwrap();
     for i in 0..8 {
@@ -335,8 +355,9 @@ fn large_rows(run: &mut Run) {
 /// Savepoints, with a second transaction and an old reader open over checkpoints.
 fn savepoints(run: &mut Run) {
     let mut txn = run.begin();
-    let t = txn.create_relation(desc(false, vec![index(&[1], false), index(&[0], false)])).unwrap();
-    let u = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
+    let t =
+        txn.create_relation(run.desc(false, vec![index(&[1], false), index(&[0], false)])).unwrap();
+    let u = txn.create_relation(run.desc(true, vec![index(&[1], false)])).unwrap();
     run.commit(txn);
     let mut other = run.begin();
     let mut reader = run.engine.begin(IsolationLevel::RepeatableRead, true).unwrap();
@@ -374,6 +395,19 @@ fn savepoints(run: &mut Run) {
 fn beside(run: &mut Run, workload: fn(&mut Run)) {
     run.beside = true;
     workload(run);
+}
+
+/// A workload whose tables are compressed, each run by another codec, on pages large enough for that to save units.
+fn compressed(run: &mut Run, workload: fn(&mut Run)) {
+    let seed = run.random.below(1 << 32);
+    *run = Run { beside: run.beside, ..Run::sized(seed, Planted::Nothing, 8192) };
+    run.codec = PageCodec::ALL[1 + seed as usize % 3];
+    workload(run);
+    let table = |rel: u32| run.engine.table(RelId(rel)).ok();
+    let tables: Vec<_> = (1..RELATIONS_MAX).filter_map(table).collect();
+    let page_count = run.engine.store.pool().statistics().page_count as u64;
+    let bytes: u64 = tables.iter().map(|table| table.stored_bytes()).sum();
+    assert!(bytes < page_count * 8192, "{bytes} bytes of {page_count} pages");
 }
 
 /// Compares a crashed disk with the run; the engine on it and which commit it stands at.
@@ -543,6 +577,20 @@ fn crashes_while_relations_change_beside_checkpoints() {
 #[test]
 fn crashes_with_open_transactions_beside_checkpoints() {
     survives(|run| beside(run, savepoints), 9);
+}
+
+#[test]
+fn crashes_among_compressed_pages() {
+    survives(|run| compressed(run, several_tables), 5);
+    survives(|run| compressed(run, relations), 5);
+    survives(|run| compressed(run, workloads::growing_trees), 5);
+    survives(|run| compressed(run, large_rows), 5);
+}
+
+#[test]
+fn crashes_among_compressed_pages_beside_checkpoints() {
+    survives(|run| beside(run, |run| compressed(run, relations)), 9);
+    survives(|run| beside(run, |run| compressed(run, savepoints)), 9);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::txn::{Txn, Undo};
 use arc_swap::ArcSwap;
 use damask_storage::row::{RowColumn, RowLayout};
 use damask_storage::tree::{EntryFlags, IndexBuilder, IndexTree, RowFlags, RowTree};
-use damask_storage::{PageKind, TreeDescriptor};
+use damask_storage::{PageCodec, PageKind, TreeDescriptor, TreeId};
 use damask_types::{Error, RelId, Result, RowId, SqlType, Timestamp, TxnId, Value};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -40,6 +40,8 @@ pub(crate) enum DdlUndo {
     RenameIndex { rel: RelId, index: RelId, old: Arc<IndexDesc> },
     /// It had these columns.
     SetColumns { rel: RelId, old: Arc<RowLayout> },
+    /// Its pages were stored in this way.
+    SetCodec { rel: RelId, old: PageCodec },
     /// The sequence was made.
     CreateSequence(RelId),
     /// The sequence was dropped: it stays until the commit.
@@ -76,7 +78,29 @@ impl Txn {
         put_relation_desc(&mut body, &desc, &indexes)?;
         self.redo.relation(tag::CREATE, rel, |out| out.extend_from_slice(&body));
         self.note_ddl(DdlUndo::Create(rel));
+        if desc.codec != PageCodec::None {
+            self.set_codec(rel, desc.codec)?;
+        }
         Ok(rel)
+    }
+
+    /// Says what compresses the pages of a table and its indexes, also of those to come, when they are written from now on.
+    /// The caller holds ACCESS EXCLUSIVE.
+    pub fn set_codec(&mut self, rel: RelId, codec: PageCodec) -> Result<()> {
+        self.check_writable()?;
+        let engine = Arc::clone(&self.engine);
+        let relation = engine.directory.get(rel)?;
+        let old = engine.codec(&relation.heap.load());
+        if old == codec {
+            return Ok(());
+        }
+        // Before the gate, since it may wait for the disk (M4).
+        engine.store.allow_codecs()?;
+        let _gate = engine.enter();
+        engine.replace_codec(&relation, codec);
+        self.redo.relation(tag::SET_CODEC, rel, |out| out.push(codec as u8));
+        self.note_ddl(DdlUndo::SetCodec { rel, old });
+        Ok(())
     }
 
     /// Drops a table with its indexes. The caller holds ACCESS EXCLUSIVE.
@@ -228,31 +252,53 @@ impl Engine {
         self.last_rel.fetch_max(rel.0, Ordering::Relaxed);
     }
 
-    fn new_row_tree(&self) -> Result<RowTree> {
-        let tree = RowTree::create(Arc::clone(self.store.pool()), self.store.next_tree_id())?;
-        self.store.set_tree(TreeDescriptor {
-            tree: tree.id(),
-            kind: PageKind::RowLeaf,
-            root: tree.root(),
-        });
+    /// What compresses a table's pages: its indexes' pages, too. The store keeps it, with the row tree.
+    pub(crate) fn codec(&self, heap: &Heap) -> PageCodec {
+        self.store.codec(heap.tree.id())
+    }
+
+    /// Says what compresses the pages of a table and its indexes; also for replay.
+    pub(crate) fn replace_codec(&self, relation: &Relation, codec: PageCodec) {
+        let heap = relation.heap.load();
+        self.store.set_codec(heap.tree.id(), codec);
+        for index in heap.indexes.load().iter() {
+            self.store.set_codec(index.tree.id(), codec);
+        }
+    }
+
+    /// A number for a tree to be made, whose pages `codec` compresses.
+    fn next_tree(&self, codec: PageCodec) -> TreeId {
+        let tree = self.store.next_tree_id();
+        self.store.set_codec(tree, codec);
+        tree
+    }
+
+    fn new_row_tree(&self, codec: PageCodec) -> Result<RowTree> {
+        let id = self.next_tree(codec);
+        let tree = RowTree::create(Arc::clone(self.store.pool()), id)?;
+        let (kind, root) = (PageKind::RowLeaf, tree.root());
+        self.store.set_tree(TreeDescriptor { tree: id, kind, root, codec });
         Ok(tree)
     }
 
     fn adopt_index_tree(&self, tree: &IndexTree) {
-        self.store.set_tree(TreeDescriptor {
-            tree: tree.id(),
-            kind: PageKind::IndexLeaf,
-            root: tree.root(),
-        });
+        let (kind, root, codec) = (PageKind::IndexLeaf, tree.root(), self.store.codec(tree.id()));
+        self.store.set_tree(TreeDescriptor { tree: tree.id(), kind, root, codec });
     }
 
-    fn new_index(&self, rel: RelId, desc: IndexDesc, layout: &RowLayout) -> Result<Arc<Index>> {
-        let tree = IndexTree::create(Arc::clone(self.store.pool()), self.store.next_tree_id())?;
+    fn new_index(
+        &self,
+        rel: RelId,
+        desc: IndexDesc,
+        layout: &RowLayout,
+        codec: PageCodec,
+    ) -> Result<Arc<Index>> {
+        let tree = IndexTree::create(Arc::clone(self.store.pool()), self.next_tree(codec))?;
         self.adopt_index_tree(&tree);
         Ok(Arc::new(Index { shape: IndexShape::new(rel, desc, layout, self)?, tree }))
     }
 
-    /// Makes an empty table; also for replay.
+    /// Makes an empty table, whose pages are stored whole; also for replay.
     pub(crate) fn make_relation(
         &self,
         rel: RelId,
@@ -260,9 +306,10 @@ impl Engine {
         indexes: &[RelId],
     ) -> Result<()> {
         let layout = RowLayout::new(desc.columns.clone())?;
-        let heap = Heap::new(rel, self.new_row_tree()?, Vec::new());
+        let codec = PageCodec::None;
+        let heap = Heap::new(rel, self.new_row_tree(codec)?, Vec::new());
         for (index, desc) in indexes.iter().zip(&desc.indexes) {
-            let index = self.new_index(*index, desc.clone(), &layout)?;
+            let index = self.new_index(*index, desc.clone(), &layout, codec)?;
             heap.change_indexes(|indexes| indexes.push(index));
         }
         let relation = Relation {
@@ -278,11 +325,13 @@ impl Engine {
     /// Gives a table a new, empty heap; returns the old one.
     pub(crate) fn replace_heap(&self, relation: &Relation) -> Result<Arc<Heap>> {
         let old = relation.heap.load_full();
-        let heap = Heap::new(relation.rel, self.new_row_tree()?, Vec::new());
+        let codec = self.codec(&old);
+        let heap = Heap::new(relation.rel, self.new_row_tree(codec)?, Vec::new());
         heap.next_row.store(old.next_row.load(Ordering::Relaxed), Ordering::Relaxed);
         let layout = relation.layout.load();
         for index in old.indexes.load().iter() {
-            let index = self.new_index(index.rel, IndexDesc::clone(&index.desc.load()), &layout)?;
+            let desc = IndexDesc::clone(&index.desc.load());
+            let index = self.new_index(index.rel, desc, &layout, codec)?;
             heap.change_indexes(|indexes| indexes.push(index));
         }
         relation.heap.store(Arc::new(heap));
@@ -315,7 +364,7 @@ impl Engine {
         let heap = relation.heap.load();
         let layout = relation.layout.load();
         if desc.building {
-            let index = self.new_index(rel, desc, &layout)?;
+            let index = self.new_index(rel, desc, &layout, self.codec(&heap))?;
             heap.change_indexes(|indexes| indexes.push(index));
             return Ok(());
         }
@@ -325,7 +374,7 @@ impl Engine {
             Self::check_duplicates(&heap, &layout, &shape, &entries)?;
         }
         // From here on nothing but the disk can fail, so no page is left without an owner.
-        let tree_id = self.store.next_tree_id();
+        let tree_id = self.next_tree(self.codec(&heap));
         let mut builder = IndexBuilder::new(Arc::clone(self.store.pool()), tree_id)?;
         let mut previous: Option<&Entry> = None;
         for entry in &entries {
@@ -448,6 +497,7 @@ impl Engine {
                 self.directory.get(rel)?.heap.load().index(index)?.desc.store(old);
             }
             DdlUndo::SetColumns { rel, old } => self.directory.get(rel)?.layout.store(old),
+            DdlUndo::SetCodec { rel, old } => self.replace_codec(&*self.directory.get(rel)?, old),
             DdlUndo::CreateSequence(rel) => drop(self.sequences.remove(rel)),
         }
         Ok(())
@@ -476,6 +526,7 @@ impl Engine {
                 | DdlUndo::AddIndex { .. }
                 | DdlUndo::RenameIndex { .. }
                 | DdlUndo::SetColumns { .. }
+                | DdlUndo::SetCodec { .. }
                 | DdlUndo::CreateSequence(_) => {}
             }
         }

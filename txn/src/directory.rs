@@ -587,7 +587,8 @@ pub(crate) fn read_alias(reader: &mut Reader<'_>) -> Result<Option<AliasKey>> {
     })
 }
 
-/// Appends a table's description with the numbers of its indexes: `columns | alias | count | (number | index)...`.
+/// Appends a table's description with the numbers of its indexes: `columns | alias | count | (number | index)...`. Its codec
+/// is an operation of its own.
 pub(crate) fn put_relation_desc(
     out: &mut Vec<u8>,
     desc: &RelationDesc,
@@ -607,7 +608,7 @@ pub(crate) fn put_relation_desc(
 pub(crate) fn read_relation_desc(reader: &mut Reader<'_>) -> Result<(RelationDesc, Vec<RelId>)> {
     let columns = read_columns(reader)?.into_iter().map(|column| column.ty).collect();
     let alias = read_alias(reader)?;
-    let mut desc = RelationDesc { columns, alias, indexes: Vec::new() };
+    let mut desc = RelationDesc { columns, alias, ..RelationDesc::default() };
     let mut rels = Vec::new();
     for _ in 0..reader.count()? {
         rels.push(RelId(reader.u32()?));

@@ -21,6 +21,7 @@ use crate::version::{HeapId, Version, VersionTable, stripe};
 use crate::wait::WaitGraph;
 use crate::{Durability, IsolationLevel, SequenceSpec, SequenceState, Table, Txn};
 use damask_storage::ledger;
+use damask_storage::page::UNIT_BYTES;
 use damask_storage::vfs::MemoryVfs;
 use damask_storage::{
     Env, Governor, LogCompression, LogSync, Store, StoreOptions, TempFolder, TreeId, Vfs,
@@ -452,6 +453,11 @@ impl Engine {
     /// Most bytes of pages in memory.
     pub fn pool_bytes(&self) -> usize {
         self.options.pool_bytes
+    }
+
+    /// Bytes of the data file, free ones included.
+    pub fn file_bytes(&self) -> u64 {
+        self.store.pool().statistics().unit_count * UNIT_BYTES as u64
     }
 
     /// Counters.

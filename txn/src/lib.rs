@@ -69,8 +69,9 @@ mod panic_tests;
 mod scan;
 pub mod table;
 
-/// Whether a commit's frames are compressed in the log, and how the log becomes durable.
-pub use damask_storage::{Governor, LogCompression, LogSync, Purpose};
+/// Whether a commit's frames are compressed in the log, how the log becomes durable, and what compresses pages. Who grants
+/// memory, and what for.
+pub use damask_storage::{Governor, LogCompression, LogSync, PageCodec, Purpose};
 
 /// Advisory locks.
 pub use advisory::{SessionLocks, TxnHandle};

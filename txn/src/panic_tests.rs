@@ -42,7 +42,7 @@ fn make_table(engine: &Arc<Engine>) -> Result<RelId> {
     let alias =
         AliasKey { column: ColumnIndex(0), name: "t_pkey".to_owned(), column_name: "a".to_owned() };
     let columns = vec![SqlType::plain(TypeId::Int4), SqlType::plain(TypeId::Text)];
-    let desc = RelationDesc { columns, alias: Some(alias), indexes: vec![] };
+    let desc = RelationDesc { columns, alias: Some(alias), ..RelationDesc::default() };
     let rel = txn.create_relation(desc)?;
     txn.commit()?.wait()?;
     Ok(rel)

@@ -39,7 +39,7 @@ use crate::version::HeapId;
 use arc_swap::ArcSwap;
 use damask_storage::row::RowLayout;
 use damask_storage::tree::{EntryFlags, IndexTree, RowFlags, RowTree};
-use damask_storage::{PageId, PageKind, Recovered, TreeId};
+use damask_storage::{PageCodec, PageId, PageKind, Recovered, TreeId};
 use damask_types::{Error, RelId, Result, RowId};
 use hashbrown::HashMap;
 use std::sync::Arc;
@@ -58,6 +58,7 @@ mod change {
     pub(super) const SET_COLUMNS: u8 = 7;
     pub(super) const CREATE_SEQUENCE: u8 = 8;
     pub(super) const DROP_SEQUENCE: u8 = 9;
+    pub(super) const SET_CODEC: u8 = 10;
 }
 
 type Heaps = HashMap<HeapId, (Arc<Relation>, Arc<Heap>)>;
@@ -111,10 +112,19 @@ fn put_change(out: &mut Vec<u8>, undo: &DdlUndo) -> Result<()> {
             start(change::SET_COLUMNS, rel);
             put_columns(out, old.columns())?;
         }
+        DdlUndo::SetCodec { rel, old } => {
+            start(change::SET_CODEC, rel);
+            out.push(*old as u8);
+        }
         DdlUndo::CreateSequence(rel) => start(change::CREATE_SEQUENCE, rel),
         DdlUndo::DropSequence(rel) => start(change::DROP_SEQUENCE, rel),
     }
     Ok(())
+}
+
+fn read_codec(reader: &mut Reader<'_>) -> Result<PageCodec> {
+    let byte = reader.u8()?;
+    PageCodec::from_u8(byte).ok_or_else(|| reader.bad(&format!("there is no codec {byte}")))
 }
 
 impl Engine {
@@ -353,6 +363,7 @@ impl Engine {
                 let old = Arc::new(RowLayout::with_columns(read_columns(reader)?)?);
                 DdlUndo::SetColumns { rel, old }
             }
+            change::SET_CODEC => DdlUndo::SetCodec { rel, old: read_codec(reader)? },
             change::CREATE_SEQUENCE => DdlUndo::CreateSequence(rel),
             change::DROP_SEQUENCE => DdlUndo::DropSequence(rel),
             other => return Err(reader.bad(&format!("there is no change {other}"))),
@@ -518,6 +529,10 @@ impl Engine {
             tag::SET_COLUMNS => {
                 let columns = read_columns(reader)?;
                 Self::replace_layout(&*self.directory.get(rel)?, columns)?;
+            }
+            tag::SET_CODEC => {
+                let codec = read_codec(reader)?;
+                self.replace_codec(&*self.directory.get(rel)?, codec);
             }
             tag::CREATE_SEQUENCE => {
                 let state = read_state(reader)?;

@@ -514,7 +514,7 @@ mod tests {
             ..IndexDesc::default()
         };
         let columns = types.map(SqlType::plain).into();
-        let desc = RelationDesc { columns, alias: None, indexes: vec![] };
+        let desc = RelationDesc { columns, alias: None, ..RelationDesc::default() };
         let rel = txn.create_relation(desc).expect("a table is made");
         let index = txn.add_index(rel, index).expect("an index is made");
         let table = engine.table(rel).expect("the table is there");

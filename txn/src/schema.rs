@@ -1,5 +1,6 @@
 //! What tables and indexes are made of, as far as storage must know.
 
+use damask_storage::PageCodec;
 use damask_types::{ColumnIndex, SqlType, Value};
 use std::ops::Bound;
 
@@ -12,6 +13,8 @@ pub struct RelationDesc {
     pub alias: Option<AliasKey>,
     /// Indexes made with the table.
     pub indexes: Vec<IndexDesc>,
+    /// What compresses its pages and those of its indexes.
+    pub codec: PageCodec,
 }
 
 /// A primary key of one int2, int4 or int8 column: it has no index, the row id *is* the key (sign bit flipped).

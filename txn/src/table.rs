@@ -4,6 +4,7 @@ use crate::directory::Relation;
 use crate::horizon::Horizon;
 use crate::scan;
 use crate::{ColumnRange, Direction, Engine, IndexScan, KeyRange, ReadView, Scan, Txn};
+use damask_storage::PageCodec;
 use damask_types::{Batch, ColumnIndex, Error, RelId, Result, RowId, SqlType, Value};
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
@@ -148,6 +149,27 @@ impl Table {
         let bytes = heap.bytes.load(Ordering::Relaxed).max(0) as u64;
         let slots = heap.rows.load(Ordering::Relaxed).max(0) as u64 * 8;
         (bytes + slots).div_ceil(self.engine.store.pool().page_bytes() as u64)
+    }
+
+    /// Bytes that the table's rows have in the file: of its row tree with the pages of long rows, as they are stored.
+    /// Pages that were never written count whole; old versions that a checkpoint keeps do not count.
+    pub fn stored_bytes(&self) -> u64 {
+        let heap = self.relation.heap.load();
+        self.engine.store.pool().tree_bytes(heap.tree.id())
+    }
+
+    /// The same of one of its indexes.
+    ///
+    /// # Errors
+    /// XX000 if the table has no such index.
+    pub fn index_stored_bytes(&self, index: RelId) -> Result<u64> {
+        let index = self.relation.heap.load().index(index)?;
+        Ok(self.engine.store.pool().tree_bytes(index.tree.id()))
+    }
+
+    /// What compresses its pages and those of its indexes.
+    pub fn codec(&self) -> PageCodec {
+        self.engine.codec(&self.relation.heap.load())
     }
 
     /// The columns of a row, if the view sees it.

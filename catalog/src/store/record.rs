@@ -171,6 +171,7 @@ pub(crate) fn relation_records(relation: &Relation) -> Result<Vec<Record>> {
             optional_text(relation.view.as_deref()),
             reads_value(&relation.reads),
             relation.sequence.as_ref().map_or(Value::Null, sequence_value),
+            parameters_value(&relation.parameters),
         ],
     }];
     for (i, column) in relation.columns.iter().enumerate() {
@@ -181,6 +182,15 @@ pub(crate) fn relation_records(relation: &Relation) -> Result<Vec<Record>> {
     }
     records.extend(relation.constraints.iter().map(|constraint| constraint_record(constraint)));
     Ok(records)
+}
+
+/// Each parameter as `name=value`; null if there are none.
+pub(crate) fn parameters_value(parameters: &[(String, String)]) -> Value {
+    if parameters.is_empty() {
+        return Value::Null;
+    }
+    let text = |(name, value): &(String, String)| Value::text(format!("{name}={value}"));
+    Value::array(TypeId::Text, parameters.iter().map(text).collect())
 }
 
 /// Each relation as `oid << 16`, then its columns as `oid << 16 | number`, from 1.
@@ -267,6 +277,10 @@ pub(super) fn read_relation(key: i64, values: &[Value]) -> Result<Relation> {
             owned_by: (owner >= 0)
                 .then_some((Oid((owner >> 16) as u32), ColumnIndex(owner as u16))),
         });
+    }
+    for text in reader.texts()? {
+        let (name, value) = text.split_once('=').ok_or_else(|| damaged(table))?;
+        relation.parameters.push((name.to_owned(), value.to_owned()));
     }
     Ok(relation)
 }

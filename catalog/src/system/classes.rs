@@ -10,6 +10,7 @@ use crate::object::{
     Relation, RelationKind,
 };
 use crate::snapshot::{PG_CATALOG, PUBLIC};
+use crate::store::parameters_value;
 use damask_types::{ColumnIndex, Oid, PhysicalType, RelId, TypeId, Value};
 
 /// Access method OIDs.
@@ -58,6 +59,7 @@ pub(super) fn pg_class(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             ("relreplident", letter(if kind == 'r' { 'd' } else { 'n' })),
             ("relfrozenxid", Value::Oid(Oid(if kind == 'r' { 3 } else { 0 }))),
             ("relminmxid", Value::Oid(Oid(u32::from(kind == 'r')))),
+            ("reloptions", parameters_value(&relation.parameters)),
         ]);
         for index in &relation.indexes {
             rows.push(&[

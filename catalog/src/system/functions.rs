@@ -94,14 +94,11 @@ pub fn call(ctx: &SystemContext<'_>, function: &str, args: &[Value]) -> Option<R
         "col_description" => {
             text(comment(snapshot, Some(Oid(1259)), args.oid(0), args.int(1) as i32))
         }
-        "pg_relation_size" | "pg_table_size" | "pg_total_relation_size" | "pg_indexes_size" => {
-            match snapshot.relation(args.oid(0)) {
-                Some(relation) if relation.kind == RelationKind::Table => {
-                    Value::Int8(ctx.session.size(relation).1 * ctx.session.page_bytes())
-                }
-                _ => Value::Int8(0),
-            }
-        }
+        // What PostgreSQL has in other forks is in no file here.
+        "pg_relation_size" if args.text(1).is_some_and(|fork| fork != "main") => Value::Int8(0),
+        "pg_relation_size" | "pg_table_size" => size(ctx, args.oid(0), true, false),
+        "pg_indexes_size" => size(ctx, args.oid(0), false, true),
+        "pg_total_relation_size" => size(ctx, args.oid(0), true, true),
         "pg_database_size" => Value::Int8(ctx.session.database_bytes()),
         "pg_tablespace_size" => Value::Int8(ctx.session.database_bytes()),
         "pg_get_serial_sequence" => return Some(serial_sequence(ctx, &args)),
@@ -156,6 +153,26 @@ pub fn call(ctx: &SystemContext<'_>, function: &str, args: &[Value]) -> Option<R
         _ => return None,
     };
     Some(Ok(value))
+}
+
+/// Bytes of a table's rows or an index (`is_itself`), and of a table's indexes; null if there is no such relation.
+fn size(ctx: &SystemContext<'_>, oid: Oid, is_itself: bool, has_indexes: bool) -> Value {
+    if let Some((relation, index)) = ctx.snapshot.index(oid) {
+        let bytes = if is_itself { ctx.session.index_stored_bytes(relation, index) } else { 0 };
+        return Value::Int8(bytes);
+    }
+    let Some(relation) = ctx.snapshot.relation(oid) else { return Value::Null };
+    let mut bytes = 0;
+    if relation.kind == RelationKind::Table {
+        if is_itself {
+            bytes += ctx.session.stored_bytes(relation);
+        }
+        if has_indexes {
+            let of_index = |index| ctx.session.index_stored_bytes(relation, index);
+            bytes += relation.indexes.iter().map(|index| of_index(index)).sum::<i64>();
+        }
+    }
+    Value::Int8(bytes)
 }
 
 /// The OID found, or null: `to_reg*` do not raise.

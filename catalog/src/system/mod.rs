@@ -16,7 +16,7 @@ pub use session::{
     VersionCounts,
 };
 
-use crate::object::{Column, Relation, RelationKind};
+use crate::object::{Column, Index, Relation, RelationKind};
 use crate::snapshot::{CatalogSnapshot, INFORMATION_SCHEMA, PG_CATALOG, SearchPath};
 use damask_txn::Metrics;
 use damask_types::{Oid, RelId, SqlType, TypeId, Value};
@@ -89,8 +89,10 @@ pub struct SystemContext<'a> {
 pub trait SystemSession {
     /// Rows and pages of a table, estimated; rows are -1 if unknown.
     fn size(&self, relation: &Relation) -> (i64, i64);
-    /// Bytes of a page.
-    fn page_bytes(&self) -> i64;
+    /// Bytes that a table's rows have in the file.
+    fn stored_bytes(&self, relation: &Relation) -> i64;
+    /// Bytes that an index has there.
+    fn index_stored_bytes(&self, relation: &Relation, index: &Index) -> i64;
     /// Bytes of the data file.
     fn database_bytes(&self) -> i64;
     /// A sequence's last value, and whether `nextval` or `setval` gave it.

@@ -6,7 +6,7 @@ use super::named::Shown;
 use super::setting_list::{Context, Kind};
 use super::settings::{Effective, Level, Settings, unknown_setting};
 use crate::notify::{Bus, Pending};
-use damask_catalog::object::{Relation, RelationKind};
+use damask_catalog::object::{Index, Relation, RelationKind};
 use damask_catalog::system::{
     self, Activity, CursorRow, LockRow, LockTarget, Maintained, MemoryRow, PreparedRow, SettingRow,
     SystemContext, SystemSession, VersionCounts,
@@ -418,14 +418,19 @@ impl SystemSession for StatementEnv {
         }
     }
 
-    fn page_bytes(&self) -> i64 {
-        16_384
+    fn stored_bytes(&self, relation: &Relation) -> i64 {
+        let table = self.state.catalog.engine().table(relation.rel);
+        table.map_or(0, |table| table.stored_bytes() as i64)
+    }
+
+    fn index_stored_bytes(&self, relation: &Relation, index: &Index) -> i64 {
+        let table = self.state.catalog.engine().table(relation.rel);
+        // An integer primary key has no storage.
+        table.and_then(|table| table.index_stored_bytes(index.rel)).unwrap_or(0) as i64
     }
 
     fn database_bytes(&self) -> i64 {
-        let tables = self.catalog.user_relations();
-        let pages: i64 = tables.iter().map(|relation| self.size(relation).1).sum();
-        pages * self.page_bytes()
+        self.state.catalog.engine().file_bytes() as i64
     }
 
     fn sequence_state(&self, relation: &Relation) -> Option<(i64, bool)> {

@@ -1,6 +1,7 @@
 //! The library as its users see it.
 
 mod advisory;
+mod compression;
 mod definitions;
 mod durability;
 mod embedded;

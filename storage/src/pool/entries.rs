@@ -2,8 +2,8 @@
 //!
 //! The array is made of chunks of doubling size, so a slot's address never changes and finding it takes no lock.
 
+use crate::codec::PageRef;
 use crate::page::PageId;
-use crate::superblock::BlockRef;
 use parking_lot::RwLock;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -19,7 +19,7 @@ pub(super) struct Slot {
     /// The page's bytes, if it is in memory.
     pub(super) bytes: Option<Box<[u8]>>,
     /// Where the file has its newest version; `None` if it was never written.
-    pub(super) location: Option<BlockRef>,
+    pub(super) location: Option<PageRef>,
     /// The epoch whose state that version belongs to.
     pub(super) written_epoch: u32,
     /// The epoch of the last change that the file does not have; 0 if it has all.

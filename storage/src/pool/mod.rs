@@ -19,9 +19,12 @@
 //! - L1: frames never exceed the limit; if every frame is latched the caller gets 53200, not more memory.
 //! - L2: `&mut` bytes exist only in a [`PageWrite`], and taking them marks the page dirty, after what the checkpoint that
 //!   is being written needs of it was kept.
-//! - L3: a page that is loaded has its checksum, its own number and the page table's checksum verified.
+//! - L3: a page that is loaded has its checksum, its own number and the page table's checksum verified, and that before it
+//!   is decompressed.
 //! - L4: eviction only *tries* latches, so holding latches while asking for another page cannot deadlock with it.
 //!   Among themselves, callers need an order: parents before children.
+//! - L5: each tree's units are counted: those that the newest versions of its pages have in the file, and of pages that
+//!   are in memory only, what they would have whole.
 //!
 //! Left out: optimistic reads, huge-page frames, asynchronous reads.
 
@@ -29,14 +32,16 @@ mod entries;
 mod frames;
 mod holdings;
 mod snapshot;
+mod trees;
 mod write_out;
 
 use crate::alloc::{Allocator, Run};
+use crate::codec::{Coders, PageRef};
 use crate::governor::Governor;
 use crate::ledger::Token;
-use crate::page::{self, PageId, PageKind, TreeId, UNIT_BYTES};
+use crate::page::{self, PageId, PageKind, TreeId};
 use crate::superblock::BlockRef;
-use crate::vfs::{VfsFile, read_exact_at};
+use crate::vfs::VfsFile;
 use damask_types::{Error, Result, SqlState};
 pub use entries::Usage;
 use entries::{Entries, Entry, Slot};
@@ -49,6 +54,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use trees::{TreeCodecs, TreeUnits};
 
 pub use holdings::PoolHoldings;
 pub(crate) use snapshot::SnapshotWriter;
@@ -71,6 +77,9 @@ pub struct Pool {
     epoch: AtomicU32,
     /// Whether a durable state exists that old versions must be kept for; not so in memory.
     keeps_old: bool,
+    /// How the pages of trees are stored.
+    codecs: TreeCodecs,
+    coders: Coders,
     load_count: AtomicU64,
     /// A defect that a test plants.
     #[cfg(test)]
@@ -95,6 +104,8 @@ struct Changes {
     nodes: FastSet<u32>,
     /// What the checkpoint that is being written needs.
     snapshot: Option<Snapshot>,
+    /// Units of each tree that has any (L5).
+    tree_units: TreeUnits,
 }
 
 type FastSet<T> = HashSet<T, foldhash::fast::RandomState>;
@@ -138,7 +149,7 @@ pub(crate) struct PoolParts {
     pub(crate) seed: u32,
     pub(crate) file: Arc<dyn VfsFile>,
     /// Locations by page number, as the page table has them.
-    pub(crate) pages: Vec<Option<BlockRef>>,
+    pub(crate) pages: Vec<Option<PageRef>>,
     pub(crate) allocator: Allocator,
     pub(crate) keeps_old: bool,
     /// A defect that a test plants.
@@ -172,14 +183,16 @@ impl Pool {
         // Slot 0 exists so that `get` of `PageId::NONE` finds a page that is not live.
         entries.get_or_make(PageId::NONE);
         // Numbers at the end that are free were never used as far as anyone can tell.
+        let mut tree_units = TreeUnits::default();
         let used_len = parts.pages.iter().rposition(Option::is_some).map_or(1, |last| last + 1);
         for (number, location) in parts.pages.iter().enumerate().take(used_len).skip(1) {
             let page = PageId(number as u32);
             let mut slot = entries.get_or_make(page).latch.write();
             slot.location = *location;
             slot.live = location.is_some();
-            if !slot.live {
-                ids.free.push_back(page);
+            match location {
+                Some(location) => tree_units.add(location.tree, location.run.count),
+                None => ids.free.push_back(page),
             }
         }
         ids.next = used_len as u32;
@@ -195,9 +208,11 @@ impl Pool {
             ),
             ids: Mutex::new(ids),
             allocator: Mutex::new(parts.allocator),
-            changes: Mutex::default(),
+            changes: Mutex::new(Changes { tree_units, ..Changes::default() }),
             epoch: AtomicU32::new(1),
             keeps_old: parts.keeps_old,
+            codecs: TreeCodecs::default(),
+            coders: Coders::default(),
             load_count: AtomicU64::new(0),
             #[cfg(test)]
             planted: parts.planted,
@@ -302,6 +317,7 @@ impl Pool {
         page::format(&mut frame, kind, u64::from(page.0), tree);
         slot.live = true;
         slot.bytes = Some(frame);
+        self.changes.lock().tree_units.add(tree, self.page_units());
         self.before_change(page, &mut slot);
         self.frames.enqueue(&self.entries, page, &mut slot);
         entry.touch(Usage::Point);
@@ -382,6 +398,7 @@ impl Pool {
 
     fn free_slot(&self, page: PageId, slot: &mut Slot) {
         self.keep_for_snapshot(page, slot);
+        let (tree, units) = self.units_of(slot);
         slot.live = false;
         slot.dirty_epoch = 0;
         if let Some(frame) = slot.bytes.take() {
@@ -389,6 +406,7 @@ impl Pool {
         }
         let old = slot.location.take();
         let mut changes = self.changes.lock();
+        changes.tree_units.remove(tree, units);
         changes.dirty.remove(&page);
         self.note_moved(&mut changes, page, old);
         drop(changes);
@@ -467,7 +485,7 @@ impl Pool {
         }
         let location = slot.location.filter(|_| slot.live);
         let loaded = match location {
-            Some(location) => self.read_block(page, location, &mut frame),
+            Some(location) => self.read_page(page, location, &mut frame),
             None => Err(self.no_such_page(page)),
         };
         if let Err(error) = loaded {
@@ -481,20 +499,16 @@ impl Pool {
     }
 
     /// Reads and verifies a page (L3).
-    fn read_block(&self, page: PageId, location: BlockRef, bytes: &mut [u8]) -> Result<()> {
-        if location.run.count as usize * UNIT_BYTES != bytes.len() {
-            let count = location.run.count;
-            return Err(self.invalid(page, location, format!("it occupies {count} units")));
-        }
-        read_exact_at(&*self.file, bytes, location.run.offset())?;
-        match block_problem(self.seed, u64::from(page.0), location, bytes) {
+    fn read_page(&self, page: PageId, location: PageRef, bytes: &mut [u8]) -> Result<()> {
+        let number = u64::from(page.0);
+        match self.coders.read(&*self.file, self.seed, number, location, bytes)? {
             None => Ok(()),
             Some(problem) => Err(self.invalid(page, location, problem)),
         }
     }
 
     #[cold]
-    fn invalid(&self, page: PageId, location: BlockRef, problem: String) -> Error {
+    fn invalid(&self, page: PageId, location: PageRef, problem: String) -> Error {
         let message = format!("invalid page {page} in file \"{}\": {problem}", self.name());
         Error::corrupted(message).detail(format!("The page is at unit {}.", location.run.start))
     }

@@ -23,9 +23,9 @@
 use super::entries::Slot;
 use super::{Changes, FastSet, Pool};
 use crate::alloc::{RUN_UNITS_MAX, Run};
-use crate::page::{self, PageId, UNIT_BYTES};
+use crate::codec::{PageCodec, PageRef};
+use crate::page::{self, PageId, TreeId, UNIT_BYTES};
 use crate::page_table::node_of;
-use crate::superblock::BlockRef;
 use damask_types::Result;
 use hashbrown::HashMap;
 use std::sync::atomic::Ordering;
@@ -45,7 +45,7 @@ pub(super) struct Snapshot {
     /// Copies of pages that were changed since.
     aside: HashMap<PageId, Box<[u8]>, foldhash::fast::RandomState>,
     /// Where the snapshot has pages that are elsewhere now.
-    pub(super) frozen: HashMap<PageId, Option<BlockRef>, foldhash::fast::RandomState>,
+    pub(super) frozen: HashMap<PageId, Option<PageRef>, foldhash::fast::RandomState>,
     /// Page-table nodes with an entry that changed since the last checkpoint.
     pub(super) nodes: FastSet<u32>,
 }
@@ -76,6 +76,8 @@ pub(crate) struct SnapshotWriter {
     /// Bytes of pages to write.
     buffer: Vec<u8>,
     batch: Vec<Copied>,
+    /// A page that is being compressed.
+    compressed: Vec<u8>,
     /// Pages at the beginning.
     page_count: usize,
 }
@@ -86,6 +88,18 @@ struct Copied {
     page: PageId,
     /// It was changed since.
     is_aside: bool,
+    tree: TreeId,
+    /// What is known when it was made ready to be written: units, checksum, codec.
+    units: u32,
+    crc: u32,
+    codec: PageCodec,
+}
+
+impl Copied {
+    fn new(page: PageId, is_aside: bool, bytes: &[u8]) -> Self {
+        let (tree, codec) = (page::tree(bytes), PageCodec::None);
+        Self { page, is_aside, tree, units: 0, crc: 0, codec }
+    }
 }
 
 impl SnapshotWriter {
@@ -150,7 +164,7 @@ impl Pool {
     }
 
     /// Notes that a page left its place `old` after the last epoch's end, under its latch.
-    pub(super) fn note_moved(&self, changes: &mut Changes, page: PageId, old: Option<BlockRef>) {
+    pub(super) fn note_moved(&self, changes: &mut Changes, page: PageId, old: Option<PageRef>) {
         changes.nodes.insert(node_of(page.0));
         #[cfg(not(test))]
         let _ = self;
@@ -172,16 +186,19 @@ impl Pool {
         writer.batch.clear();
         self.copy_aside(writer, pages_max);
         self.copy_todo(writer, pages_max);
-        let SnapshotWriter { buffer, batch, .. } = writer;
-        let units = self.page_units();
-        let mut batch = &batch[..];
-        let mut bytes = &mut buffer[..];
+        self.make_ready(writer);
+        let mut batch = &writer.batch[..];
+        let mut bytes = &writer.buffer[..];
         let has_written = !batch.is_empty();
         while !batch.is_empty() {
-            let wanted = (batch.len() as u32 * units).min(RUN_UNITS_MAX);
-            let run = self.allocator.lock().allocate_long(wanted, units);
-            let (now, rest) = batch.split_at((run.count / units) as usize);
-            let (block, tail) = bytes.split_at_mut(run.count as usize * UNIT_BYTES);
+            let run = self.run_for(batch);
+            let mut units = 0;
+            let fits = |copied: &&Copied| {
+                units += copied.units;
+                units <= run.count
+            };
+            let (now, rest) = batch.split_at(batch.iter().take_while(fits).count());
+            let (block, tail) = bytes.split_at(run.count as usize * UNIT_BYTES);
             if let Err(error) = self.write_run(now, block, run) {
                 // The next checkpoint is to find them.
                 if let Some(snapshot) = &mut self.changes.lock().snapshot {
@@ -204,7 +221,7 @@ impl Pool {
         drop(changes);
         for (page, copy) in taken {
             writer.buffer.extend_from_slice(&copy);
-            writer.batch.push(Copied { page, is_aside: true });
+            writer.batch.push(Copied::new(page, true, &copy));
         }
     }
 
@@ -228,31 +245,76 @@ impl Pool {
                 && let Some(bytes) = &slot.bytes
             {
                 writer.buffer.extend_from_slice(bytes);
-                writer.batch.push(Copied { page, is_aside: false });
+                writer.batch.push(Copied::new(page, false, bytes));
             }
         }
     }
 
-    /// Writes pages one behind the other and notes where they are.
-    fn write_run(&self, batch: &[Copied], bytes: &mut [u8], run: Run) -> Result<()> {
-        let crcs: Vec<u32> =
-            bytes.chunks_mut(self.page_bytes).map(|bytes| page::seal(self.seed, bytes)).collect();
+    /// Seals the copied pages and compresses those of trees with a codec; the buffer then has the blocks, one behind the
+    /// other.
+    fn make_ready(&self, writer: &mut SnapshotWriter) {
+        let SnapshotWriter { buffer, batch, compressed, .. } = writer;
+        let mut end = 0;
+        for (copied, start) in batch.iter_mut().zip((0..).step_by(self.page_bytes)) {
+            let whole = start..start + self.page_bytes;
+            copied.crc = page::seal(self.seed, &mut buffer[whole.clone()]);
+            let codec = self.codec(copied.tree);
+            let block = &buffer[whole.clone()];
+            let mut block_bytes = self.page_bytes;
+            if let Some(crc) = self.coders.compress(codec, self.seed, block, compressed) {
+                (copied.crc, copied.codec) = (crc, codec);
+                block_bytes = compressed.len();
+                // Blocks before this one are no longer than their pages were.
+                buffer[end..end + block_bytes].copy_from_slice(compressed);
+            } else if whole.start > end {
+                buffer.copy_within(whole, end);
+            }
+            copied.units = (block_bytes / UNIT_BYTES) as u32;
+            end += block_bytes;
+        }
+        buffer.truncate(end);
+    }
+
+    /// A run for the first blocks of a batch, as many as there is room for at one place; exactly as long as they are.
+    fn run_for(&self, batch: &[Copied]) -> Run {
+        let wanted: u32 = batch.iter().map(|copied| copied.units).sum();
+        let mut allocator = self.allocator.lock();
+        let run = allocator.allocate_long(wanted.min(RUN_UNITS_MAX), batch[0].units);
+        let mut count = 0;
+        for copied in batch {
+            if count + copied.units > run.count {
+                break;
+            }
+            count += copied.units;
+        }
+        if count < run.count {
+            let start = run.start + u64::from(count);
+            allocator.release(Run { start, count: run.count - count });
+        }
+        Run { start: run.start, count }
+    }
+
+    /// Writes blocks one behind the other and notes where they are.
+    fn write_run(&self, batch: &[Copied], bytes: &[u8], run: Run) -> Result<()> {
         if let Err(error) = self.file.write_at(bytes, run.offset()) {
             self.allocator.lock().release(run);
             return Err(error);
         }
-        let count = self.page_units();
-        for ((copied, crc), start) in
-            batch.iter().zip(crcs).zip((run.start..).step_by(count as usize))
-        {
-            self.note_written(*copied, BlockRef { run: Run { start, count }, crc });
+        let mut start = run.start;
+        for copied in batch {
+            let Copied { units, crc, tree, codec, .. } = *copied;
+            self.note_written(
+                *copied,
+                PageRef { run: Run { start, count: units }, crc, tree, codec },
+            );
+            start += u64::from(units);
         }
         Ok(())
     }
 
     /// Notes where the snapshot's version of a page is.
-    fn note_written(&self, copied: Copied, block: BlockRef) {
-        let Copied { page, is_aside } = copied;
+    fn note_written(&self, copied: Copied, block: PageRef) {
+        let Copied { page, is_aside, .. } = copied;
         let entry = self.entries.get_or_make(page);
         let mut slot = entry.latch.write();
         let mut changes = self.changes.lock();

@@ -8,7 +8,9 @@
 
 use super::Pool;
 use super::entries::Slot;
+use super::trees::TreeUnits;
 use crate::alloc::{RUN_UNITS_MAX, Run};
+use crate::codec::{PageCodec, PageRef};
 use crate::page::{self, PageId, UNIT_BYTES};
 use crate::page_table::{self, NODE_ENTRIES};
 use crate::superblock::BlockRef;
@@ -39,22 +41,33 @@ impl Pool {
     pub(super) fn write_page(&self, page: PageId, slot: &mut Slot) -> Result<()> {
         let bytes = slot.bytes.as_deref_mut().expect("a dirty page is in memory");
         debug_assert_eq!(page::page_id(bytes), u64::from(page.0), "a page keeps its number");
-        let crc = page::seal(self.seed, bytes);
-        let run = self.allocator.lock().allocate(self.page_units());
-        if let Err(error) = self.file.write_at(bytes, run.offset()) {
+        let tree = page::tree(bytes);
+        let mut crc = page::seal(self.seed, bytes);
+        let mut codec = self.codec(tree);
+        let (mut block, mut compressed) = (&*bytes, Vec::new());
+        if let Some(block_crc) = self.coders.compress(codec, self.seed, bytes, &mut compressed) {
+            (block, crc) = (&compressed, block_crc);
+        } else {
+            codec = PageCodec::None;
+        }
+        let run = self.allocator.lock().allocate((block.len() / UNIT_BYTES) as u32);
+        if let Err(error) = self.file.write_at(block, run.offset()) {
             self.allocator.lock().release(run);
             return Err(error);
         }
-        self.place(page, slot, BlockRef { run, crc });
+        self.place(page, slot, PageRef { run, crc, tree, codec });
         Ok(())
     }
 
-    /// Notes that `block` has what is in memory of a dirty page, which is clean then.
-    pub(super) fn place(&self, page: PageId, slot: &mut Slot, block: BlockRef) {
+    /// Notes that `location` has what is in memory of a dirty page, which is clean then.
+    pub(super) fn place(&self, page: PageId, slot: &mut Slot, location: PageRef) {
+        let (tree, units) = self.units_of(slot);
         let epoch = std::mem::take(&mut slot.dirty_epoch);
-        let old = slot.location.replace(block);
+        let old = slot.location.replace(location);
         let old_epoch = std::mem::replace(&mut slot.written_epoch, epoch);
         let mut changes = self.changes.lock();
+        changes.tree_units.remove(tree, units);
+        changes.tree_units.add(location.tree, location.run.count);
         changes.dirty.remove(&page);
         match &mut changes.snapshot {
             // It is the snapshot's version too.
@@ -242,7 +255,7 @@ impl TableChanges {
 /// What verification looks at.
 impl Pool {
     /// Where the file has a page's newest version.
-    pub(crate) fn location(&self, page: PageId) -> Option<BlockRef> {
+    pub(crate) fn location(&self, page: PageId) -> Option<PageRef> {
         self.entries.get(page)?.latch.read().location
     }
 
@@ -261,12 +274,18 @@ impl Pool {
         runs
     }
 
-    /// Problems of pages in memory: a page that is not dirty must be what the file has, one that is must know itself.
+    /// Problems of pages in memory: a page that is not dirty must be what the file has, one that is must know itself. And of
+    /// the count of units (L5).
     pub(crate) fn check_pages(&self) -> Vec<String> {
         let mut problems = Vec::new();
+        let mut tree_units = TreeUnits::default();
         for number in 1..self.page_bound().0 {
             let Some(entry) = self.entries.get(PageId(number)) else { continue };
             let slot = entry.latch.read();
+            if slot.live {
+                let (tree, units) = self.units_of(&slot);
+                tree_units.add(tree, units);
+            }
             let Some(bytes) = &slot.bytes else {
                 if slot.live && slot.location.is_none() {
                     problems.push(format!("page {number} is nowhere"));
@@ -276,12 +295,24 @@ impl Pool {
             if page::page_id(bytes) != u64::from(number) {
                 problems.push(format!("page {number} in memory carries another number"));
             }
-            if !slot.is_dirty()
-                && slot.location.is_none_or(|at| at.crc != page::checksum(self.seed, bytes))
-            {
+            if !slot.is_dirty() && !self.is_as_stored(PageId(number), &slot, bytes) {
                 problems.push(format!("page {number} was changed in memory without a mark"));
             }
         }
+        if self.changes.lock().tree_units != tree_units {
+            problems.push("units of trees are not counted right".to_owned());
+        }
         problems
+    }
+
+    /// Whether a page in memory is what the file has of it.
+    fn is_as_stored(&self, page: PageId, slot: &Slot, bytes: &[u8]) -> bool {
+        let Some(location) = slot.location else { return false };
+        if location.codec == PageCodec::None {
+            return location.crc == page::checksum(self.seed, bytes);
+        }
+        let mut stored = vec![0; self.page_bytes];
+        let checksum = |bytes: &[u8]| page::checksum(self.seed, bytes);
+        self.read_page(page, location, &mut stored).is_ok() && checksum(&stored) == checksum(bytes)
     }
 }

@@ -287,6 +287,26 @@ impl Store {
         Ok(())
     }
 
+    /// Marks the file as one that only readers open which know `feature`.
+    pub(super) fn require_feature(&self, feature: u64) -> Result<()> {
+        let Some(disk) = &self.disk else { return Ok(()) };
+        let mut disk = disk.lock();
+        let features_incompatible = disk.superblock.features_incompatible | feature;
+        if features_incompatible == disk.superblock.features_incompatible {
+            return Ok(());
+        }
+        self.health.check()?;
+        let superblock = Superblock {
+            generation: disk.superblock.generation + 1,
+            features_incompatible,
+            ..disk.superblock.clone()
+        };
+        self.fatal(superblock.write(&*self.file))?;
+        self.fatal(self.file.sync_data())?;
+        disk.superblock = superblock;
+        Ok(())
+    }
+
     /// Poisons the store unless the disk was merely full (C3).
     fn unless_full(&self, error: Error) -> Error {
         if error.sqlstate() == SqlState::DISK_FULL { error } else { self.health.poison(error) }

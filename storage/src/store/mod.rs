@@ -29,12 +29,13 @@ mod open;
 mod tests;
 mod verify;
 
+use crate::codec::PageCodec;
 use crate::env::Env;
 use crate::health::Health;
 use crate::log::{Frames, Log, LogSync};
 use crate::page::{PAGE_BYTES, PageId, PageKind, TreeId};
 use crate::pool::Pool;
-use crate::superblock::{BlockRef, Superblock};
+use crate::superblock::{BlockRef, FEATURE_COMPRESSED_PAGES, Superblock};
 use crate::vfs::{VfsFile, VfsLock};
 use crate::{alloc::Run, vfs};
 use damask_types::{Result, Timestamp};
@@ -105,6 +106,8 @@ pub struct TreeDescriptor {
     pub kind: PageKind,
     /// Its root page.
     pub root: PageId,
+    /// What compresses its pages when they are written.
+    pub codec: PageCodec,
 }
 
 /// An open database: pages, log, tree roots, checkpoints.
@@ -203,12 +206,40 @@ impl Store {
     pub fn set_tree(&self, descriptor: TreeDescriptor) {
         let mut trees = self.trees.write();
         trees.next = trees.next.max(descriptor.tree.0.saturating_add(1));
+        self.pool.set_codec(descriptor.tree, descriptor.codec);
         trees.descriptors.insert(descriptor.tree, descriptor);
     }
 
     /// Forgets a tree; its pages are the caller's to free. A page change in the sense of C2.
     pub fn remove_tree(&self, tree: TreeId) {
         self.trees.write().descriptors.remove(&tree);
+        self.pool.set_codec(tree, PageCodec::None);
+    }
+
+    /// What compresses a tree's pages when they are written.
+    pub fn codec(&self, tree: TreeId) -> PageCodec {
+        self.pool.codec(tree)
+    }
+
+    /// Says what compresses a tree's pages from now on; those in the file stay as they are until they are written again. The
+    /// tree may be one that is only being made. A page change in the sense of C2.
+    ///
+    /// [`Store::allow_codecs`] comes before the first.
+    pub fn set_codec(&self, tree: TreeId, codec: PageCodec) {
+        let mut trees = self.trees.write();
+        self.pool.set_codec(tree, codec);
+        if let Some(descriptor) = trees.descriptors.get_mut(&tree) {
+            descriptor.codec = codec;
+        }
+    }
+
+    /// Marks the file as one that only readers open which know compression; it does so once, and waits for the disk then. So
+    /// neither the file nor its log ever names a codec to a reader that does not know any.
+    ///
+    /// # Errors
+    /// 58030 if the mark cannot be written: the store takes no more writes.
+    pub fn allow_codecs(&self) -> Result<()> {
+        self.require_feature(FEATURE_COMPRESSED_PAGES)
     }
 
     /// A tree number that no tree has had yet.

@@ -2,6 +2,7 @@
 
 use super::{Disk, Recovered, Store, StoreOptions, Trees, log_directory};
 use crate::alloc::Allocator;
+use crate::codec::PageRef;
 use crate::env::Env;
 use crate::health::Health;
 use crate::log::{Frames, Log, LogParts, LogPosition};
@@ -9,7 +10,7 @@ use crate::page::{PAGE_BYTES_MAX, PAGE_BYTES_MIN, UNIT_BYTES};
 use crate::page_table;
 use crate::pool::{Pool, PoolParts, block_problem};
 use crate::root::{self, Root};
-use crate::superblock::{BlockRef, Slot, Superblock};
+use crate::superblock::{Slot, Superblock};
 use crate::vfs::{MemoryVfs, OpenOptions, Vfs, VfsFile, parent, read_exact_at, with_suffix};
 use damask_types::{Error, Result, SqlState, Timestamp};
 use parking_lot::{Mutex, RwLock};
@@ -21,7 +22,7 @@ pub(super) struct Loaded {
     pub(super) root: Root,
     pub(super) root_runs: Vec<crate::alloc::Run>,
     /// Locations by page number.
-    pub(super) pages: Vec<Option<BlockRef>>,
+    pub(super) pages: Vec<Option<PageRef>>,
 }
 
 /// What starts the checksums of a database's blocks.
@@ -113,6 +114,9 @@ impl Store {
             checkpoint_ts: superblock.checkpoint_ts,
             frames,
         };
+        for tree in &root.trees {
+            pool.set_codec(tree.tree, tree.codec);
+        }
         let descriptors = root.trees.into_iter().map(|tree| (tree.tree, tree)).collect();
         let disk =
             Disk { superblock, nodes: root.nodes, root_runs, running: None, lock: Some(lock) };
@@ -254,6 +258,7 @@ fn create(
         page_bytes: options.page_bytes as u32,
         features_compatible: 0,
         features_read_only: 0,
+        features_incompatible: 0,
         uuid,
         generation: 2,
         checkpoint_ts: Timestamp(0),

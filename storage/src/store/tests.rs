@@ -1,11 +1,13 @@
 //! A store's life without crashes: made, changed, checkpointed, closed, opened again.
 
 use super::{CheckpointProgress, Recovered, Store, StoreOptions, verify_file};
-use crate::TreeDescriptor;
 use crate::env::{Env, Random, SeededRandom};
 use crate::log::LogCompression;
-use crate::page::{self, PAGE_BYTES_MIN, PAGE_HEADER_BYTES, PageId, PageKind, TreeId};
+use crate::page::{self, PAGE_BYTES, PAGE_BYTES_MIN, PAGE_HEADER_BYTES, PageId, PageKind, TreeId};
+use crate::superblock::FEATURE_COMPRESSED_PAGES;
 use crate::tree::{RowFlags, RowTree};
+use crate::vfs::OpenOptions;
+use crate::{PageCodec, TreeDescriptor};
 use damask_types::{RowId, SqlState, Timestamp};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -35,6 +37,11 @@ fn new_page(store: &Store, content: u8) -> PageId {
     page.page()
 }
 
+fn descriptor(rows: &RowTree) -> TreeDescriptor {
+    let (tree, root) = (rows.id(), rows.root());
+    TreeDescriptor { tree, kind: PageKind::RowLeaf, root, codec: PageCodec::None }
+}
+
 fn clean(store: &Store) {
     let report = store.verify().unwrap();
     assert!(report.is_clean(), "{report:?}");
@@ -47,7 +54,7 @@ fn a_closed_store_is_one_file_and_comes_back() {
     assert!(recovered.meta.is_none());
     let rows = RowTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
     rows.insert(RowId(7), b"row", RowFlags::NONE).unwrap();
-    let tree = TreeDescriptor { tree: rows.id(), kind: PageKind::RowLeaf, root: rows.root() };
+    let tree = descriptor(&rows);
     drop(rows);
     store.set_tree(tree);
     let lsn = store.log().append(Timestamp(1), b"one").unwrap();
@@ -170,7 +177,7 @@ fn a_store_that_is_open_cannot_be_opened() {
 #[test]
 fn what_is_no_database_is_left_alone() {
     let env = Env::in_memory(1);
-    let file = env.vfs.open(Path::new("d"), crate::OpenOptions::CREATE).unwrap();
+    let file = env.vfs.open(Path::new("d"), OpenOptions::CREATE).unwrap();
     file.write_at(b"a letter to someone", 0).unwrap();
     let error = Store::open(env.clone(), Path::new("d"), options()).unwrap_err();
     assert_eq!(error.sqlstate(), SqlState::DATA_CORRUPTED);
@@ -299,7 +306,7 @@ fn the_file_shrinks_when_pages_go() {
     let (store, _) = open(&env, "d");
     let pages: Vec<_> = (0..1000).map(|i| new_page(&store, i as u8)).collect();
     store.checkpoint(Timestamp(1), b"").unwrap();
-    let file = env.vfs.open(Path::new("d"), crate::OpenOptions::EXISTING).unwrap();
+    let file = env.vfs.open(Path::new("d"), OpenOptions::EXISTING).unwrap();
     let before = file.len().unwrap();
     for page in &pages[1..] {
         store.pool().free(*page).unwrap();
@@ -495,4 +502,81 @@ fn real_files_work_alike() {
     assert_eq!(env.vfs.list(&directory).unwrap(), ["d.damask"]);
     env.vfs.remove(&path).unwrap();
     env.vfs.remove_dir(&directory).unwrap();
+}
+
+/// Rows of a tree with a codec: fewer bytes in the file, the same rows, also after a change of the codec.
+#[test]
+fn compressed_trees_come_back() {
+    for codec in [PageCodec::Lz4, PageCodec::Snappy, PageCodec::Zstd] {
+        let env = Env::in_memory(1);
+        let options = StoreOptions { page_bytes: PAGE_BYTES, ..options() };
+        let open = || Store::open(env.clone(), Path::new("d"), options.clone()).unwrap().0;
+        let store = open();
+        let id = store.next_tree_id();
+        // As of a tree that is only being made.
+        store.allow_codecs().unwrap();
+        store.set_codec(id, codec);
+        let rows = RowTree::create(Arc::clone(store.pool()), id).unwrap();
+        store.set_tree(TreeDescriptor { codec: store.codec(id), ..descriptor(&rows) });
+        let tree = store.tree(id).unwrap();
+        let row = |i: u64| format!("a row of some length, number {i}").into_bytes();
+        // A row in overflow pages, too; and more rows than the pool has frames for.
+        let long = b"so it goes; ".repeat(5000);
+        rows.insert(RowId(0), &long, RowFlags::NONE).unwrap();
+        for i in 1..20_000 {
+            rows.insert(RowId(i), &row(i), RowFlags::NONE).unwrap();
+        }
+        drop(rows);
+        clean(&store);
+        store.checkpoint(Timestamp(1), &[]).unwrap();
+        clean(&store);
+        let page_bytes = (store.pool().statistics().page_count * PAGE_BYTES) as u64;
+        let bytes = store.pool().tree_bytes(id);
+        assert!(bytes * 2 <= page_bytes, "{codec:?}: {bytes} of {page_bytes} bytes");
+        store.close(Timestamp(1), &[]).unwrap();
+        drop(store);
+        let len = env.vfs.open(Path::new("d"), OpenOptions::READ_ONLY).unwrap().len().unwrap();
+        assert!(len < bytes + (64 << 10), "{codec:?}: a file of {len} bytes");
+        assert!(verify_file(&env, Path::new("d")).unwrap().is_clean());
+
+        let store = open();
+        assert_eq!((store.tree(id), store.codec(id)), (Some(tree), codec));
+        assert_eq!(store.pool().tree_bytes(id), bytes);
+        let rows = RowTree::open(Arc::clone(store.pool()), id, tree.root).unwrap();
+        assert_eq!(rows.get(RowId(0)).unwrap().unwrap().0, long);
+        for i in 1..20_000 {
+            assert_eq!(rows.get(RowId(i)).unwrap().unwrap().0, row(i));
+        }
+        // What is written from now on is written whole; the rest stays.
+        store.set_codec(id, PageCodec::None);
+        rows.insert(RowId(20_000), &row(20_000), RowFlags::NONE).unwrap();
+        store.checkpoint(Timestamp(2), &[]).unwrap();
+        let more = store.pool().tree_bytes(id);
+        assert!(more > bytes && more < bytes + 5 * PAGE_BYTES as u64, "{bytes}, then {more}");
+        clean(&store);
+        rows.destroy().unwrap();
+        store.remove_tree(id);
+        assert_eq!(store.pool().tree_bytes(id), 0);
+        store.checkpoint(Timestamp(3), &[]).unwrap();
+        clean(&store);
+    }
+}
+
+/// A reader that does not know compression is told by the superblock, from the moment on that there may be codecs.
+#[test]
+fn codecs_are_told_by_the_superblock() {
+    let env = Env::in_memory(1);
+    let mark = |env: &Env| {
+        let file = env.vfs.open(Path::new("d"), OpenOptions::READ_ONLY).unwrap();
+        let newest = super::open::find_superblock(&*env.vfs, Path::new("d"), &*file);
+        newest.unwrap().unwrap().features_incompatible
+    };
+    let (store, _) = open(&env, "d");
+    store.checkpoint(Timestamp(1), &[]).unwrap();
+    assert_eq!(mark(&env), 0);
+    store.allow_codecs().unwrap();
+    assert_eq!(mark(&env), FEATURE_COMPRESSED_PAGES);
+    store.checkpoint(Timestamp(2), &[]).unwrap();
+    store.close(Timestamp(3), &[]).unwrap();
+    assert_eq!(mark(&env), FEATURE_COMPRESSED_PAGES);
 }

@@ -9,12 +9,12 @@
 use super::Store;
 use super::open::{Loaded, find_superblock, load, seed};
 use crate::alloc::{Allocator, Run, SUPERBLOCK_UNITS};
+use crate::codec::Coders;
 use crate::env::Env;
 use crate::page::{self, PageId, PageKind, TreeId, UNIT_BYTES};
-use crate::pool::block_problem;
 use crate::superblock::Superblock;
 use crate::tree::{IndexTree, RowTree};
-use crate::vfs::{OpenOptions, VfsFile, read_exact_at};
+use crate::vfs::{OpenOptions, VfsFile};
 use damask_types::{Error, Result, SqlState};
 use hashbrown::HashSet;
 use std::path::Path;
@@ -82,18 +82,14 @@ fn check_checkpoint(file: &dyn VfsFile, superblock: &Superblock) -> Result<Verif
     let mut report = VerifyReport::default();
     let name = file.path().display();
     let mut bytes = vec![0; superblock.page_bytes as usize];
+    let coders = Coders::default();
     for (number, location) in loaded.pages.iter().enumerate() {
         let Some(location) = *location else { continue };
         report.page_count += 1;
-        report.byte_count += bytes.len() as u64;
-        let problem = if location.run.count as usize * UNIT_BYTES == bytes.len() {
-            match read_exact_at(file, &mut bytes, location.run.offset()) {
-                Ok(()) => block_problem(seed(superblock), number as u64, location, &bytes),
-                Err(error) => Some(error.message().to_owned()),
-            }
-        } else {
-            Some(format!("it occupies {} units", location.run.count))
-        };
+        report.byte_count += u64::from(location.run.count) * UNIT_BYTES as u64;
+        let problem = coders
+            .read(file, seed(superblock), number as u64, location, &mut bytes)
+            .unwrap_or_else(|error| Some(error.message().to_owned()));
         if let Some(problem) = problem {
             report.problems.push(format!("invalid page {number} in file \"{name}\": {problem}"));
         }

@@ -462,7 +462,8 @@ fn verification_finds_damage() {
     for i in 0..2000 {
         tree.insert(RowId(i), &[1; 60], RowFlags::NONE).unwrap();
     }
-    store.set_tree(crate::store::TreeDescriptor { tree: id, kind: PageKind::RowLeaf, root });
+    let (kind, codec) = (PageKind::RowLeaf, crate::PageCodec::None);
+    store.set_tree(crate::store::TreeDescriptor { tree: id, kind, root, codec });
     assert!(store.verify().unwrap().is_clean());
     let damage = |page: PageId, at: usize, bits: u8| {
         let mut page = store.pool().write(page).unwrap();
@@ -545,7 +546,8 @@ fn a_full_disk_fails_changes_whole() {
             (rows.id(), PageKind::RowLeaf, rows.root()),
             (index.id(), PageKind::IndexLeaf, index.root()),
         ] {
-            store.set_tree(crate::store::TreeDescriptor { tree: id, kind, root });
+            let codec = crate::PageCodec::None;
+            store.set_tree(crate::store::TreeDescriptor { tree: id, kind, root, codec });
         }
         let (mut row_model, mut index_model) = (Rows::new(), Entries::new());
         let mut chance = Chance(seed);

@@ -11,8 +11,8 @@
 //! `DAMASK_CRASH_ROUNDS=n` takes n times as many seeds.
 
 use super::{
-    Noted, Planted, Run, beside, early_writers, go_on, large_rows, mixed_durability, relations,
-    savepoints, several_tables, single_changes, workloads,
+    Noted, Planted, Run, beside, compressed, early_writers, go_on, large_rows, mixed_durability,
+    relations, savepoints, several_tables, single_changes, workloads,
 };
 use crate::Engine;
 use damask_storage::env::SeededRandom;
@@ -80,7 +80,7 @@ const fn case(name: &'static str, workload: fn(&mut Run)) -> Case {
 }
 
 /// Those with much to recover run less often, the slowest first, so that it does not run alone at the end.
-const CASES: [Case; 16] = [
+const CASES: [Case; 20] = [
     Case { seeds: 1, deeper_one_in: 400, stride: 24, ..case("large rows", large_rows) },
     case("single changes", single_changes),
     case("several tables", several_tables),
@@ -99,6 +99,18 @@ const CASES: [Case; 16] = [
     },
     Case { seeds: 7, ..case("relations beside checkpoints", |run| beside(run, relations)) },
     Case { seeds: 7, ..case("savepoints beside checkpoints", |run| beside(run, savepoints)) },
+    Case { seeds: 6, ..case("compressed tables", |run| compressed(run, several_tables)) },
+    Case { seeds: 6, ..case("compressed relations", |run| compressed(run, relations)) },
+    Case {
+        seeds: 3,
+        ..case("compressed trees that grow", |run| compressed(run, workloads::growing_trees))
+    },
+    Case {
+        seeds: 3,
+        ..case("compressed relations beside checkpoints", |run| {
+            beside(run, |run| compressed(run, relations));
+        })
+    },
     Case { check: workloads::check_threads, ..case("threads", workloads::threads) },
 ];
 

@@ -5,7 +5,7 @@ use super::*;
 /// Indexes that are filled while others write; some are never finished, and dropped or left.
 fn built_beside_writers(run: &mut Run) {
     let mut txn = run.begin();
-    let rel = txn.create_relation(desc(false, vec![index(&[0], true)])).unwrap();
+    let rel = txn.create_relation(run.desc(false, vec![index(&[0], true)])).unwrap();
     for _ in 0..20 {
         change(run, &mut txn, rel);
     }
@@ -52,7 +52,7 @@ fn keys_checked_later(run: &mut Run) {
     let mut txn = run.begin();
     let deferrable = IndexDesc { deferrable: true, ..index(&[0], true) };
     let hashed = IndexDesc { hash: true, ..index(&[1], false) };
-    let rel = txn.create_relation(desc(false, vec![deferrable, hashed])).unwrap();
+    let rel = txn.create_relation(run.desc(false, vec![deferrable, hashed])).unwrap();
     for _ in 0..10 {
         change(run, &mut txn, rel);
     }

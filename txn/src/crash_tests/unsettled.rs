@@ -1,6 +1,6 @@
 //! Workloads whose commits are shown, told of or built on before they are durable: what a crash may take of them, and what not.
 
-use super::{Run, desc, dump_view, index, int};
+use super::{Run, dump_view, index, int};
 use crate::{CommitTicket, Durability, ReadView, ScanSpec, WriteOutcome};
 use damask_types::{ColumnIndex, RelId, TxnId, Value};
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ pub(super) struct Pending {
 /// and a commit that waits for its flush and that a reader was shown.
 pub(super) fn mixed_durability(run: &mut Run) {
     let mut txn = run.begin();
-    let rel = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
+    let rel = txn.create_relation(run.desc(true, vec![index(&[1], false)])).unwrap();
     run.commit(txn);
     let table = run.engine.table(rel).unwrap();
     let mut waits = BTreeSet::new();
@@ -91,7 +91,7 @@ pub(super) fn mixed_durability(run: &mut Run) {
 /// Commit `i` writes `i`. What is promised: a commit that was acknowledged, and one whose value someone was told of.
 pub(super) fn early_writers(run: &mut Run) {
     let mut txn = run.begin();
-    let rel = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
+    let rel = txn.create_relation(run.desc(true, vec![index(&[1], false)])).unwrap();
     let table = run.engine.table(rel).unwrap();
     for key in 0..3 {
         table.insert(&mut txn, &[int(key), Value::text("1")]).unwrap();

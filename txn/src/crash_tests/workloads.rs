@@ -2,7 +2,7 @@
 //! that many commits share, threads, databases that are closed and opened again.
 
 use super::unsettled::Pending;
-use super::{Noted, Planted, Run, change, check, desc, dump_view, index, int, open};
+use super::{Noted, Planted, Run, change, check, dump_view, index, int, open};
 use crate::{
     Arbiters, Durability, Engine, InsertOutcome, IsolationLevel, ReadView, ScanSpec, Table,
 };
@@ -23,7 +23,7 @@ const ROWS_LEFT: u64 = 3;
 /// Commits of many rows, so that pages split, and deletions of most of them, so that pages are freed and used again.
 pub(super) fn growing_trees(run: &mut Run) {
     let mut txn = run.begin();
-    let rel = txn.create_relation(desc(true, vec![index(&[1], false), index(&[1, 0], true)]));
+    let rel = txn.create_relation(run.desc(true, vec![index(&[1], false), index(&[1, 0], true)]));
     let rel = rel.unwrap();
     run.commit(txn);
     let table = run.engine.table(rel).unwrap();
@@ -51,8 +51,8 @@ pub(super) fn growing_trees(run: &mut Run) {
 /// Large transactions that are open while checkpoints write what they did; they end either way, in whole or in part.
 pub(super) fn open_over_checkpoints(run: &mut Run) {
     let mut txn = run.begin();
-    let t = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
-    let u = txn.create_relation(desc(false, vec![index(&[0], false)])).unwrap();
+    let t = txn.create_relation(run.desc(true, vec![index(&[1], false)])).unwrap();
+    let u = txn.create_relation(run.desc(false, vec![index(&[0], false)])).unwrap();
     for key in 0..40 {
         change_row(run, &mut txn, t, key);
     }
@@ -92,7 +92,7 @@ fn change_row(run: &Run, txn: &mut crate::Txn, rel: RelId, key: i32) {
 /// Several transactions at a time, committed one after the other and made durable by one flush.
 pub(super) fn shared_flushes(run: &mut Run) {
     let mut txn = run.begin();
-    let rel = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
+    let rel = txn.create_relation(run.desc(true, vec![index(&[1], false)])).unwrap();
     run.commit(txn);
     let mut key = 0;
     for round in 0..12 {
@@ -127,7 +127,7 @@ pub(super) fn shared_flushes(run: &mut Run) {
 /// Rows that are inserted, or changed if their key is there already.
 pub(super) fn upserts(run: &mut Run) {
     let mut txn = run.begin();
-    let rel = txn.create_relation(desc(false, vec![index(&[0], true), index(&[1], false)]));
+    let rel = txn.create_relation(run.desc(false, vec![index(&[0], true), index(&[1], false)]));
     let rel = rel.unwrap();
     run.commit(txn);
     let table = run.engine.table(rel).unwrap();
@@ -158,7 +158,7 @@ pub(super) fn upserts(run: &mut Run) {
 /// The database is closed and opened again between the changes.
 pub(super) fn reopenings(run: &mut Run) {
     let mut txn = run.begin();
-    let rel = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
+    let rel = txn.create_relation(run.desc(true, vec![index(&[1], false)])).unwrap();
     run.commit(txn);
     for round in 0..4 {
         for _ in 0..5 {
@@ -177,8 +177,8 @@ pub(super) fn reopenings(run: &mut Run) {
 pub(super) fn threads(run: &mut Run) {
     let mut txn = run.begin();
     // Relations 1 and 2; the index is 3.
-    let t = txn.create_relation(desc(true, vec![])).unwrap();
-    let u = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
+    let t = txn.create_relation(run.desc(true, vec![])).unwrap();
+    let u = txn.create_relation(run.desc(true, vec![index(&[1], false)])).unwrap();
     txn.commit().unwrap().wait().unwrap();
     run.vfs.mark(thread_mark(THREADS, 1));
     let run = &*run;

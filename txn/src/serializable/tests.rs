@@ -61,7 +61,12 @@ fn table(engine: &Arc<Engine>) -> RelId {
         ..IndexDesc::default()
     };
     let columns = [TypeId::Int4, TypeId::Int4, TypeId::Text].map(SqlType::plain).into();
-    let desc = RelationDesc { columns, alias: Some(alias), indexes: vec![index] };
+    let desc = RelationDesc {
+        columns,
+        alias: Some(alias),
+        indexes: vec![index],
+        ..RelationDesc::default()
+    };
     let rel = txn.create_relation(desc).expect("a table is made");
     insert(&mut txn, rel, 1, 10).expect("a row is inserted");
     insert(&mut txn, rel, 2, 20).expect("a row is inserted");

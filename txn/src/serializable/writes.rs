@@ -129,6 +129,7 @@ fn changed_table(undo: &DdlUndo) -> Option<RelId> {
         | DdlUndo::AddIndex { .. }
         | DdlUndo::DropIndex { .. }
         | DdlUndo::RenameIndex { .. }
+        | DdlUndo::SetCodec { .. }
         | DdlUndo::CreateSequence(_)
         | DdlUndo::DropSequence(_) => None,
     }

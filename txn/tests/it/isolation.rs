@@ -355,6 +355,7 @@ fn run(name: &str, script: &str) {
         columns: vec![plain(TypeId::Int4), plain(TypeId::Int4)],
         alias: Some(alias),
         indexes: vec![index("t_b", &[1], false)],
+        ..RelationDesc::default()
     };
     let rel = txn.create_relation(desc).unwrap();
     let table = engine.table(rel).unwrap();

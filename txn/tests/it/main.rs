@@ -3,6 +3,7 @@
 
 mod basics;
 mod building;
+mod codec;
 mod garbage;
 mod isolation;
 mod model;

@@ -169,6 +169,7 @@ fn run(seed: u64, steps: usize, engine: Arc<Engine>) {
             column_name: "a".to_owned(),
         }),
         indexes: vec![index("t_b", &[1], false)],
+        ..damask_txn::RelationDesc::default()
     };
     let rel = txn.create_relation(desc).unwrap();
     commit(txn);

@@ -50,7 +50,9 @@ pub(crate) fn index(name: &str, columns: &[u16], unique: bool) -> IndexDesc {
 pub(crate) fn table(engine: &Arc<Engine>, indexes: Vec<IndexDesc>) -> RelId {
     let mut txn = read_committed(engine);
     let columns = vec![plain(TypeId::Int4), plain(TypeId::Text)];
-    let rel = txn.create_relation(RelationDesc { columns, alias: None, indexes }).unwrap();
+    let rel = txn
+        .create_relation(RelationDesc { columns, alias: None, indexes, ..RelationDesc::default() })
+        .unwrap();
     commit(txn);
     rel
 }
@@ -61,7 +63,7 @@ pub(crate) fn alias_table(engine: &Arc<Engine>) -> RelId {
     let columns = vec![plain(TypeId::Int4), plain(TypeId::Text)];
     let alias =
         AliasKey { column: column(0), name: "t_pkey".to_owned(), column_name: "a".to_owned() };
-    let desc = RelationDesc { columns, alias: Some(alias), indexes: Vec::new() };
+    let desc = RelationDesc { columns, alias: Some(alias), ..RelationDesc::default() };
     let rel = txn.create_relation(desc).unwrap();
     commit(txn);
     rel

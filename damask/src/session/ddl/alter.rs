@@ -4,6 +4,7 @@ use super::super::Session;
 use super::super::plan::Prepared;
 use super::super::settings::Level;
 use super::misc::{missing_column, missing_constraint};
+use super::parameters::{self, Parameters};
 use super::table::default_text;
 use damask_catalog::ddl::{NewColumn, dependents_error};
 use damask_catalog::object::{Constraint, ConstraintKind, Relation, RelationKind};
@@ -205,13 +206,23 @@ impl Session {
                 })?;
                 self.change(|catalog, txn| catalog.drop_relation(txn, sequence))
             }
+            AlterActionKind::SetOptions(given) => {
+                let mut parameters = relation.parameters.clone();
+                check_takes_parameters(&relation, "SET")?;
+                parameters::set(&mut parameters, given.iter())?;
+                self.set_parameters(&relation, parameters)
+            }
+            AlterActionKind::ResetOptions(given) => {
+                let mut parameters = relation.parameters.clone();
+                check_takes_parameters(&relation, "RESET")?;
+                parameters::reset(&mut parameters, given)?;
+                self.set_parameters(&relation, parameters)
+            }
             AlterActionKind::AlterConstraint(name, timing) => {
                 self.alter_constraint(oid, name, *timing)
             }
             AlterActionKind::AddIdentity { .. }
             | AlterActionKind::SetIdentity { .. }
-            | AlterActionKind::SetOptions(_)
-            | AlterActionKind::ResetOptions(_)
             | AlterActionKind::SetLogged(_)
             | AlterActionKind::SetTablespace(_)
             | AlterActionKind::Inherit(..) => {
@@ -219,6 +230,11 @@ impl Session {
             }
             AlterActionKind::Unsupported(what) => Err(Error::unsupported(what).at(at)),
         }
+    }
+
+    fn set_parameters(&mut self, relation: &Relation, parameters: Parameters) -> Result<()> {
+        let codec = parameters::codec_of(&parameters);
+        self.change(|catalog, txn| catalog.set_parameters(txn, relation.oid, parameters, codec))
     }
 
     pub(super) fn change_column(
@@ -580,6 +596,18 @@ impl Session {
         let present = self.present(relation.oid);
         self.change(|catalog, txn| catalog.set_columns(txn, &present))
     }
+}
+
+/// # Errors
+/// 42809 unless the relation is a table.
+fn check_takes_parameters(relation: &Relation, action: &str) -> Result<()> {
+    if relation.kind == RelationKind::Table {
+        return Ok(());
+    }
+    let message =
+        format!("ALTER action {action} cannot be performed on relation \"{}\"", relation.name);
+    Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message)
+        .detail("This operation is not supported for sequences."))
 }
 
 /// Whether every value keeps its representation under the new type.

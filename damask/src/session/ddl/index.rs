@@ -32,6 +32,7 @@ impl Session {
             return Err(no_index_on(&relation, "sequences"));
         }
         let method = method_of(create)?;
+        super::parameters::check_index(&create.options)?;
         let lock =
             if create.concurrently { TableLock::ShareUpdateExclusive } else { TableLock::Share };
         let relation = self.lock_and_refresh(&relation, lock)?;

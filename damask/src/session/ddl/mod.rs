@@ -7,6 +7,7 @@ mod alter;
 mod drop;
 mod index;
 mod misc;
+mod parameters;
 mod reindex;
 mod rewrite;
 mod sequence;

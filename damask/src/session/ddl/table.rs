@@ -3,6 +3,7 @@
 use super::super::env::StatementEnv;
 use super::super::plan::Prepared;
 use super::super::{Completion, Session, Sink};
+use super::parameters;
 use super::sequence::sequence_of;
 use damask_catalog::ddl::{NewColumn, NewConstraint, NewConstraintKind, NewTable};
 use damask_catalog::object::{ForeignKeyAction, Identity, Relation, RelationKind, Timing};
@@ -79,12 +80,15 @@ impl Session {
             }
         }
         let owner = self.state.user.0;
+        let parameters = parameters::of_new_table(&create.options)?;
         let new = NewTable {
             schema,
             name: name.to_owned(),
             owner,
             columns: parts.columns,
             constraints: parts.constraints,
+            codec: parameters::codec_of(&parameters),
+            parameters,
         };
         let made = self.change(|catalog, txn| catalog.create_table(txn, new))?;
         self.note_on_commit(made.oid, create.on_commit);
@@ -231,7 +235,7 @@ impl Session {
         if let ColumnConstraintKind::Unique(options) | ColumnConstraintKind::PrimaryKey(options) =
             &constraint.kind
         {
-            check_carries_nothing(options, constraint.span)?;
+            check_unique_options(options, constraint.span)?;
         }
         let kind = match &constraint.kind {
             ColumnConstraintKind::Check { expr, .. } => {
@@ -290,7 +294,7 @@ impl Session {
         if let TableConstraintKind::Unique(_, options)
         | TableConstraintKind::PrimaryKey(_, options) = &constraint.kind
         {
-            check_carries_nothing(options, constraint.span)?;
+            check_unique_options(options, constraint.span)?;
         }
         let kind = match &constraint.kind {
             TableConstraintKind::Check(expr) => {
@@ -451,6 +455,7 @@ impl Session {
             &text,
             create.with_data,
             create.on_commit,
+            &create.options,
         )?;
         Ok(Completion::Tag(if create.with_data {
             format!("SELECT {rows}").into()
@@ -477,7 +482,7 @@ impl Session {
         let cut = into_range(text, query.span.start, into.name.span());
         let text = format!("{} {}", &text[..cut.start], &text[cut.end..]);
         let rows =
-            self.fill_new_table(schema, into.name.base().as_str(), &[], &text, true, None)?;
+            self.fill_new_table(schema, into.name.base().as_str(), &[], &text, true, None, &[])?;
         Ok(Completion::Tag(format!("SELECT {rows}").into()))
     }
 
@@ -490,7 +495,9 @@ impl Session {
         text: &str,
         with_data: bool,
         on_commit: Option<ast::OnCommit>,
+        options: &[ast::DefinitionOption],
     ) -> Result<u64> {
+        let parameters = parameters::of_new_table(options)?;
         let inner = self.prepare(text, vec![])?;
         let (_, columns) = self.describe(&inner)?;
         let columns = columns.unwrap_or_default();
@@ -517,6 +524,8 @@ impl Session {
             owner,
             columns: new_columns,
             constraints: vec![],
+            codec: parameters::codec_of(&parameters),
+            parameters,
         };
         let relation: Arc<Relation> = self.change(|catalog, txn| catalog.create_table(txn, new))?;
         self.note_on_commit(relation.oid, on_commit);
@@ -575,8 +584,9 @@ pub(super) fn timing_of(
 }
 
 /// # Errors
-/// 0A000 for INCLUDE: only indexes of their own carry columns.
-fn check_carries_nothing(options: &ast::UniqueOptions, span: ast::Span) -> Result<()> {
+/// 0A000 for INCLUDE: only indexes of their own carry columns. 22023 for storage parameters that cannot be.
+fn check_unique_options(options: &ast::UniqueOptions, span: ast::Span) -> Result<()> {
+    parameters::check_index(&options.options)?;
     if options.include.is_empty() {
         return Ok(());
     }
