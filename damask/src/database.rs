@@ -14,6 +14,7 @@ use damask_txn::{Engine, EngineOptions, Holdings, Location, VerifyReport};
 use damask_types::Result;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The one database of a file.
 pub(crate) use damask_catalog::snapshot::DATABASE_NAME;
@@ -121,6 +122,12 @@ impl Database {
     /// 28000 for a role that does not exist or may not log in, 3D000 for a database that does not exist.
     pub fn session(&self, options: SessionOptions) -> Result<Session> {
         Session::new(self.clone(), options)
+    }
+
+    /// The database's clock: tells the time since some fixed moment, and does not keep the database open.
+    pub fn clock(&self) -> Arc<dyn Fn() -> Duration + Send + Sync> {
+        let clock = Arc::clone(&self.shared.env.clock);
+        Arc::new(move || clock.now())
     }
 
     /// Cancels what a session runs, if `secret` is its.

@@ -131,6 +131,8 @@ pub struct Txn {
     finished: bool,
     /// Whether the log expects a frame of ours.
     is_expected: bool,
+    /// As of [`Txn::set_gathered`].
+    is_gathered: bool,
     /// Whether its frames may be compressed in the log.
     log_compression: LogCompression,
 }
@@ -168,6 +170,7 @@ impl Txn {
             met: AtomicU64::new(0),
             finished: false,
             is_expected: false,
+            is_gathered: false,
             log_compression: LogCompression::Off,
         }
     }
@@ -271,6 +274,12 @@ impl Txn {
         self.log_compression = compression;
     }
 
+    /// Says that whoever runs this transaction gathers commits before they are flushed: the log's writer need not yield so that it comes
+    /// along.
+    pub fn set_gathered(&mut self) {
+        self.is_gathered = true;
+    }
+
     /// Says whether the statement that runs lets nothing out of the process before [`Txn::settle`], the next statement or the
     /// transaction's end; only then may it build on commits that are not durable.
     pub fn allow_early(&mut self, is_allowed: bool) {
@@ -288,11 +297,16 @@ impl Txn {
     /// # Errors
     /// 58030 if the log could not be written.
     pub fn settle(&self) -> Result<()> {
-        let met = Timestamp(self.met.load(Ordering::Relaxed));
-        if self.engine.is_durable(met) || self.engine.skips_settling() {
+        if self.is_settled() {
             return Ok(());
         }
-        self.engine.wait_durable(met)
+        self.engine.wait_durable(Timestamp(self.met.load(Ordering::Relaxed)))
+    }
+
+    /// Whether [`Txn::settle`] would return at once.
+    pub fn is_settled(&self) -> bool {
+        self.engine.is_durable(Timestamp(self.met.load(Ordering::Relaxed)))
+            || self.engine.skips_settling()
     }
 
     /// Whether to build on the commit at `commit`, which is not shown yet; notes it if so.
@@ -620,7 +634,7 @@ impl Txn {
 
     /// Lets the log expect a frame of this transaction, which has begun to write or to wait for a row that it will change.
     pub(crate) fn expect(&mut self) {
-        if !std::mem::replace(&mut self.is_expected, true) {
+        if !self.is_gathered && !std::mem::replace(&mut self.is_expected, true) {
             self.engine.store.log().expect_writer();
         }
     }
@@ -775,6 +789,13 @@ impl CommitTicket {
     /// Whether the commit survives a crash already.
     pub fn is_durable(&self) -> bool {
         self.engine.is_durable(self.settling.timestamp)
+    }
+
+    /// Whether [`CommitTicket::wait`] would not wait for the log.
+    pub fn is_settled(&self) -> bool {
+        self.is_durable()
+            || self.settling.durability == Durability::Relaxed
+            || self.engine.skips_flush()
     }
 
     /// The commit's place in the order of commits.

@@ -5,8 +5,8 @@ use damask_storage::env::Clock;
 use damask_types::{Error, Oid, Result, SqlState, TxnId};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Why a statement is to stop; the discriminants are what [`Backend::stop`] holds.
@@ -42,10 +42,18 @@ pub(crate) struct Backend {
     locks: TxnId,
     /// The id of the open transaction; 0 is none.
     txn: AtomicU64,
+    /// Called before each wait for a lock.
+    before_wait: OnceLock<fn()>,
     activity: Mutex<Activity>,
 }
 
 impl Backend {
+    /// Sets what is called before each wait for a lock, once.
+    pub(crate) fn set_before_wait(&self, before_wait: fn()) {
+        // Whoever was first stays.
+        let _ = self.before_wait.set(before_wait);
+    }
+
     /// Begins a statement: forgets a cancel that came too late for the one before.
     pub(crate) fn begin_statement(
         &self,
@@ -161,6 +169,9 @@ impl damask_txn::Interrupt for Backend {
     }
 
     fn waiting(&self, begins: bool) {
+        if begins && let Some(before_wait) = self.before_wait.get() {
+            before_wait();
+        }
         let timeout = self.lock_timeout.load(Ordering::Acquire);
         let deadline = if begins && timeout > 0 {
             let now = u64::try_from(self.clock.now().as_nanos()).unwrap_or(u64::MAX);
@@ -220,6 +231,7 @@ impl Backends {
             lock_deadline: AtomicU64::new(0),
             locks,
             txn: AtomicU64::new(0),
+            before_wait: OnceLock::new(),
             activity: Mutex::new(Activity {
                 pid,
                 role,

@@ -45,7 +45,7 @@ use crate::database::{DATABASE_NAME, Database};
 use crate::notify::{Notification, Waker};
 use copy_run::CopyIn;
 use damask_catalog::CatalogTxn;
-use damask_txn::Txn;
+use damask_txn::{CommitTicket, Txn};
 use damask_types::format::FormatSettings;
 use damask_types::{Batch, Error, Oid, Result, SqlState, SqlType, TypeId, Value, Vector};
 use ddl::temporary::Temporary;
@@ -166,6 +166,12 @@ pub struct Session {
     /// Room for a row of [`short`].
     room: Vec<Value>,
     avoids_short_path: bool,
+    /// As of [`Session::hold_output`].
+    holds_output: bool,
+    /// A commit whose wait for the log was deferred.
+    unsettled: Option<CommitTicket>,
+    /// That wait, or one for what the transaction has found, ended with an error.
+    has_lost_commit: bool,
     /// A panic came while the session cleared up after another one.
     is_broken: bool,
 }
@@ -193,6 +199,13 @@ const REPORTED: &[&str] = &[
     "standard_conforming_strings",
     "TimeZone",
 ];
+
+/// 58030.
+#[cold]
+fn lost_commit() -> Error {
+    let message = "terminating connection because the log could not be written";
+    Error::new(SqlState::IO_ERROR, message)
+}
 
 impl Session {
     pub(crate) fn new(database: Database, options: SessionOptions) -> Result<Self> {
@@ -254,6 +267,9 @@ impl Session {
             env: None,
             room: vec![],
             avoids_short_path: false,
+            holds_output: false,
+            unsettled: None,
+            has_lost_commit: false,
             is_broken: false,
         })
     }
@@ -274,10 +290,13 @@ impl Session {
     }
 
     /// Why it is to end, if it is: 57P01 when another session or the server wants it, 08006 when its client is gone, XX000
-    /// when a panic left it in a state that cannot be trusted.
+    /// when a panic left it in a state that cannot be trusted, 58030 when a commit that it took for done could not be made durable.
     pub fn end_reason(&self) -> Option<Error> {
         if self.is_broken {
             return Some(guard::broken());
+        }
+        if self.has_lost_commit {
+            return Some(lost_commit());
         }
         self.state.backend.end_reason()
     }
@@ -342,6 +361,11 @@ impl Session {
     /// Sets what is called, from the thread of whoever notifies, when there may be a notification; for a session that listens.
     pub fn set_waker(&mut self, waker: Waker) {
         self.state.bus.set_waker(self.pid(), waker);
+    }
+
+    /// Sets what is called on the session's thread before it waits for a lock, once.
+    pub fn set_before_wait(&mut self, before_wait: fn()) {
+        self.state.backend.set_before_wait(before_wait);
     }
 
     pub(crate) fn notice(&mut self, level: Level, error: Error) {
@@ -460,14 +484,14 @@ impl Session {
     pub fn end_message(&mut self) -> Result<()> {
         // Inside a block portals live on to the block's end.
         if self.block.is_open() {
-            return self.settle_reads();
+            return if self.holds_output { Ok(()) } else { self.settle_reads() };
         }
         self.portals.retain(|_, portal| portal.is_named_cursor);
         if self.txn.is_none() {
             return Ok(());
         }
         self.guarded(|session| {
-            let result = session.commit_transaction();
+            let result = session.commit_and_defer();
             session.settle(result.map(|()| Completion::Empty)).map(|_| ())
         })
     }
@@ -484,6 +508,31 @@ impl Session {
     /// 58030 if the log could not be written; nothing may leave then.
     pub fn settle_reads(&self) -> Result<()> {
         self.txn.as_deref().map_or(Ok(()), Txn::settle)
+    }
+
+    /// Promises that nothing the session says, by whatever call, leaves the process before [`Session::settle_output`] has returned
+    /// without an error. A commit then need not wait for the log.
+    pub fn hold_output(&mut self) {
+        self.holds_output = true;
+    }
+
+    /// Whether [`Session::settle_output`] would not wait for the log.
+    pub fn is_settled(&self) -> bool {
+        self.has_lost_commit
+            || self.unsettled.as_ref().is_none_or(CommitTicket::is_settled)
+                && self.txn.as_ref().is_none_or(|txn| txn.is_settled())
+    }
+
+    /// Returns when everything that the session has said may leave the process.
+    ///
+    /// # Errors
+    /// 58030 if the log could not be written, now and from then on; nothing of it may leave then.
+    pub fn settle_output(&mut self) -> Result<()> {
+        self.settle_commit()?;
+        if self.has_lost_commit {
+            return Err(lost_commit());
+        }
+        self.settle_reads().inspect_err(|_| self.has_lost_commit = true)
     }
 
     fn settle(&mut self, result: Result<Completion>) -> Result<Completion> {

@@ -176,6 +176,7 @@ impl Session {
         let Some(statement) = prepared.statement() else {
             return Ok(Completion::Empty);
         };
+        self.settle_commit()?;
         self.tick();
         self.show_activity(Some(text));
         if let Statement::Transaction(transaction) = statement {
@@ -364,6 +365,7 @@ impl Session {
         sink: &mut dyn Sink,
     ) -> Result<Completion> {
         self.check_not_failed()?;
+        self.settle_commit()?;
         self.settle_reads()?;
         sink.hold(false);
         if portal.execution.is_none() && !portal.is_done && portal.held.is_none() {

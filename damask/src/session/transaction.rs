@@ -87,6 +87,7 @@ impl Session {
         if self.txn.is_some() {
             return Ok(());
         }
+        self.settle_commit()?;
         let (isolation, read_only) = {
             let settings = self.state.settings.lock();
             let effective = settings.effective();
@@ -99,6 +100,9 @@ impl Session {
             txn
         } else {
             let mut txn = self.database.shared.catalog.engine().begin(isolation, read_only)?;
+            if self.holds_output {
+                txn.set_gathered();
+            }
             txn.set_interrupt(std::sync::Arc::clone(&self.state.backend) as _);
             Box::new(txn)
         };
@@ -112,6 +116,14 @@ impl Session {
 
     /// Commits the open transaction and waits until it may be acknowledged (S3).
     pub(crate) fn commit_transaction(&mut self) -> Result<()> {
+        self.commit_and_defer()?;
+        self.settle_commit()
+    }
+
+    /// Commits the open transaction. It waits until that may be acknowledged (S3), unless whoever uses the session holds back what it
+    /// says ([`Session::hold_output`]): then that is left to [`Session::settle_output`]. What others may see or hear only once it is
+    /// durable, a changed catalog or a notification, is not left.
+    pub(crate) fn commit_and_defer(&mut self) -> Result<()> {
         self.portals.retain(|_, portal| portal.is_held);
         let checked = self.check_deferred(Due::All);
         self.end_env();
@@ -151,6 +163,14 @@ impl Session {
         let mut pending = self.state.pending.lock();
         if pending.is_empty() {
             drop(pending);
+            if self.holds_output && txn.has_writes() && !self.catalog.is_changed() {
+                let ticket = txn.commit_with(durability)?;
+                if ticket.is_settled() {
+                    return ticket.wait();
+                }
+                self.unsettled = Some(ticket);
+                return Ok(());
+            }
             txn.end(durability)?;
             self.idle_txn = Some(txn);
             return Ok(());
@@ -165,6 +185,15 @@ impl Session {
             bus.settle(slot, durable.is_ok());
         }
         durable
+    }
+
+    /// Waits until the commit that was deferred, if there is one, may be acknowledged.
+    ///
+    /// # Errors
+    /// 58030 if the log could not be written. The session may have said what is not so, and ends.
+    pub(crate) fn settle_commit(&mut self) -> Result<()> {
+        let Some(ticket) = self.unsettled.take() else { return Ok(()) };
+        ticket.wait().inspect_err(|_| self.has_lost_commit = true)
     }
 
     /// Ends the open transaction, if there is one, without its changes.
@@ -248,7 +277,7 @@ impl Session {
                 if !self.block.is_open {
                     self.not_in_block(*chain, "COMMIT AND CHAIN")?;
                 }
-                self.commit_transaction()?;
+                self.commit_and_defer()?;
                 self.chain(*chain, modes);
                 Ok("COMMIT".into())
             }

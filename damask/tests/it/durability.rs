@@ -1,9 +1,15 @@
 //! `synchronous_commit`: what waits for the log, what does not, and that neither is lost when nothing crashes.
 
 use crate::support::{Folder, error, rows, run};
-use damask::Connection;
+use damask::session::{CopyShape, OutputColumn, SessionOptions, Sink};
+use damask::types::Batch;
+use damask::{Connection, Database, DatabaseOptions, Result, Session, SqlState};
+use damask_storage::Env;
+use damask_storage::vfs::{Fault, SimVfs};
+use damask_types::format::FormatSettings;
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 fn syncs(connection: &mut Connection) -> i64 {
@@ -115,7 +121,7 @@ fn max_wal_size_begins_checkpoints_and_shared_buffers_may_be_smaller_than_the_da
     let count = "SELECT count(*), sum(a), count(DISTINCT b) FROM t";
     let expected = "20000|199990000|20000";
     assert_eq!(rows(&mut connection, count), expected);
-    let is_whole = |database: &damask::Database| {
+    let is_whole = |database: &Database| {
         let report = database.verify().expect("it can be read");
         assert!(report.errors.is_empty(), "{:?}", report.errors);
     };
@@ -237,4 +243,99 @@ fn what_did_not_wait_is_there_after_a_close_or_without_one() {
     let database = folder.open();
     let mut connection = database.connect().expect("it opens");
     assert_eq!(rows(&mut connection, "SELECT count(*) FROM t"), "2");
+}
+
+/// What a caller that holds output back is told, forgotten.
+struct Held;
+
+impl Sink for Held {
+    fn columns(&mut self, _columns: &Arc<[OutputColumn]>) -> Result<()> {
+        Ok(())
+    }
+
+    fn rows(&mut self, _batch: &Batch, _settings: &FormatSettings) -> Result<()> {
+        Ok(())
+    }
+
+    fn copy_out(&mut self, _data: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn copy_out_start(&mut self, _shape: CopyShape) -> Result<()> {
+        Ok(())
+    }
+
+    fn hold(&mut self, _is_held: bool) -> bool {
+        true
+    }
+}
+
+/// Runs a message of the simple protocol.
+fn say(session: &mut Session, text: &str) -> Result<()> {
+    for statement in session.prepare_text(text)? {
+        session.run(&statement, &mut Held)?;
+    }
+    session.end_message()
+}
+
+#[test]
+fn a_session_whose_output_is_held_leaves_the_wait_to_its_caller() {
+    let folder = Folder::new("durability-held");
+    let database = folder.open();
+    let mut other = database.connect().expect("it opens");
+    run(&mut other, &["CREATE TABLE t (a int PRIMARY KEY, b int)", "INSERT INTO t VALUES (1, 0)"]);
+    let mut session = database.session(SessionOptions::default()).expect("it opens");
+    session.hold_output();
+    for text in ["UPDATE t SET b = b + 1", "BEGIN; UPDATE t SET b = b + 1; COMMIT"] {
+        let before = syncs(&mut other);
+        say(&mut session, text).expect("it runs");
+        assert_eq!((session.is_settled(), syncs(&mut other) - before), (false, 0), "{text}");
+        session.settle_output().expect("the log can be written");
+        assert_eq!((session.is_settled(), syncs(&mut other) - before), (true, 1), "{text}");
+    }
+    // The next statement waits for the commit before it, and what others are to see at once is not left.
+    say(&mut session, "UPDATE t SET b = b + 1").expect("it runs");
+    say(&mut session, "SELECT b FROM t").expect("it runs");
+    assert!(session.is_settled());
+    say(&mut session, "CREATE TABLE u (a int)").expect("it runs");
+    assert!(session.is_settled());
+    assert_eq!(rows(&mut other, "SELECT b FROM t"), "3");
+    assert_eq!(rows(&mut other, "SELECT count(*) FROM u"), "0");
+    // What an open block has found is not to leave before it is durable either.
+    let mut second = database.session(SessionOptions::default()).expect("it opens");
+    second.hold_output();
+    say(&mut session, "UPDATE t SET b = b + 1").expect("it runs");
+    say(&mut second, "BEGIN; UPDATE t SET b = b + 1 RETURNING b").expect("it runs");
+    assert!(!second.is_settled());
+    second.settle_output().expect("the log can be written");
+    assert!(session.is_settled(), "it came before");
+    say(&mut second, "ROLLBACK").expect("it runs");
+    // A session that ends waits, too.
+    say(&mut session, "UPDATE t SET b = b + 1").expect("it runs");
+    drop(session);
+    assert_eq!(rows(&mut other, "SELECT b FROM t"), "5");
+}
+
+#[test]
+fn a_commit_that_was_left_and_is_lost_ends_its_session() {
+    let vfs = SimVfs::default();
+    let env = Env::simulated(Arc::new(vfs.clone()), 1);
+    let database = Database::open_in(env, Some(Path::new("d")), DatabaseOptions::default());
+    let database = database.expect("it opens");
+    let mut session = database.session(SessionOptions::default()).expect("it opens");
+    session.hold_output();
+    say(&mut session, "CREATE TABLE t (a int); INSERT INTO t VALUES (1)").expect("it runs");
+    session.settle_output().expect("the log can be written");
+    say(&mut session, "INSERT INTO t VALUES (2)").expect("it runs");
+    vfs.inject(Fault::FailSync(1));
+    // A statement that waits for it fails, and whoever would let the first one's answer out is told, as often as it asks.
+    let error = say(&mut session, "SHOW work_mem").expect_err("the log cannot be written");
+    assert_eq!(error.sqlstate(), SqlState::IO_ERROR);
+    for _ in 0..2 {
+        assert!(session.is_settled(), "there is nothing to wait for");
+        let error = session.settle_output().expect_err("the commit is lost");
+        assert_eq!(error.sqlstate(), SqlState::IO_ERROR);
+    }
+    let reason = session.end_reason().expect("the session ends");
+    assert_eq!(reason.sqlstate(), SqlState::IO_ERROR);
 }
