@@ -7,23 +7,38 @@
 //!     │                Sync                    ▼ is read and dropped
 //! ```
 //!
-//! [`Connection::run`] handles every frame that has arrived before it writes and reads again, so a batch costs one read
-//! and one write. Copies from the client are read inside the statement that wants them ([`Replies::copy_in_data`]);
-//! stray messages of a copy that has failed are dropped here, as PostgreSQL does.
+//! [`Connection::advance`] handles every frame that has arrived before it writes and reads again, so a batch costs one read
+//! and one write. It never waits for the client between messages; it says what it waits for, and is called again. A message that has ended
+//! is not followed by another before what it said may leave the process: the connection is to be settled first.
+//!
+//! Copies from the client are read inside the statement that wants them ([`Replies::copy_in_data`]); stray messages of a copy that has
+//! failed are dropped here, as PostgreSQL does.
 
 use crate::protocol::frontend::{self, Message};
 use crate::protocol::rows::Formats;
-use crate::protocol::{Severity, Status};
+use crate::protocol::{Filled, Severity, Status};
+use crate::reactor::Signs;
 use crate::session::{Outcome, Session};
-use crate::wire::{Replies, Waited, Wire};
+use crate::wire::{Replies, Wire};
 use damask_types::{Error, Result, SqlState};
 use hashbrown::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// A frame's buffer that grew beyond this is given back.
-const BODY_KEEP_BYTES: usize = 64 * 1024;
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Its client, or a notification; until this time at the latest.
+    Client(Option<Duration>),
+    /// Its session, which is not settled.
+    Settling,
+    /// Nothing: it is over, and what was to be said is collected.
+    Over,
+    /// Nothing: its client has ended it.
+    Left,
+}
 
 /// What a frame asks of the loop.
 #[derive(PartialEq)]
@@ -40,10 +55,12 @@ pub(crate) struct Connection<S> {
     formats: HashMap<String, Formats>,
     /// An extended message failed; waits for Sync.
     skipping: bool,
-    /// Kept between frames for their bodies.
-    body: Vec<u8>,
+    /// Everything that had arrived was read.
+    has_read_all: bool,
     /// The client was told so last: it may be silent for as long as its settings say.
     is_ready: bool,
+    /// When it was first seen silent after that, if its settings say how long it may be.
+    silent_since: Option<Duration>,
 }
 
 impl<S: Session> Connection<S> {
@@ -53,75 +70,118 @@ impl<S: Session> Connection<S> {
             session,
             formats: HashMap::new(),
             skipping: false,
-            body: Vec::new(),
+            has_read_all: false,
             is_ready: true,
+            silent_since: None,
         }
     }
 
-    /// Serves the connection until either side ends it.
-    pub(crate) fn run(&mut self) -> io::Result<()> {
+    /// The wire, without its session.
+    pub(crate) fn into_wire(self) -> Wire {
+        self.wire
+    }
+
+    pub(crate) fn wire(&mut self) -> &mut Wire {
+        &mut self.wire
+    }
+
+    /// Whether [`Connection::settle`] would not wait.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.session.is_settled()
+    }
+
+    /// Waits until what was said may leave, or cannot: the session then says so again.
+    pub(crate) fn settle(&mut self) {
+        let _ = self.session.settle();
+    }
+
+    /// Goes on as far as it can. `now` tells the time.
+    ///
+    /// # Errors
+    /// When the client cannot be written to or read from.
+    pub(crate) fn advance(&mut self, signs: Signs, now: &dyn Fn() -> Duration) -> io::Result<Rest> {
+        if signs.has_news {
+            self.has_read_all = false;
+        }
         loop {
             if let Some(reason) = self.session.end_reason() {
-                return self.end(&reason);
+                return Ok(self.end(&reason));
             }
             if self.wire.out_of_step {
                 let error = crate::protocol::violation(
                     "terminating connection because protocol synchronization was lost",
                 );
-                return self.end(&error);
+                return Ok(self.end(&error));
             }
             let frame = match self.wire.inbound.frame(self.wire.limit) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => {
-                    match self.wait()? {
-                        Waited::Bytes => {}
-                        Waited::Woken => self.notifications(),
-                        Waited::End => {
-                            return match self.session.end_reason() {
+                    if !self.session.is_settled() {
+                        return Ok(Rest::Settling);
+                    }
+                    if let Err(error) = self.session.settle() {
+                        return Ok(self.end(&error));
+                    }
+                    self.wire.flush()?;
+                    if self.has_read_all {
+                        return Ok(self.rest(now));
+                    }
+                    match self.wire.receive() {
+                        Ok(Filled::Full) => {}
+                        // The end of the stream is read, not waited for.
+                        Ok(Filled::Short) => self.has_read_all = !signs.is_hung_up,
+                        Ok(Filled::End) => {
+                            return Ok(match self.session.end_reason() {
                                 Some(reason) => self.end(&reason),
-                                None => Ok(()),
-                            };
+                                None => Rest::Left,
+                            });
                         }
-                        Waited::TooLong => {
-                            if let Some((_, reason)) = self.session.idle_limit() {
-                                return self.end(&reason);
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                            self.has_read_all = true;
+                            if self.is_ready {
+                                self.notifications();
                             }
                         }
+                        Err(error) => return Err(error),
                     }
                     continue;
                 }
-                Err(error) => return self.end(&error),
+                Err(error) => return Ok(self.end(&error)),
             };
             // The body is borrowed from the buffer, and a copy reads more into it: take it out first.
-            let mut body = std::mem::take(&mut self.body);
+            let mut body = std::mem::take(&mut self.wire.body);
             body.clear();
             body.extend_from_slice(self.wire.inbound.body(&frame));
             self.is_ready = false;
+            self.silent_since = None;
             // A panic in a statement is the session's to catch. One that comes here is of the protocol's own code.
             let next = catch_unwind(AssertUnwindSafe(|| self.frame(frame.letter, &body)));
-            if body.capacity() <= BODY_KEEP_BYTES {
-                self.body = body;
-            }
+            self.wire.body = body;
             match next {
+                Ok(Next::Continue) if self.is_ready && !self.session.is_settled() => {
+                    return Ok(Rest::Settling);
+                }
                 Ok(Next::Continue) => {}
-                Ok(Next::End) => return self.wire.end(),
+                Ok(Next::End) => return Ok(self.over()),
                 Err(payload) => {
                     self.wire.out.drop_unfinished();
-                    return self.end(&Error::panicked(&*payload));
+                    return Ok(self.end(&Error::panicked(&*payload)));
                 }
             }
         }
     }
 
     /// Waits for the client, as long as it may be silent.
-    fn wait(&mut self) -> io::Result<Waited> {
-        self.session.settle().map_err(io::Error::other)?;
-        let limit = self.session.idle_limit().filter(|_| self.is_ready);
-        let limit = limit.map(|(limit, _)| limit);
-        match self.session.wake() {
-            Some(wake) if self.is_ready => self.wire.exchange_or_wake(wake, limit),
-            _ => self.wire.exchange_within(limit),
+    fn rest(&mut self, now: &dyn Fn() -> Duration) -> Rest {
+        if !self.is_ready {
+            return Rest::Client(None);
         }
+        let Some((limit, reason)) = self.session.idle_limit() else {
+            return Rest::Client(None);
+        };
+        let now = now();
+        let until = self.silent_since.get_or_insert(now).saturating_add(limit);
+        if until <= now { self.end(&reason) } else { Rest::Client(Some(until)) }
     }
 
     fn frame(&mut self, letter: u8, body: &[u8]) -> Next {
@@ -151,12 +211,18 @@ impl<S: Session> Connection<S> {
     }
 
     /// Reports why the connection ends.
-    fn end(&mut self, error: &Error) -> io::Result<()> {
+    fn end(&mut self, error: &Error) -> Rest {
+        let rest = self.over();
+        self.wire.out.report(Severity::Fatal, error, None);
+        rest
+    }
+
+    /// The connection ends. What is not durable is not said.
+    fn over(&mut self) -> Rest {
         if self.session.settle().is_err() {
             self.wire.out.bytes.clear();
         }
-        self.wire.out.report(Severity::Fatal, error, None);
-        self.wire.end()
+        Rest::Over
     }
 
     fn message(&mut self, message: Message<'_>) -> Next {

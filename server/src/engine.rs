@@ -5,7 +5,8 @@ use crate::listener::{Host, Server, ServerOptions, Started, start};
 use crate::protocol::frontend::Bind;
 use crate::protocol::startup::Parameters;
 use crate::protocol::{Column, Columns, Status, violation};
-use crate::session::{Outcome, Session};
+use crate::reactor::{Clock, about_to_wait};
+use crate::session::{Outcome, Session, Waker};
 use crate::wire::Replies;
 use damask::session::{
     Completion, CopyShape, Level, OutputColumn, SessionOptions, Sink, TransactionStatus,
@@ -14,9 +15,7 @@ use damask::{Database, Error, Result};
 use damask_types::format::{FormatSettings, parse_binary, utf8};
 use damask_types::{Batch, Oid, SqlType, TypeId, Value};
 use hashbrown::HashMap;
-use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,17 +47,24 @@ impl Host for Engine {
     }
 
     fn open(&self, parameters: &Parameters, peer: SocketAddr) -> Result<EngineSession> {
-        let session = self.0.session(SessionOptions {
+        let mut session = self.0.session(SessionOptions {
             user: parameters.user.clone(),
             database: Some(parameters.database.clone()),
             settings: parameters.settings.clone(),
             client: Some((peer.ip().to_string(), i32::from(peer.port()))),
         })?;
-        Ok(EngineSession { session, parameters: HashMap::new(), wake: None })
+        // The connection settles before it writes, and a worker that waits for a lock makes room for another.
+        session.hold_output();
+        session.set_before_wait(about_to_wait);
+        Ok(EngineSession { session, parameters: HashMap::new(), waker: None })
     }
 
     fn cancel(&self, pid: i32, secret: i32) {
         self.0.cancel_request(pid, secret);
+    }
+
+    fn clock(&self) -> Clock {
+        self.0.clock()
     }
 
     fn is_terminated(&self, pid: i32) -> bool {
@@ -79,8 +85,8 @@ struct EngineSession {
     session: damask::Session,
     /// Types of the parameters of prepared statements, found at the first bind of each.
     parameters: HashMap<String, Arc<[SqlType]>>,
-    /// The end of a pipe that others write to when they notify this session; there once it listens.
-    wake: Option<UnixStream>,
+    /// What others are to call when they notify this session; the session's own once it listens.
+    waker: Option<Waker>,
 }
 
 impl Started for EngineSession {
@@ -149,17 +155,6 @@ impl Columns for Described {
 }
 
 impl EngineSession {
-    /// A pipe that is written to when the session may have a notification. Without one, when there are no more file
-    /// descriptors, notifications come with the next answer.
-    fn listen_pipe(&mut self) -> Option<UnixStream> {
-        let (ours, theirs) = UnixStream::pair().ok()?;
-        ours.set_nonblocking(true).ok()?;
-        theirs.set_nonblocking(true).ok()?;
-        // A full pipe wakes as well as one with one byte more.
-        self.session.set_waker(Arc::new(move || drop((&theirs).write(&[1]))));
-        Some(ours)
-    }
-
     /// Sends how a statement ended. A COPY FROM STDIN takes its data first.
     fn finish(
         &mut self,
@@ -332,8 +327,12 @@ impl Session for EngineSession {
         self.session.end_message()
     }
 
+    fn is_settled(&self) -> bool {
+        self.session.is_settled()
+    }
+
     fn settle(&mut self) -> Result<()> {
-        self.session.settle_reads()
+        self.session.settle_output()
     }
 
     fn failed(&mut self, _error: &Error) {
@@ -365,21 +364,20 @@ impl Session for EngineSession {
     }
 
     fn notifications(&mut self, replies: &mut Replies<'_>) {
-        if let Some(wake) = &mut self.wake {
-            // It does not block. What it says is looked up below, so how much it says does not matter.
-            while matches!(wake.read(&mut [0; 64]), Ok(1..)) {}
-        } else if self.session.listens() {
-            self.wake = self.listen_pipe();
-        } else {
+        if !self.session.listens() {
             return;
+        }
+        // Before the look below, so that nothing comes between the two.
+        if let Some(waker) = self.waker.take() {
+            self.session.set_waker(waker);
         }
         for note in self.session.take_notifications() {
             replies.notification(note.pid, &note.channel, &note.payload);
         }
     }
 
-    fn wake(&mut self) -> Option<&UnixStream> {
-        self.wake.as_ref()
+    fn set_waker(&mut self, waker: Waker) {
+        self.waker = Some(waker);
     }
 
     fn end_reason(&self) -> Option<Error> {

@@ -6,9 +6,11 @@ use crate::protocol::frontend::Bind;
 use crate::protocol::{Columns, Status};
 use crate::wire::Replies;
 use damask_types::{Error, Oid, Result};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Makes the connection look for notifications.
+pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
 /// How a portal's execution ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +43,12 @@ pub trait Session {
     fn close_portal(&mut self, name: &str);
     /// Ends a batch: commits what was done outside a transaction block.
     fn sync(&mut self) -> Result<()>;
-    /// Returns when what the open transaction has found may leave the process. Called before output is written.
+    /// Whether [`Session::settle`] would not wait.
+    fn is_settled(&self) -> bool {
+        true
+    }
+    /// Returns when what the session has said may leave the process. Called before output is written; an error, which comes again from then
+    /// on, is the end of the session.
     fn settle(&mut self) -> Result<()> {
         Ok(())
     }
@@ -57,10 +64,8 @@ pub trait Session {
     fn changes(&mut self, replies: &mut Replies<'_>);
     /// Sends what other sessions notified this one of.
     fn notifications(&mut self, _replies: &mut Replies<'_>) {}
-    /// What becomes readable when there may be a notification; none for a session that does not listen.
-    fn wake(&mut self) -> Option<&UnixStream> {
-        None
-    }
+    /// Gives the session what is to be called, from whatever thread, when it may have been notified of something.
+    fn set_waker(&mut self, _waker: Waker) {}
     /// Why the session is to end, if it is: another session, the server, or an error of its own wants it.
     fn end_reason(&self) -> Option<Error>;
     /// How long the client may be silent now, and what it is told when that is over.

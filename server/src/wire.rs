@@ -1,53 +1,39 @@
 //! A connection's two directions, and what a running statement may say through them.
 //!
 //! Output collects in one buffer. It is written when the connection waits for input, and when it passes
-//! [`FLUSH_BYTES`], so that a large result streams and a batch of messages costs one write.
+//! [`FLUSH_BYTES`], so that a large result streams and a batch of messages costs one write. The buffers are lent ([`Room`]): a
+//! connection that waits for its client has none.
 
 use crate::protocol::frontend::{self, Message};
 use crate::protocol::rows::{Formats, write_rows, write_values};
-use crate::protocol::{Columns, Inbound, Outbound, Severity, violation};
+use crate::protocol::{Columns, Filled, Inbound, Outbound, Severity, violation};
+use crate::socket::Socket;
 use damask_types::format::FormatSettings;
 use damask_types::{Batch, Error, Result, SqlState, TypeId, Value};
 use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 /// Output beyond this is written at once.
 const FLUSH_BYTES: usize = 64 * 1024;
 /// An output buffer that grew beyond this is given back once it is empty.
 const KEEP_BYTES: usize = 256 * 1024;
+/// A frame's buffer that grew beyond this is given back.
+const BODY_KEEP_BYTES: usize = 64 * 1024;
 
-/// How many reads the end of a connection waits for its client to stop writing.
-const LINGER_READS_MAX: usize = 16 * 1024;
-
-/// A socket, or what stands for one.
-pub(crate) trait Stream: Read + Write + Send {
-    /// Waits until there is something to read, here or at `wake`.
-    fn wait(&mut self, wake: &UnixStream, limit: Option<Duration>) -> io::Result<Waited>;
-    /// How long a read waits at most, before it fails with `WouldBlock` or `TimedOut`; `None` is for ever.
-    fn limit_wait(&mut self, limit: Option<Duration>) -> io::Result<()>;
-    /// Nothing more will be written; reads wait only briefly from now on.
-    fn finish(&mut self) -> io::Result<()>;
-}
-
-/// What came of waiting for the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Waited {
-    /// Bytes arrived.
-    Bytes,
-    /// The client writes no more, or is gone.
-    End,
-    /// It took too long.
-    TooLong,
-    /// The session has something to tell.
-    Woken,
+/// Buffers that a worker lends to the connections that it serves, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    inbound: Vec<u8>,
+    out: Vec<u8>,
+    body: Vec<u8>,
 }
 
 /// A connection's stream with its buffers.
 pub(crate) struct Wire {
-    stream: Box<dyn Stream>,
+    socket: Socket,
     pub(crate) inbound: Inbound,
     pub(crate) out: Outbound,
+    /// For the bodies of frames.
+    pub(crate) body: Vec<u8>,
     /// The most bytes of a message from the client.
     pub(crate) limit: usize,
     /// The client is at another place of the conversation: the connection ends.
@@ -57,15 +43,37 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(stream: Box<dyn Stream>, limit: usize) -> Self {
+    pub(crate) fn new(socket: Socket, limit: usize) -> Self {
         Self {
-            stream,
+            socket,
             inbound: Inbound::default(),
             out: Outbound::default(),
+            body: Vec::new(),
             limit,
             out_of_step: false,
             is_held: false,
         }
+    }
+
+    /// Takes buffers for a while. A connection that waits has none of its own, save for what is in them.
+    pub(crate) fn borrow(&mut self, room: &mut Room) {
+        self.inbound.borrow(&mut room.inbound);
+        self.body = std::mem::take(&mut room.body);
+        if self.out.bytes.is_empty() {
+            self.out.bytes = std::mem::take(&mut room.out);
+        }
+    }
+
+    /// Gives them back.
+    pub(crate) fn give_back(&mut self, room: &mut Room) {
+        self.inbound.give_back(&mut room.inbound);
+        if self.body.capacity() <= BODY_KEEP_BYTES {
+            room.body = std::mem::take(&mut self.body);
+        }
+        if self.out.bytes.is_empty() {
+            room.out = std::mem::take(&mut self.out.bytes);
+        }
+        self.body = Vec::new();
     }
 
     /// Writes what is collected.
@@ -74,71 +82,51 @@ impl Wire {
         if self.out.bytes.is_empty() {
             return Ok(());
         }
-        self.stream.write_all(&self.out.bytes)?;
+        self.socket.write_all(&self.out.bytes)?;
         self.out.bytes.clear();
         self.out.bytes.shrink_to(KEEP_BYTES);
         Ok(())
     }
 
-    /// Writes what is collected and reads once. False at the end of the stream.
+    /// Reads what has arrived, once.
+    ///
+    /// # Errors
+    /// `WouldBlock` if nothing has.
+    pub(crate) fn receive(&mut self) -> io::Result<Filled> {
+        self.inbound.fill(&mut self.socket.arrived())
+    }
+
+    /// Writes what is collected, and reads once, in the middle of something that cannot be put aside: this waits. False at the
+    /// end of the stream.
     pub(crate) fn exchange(&mut self) -> io::Result<bool> {
         self.flush()?;
-        self.inbound.fill(&mut self.stream)
+        Ok(self.inbound.fill(&mut self.socket)? != Filled::End)
     }
 
-    /// As [`Wire::exchange`], waiting at most so long.
-    pub(crate) fn exchange_within(&mut self, limit: Option<Duration>) -> io::Result<Waited> {
-        let Some(limit) = limit else {
-            return Ok(if self.exchange()? { Waited::Bytes } else { Waited::End });
-        };
-        self.flush()?;
-        self.stream.limit_wait(Some(limit))?;
-        let filled = self.inbound.fill(&mut self.stream);
-        self.stream.limit_wait(None)?;
-        match filled {
-            Ok(true) => Ok(Waited::Bytes),
-            Ok(false) => Ok(Waited::End),
-            Err(error)
-                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
-            {
-                Ok(Waited::TooLong)
-            }
-            Err(error) => Err(error),
-        }
+    /// What arrives from now on is reported.
+    pub(crate) fn watch(&mut self) -> io::Result<()> {
+        self.socket.watch()
     }
 
-    /// As [`Wire::exchange_within`]; ends also when there is something to read at `wake`.
-    pub(crate) fn exchange_or_wake(
-        &mut self,
-        wake: &UnixStream,
-        limit: Option<Duration>,
-    ) -> io::Result<Waited> {
+    /// Writes what is left, and nothing after it.
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.flush()?;
-        match self.stream.wait(wake, limit)? {
-            Waited::Bytes if self.exchange()? => Ok(Waited::Bytes),
-            Waited::Bytes => Ok(Waited::End),
-            other => Ok(other),
-        }
+        self.socket.finish()
     }
 
-    /// Writes what is left, and ends the stream so that the client gets all of it: a socket closed while bytes from the
-    /// client are unread is reset, and what was on its way to the client may be lost. So the rest is read and dropped.
-    pub(crate) fn end(&mut self) -> io::Result<()> {
-        self.flush()?;
-        self.stream.finish()?;
+    /// Reads what has arrived and drops it. False at the end of the stream.
+    ///
+    /// # Errors
+    /// `WouldBlock` if nothing has arrived.
+    pub(crate) fn discard(&mut self) -> io::Result<bool> {
         let mut dropped = [0; 4096];
-        for _ in 0..LINGER_READS_MAX {
-            if self.stream.read(&mut dropped)? == 0 {
-                break;
-            }
-        }
-        Ok(())
+        Ok(self.socket.arrived().read(&mut dropped)? > 0)
     }
 
     /// The stream of bytes itself, for a single byte before the first frame.
     pub(crate) fn write_raw(&mut self, byte: u8) -> io::Result<()> {
         self.flush()?;
-        self.stream.write_all(&[byte])
+        self.socket.write_all(&[byte])
     }
 }
 

@@ -7,10 +7,8 @@ use damask_types::Result;
 use std::io::{self, Read};
 use std::ops::Range;
 
-/// How much a connection's first reads ask for: most of what clients send is short, and most connections are idle.
-const READ_BYTES_MIN: usize = 2 * 1024;
-/// How much reads ask for that bring as much as they asked for.
-const READ_BYTES_MAX: usize = 16 * 1024;
+/// How much a read asks for.
+const READ_BYTES: usize = 16 * 1024;
 /// A buffer that grew beyond this is given back once it is empty.
 const KEEP_BYTES: usize = 256 * 1024;
 
@@ -23,8 +21,17 @@ pub(crate) struct Inbound {
     start: usize,
     /// First byte that has not arrived.
     end: usize,
-    /// How much the next read asks for, if it is more than the least.
-    ask: usize,
+}
+
+/// What a read brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filled {
+    /// All that had arrived.
+    Short,
+    /// As much as there was room for; there may be more.
+    Full,
+    /// Nothing: the stream has ended.
+    End,
 }
 
 /// A frame's place in the buffer. It stays valid until the next [`Inbound::fill`].
@@ -36,11 +43,29 @@ pub(crate) struct Frame {
 }
 
 impl Inbound {
-    /// Reads once, however much there is. False at the end of the stream.
-    pub(crate) fn fill(&mut self, stream: &mut impl Read) -> io::Result<bool> {
+    /// Takes a buffer to read into, if there is nothing in its own.
+    pub(crate) fn borrow(&mut self, room: &mut Vec<u8>) {
+        if self.is_empty() {
+            self.buffer = std::mem::take(room);
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// Gives it back, and keeps what has arrived of a frame.
+    pub(crate) fn give_back(&mut self, room: &mut Vec<u8>) {
+        let rest = self.arrived().to_vec();
+        *room = std::mem::replace(&mut self.buffer, rest);
+        if room.len() > KEEP_BYTES {
+            room.truncate(KEEP_BYTES);
+            room.shrink_to_fit();
+        }
+        (self.start, self.end) = (0, self.buffer.len());
+    }
+
+    /// Reads once, however much there is.
+    pub(crate) fn fill(&mut self, stream: &mut impl Read) -> io::Result<Filled> {
         self.make_room();
-        let ask = self.ask.max(READ_BYTES_MIN);
-        let room = self.end + ask;
+        let room = self.end + READ_BYTES;
         if self.buffer.len() < room {
             self.buffer.resize(room, 0);
         }
@@ -50,12 +75,13 @@ impl Inbound {
                 result => break result,
             }
         };
-        let count = *read.as_ref().unwrap_or(&0);
-        if count == ask {
-            self.ask = (2 * ask).min(READ_BYTES_MAX);
-        }
+        let count = read?;
         self.end += count;
-        read.map(|count| count > 0)
+        Ok(match count {
+            0 => Filled::End,
+            READ_BYTES => Filled::Full,
+            _ => Filled::Short,
+        })
     }
 
     /// Appends bytes that were read elsewhere.

@@ -13,7 +13,7 @@ mod outbound;
 pub(crate) mod rows;
 pub(crate) mod startup;
 
-pub(crate) use inbound::Inbound;
+pub(crate) use inbound::{Filled, Inbound};
 pub use outbound::{Column, Columns, Status};
 pub(crate) use outbound::{Outbound, Severity};
 

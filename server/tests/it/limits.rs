@@ -7,6 +7,7 @@ use damask_types::Result;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 #[test]
 fn connections_beyond_the_limit_are_refused() {
@@ -80,6 +81,10 @@ impl Host for Slow {
         self.opening.lock().unwrap().send(()).unwrap();
         self.go_on.lock().unwrap().recv().unwrap();
         self.host.open(parameters, peer)
+    }
+
+    fn clock(&self) -> Arc<dyn Fn() -> Duration + Send + Sync> {
+        self.host.clock()
     }
 
     fn cancel(&self, pid: i32, secret: i32) {

@@ -9,5 +9,6 @@ mod limits;
 mod mutation;
 mod noise;
 mod notify;
+mod parked;
 mod scripted;
 mod transcript;

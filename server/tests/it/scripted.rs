@@ -14,15 +14,16 @@ use damask_types::format::{FormatSettings, parse_binary, parse_text, type_by_nam
 use damask_types::{Batch, Error, Oid, Position, Result, SqlState, SqlType, TypeId, Value, Vector};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 #[derive(Default)]
 pub(crate) struct Scripted {
     /// Verifiers by role.
     pub(crate) verifiers: HashMap<String, String>,
     next: AtomicI32,
-    cancelled: std::sync::Arc<Mutex<Vec<(i32, i32)>>>,
+    cancelled: Arc<Mutex<Vec<(i32, i32)>>>,
 }
 
 impl Scripted {
@@ -56,9 +57,15 @@ impl Host for Scripted {
         }
         Ok(Puppet {
             pid: self.next.fetch_add(1, Ordering::Relaxed) + 1,
-            cancelled: std::sync::Arc::clone(&self.cancelled),
+            cancelled: Arc::clone(&self.cancelled),
             ..Puppet::default()
         })
+    }
+
+    fn clock(&self) -> Arc<dyn Fn() -> Duration + Send + Sync> {
+        #[expect(clippy::disallowed_methods, reason = "a test has no other clock")]
+        let start = Instant::now();
+        Arc::new(move || start.elapsed())
     }
 
     fn cancel(&self, pid: i32, secret: i32) {
@@ -77,7 +84,7 @@ impl Host for Scripted {
 #[derive(Default)]
 pub(crate) struct Puppet {
     pid: i32,
-    cancelled: std::sync::Arc<Mutex<Vec<(i32, i32)>>>,
+    cancelled: Arc<Mutex<Vec<(i32, i32)>>>,
     statements: HashMap<String, String>,
     portals: HashMap<String, Portal>,
     status: Option<Status>,
@@ -309,7 +316,7 @@ impl Session for Puppet {
         self.status.unwrap_or(Status::Idle)
     }
 
-    fn portal_text(&self, portal: &str) -> Option<std::sync::Arc<str>> {
+    fn portal_text(&self, portal: &str) -> Option<Arc<str>> {
         self.portals.get(portal).map(|portal| portal.text.as_str().into())
     }
 
@@ -330,7 +337,7 @@ impl Session for Puppet {
         None
     }
 
-    fn idle_limit(&self) -> Option<(std::time::Duration, Error)> {
+    fn idle_limit(&self) -> Option<(Duration, Error)> {
         None
     }
 }

@@ -1,0 +1,241 @@
+//! Who holds a permit: the workers, those of them that poll, those that are held up, and those to spare.
+//!
+//! ```text
+//!             begin                  detach
+//!   Ready ───────────► Serving(n) ────────────► Detached ──── end, a permit is left ──► Ready
+//!     ▲                    │                        │
+//!     ├────── end ─────────┘                        └── end, none is left ──► Spare ── a while ──► gone
+//!     └──────────────────────────── a permit is handed on ──────────────────────┘
+//! ```
+//!
+//! Ready and Serving workers hold a permit. One who is told that a worker stands still takes the permit away and hands it to a spare
+//! worker, or to a new thread if there is none. A worker that is detached goes on with what it does; when it is done it takes a permit that
+//! is left over or sleeps.
+//!
+//! Invariants
+//! - C1: permits left + those of Ready and Serving workers + those that new threads will take = the limit.
+//! - C2: only the worker itself moves it from Ready to Serving and back; only a compare-and-swap on the very task moves it to Detached, so a
+//!   permit is taken away once, and not from a worker that has got on.
+
+use super::sync::{
+    AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, Thread, current, park_timeout,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The lowest bits of a seat's word; above them is the number of the task.
+const STATE: u64 = 3;
+const READY: u64 = 0;
+const SERVING: u64 = 1;
+const DETACHED: u64 = 2;
+const STEP: u64 = 4;
+
+/// A worker.
+#[derive(Debug)]
+pub(super) struct Seat {
+    word: AtomicU64,
+    /// A permit was handed to it while it was to spare, or the crew is dismissed.
+    is_woken: AtomicBool,
+    thread: Thread,
+}
+
+impl Seat {
+    /// The worker begins a task.
+    pub(super) fn begin(&self) {
+        let word = self.word.load(Ordering::Relaxed);
+        debug_assert_eq!(word & STATE, READY, "a worker begins one task at a time");
+        self.word.store((word & !STATE) + STEP + SERVING, Ordering::SeqCst);
+    }
+
+    /// Whether its permit was taken away.
+    pub(super) fn is_detached(&self) -> bool {
+        self.word() & STATE == DETACHED
+    }
+
+    /// What it does now, for [`Crew::detach`].
+    pub(super) fn word(&self) -> u64 {
+        self.word.load(Ordering::Acquire)
+    }
+}
+
+#[derive(Default)]
+struct State {
+    permits_left: usize,
+    spares: Vec<Arc<Seat>>,
+    seats: Vec<Arc<Seat>>,
+    is_dismissed: bool,
+}
+
+/// See the head of the file.
+pub(super) struct Crew {
+    limit: usize,
+    state: Mutex<State>,
+    /// Those who wait for what becomes ready.
+    pollers: AtomicUsize,
+}
+
+impl Crew {
+    /// `limit` permits, all left.
+    pub(super) fn new(limit: usize) -> Self {
+        let state = State { permits_left: limit, ..State::default() };
+        Self { limit, state: Mutex::new(state), pollers: AtomicUsize::new(0) }
+    }
+
+    /// Takes a permit for a thread that is to be started; false if none is left.
+    pub(super) fn reserve(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_left = state.permits_left > 0 && !state.is_dismissed;
+        if is_left {
+            state.permits_left -= 1;
+        }
+        is_left
+    }
+
+    /// That thread could not be started.
+    pub(super) fn give_back(&self) {
+        self.state.lock().permits_left += 1;
+    }
+
+    /// The calling thread is a worker, with the permit that was reserved for it.
+    pub(super) fn join(&self) -> Arc<Seat> {
+        let seat = Arc::new(Seat {
+            word: AtomicU64::new(READY),
+            is_woken: AtomicBool::new(false),
+            thread: current(),
+        });
+        self.state.lock().seats.push(Arc::clone(&seat));
+        seat
+    }
+
+    /// Calls `poll`, which waits for what becomes ready, unless `is_due` says that something is there already.
+    pub(super) fn poll<R>(
+        &self,
+        is_due: impl FnOnce() -> bool,
+        poll: impl FnOnce() -> R,
+    ) -> Option<R> {
+        debug_assert!(self.permit_count() <= self.limit, "C1");
+        self.pollers.fetch_add(1, Ordering::SeqCst);
+        let result = (!is_due()).then(poll);
+        self.pollers.fetch_sub(1, Ordering::SeqCst);
+        result
+    }
+
+    /// How many workers hold a permit.
+    fn permit_count(&self) -> usize {
+        let state = self.state.lock();
+        state.seats.iter().filter(|seat| seat.word() & STATE != DETACHED).count()
+    }
+
+    /// Whether nobody waits for what becomes ready.
+    pub(super) fn is_unpolled(&self) -> bool {
+        self.pollers.load(Ordering::SeqCst) == 0
+    }
+
+    /// Takes the permit away from a worker that is still at what `word` says. True if the caller has to start a thread, for which a
+    /// permit is reserved.
+    pub(super) fn detach(&self, seat: &Seat, word: u64) -> bool {
+        if word & STATE != SERVING {
+            return false;
+        }
+        let detached = (word & !STATE) + DETACHED;
+        let swapped =
+            seat.word.compare_exchange(word, detached, Ordering::SeqCst, Ordering::Relaxed);
+        if swapped.is_err() {
+            return false;
+        }
+        let mut state = self.state.lock();
+        if state.is_dismissed {
+            state.permits_left += 1;
+            return false;
+        }
+        match state.spares.pop() {
+            Some(spare) => {
+                drop(state);
+                spare.word.store(READY, Ordering::Release);
+                spare.is_woken.store(true, Ordering::Release);
+                spare.thread.unpark();
+                false
+            }
+            None => true,
+        }
+    }
+
+    /// As [`Crew::detach`] for all that are where `seen` has them, which then is where they are now. The number of threads to start.
+    pub(super) fn detach_stuck(&self, seen: &mut Vec<(Arc<Seat>, u64)>) -> usize {
+        let stuck = seen.drain(..).filter(|(seat, word)| self.detach(seat, *word)).count();
+        for seat in &self.state.lock().seats {
+            let word = seat.word();
+            if word & STATE == SERVING {
+                seen.push((Arc::clone(seat), word));
+            }
+        }
+        stuck
+    }
+
+    /// The worker is done with a task. False if it is to end: there was nothing to do for it for `keep`.
+    pub(super) fn end(&self, seat: &Arc<Seat>, keep: Duration) -> bool {
+        let word = seat.word.load(Ordering::Relaxed);
+        let ready = (word & !STATE) + READY;
+        if word & STATE == SERVING
+            && seat.word.compare_exchange(word, ready, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+        {
+            return true;
+        }
+        let mut state = self.state.lock();
+        if state.permits_left > 0 && !state.is_dismissed {
+            state.permits_left -= 1;
+            seat.word.store(ready, Ordering::Relaxed);
+            return true;
+        }
+        if !state.is_dismissed {
+            seat.is_woken.store(false, Ordering::Relaxed);
+            state.spares.push(Arc::clone(seat));
+            drop(state);
+            // A wake-up that was meant for something the thread did before ends one wait at most.
+            for _ in 0..2 {
+                park_timeout(keep);
+                if seat.is_woken.load(Ordering::Acquire) {
+                    break;
+                }
+            }
+            if seat.word() & STATE == READY {
+                return true;
+            }
+            state = self.state.lock();
+            match state.spares.iter().position(|spare| Arc::ptr_eq(spare, seat)) {
+                Some(at) => drop(state.spares.swap_remove(at)),
+                // The permit comes in this very moment.
+                None if !state.is_dismissed => {
+                    drop(state);
+                    while seat.word() & STATE != READY {
+                        park_timeout(keep);
+                    }
+                    return true;
+                }
+                None => {}
+            }
+        }
+        state.seats.retain(|other| !Arc::ptr_eq(other, seat));
+        false
+    }
+
+    /// A worker leaves with its permit, because the crew is dismissed.
+    pub(super) fn leave(&self, seat: &Arc<Seat>) {
+        let mut state = self.state.lock();
+        state.permits_left += 1;
+        state.seats.retain(|other| !Arc::ptr_eq(other, seat));
+    }
+
+    /// Sends everybody home: spare workers end at once, the others when they ask.
+    pub(super) fn dismiss(&self) {
+        let spares = {
+            let mut state = self.state.lock();
+            state.is_dismissed = true;
+            std::mem::take(&mut state.spares)
+        };
+        for spare in spares {
+            spare.is_woken.store(true, Ordering::Release);
+            spare.thread.unpark();
+        }
+    }
+}

@@ -1,0 +1,508 @@
+//! The table of tasks, the workers that run them, and the watch thread that sees to it that somebody can.
+//!
+//! A worker looks, in this order, for a task in `ready`, for something to flush if tasks are `unsettled` and nothing else is ready, and
+//! for an event of the poller. What `ready` holds was woken by another session or a deadline, or has been settled.
+//!
+//! Whoever flushes takes all unsettled tasks and settles the last of them, which covers those before it. It does so when the poller
+//! has nothing, or after [`PASSES_MAX`] tasks that it found there instead, so that commits do not wait for a server that is never idle.
+//!
+//! Locks: each is held for a few instructions and none is taken inside another, save the tables' inside the timers'. A task's own mutex is
+//! locked by its owner alone, and held while it runs.
+
+use super::crew::{Crew, Seat};
+use super::poller::{Happened, Poller};
+use super::sync::{AtomicBool, AtomicUsize, Ordering};
+use super::timers::{Deadline, Timers};
+use super::turn::Turn;
+use super::{Clock, Next, Signs, Task};
+use hashbrown::HashMap;
+use parking_lot::{Condvar, Mutex, RwLock};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
+
+/// How often the watch thread looks while there is something to watch; what takes longer is held up.
+const TICK: Duration = Duration::from_millis(1);
+/// Ticks without anything to watch before the watch thread sleeps.
+const QUIET_TICKS: u32 = 20;
+/// How long a worker that is not needed waits before it ends.
+const SPARE_KEEP: Duration = Duration::from_secs(5);
+/// Tasks that a worker takes from the poller while others wait to be settled.
+const PASSES_MAX: u32 = 16;
+/// Address space of a worker's stack; what is not touched is not resident.
+const STACK_BYTES: usize = 16 << 20;
+/// Entries of the timers beyond two a task that are not looked through.
+const TIMERS_SLACK: usize = 64;
+
+/// A task in the table.
+pub(crate) struct Handle<T> {
+    key: u64,
+    turn: Turn,
+    is_hung_up: AtomicBool,
+    deadline: Deadline,
+    task: Mutex<Option<T>>,
+}
+
+impl<T> Handle<T> {
+    /// Whether it runs, or is about to.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.turn.is_owned()
+    }
+}
+
+/// Tasks that are in nobody's hands.
+struct Queue<T> {
+    count: AtomicUsize,
+    tasks: Mutex<VecDeque<Arc<Handle<T>>>>,
+}
+
+impl<T> Queue<T> {
+    fn new() -> Self {
+        Self { count: AtomicUsize::new(0), tasks: Mutex::default() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.count.load(Ordering::SeqCst) == 0
+    }
+
+    fn push(&self, task: Arc<Handle<T>>) {
+        let mut tasks = self.tasks.lock();
+        tasks.push_back(task);
+        self.count.store(tasks.len(), Ordering::SeqCst);
+    }
+
+    fn pop(&self) -> Option<Arc<Handle<T>>> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut tasks = self.tasks.lock();
+        let task = tasks.pop_front();
+        self.count.store(tasks.len(), Ordering::SeqCst);
+        task
+    }
+
+    fn take(&self) -> VecDeque<Arc<Handle<T>>> {
+        let mut tasks = self.tasks.lock();
+        self.count.store(0, Ordering::SeqCst);
+        std::mem::take(&mut *tasks)
+    }
+}
+
+/// See the head of the file.
+pub(crate) struct Pool<T> {
+    poller: Arc<Poller>,
+    crew: Crew,
+    tasks: RwLock<HashMap<u64, Arc<Handle<T>>>>,
+    ready: Queue<T>,
+    unsettled: Queue<T>,
+    /// Somebody settles what was unsettled.
+    is_flushing: AtomicBool,
+    timers: Mutex<Timers>,
+    clock: Clock,
+    /// The watch thread is to look: there is something to watch, a new first deadline, or the end.
+    watch: Condvar,
+    /// The watch thread looks at every tick.
+    is_alert: AtomicBool,
+    is_closing: AtomicBool,
+}
+
+thread_local! {
+    /// The worker that this thread is.
+    static WORKER: RefCell<Option<Box<dyn Fn()>>> = const { RefCell::new(None) };
+}
+
+/// To be called before the thread waits for something that another task may have to bring about: if it is a worker and nobody polls, another one
+/// takes its place. Waits that are not announced are noticed a little later.
+pub(crate) fn about_to_wait() {
+    WORKER.with_borrow(|worker| {
+        if let Some(hand_over) = worker {
+            hand_over();
+        }
+    });
+}
+
+impl<T: Task> Pool<T> {
+    /// Starts the watch thread and as many workers as there are processors, at least two. `clock` times deadlines.
+    ///
+    /// # Errors
+    /// When there are no descriptors or threads left.
+    pub(crate) fn start(clock: Clock) -> io::Result<Arc<Self>> {
+        let permits = thread::available_parallelism().map_or(2, usize::from).max(2);
+        let pool = Arc::new(Self {
+            poller: Arc::new(Poller::new()?),
+            crew: Crew::new(permits),
+            tasks: RwLock::default(),
+            ready: Queue::new(),
+            unsettled: Queue::new(),
+            is_flushing: AtomicBool::new(false),
+            timers: Mutex::default(),
+            clock,
+            watch: Condvar::new(),
+            is_alert: AtomicBool::new(false),
+            is_closing: AtomicBool::new(false),
+        });
+        let watcher = Arc::clone(&pool);
+        thread::Builder::new().name("pool-watch".to_owned()).spawn(move || watcher.keep_watch())?;
+        while pool.crew.reserve() {
+            if let Err(error) = pool.spawn() {
+                pool.close();
+                return Err(error);
+            }
+        }
+        Ok(pool)
+    }
+
+    /// The kernel's part, for tasks that wait for their socket by themselves.
+    pub(crate) fn poller(&self) -> &Arc<Poller> {
+        &self.poller
+    }
+
+    /// Adds a task, which runs when something arrives at `socket`. No two have the same key.
+    ///
+    /// # Errors
+    /// When the kernel cannot watch one more socket; the task is dropped.
+    pub(crate) fn add(&self, key: u64, task: T, socket: impl AsFd) -> io::Result<Arc<Handle<T>>> {
+        let handle = Arc::new(Handle {
+            key,
+            turn: Turn::new(),
+            is_hung_up: AtomicBool::new(false),
+            deadline: Deadline::default(),
+            task: Mutex::new(Some(task)),
+        });
+        self.tasks.write().insert(key, Arc::clone(&handle));
+        if let Err(error) = self.poller.add(socket, key) {
+            self.tasks.write().remove(&key);
+            handle.task.lock().take();
+            return Err(error);
+        }
+        Ok(handle)
+    }
+
+    /// What makes the task with this key run; it may be called from anywhere, and does nothing once the task is gone.
+    pub(crate) fn waker(self: &Arc<Self>, key: u64) -> Arc<dyn Fn() + Send + Sync> {
+        let pool: Weak<Self> = Arc::downgrade(self);
+        Arc::new(move || {
+            if let Some(pool) = pool.upgrade() {
+                pool.signal(key);
+            }
+        })
+    }
+
+    /// Ends the threads, each when it is done with what it runs. Tasks are not run any more.
+    pub(crate) fn close(&self) {
+        self.is_closing.store(true, Ordering::SeqCst);
+        self.crew.dismiss();
+        self.poller.wake();
+        let _timers = self.timers.lock();
+        self.watch.notify_all();
+    }
+
+    fn signal(&self, key: u64) {
+        let Some(task) = self.tasks.read().get(&key).map(Arc::clone) else { return };
+        if task.turn.signal() {
+            self.ready.push(task);
+            self.call_worker();
+        }
+    }
+
+    /// Something is in a queue: wakes one who polls. Those who do not look there before they do.
+    fn call_worker(&self) {
+        if self.crew.is_unpolled() {
+            self.alert();
+        } else {
+            self.poller.wake();
+        }
+    }
+
+    /// Lets the watch thread look at every tick for a while.
+    fn alert(&self) {
+        if !self.is_alert.load(Ordering::SeqCst) && !self.is_alert.swap(true, Ordering::SeqCst) {
+            let _timers = self.timers.lock();
+            self.watch.notify_all();
+        }
+    }
+
+    fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Acquire)
+    }
+
+    /// Starts a worker, for which a permit is reserved.
+    fn spawn(self: &Arc<Self>) -> io::Result<()> {
+        let pool = Arc::clone(self);
+        let started = thread::Builder::new()
+            .name("worker".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || pool.work());
+        if started.is_err() {
+            self.crew.give_back();
+        }
+        started.map(drop)
+    }
+
+    // Workers.
+
+    fn work(self: Arc<Self>) {
+        let seat = self.crew.join();
+        {
+            let (pool, seat) = (Arc::clone(&self), Arc::clone(&seat));
+            let hand_over = move || pool.hand_over(&seat);
+            WORKER.with_borrow_mut(|worker| *worker = Some(Box::new(hand_over)));
+        }
+        let mut room = T::Room::default();
+        // Tasks taken from the poller since some are unsettled.
+        let mut passes = 0;
+        let mut has_permit = true;
+        while has_permit && !self.is_closing() {
+            if let Some(task) = self.ready.pop() {
+                if !self.ready.is_empty() {
+                    self.alert();
+                }
+                has_permit = self.serve(&seat, &task, &mut room);
+            } else if self.can_flush() {
+                let happened = if passes < PASSES_MAX { self.poller.look() } else { None };
+                if let Some(happened) = happened {
+                    passes += 1;
+                    self.alert();
+                    has_permit = self.happened(&seat, happened, &mut room);
+                } else {
+                    passes = 0;
+                    has_permit = self.flush(&seat);
+                }
+            } else {
+                let is_due = || self.is_pending() || self.is_closing();
+                if let Some(happened) = self.crew.poll(is_due, || self.poller.wait()) {
+                    has_permit = self.happened(&seat, happened, &mut room);
+                }
+            }
+        }
+        if has_permit {
+            self.crew.leave(&seat);
+        }
+        if self.is_closing() {
+            // One event ends one wait: it is passed on.
+            self.poller.wake();
+        }
+        WORKER.with_borrow_mut(Option::take);
+    }
+
+    /// Whether something in the queues is for whoever comes by.
+    fn is_pending(&self) -> bool {
+        !self.ready.is_empty() || self.can_flush()
+    }
+
+    /// Whether there is something to settle, and nobody at it.
+    fn can_flush(&self) -> bool {
+        !self.unsettled.is_empty() && !self.is_flushing.load(Ordering::SeqCst)
+    }
+
+    fn happened(self: &Arc<Self>, seat: &Arc<Seat>, what: Happened, room: &mut T::Room) -> bool {
+        let Happened::At { key, is_hung_up } = what else { return true };
+        // The event of a socket that is closed by now.
+        let Some(task) = self.tasks.read().get(&key).map(Arc::clone) else { return true };
+        if is_hung_up {
+            task.is_hung_up.store(true, Ordering::Release);
+        }
+        if task.turn.signal() { self.serve(seat, &task, room) } else { true }
+    }
+
+    /// Runs a task that the caller owns until it has seen everything. False if the worker is to end.
+    fn serve(
+        self: &Arc<Self>,
+        seat: &Arc<Seat>,
+        task: &Arc<Handle<T>>,
+        room: &mut T::Room,
+    ) -> bool {
+        self.begin(seat);
+        loop {
+            let has_news = task.turn.begin();
+            let signs = Signs { has_news, is_hung_up: task.is_hung_up.load(Ordering::Acquire) };
+            let next = {
+                let mut body = task.task.lock();
+                let Some(body) = &mut *body else { break };
+                catch_unwind(AssertUnwindSafe(|| body.run(room, signs)))
+            };
+            match next {
+                Ok(Next::Wait(deadline)) => {
+                    if task.deadline.set(deadline) {
+                        self.push_timer(task);
+                    }
+                    if task.turn.release() {
+                        break;
+                    }
+                }
+                Ok(Next::Settle) => {
+                    self.unsettled.push(Arc::clone(task));
+                    break;
+                }
+                Ok(Next::End) => {
+                    self.remove(task);
+                    break;
+                }
+                Err(_) => {
+                    *room = T::Room::default();
+                    self.remove(task);
+                    break;
+                }
+            }
+        }
+        self.end(seat)
+    }
+
+    /// The worker is done with that. False if it is to end.
+    fn end(&self, seat: &Arc<Seat>) -> bool {
+        // It may be about to sleep, and leaves nothing to itself.
+        if seat.is_detached() && self.is_pending() {
+            self.call_worker();
+        }
+        self.crew.end(seat, SPARE_KEEP)
+    }
+
+    fn remove(&self, task: &Handle<T>) {
+        self.tasks.write().remove(&task.key);
+        // It stays owned, so whatever still signals it is ignored.
+        let body = task.task.lock().take();
+        // What its end does is its own.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(body)));
+    }
+
+    /// The worker takes on something that may last.
+    fn begin(&self, seat: &Seat) {
+        seat.begin();
+        if self.crew.is_unpolled() {
+            self.alert();
+        }
+    }
+
+    /// Settles what is unsettled. False if the worker is to end.
+    fn flush(&self, seat: &Arc<Seat>) -> bool {
+        if self.is_flushing.swap(true, Ordering::SeqCst) {
+            return true;
+        }
+        self.begin(seat);
+        let mut tasks = self.unsettled.take();
+        if let Some(last) = tasks.back() {
+            settle(last);
+        }
+        self.is_flushing.store(false, Ordering::SeqCst);
+        for task in tasks.drain(..) {
+            let is_settled = task.task.lock().as_ref().is_none_or(T::is_settled);
+            if is_settled { &self.ready } else { &self.unsettled }.push(task);
+        }
+        self.end(seat)
+    }
+
+    /// The worker that `seat` is will wait: another one takes its place if nobody polls.
+    fn hand_over(self: &Arc<Self>, seat: &Seat) {
+        if !self.crew.is_unpolled() {
+            // It may wait for a lock that goes with a commit's flush.
+            if self.is_pending() {
+                self.poller.wake();
+            }
+        } else if self.crew.detach(seat, seat.word()) {
+            // If there is no thread the watch thread tries again.
+            let _ = self.spawn();
+        }
+    }
+
+    // The watch thread.
+
+    fn push_timer(&self, task: &Handle<T>) {
+        let mut timers = self.timers.lock();
+        let tasks = self.tasks.read();
+        if timers.len() > 2 * tasks.len() + TIMERS_SLACK {
+            timers.retain(|key| tasks.contains_key(&key));
+        }
+        if timers.push(task.key, &task.deadline) {
+            self.watch.notify_all();
+        }
+    }
+
+    fn keep_watch(self: Arc<Self>) {
+        let mut seen = Vec::new();
+        let mut quiet = 0;
+        let mut was_pending = false;
+        while !self.is_closing() {
+            let next = self.fire_timers();
+            let is_alert = self.is_alert.load(Ordering::SeqCst);
+            if is_alert {
+                let is_pending = self.is_pending();
+                let is_unpolled = self.crew.is_unpolled();
+                if is_unpolled {
+                    self.replace_stuck(&mut seen);
+                } else {
+                    seen.clear();
+                    if is_pending && was_pending {
+                        self.poller.wake();
+                    }
+                }
+                was_pending = is_pending;
+                quiet = if is_unpolled || is_pending { 0 } else { quiet + 1 };
+                if quiet > QUIET_TICKS {
+                    quiet = 0;
+                    self.is_alert.store(false, Ordering::SeqCst);
+                    // What came in between found it alert.
+                    if self.crew.is_unpolled() || self.is_pending() {
+                        self.is_alert.store(true, Ordering::SeqCst);
+                    }
+                }
+            }
+            let mut timers = self.timers.lock();
+            if self.is_closing() || timers.next() != next {
+                continue;
+            }
+            if self.is_alert.load(Ordering::SeqCst) {
+                self.watch.wait_for(&mut timers, TICK);
+            } else if let Some(next) = next {
+                self.watch.wait_for(&mut timers, next.saturating_sub((self.clock)()));
+            } else {
+                self.watch.wait(&mut timers);
+            }
+        }
+    }
+
+    /// Signals tasks whose deadlines have passed. When the next one is due.
+    fn fire_timers(&self) -> Option<Duration> {
+        let mut over = Vec::new();
+        let next = {
+            let mut timers = self.timers.lock();
+            timers.next()?;
+            let now = (self.clock)();
+            while let Some(entry) = timers.pop(now) {
+                let Some(task) = self.tasks.read().get(&entry.1).map(Arc::clone) else { continue };
+                if timers.is_over(entry, &task.deadline, now) {
+                    over.push(entry.1);
+                }
+            }
+            timers.next()
+        };
+        for key in over {
+            self.signal(key);
+        }
+        next
+    }
+
+    /// Nobody polls: gives others the permits of those who have not got on since the last tick.
+    fn replace_stuck(self: &Arc<Self>, seen: &mut Vec<(Arc<Seat>, u64)>) {
+        for _ in 0..self.crew.detach_stuck(seen) {
+            let _ = self.spawn();
+        }
+        // Permits are left if a thread could not be started.
+        while self.crew.reserve() {
+            if self.spawn().is_err() {
+                break;
+            }
+        }
+    }
+}
+
+fn settle<T: Task>(task: &Handle<T>) {
+    if let Some(task) = &mut *task.task.lock() {
+        // A panic is met again, and caught, where the task runs.
+        let _ = catch_unwind(AssertUnwindSafe(|| task.settle()));
+    }
+}
