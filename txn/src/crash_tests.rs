@@ -20,8 +20,8 @@ mod workloads;
 
 use crate::engine::Planted;
 use crate::{
-    AliasKey, Engine, EngineOptions, IndexDesc, IsolationLevel, KeyColumn, Location, ReadView,
-    RelationDesc, ScanSpec, SequenceSpec, Txn,
+    AliasKey, Engine, EngineOptions, IndexDesc, IsolationLevel, KeyColumn, Location, NewRows,
+    ReadView, RelationDesc, ScanSpec, SequenceSpec, Table, Txn,
 };
 use damask_storage::env::SeededRandom;
 use damask_storage::vfs::{Fault, SimVfs};
@@ -188,7 +188,19 @@ fn desc(alias: bool, indexes: Vec<IndexDesc>) -> RelationDesc {
     RelationDesc { columns, alias, indexes, ..RelationDesc::default() }
 }
 
-/// Inserts, updates or deletes a random row; a duplicate key changes nothing.
+/// Inserts a run of rows with keys that go up from a random one.
+fn insert_run(run: &Run, txn: &mut Txn, table: &Table) -> Result<()> {
+    let first = run.random.below(60) as i32;
+    let mut rows = NewRows::default();
+    for a in first..first + 2 + run.random.below(12) as i32 {
+        let mut values = vec![int(a), Value::text("y".repeat(run.random.below(90) as usize))];
+        values.resize(table.columns().len(), int(7));
+        table.push_row(&mut rows, &values)?;
+    }
+    table.insert_rows(txn, &mut rows).map(drop)
+}
+
+/// Inserts a row or a run of rows, updates or deletes a random row; a duplicate key changes nothing.
 fn change(run: &Run, txn: &mut Txn, rel: RelId) {
     run.checkpoint_a_little();
     txn.begin_statement().unwrap();
@@ -199,7 +211,8 @@ fn change(run: &Run, txn: &mut Txn, rel: RelId) {
     let some = ids.get(run.random.below(ids.len() as u64) as usize).copied();
     let a = int(run.random.below(60) as i32);
     let b = Value::text("x".repeat(run.random.below(40) as usize));
-    let outcome = match (run.random.below(10), some) {
+    let outcome = match (run.random.below(12), some) {
+        (10.., _) => insert_run(run, txn, &table),
         (0..4, _) | (_, None) => {
             let mut values = vec![a, b];
             values.resize(table.columns().len(), int(7));
@@ -333,11 +346,11 @@ fn large_rows(run: &mut Run) {
         let text = "y".repeat(20_000 + i as usize * 7000);
         table.insert(&mut txn, &[int(i), Value::text(text.as_str())]).unwrap();
         if i % 2 == 1 {
-            let row = crate::Table::alias_row((i - 1).into());
+            let row = Table::alias_row((i - 1).into());
             let _ = table.update(&mut txn, row, &[(ColumnIndex(1), Value::text(text))]).unwrap();
         }
         if i == 5 {
-            let _ = table.delete(&mut txn, crate::Table::alias_row(1)).unwrap();
+            let _ = table.delete(&mut txn, Table::alias_row(1)).unwrap();
         }
         run.commit(txn);
         if i == 3 {
@@ -389,6 +402,47 @@ fn savepoints(run: &mut Run) {
         }
     }
     other.rollback().unwrap();
+}
+
+/// Runs of rows by transactions that are open over checkpoints: undone in part, changed, emptied by their own transaction.
+fn runs(run: &mut Run) {
+    let mut txn = run.begin();
+    let t = txn.create_relation(desc(false, vec![index(&[1], false), index(&[0], false)])).unwrap();
+    let u = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
+    run.commit(txn);
+    let (table, keyed) = (run.engine.table(t).unwrap(), run.engine.table(u).unwrap());
+    let mut other = run.begin();
+    for i in 0..16 {
+        let mut txn = run.begin();
+        insert_run(run, &mut txn, &table).unwrap();
+        change(run, &mut txn, t);
+        let savepoint = txn.savepoint();
+        insert_run(run, &mut txn, &table).unwrap();
+        // It may meet its own keys.
+        let _ = insert_run(run, &mut other, &keyed);
+        if i % 5 == 3 {
+            txn.truncate(t).unwrap();
+            insert_run(run, &mut txn, &table).unwrap();
+        }
+        run.checkpoint_a_little();
+        if !run.beside && i % 3 == 1 {
+            run.engine.checkpoint().unwrap();
+        }
+        change(run, &mut txn, t);
+        if run.random.below(2) == 0 {
+            txn.rollback_to(savepoint).unwrap();
+        }
+        if run.random.below(4) == 0 {
+            txn.rollback().unwrap();
+        } else {
+            run.commit(txn);
+        }
+        match i {
+            6 => run.commit(std::mem::replace(&mut other, run.begin())),
+            11 => std::mem::replace(&mut other, run.begin()).rollback().unwrap(),
+            _ => {}
+        }
+    }
 }
 
 /// A workload with checkpoints written beside it.
@@ -558,6 +612,12 @@ fn crashes_with_open_transactions_over_checkpoints() {
 }
 
 #[test]
+fn crashes_with_runs_open_over_checkpoints() {
+    survives(runs, 7);
+    survives(|run| beside(run, runs), 7);
+}
+
+#[test]
 fn crashes_beside_checkpoints() {
     survives(|run| beside(run, single_changes), 7);
     survives(|run| beside(run, several_tables), 11);
@@ -606,12 +666,13 @@ fn crashes_among_writers_that_build_on_each_other() {
 #[test]
 fn planted_defects_are_found() {
     let lying = || Some(Fault::LyingSync(".wal"));
-    let cases: [(&str, fn(&mut Run), Planted, Option<Fault>); 7] = [
+    let cases: [(&str, fn(&mut Run), Planted, Option<Fault>); 8] = [
         ("a commit acknowledged before its flush", single_changes, Planted::NoFlush, None),
         ("an acknowledgement among others", mixed_durability, Planted::NoFlush, None),
         ("a commit shown before its flush", mixed_durability, Planted::ShownEarly, None),
         ("a value told before it is durable", early_writers, Planted::NoSettling, None),
         ("a checkpoint without undo", savepoints, Planted::NoUndo, None),
+        ("a checkpoint without open runs", runs, Planted::NoRuns, None),
         (
             "a checkpoint without undo beside writers",
             |run| beside(run, savepoints),

@@ -303,7 +303,7 @@ pub(crate) struct Heap {
     pub(crate) bytes: AtomicI64,
     /// Versions in the version table; readers of a heap without any need not look there.
     pub(crate) versions: AtomicU64,
-    /// Rows without versions that old snapshots do not see.
+    /// Rows without versions that not everybody sees.
     pub(crate) births: Births,
 }
 

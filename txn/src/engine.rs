@@ -122,7 +122,7 @@ pub struct Metrics {
     pub undo_bytes: u64,
     /// The same, in temporary files.
     pub undo_spilled_bytes: u64,
-    /// Ranges of rows that old snapshots do not see.
+    /// Ranges of rows that were inserted together and that some snapshot may not see.
     pub hidden_ranges: u64,
     /// Changed rows whose garbage has not been looked for.
     pub garbage_rows: u64,
@@ -225,6 +225,8 @@ pub(crate) enum Planted {
     NoFlush,
     /// Checkpoints do not keep what undoes open transactions.
     NoUndo,
+    /// Checkpoints do not keep which runs of rows open transactions inserted.
+    NoRuns,
     /// A commit that does not wait for its flush shows those before it that do (breaks M2).
     ShownEarly,
     /// Undoing a row panics half-way.

@@ -20,7 +20,7 @@ use crate::births::Room;
 use crate::directory::{Heap, Index, Relation};
 use crate::engine::Engine;
 use crate::image::{Image, SpillFile};
-use crate::txn::distinct;
+use crate::runs::Run;
 use crate::version::{HeapId, RowState, Version};
 use damask_storage::TreeId;
 use damask_storage::env::Step;
@@ -46,6 +46,13 @@ const STEP_PAUSE: Duration = Duration::from_millis(1);
 /// A row that a commit changed.
 pub(crate) type ChangedRow = (Arc<Relation>, Arc<Heap>, RowId);
 
+/// What a commit changed.
+pub(crate) enum Changed {
+    Row(ChangedRow),
+    /// Rows without versions that it inserted.
+    Run(Run),
+}
+
 enum Tree {
     Heap(Arc<Heap>),
     Index(Arc<Index>),
@@ -54,7 +61,7 @@ enum Tree {
 /// What is to be collected, in the order of commits (nearly: commits queue up after their commit section).
 #[derive(Default)]
 struct Queue {
-    rows: VecDeque<(Timestamp, Vec<ChangedRow>)>,
+    rows: VecDeque<(Timestamp, Vec<Changed>)>,
     row_count: usize,
     trees: VecDeque<(Timestamp, Tree)>,
 }
@@ -127,8 +134,14 @@ impl InUse {
 
 impl Garbage {
     /// Queues rows changed by the commit at `timestamp`.
-    pub(crate) fn add(&self, timestamp: Timestamp, rows: Vec<ChangedRow>) {
-        let rows = distinct(rows);
+    pub(crate) fn add(&self, timestamp: Timestamp, mut rows: Vec<Changed>) {
+        if rows.len() > 1 {
+            let mut seen = HashSet::with_capacity(rows.len());
+            rows.retain(|changed| match changed {
+                Changed::Row((_, heap, row)) => seen.insert((heap.id, *row)),
+                Changed::Run(_) => true,
+            });
+        }
         if rows.is_empty() {
             return;
         }
@@ -179,7 +192,7 @@ impl Garbage {
         in_use: &InUse,
         waiting_max: usize,
         budget: usize,
-    ) -> Option<(Timestamp, Vec<ChangedRow>)> {
+    ) -> Option<(Timestamp, Vec<Changed>)> {
         let mut queue = self.queue.lock();
         let is_eager = queue.row_count > waiting_max;
         let (at, rows) = queue.rows.front_mut()?;
@@ -249,14 +262,14 @@ impl Held {
         });
     }
 
-    fn take_released(&mut self, budget: usize, len: &AtomicUsize) -> Vec<ChangedRow> {
+    fn take_released(&mut self, budget: usize, len: &AtomicUsize) -> Vec<Changed> {
         let Some(last) = self.released.last_mut() else {
             return Vec::new();
         };
         let HeldRows { relation, heap, rows } = last;
         let taken: Vec<RowId> = rows.extract_if(|_| true).take(budget).collect();
-        let taken = taken.into_iter().map(|row| (Arc::clone(relation), Arc::clone(heap), row));
-        let taken = taken.collect();
+        let changed = |row| Changed::Row((Arc::clone(relation), Arc::clone(heap), row));
+        let taken = taken.into_iter().map(changed).collect();
         if last.rows.is_empty() {
             self.released.pop();
             len.fetch_sub(1, Ordering::AcqRel);
@@ -333,8 +346,13 @@ impl Engine {
                 break;
             };
             budget -= rows.len().min(budget);
-            for (relation, heap, row) in rows {
-                self.collect_row(collector, &in_use, &relation, &heap, row, at)?;
+            for changed in rows {
+                match changed {
+                    Changed::Row((relation, heap, row)) => {
+                        self.collect_row(collector, &in_use, &relation, &heap, row, at)?;
+                    }
+                    Changed::Run(run) => self.collect_run(collector, &in_use, &run, at),
+                }
             }
         }
         self.recount_versions();
@@ -356,6 +374,25 @@ impl Engine {
         let env = self.store.env();
         let work = Box::new(move || stepping.step());
         env.spawn.spawn("damask-collect", Arc::clone(&env.clock), work);
+    }
+
+    /// Forgets a run that the commit at `at` inserted, or joins it with others if there are snapshots that do not see it.
+    fn collect_run(&self, collector: &mut Collector, in_use: &InUse, run: &Run, at: Timestamp) {
+        let Run { heap, first, last } = run;
+        if at <= in_use.watermark {
+            heap.births.forget(*first, *last, in_use.watermark);
+            return;
+        }
+        heap.births.join(*first, *last, in_use.horizon, &in_use.snapshots);
+        self.watch_births(collector, heap);
+    }
+
+    /// Sees to it that the ranges of a heap go when the watermark has passed them.
+    fn watch_births(&self, collector: &mut Collector, heap: &Arc<Heap>) {
+        collector.births.entry(heap.id).or_insert_with(|| {
+            self.garbage.len.fetch_add(1, Ordering::AcqRel);
+            Arc::clone(heap)
+        });
     }
 
     /// Collects the garbage of one row. Versions younger than `at` are another task's, save that those in the way of older ones go.
@@ -390,16 +427,13 @@ impl Engine {
         }
         match left {
             Left::Nothing => {
-                heap.births.exclude(row);
+                heap.births.exclude_seen(row, in_use.watermark);
                 Self::settle_slot(heap, row)
             }
             Left::Insertion(born) if born <= in_use.horizon => {
                 if heap.tree.get(row)?.is_some_and(|(_, flags)| !flags.has(RowFlags::GHOST)) {
                     self.remember_birth(heap, row, born, in_use)?;
-                    collector.births.entry(heap.id).or_insert_with(|| {
-                        self.garbage.len.fetch_add(1, Ordering::AcqRel);
-                        Arc::clone(heap)
-                    });
+                    self.watch_births(collector, heap);
                 }
                 // Of a row that came and went between two snapshots nothing is left.
                 let dropped = self.versions.change(heap.id, row, |state| state.versions.pop());
@@ -430,15 +464,18 @@ impl Engine {
 
     /// Puts a row that was only inserted into a range of such rows.
     fn remember_birth(&self, heap: &Heap, row: RowId, at: Timestamp, in_use: &InUse) -> Result<()> {
-        match heap.births.extend(row, at, &in_use.snapshots) {
-            Room::Done => return Ok(()),
-            Room::Behind(last) if self.is_gap(heap, last, row)? => {
-                heap.births.extend_over(row, at);
-                return Ok(());
+        let (horizon, snapshots) = (in_use.horizon, &in_use.snapshots);
+        let is_in = match heap.births.extend(row, at, horizon, snapshots) {
+            Room::Done => true,
+            Room::Behind(last) => {
+                self.is_gap(heap, last, row)?
+                    && heap.births.extend_over(last, row, at, horizon, snapshots)
             }
-            Room::Behind(_) | Room::Alone => {}
+            Room::Alone => false,
+        };
+        if !is_in {
+            heap.births.add_shown(row, at);
         }
-        heap.births.add(row, at);
         Ok(())
     }
 

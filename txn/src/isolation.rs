@@ -1,5 +1,6 @@
 //! Isolation levels and what a statement may see.
 
+use crate::cell::{Outcome, TxnCell};
 use crate::clock::SnapshotPin;
 use crate::horizon::Horizon;
 use crate::serializable::ReadSet;
@@ -39,6 +40,16 @@ impl ReadView {
     /// Sees whatever is committed, and everything of its own: for looking at newest versions.
     pub(crate) fn newest(own: TxnId) -> Self {
         Self { horizon: Horizon::ALL, own, command: CommandId(u32::MAX), pin: None, reads: None }
+    }
+
+    /// Whether it sees what a command of a transaction changed.
+    #[inline]
+    pub(crate) fn sees_change(&self, cell: &TxnCell, command: CommandId) -> bool {
+        match cell.outcome() {
+            Outcome::Committed(timestamp) => self.horizon.sees(timestamp),
+            Outcome::Active(id) => id == self.own && command < self.command,
+            Outcome::Aborted => true,
+        }
     }
 
     /// Whether what is read under it is kept until the commit, to be tested. [`crate::ScanSpec::conjuncts`] are of use then.

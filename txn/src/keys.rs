@@ -104,8 +104,7 @@ impl Engine {
                 return Ok(None);
             };
             let live_with_key = !flags.has(RowFlags::GHOST) && has_key(bytes)?;
-            self.versions.with(heap.id, other, |state| {
-                let versions = state.map_or(&[][..], |state| &state.versions);
+            self.with_state(heap, other, |versions, _| {
                 let pending =
                     versions.iter().rev().take_while(|version| self.blocks(&version.cell, txn));
                 let mut blocker = None;

@@ -46,6 +46,7 @@ pub mod txn;
 
 mod serializable;
 
+mod runs;
 mod write;
 
 mod deferred;
@@ -89,6 +90,7 @@ pub use interrupt::{Interrupt, NoInterrupt};
 pub use isolation::{IsolationLevel, ReadView};
 pub use lock::LockInfo;
 pub use program::{NoPrograms, ProgramCompiler, RowProgram};
+pub use runs::NewRows;
 pub use scan::{IndexScan, Scan};
 pub use schema::{
     AliasKey, ColumnRange, Direction, IndexDesc, KeyColumn, KeyRange, KeySource, RelationDesc,

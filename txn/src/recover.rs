@@ -6,7 +6,8 @@
 //!
 //! Recovery (R1..R4, in this order):
 //! - R1: read the directory; put back indexes that open transactions had dropped.
-//! - R2: settle each row of the version table: its uncommitted versions are undone, the entries of its past keys go.
+//! - R2: settle each row of the version table: its uncommitted versions are undone, the entries of its past keys go. Rows of runs
+//!   that open transactions inserted go.
 //! - R3: undo open transactions' changes of relations, newest first; free trees of dropped relations.
 //! - R4: replay the frames after the checkpoint, each exactly once, to exactly the state they were made from.
 //!
@@ -19,7 +20,7 @@
 //! relations count | (relation | columns | alias | heap)...
 //! heap      tree | next row | rows signed | bytes signed | count | (relation, tree, index)...
 //! changes   count | change..., transaction by transaction, oldest first
-//! rows      (1 u8 | heap | row | count | (pending u8 | present u8 | [bytes])...)... | 0 u8
+//! rows      (1 u8 | heap | row | count | (pending u8 | present u8 | [bytes])...)... | (2 u8 | heap | first row | last row)... | 0 u8
 //! ```
 //! All integers are varints unless said otherwise.
 
@@ -42,6 +43,7 @@ use damask_storage::tree::{EntryFlags, IndexTree, RowFlags, RowTree};
 use damask_storage::{PageCodec, PageId, PageKind, Recovered, TreeId};
 use damask_types::{Error, RelId, Result, RowId};
 use hashbrown::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -59,6 +61,13 @@ mod change {
     pub(super) const CREATE_SEQUENCE: u8 = 8;
     pub(super) const DROP_SEQUENCE: u8 = 9;
     pub(super) const SET_CODEC: u8 = 10;
+}
+
+/// Tags of what is to be settled.
+mod unsettled {
+    pub(super) const END: u8 = 0;
+    pub(super) const ROW: u8 = 1;
+    pub(super) const RUN: u8 = 2;
 }
 
 type Heaps = HashMap<HeapId, (Arc<Relation>, Arc<Heap>)>;
@@ -173,20 +182,21 @@ impl Engine {
             put_change(&mut out, undo)?;
         }
         self.put_rows(&mut out)?;
+        self.put_runs(&mut out, changes.values().flatten());
+        out.push(unsettled::END);
         Ok(out)
     }
 
     fn put_rows(&self, out: &mut Vec<u8>) -> Result<()> {
         #[cfg(test)]
         if self.is_planted(crate::engine::Planted::NoUndo) {
-            out.push(0);
             return Ok(());
         }
         self.versions.for_each(|heap, row, state| {
             if state.versions.is_empty() {
                 return Ok(());
             }
-            out.push(1);
+            out.push(unsettled::ROW);
             put_varint(out, heap.0.into());
             put_varint(out, row.0);
             put_varint(out, state.versions.len() as u64);
@@ -199,9 +209,38 @@ impl Engine {
                 }
             }
             Ok(())
-        })?;
-        out.push(0);
-        Ok(())
+        })
+    }
+
+    /// The runs of rows that open transactions inserted ([`crate::births`]), also into heaps that they emptied since, which undoing
+    /// `changes` brings back.
+    fn put_runs<'c>(&self, out: &mut Vec<u8>, changes: impl Iterator<Item = &'c DdlUndo>) {
+        #[cfg(test)]
+        if self.is_planted(crate::engine::Planted::NoRuns) {
+            return;
+        }
+        let mut heaps: Vec<Arc<Heap>> =
+            self.directory.all().iter().map(|relation| relation.heap.load_full()).collect();
+        heaps.extend(changes.filter_map(|undo| match undo {
+            DdlUndo::Truncate { old, .. } => Some(Arc::clone(old)),
+            DdlUndo::Create(_)
+            | DdlUndo::Drop(_)
+            | DdlUndo::AddIndex { .. }
+            | DdlUndo::DropIndex { .. }
+            | DdlUndo::RenameIndex { .. }
+            | DdlUndo::SetColumns { .. }
+            | DdlUndo::SetCodec { .. }
+            | DdlUndo::CreateSequence(_)
+            | DdlUndo::DropSequence(_) => None,
+        }));
+        for heap in heaps {
+            heap.births.for_each_pending(|first, last| {
+                out.push(unsettled::RUN);
+                put_varint(out, heap.id.0.into());
+                put_varint(out, first.0);
+                put_varint(out, last.0);
+            });
+        }
     }
 
     /// Brings the engine to the state of the last commit that is durable.
@@ -270,9 +309,14 @@ impl Engine {
             changes.push(self.read_change(&mut reader, &mut heaps)?);
         }
         let mut is_clean = dropped.is_empty() && changes.is_empty();
-        while reader.bool()? {
+        loop {
+            match reader.u8()? {
+                unsettled::END => break,
+                unsettled::ROW => Self::read_row(&mut reader, &heaps)?,
+                unsettled::RUN => Self::read_run(&mut reader, &heaps)?,
+                other => return Err(reader.bad(&format!("{other} is neither a row nor a run"))),
+            }
             is_clean = false;
-            Self::read_row(&mut reader, &heaps)?;
         }
         for undo in changes.into_iter().rev() {
             // R1 has put the index back already.
@@ -386,6 +430,31 @@ impl Engine {
             }
             None => Ok(()),
         }
+    }
+
+    /// Takes the rows of a run away, save those that were settled by their versions.
+    fn read_run(reader: &mut Reader<'_>, heaps: &Heaps) -> Result<()> {
+        let heap = HeapId(reader.u32()?);
+        let (first, last) = (RowId(reader.varint()?), RowId(reader.varint()?));
+        let Some((relation, heap)) = heaps.get(&heap) else { return Ok(()) };
+        let layout = relation.layout.load();
+        let mut rows = Vec::new();
+        let mut from = Some(first);
+        while let Some(start) = from {
+            rows.clear();
+            from = heap.tree.scan_leaf(start, |row, _, _| {
+                if row > last {
+                    return Ok(ControlFlow::Break(()));
+                }
+                rows.push(row);
+                Ok(ControlFlow::Continue(()))
+            })?;
+            for row in &rows {
+                Self::settle_row(&layout, heap, *row, &[(true, None)])?;
+            }
+            from = from.filter(|next| *next <= last);
+        }
+        Ok(())
     }
 
     /// R2.

@@ -124,12 +124,24 @@ impl Scan {
             if gatherer.room() == 0 {
                 return Ok(0);
             }
-            if flags == RowFlags::NONE && !heap.births.any() {
-                let taken = gatherer.push_rows(found)?;
-                if *want_row_ids {
-                    rows.extend_from_slice(&ids[..taken]);
+            if flags == RowFlags::NONE {
+                // Stretch by stretch of rows that are hidden together, or shown.
+                let mut at = 0;
+                while at < ids.len() {
+                    let (is_hidden, last) = heap.births.hides_up_to(view, ids[at]);
+                    let end = at + ids[at..].partition_point(|row| *row <= last);
+                    if !is_hidden {
+                        let taken = gatherer.push_rows(&found[at..end])?;
+                        if *want_row_ids {
+                            rows.extend_from_slice(&ids[at..at + taken]);
+                        }
+                        if taken < end - at {
+                            return Ok(at + taken);
+                        }
+                    }
+                    at = end;
                 }
-                return Ok(taken);
+                return Ok(at);
             }
             for (i, (row, bytes)) in ids.iter().zip(found).enumerate() {
                 if gatherer.room() == 0 {
@@ -339,7 +351,7 @@ impl IndexScan {
             let more = index.tree.scan_leaf(range, direction, |entry| {
                 let is_believed = !entry.flags.has(EntryFlags::DELETE_MARK)
                     && !engine.has_versions(heap, entry.rowid)
-                    && !heap.births.hides(&view.horizon, entry.rowid);
+                    && !heap.births.hides(view, entry.rowid);
                 let start = keys.len();
                 if !is_believed || carried.is_some() {
                     keys.extend_from_slice(entry.key);

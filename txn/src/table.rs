@@ -2,6 +2,7 @@
 
 use crate::directory::Relation;
 use crate::horizon::Horizon;
+use crate::runs::NewRows;
 use crate::scan;
 use crate::{ColumnRange, Direction, Engine, IndexScan, KeyRange, ReadView, Scan, Txn};
 use damask_storage::PageCodec;
@@ -290,28 +291,17 @@ impl Table {
     ///
     /// All or none of them are there afterwards.
     pub fn insert_batch(&self, txn: &mut Txn, batch: &Batch) -> Result<Vec<RowId>> {
-        let savepoint = txn.savepoint();
-        self.insert_rows(txn, batch).or_else(|error| {
-            txn.rollback_to(savepoint)?;
-            Err(error)
-        })
-    }
-
-    fn insert_rows(&self, txn: &mut Txn, batch: &Batch) -> Result<Vec<RowId>> {
-        let layout = self.relation.layout.load_full();
-        if batch.columns.len() != layout.column_count() {
+        if batch.columns.len() != self.relation.layout.load().column_count() {
             return Err(Error::internal("a batch to insert lacks columns of its table"));
         }
-        let mut rows = Vec::with_capacity(batch.selected_count());
+        let mut rows = NewRows::default();
         let mut values = Vec::with_capacity(batch.columns.len());
-        let mut bytes = Vec::new();
         for i in batch.active().iter() {
             values.clear();
             values.extend(batch.columns.iter().map(|column| column.value(i)));
-            layout.encode_into(&values, &mut bytes)?;
-            rows.push(self.engine.insert_row(txn, &self.relation, &values, &bytes)?);
+            self.push_row(&mut rows, &values)?;
         }
-        Ok(rows)
+        self.insert_rows(txn, &mut rows)
     }
 
     /// Sets columns of a row that the statement's view sees.

@@ -10,9 +10,11 @@ use crate::clock::SnapshotPin;
 use crate::deferred::{DeferredList, DeferredMark};
 use crate::directory::{Heap, Relation};
 use crate::engine::Engine;
+use crate::gc::Changed;
 use crate::interrupt::Interrupt;
 use crate::lock::Owner;
 use crate::redo::{Redo, RedoMark};
+use crate::runs::Run;
 use crate::serializable::{self, Changes, Lost, Serial};
 use crate::table::RowLock;
 use crate::{IsolationLevel, ReadView};
@@ -20,7 +22,6 @@ use damask_storage::{LogCompression, ledger};
 use damask_types::{
     ColumnIndex, CommandId, Error, Lsn, Oid, RelId, Result, RowId, SqlState, Timestamp, TxnId,
 };
-use hashbrown::HashSet;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,6 +85,8 @@ pub struct Savepoint {
 pub(crate) enum Undo {
     /// The newest version of the row is ours.
     Row { relation: Arc<Relation>, heap: Arc<Heap>, row: RowId },
+    /// The rows of this run are ours.
+    Run { relation: Arc<Relation>, run: Run },
     /// The newest of our explicit locks on the row is this.
     RowLock { heap: Arc<Heap>, row: RowId, lock: RowLock },
     /// A relation lock.
@@ -524,7 +527,10 @@ impl Txn {
         let mut has_ddl = false;
         for undo in self.undo.extract_if(.., |undo| !undo.is_lock()) {
             match undo {
-                Undo::Row { relation, heap, row } => rows.push((relation, heap, row)),
+                Undo::Row { relation, heap, row } => {
+                    rows.push(Changed::Row((relation, heap, row)));
+                }
+                Undo::Run { run, .. } => rows.push(Changed::Run(run)),
                 Undo::Ddl => has_ddl = true,
                 Undo::RowLock { .. } | Undo::RelationLock { .. } => {}
             }
@@ -855,15 +861,4 @@ impl Drop for CommitTicket {
         // An error here has stopped the log, and every later commit reports it.
         let _ = self.settle();
     }
-}
-
-/// Rows that a commit changed, each once.
-pub(crate) fn distinct(
-    rows: Vec<(Arc<Relation>, Arc<Heap>, RowId)>,
-) -> Vec<(Arc<Relation>, Arc<Heap>, RowId)> {
-    if rows.len() < 2 {
-        return rows;
-    }
-    let mut seen = HashSet::with_capacity(rows.len());
-    rows.into_iter().filter(|(_, heap, row)| seen.insert((heap.id, *row))).collect()
 }

@@ -7,8 +7,9 @@ use crate::cell::TxnCell;
 use crate::directory::{Heap, Index, Relation};
 use crate::engine::Engine;
 use crate::image::Image;
+use crate::runs::Run;
 use crate::txn::Undo;
-use crate::version::RowLockHolder;
+use crate::version::{RowLockHolder, Version};
 use crate::write::Held;
 use damask_storage::row::RowLayout;
 use damask_storage::tree::{EntryFlags, RowFlags};
@@ -16,13 +17,26 @@ use damask_types::{Result, RowId};
 use std::borrow::Cow;
 use std::sync::Arc;
 
+/// What versions a row has besides the one that is undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    Nothing,
+    /// The one that [`crate::births`] keeps as a range.
+    Recalled,
+    Versions,
+}
+
 impl Engine {
     /// Takes back one change of `cell`'s transaction, whose newest it is.
     pub(crate) fn undo(&self, cell: &Arc<TxnCell>, undo: Undo) -> Result<()> {
         match undo {
             Undo::Row { relation, heap, row } => {
                 self.stop.check()?;
-                self.or_stop(self.undo_row(&relation, &heap, row))
+                self.or_stop(self.undo_row(cell, &relation, &heap, row))
+            }
+            Undo::Run { relation, run } => {
+                self.stop.check()?;
+                self.or_stop(self.undo_run(&relation, &run))
             }
             Undo::RowLock { heap, row, lock } => {
                 self.versions.change(heap.id, row, |state| {
@@ -54,17 +68,49 @@ impl Engine {
         undone
     }
 
-    fn undo_row(&self, relation: &Relation, heap: &Heap, row: RowId) -> Result<()> {
+    /// Takes a run's rows away, the last first.
+    fn undo_run(&self, relation: &Relation, run: &Run) -> Result<()> {
+        let Run { heap, first, last } = run;
+        for row in (first.0..=last.0).rev().map(RowId) {
+            let _held = Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) };
+            let layout = relation.layout.load();
+            let current = heap.tree.get(row)?.map(|(bytes, _)| bytes);
+            for index in heap.indexes.load().iter() {
+                Self::undo_entry(&layout, index, row, current.as_deref(), None, &[])?;
+            }
+            heap.tree.remove(row)?;
+            heap.births.exclude(row);
+            heap.count(-1, -current.map_or(0, |bytes| bytes.len() as i64));
+        }
+        Ok(())
+    }
+
+    fn undo_row(
+        &self,
+        cell: &Arc<TxnCell>,
+        relation: &Relation,
+        heap: &Heap,
+        row: RowId,
+    ) -> Result<()> {
         let _held = Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) };
         let layout = relation.layout.load();
-        let (before, older) = self.versions.with(heap.id, row, |state| {
+        let (before, older, rest) = self.versions.with(heap.id, row, |state| {
             let versions = &state.expect("a change that is undone has a version").versions;
             let (newest, older) = versions.split_last().expect("and it is the newest");
+            // The version that our first change of a row of our own run had recalled goes with that change.
+            let is_recalled = |version: &Version| {
+                Arc::ptr_eq(&version.cell, cell) && heap.births.is_by(row, cell)
+            };
+            let rest = match older {
+                [] => Rest::Nothing,
+                [only] if is_recalled(only) => Rest::Recalled,
+                _ => Rest::Versions,
+            };
             let older: Vec<Image> =
                 older.iter().filter_map(|version| version.before.clone()).collect();
-            (newest.before.clone(), (older, versions.len() > 1))
+            (newest.before.clone(), older, rest)
         });
-        let (older, has_older) = older;
+        let has_older = rest == Rest::Versions;
         let older: Vec<_> = older.iter().map(Image::load).collect::<Result<_>>()?;
         let before = before.as_ref().map(Image::load).transpose()?;
         let current = heap.tree.get(row)?.filter(|(_, flags)| !flags.has(RowFlags::GHOST));
@@ -89,6 +135,9 @@ impl Engine {
             len(before.as_ref().map(|b| b.len())) - len(current.as_ref().map(Vec::len)),
         );
         self.pop_version(heap, row);
+        if rest == Rest::Recalled {
+            self.pop_version(heap, row);
+        }
         Ok(())
     }
 

@@ -12,13 +12,13 @@
 //! Unique keys that are no arbiters raise 23505 as in any insert, after the arbiters have been looked at.
 
 use crate::IsolationLevel;
-use crate::cell::Outcome;
 use crate::directory::{Heap, Index, Relation};
 use crate::engine::Engine;
 use crate::horizon::Horizon;
 use crate::keys::Conflict;
 use crate::table::{RowLock, Table, Wait};
 use crate::txn::Txn;
+use crate::version::Version;
 use crate::write::{Reached, serialization};
 use damask_storage::row::RowLayout;
 use damask_storage::tree::{Direction, KeyRange};
@@ -137,13 +137,9 @@ impl Table {
         }
         let seen = &txn.view_ref()?.horizon;
         let heap = self.relation.heap.load();
-        let is_newer = heap.births.hides(seen, row) || self.engine.versions.with(heap.id, row, |state| {
-            state.is_some_and(|state| {
-                state.versions.iter().any(
-                    |version| matches!(version.cell.outcome(), Outcome::Committed(at) if !seen.sees(at)),
-                )
-            })
-        });
+        let is_unseen = |version: &Version| version.committed().is_some_and(|at| !seen.sees(at));
+        let is_newer =
+            self.engine.with_state(&heap, row, |versions, _| versions.iter().any(is_unseen));
         if is_newer {
             return Err(serialization("update"));
         }

@@ -7,6 +7,8 @@
 //! Example: T1 (committed at 5) updated `a` to `b`, T2 (active) deleted the row. The page says "ghost" (deleted), the list is
 //! `[T1 before=a, T2 before=b]`. A snapshot at 4 walks over T2 (`b`) and T1 (`a`): it reads `a`. At 5 it stops at T1: `b`.
 //!
+//! Of rows that a command inserts one after the other the versions are kept as ranges ([`crate::births`]).
+//!
 //! Invariants
 //! - V1: a row's page state and its list change together, under the leaf's exclusive latch; readers look at both under
 //!   its shared latch. A row with versions is flagged in its leaf.
@@ -58,11 +60,7 @@ impl Version {
     /// Whether a view sees this change.
     #[inline]
     pub(crate) fn seen_by(&self, view: &ReadView) -> bool {
-        match self.cell.outcome() {
-            Outcome::Committed(timestamp) => view.horizon.sees(timestamp),
-            Outcome::Active(id) => id == view.own && self.command < view.command,
-            Outcome::Aborted => true,
-        }
+        view.sees_change(&self.cell, self.command)
     }
 
     /// When it was committed.
@@ -134,41 +132,6 @@ impl RowState {
         found
     }
 
-    /// What shown commits made of the row that a reader at `seen` sees here, or that arrived later by `arrival`.
-    ///
-    /// `is_ghost` tells the page's state: no row after the newest version.
-    pub(crate) fn fate(
-        &self,
-        seen: &Horizon,
-        arrival: Option<Arrival>,
-        is_ghost: bool,
-        is_shown: impl Fn(Timestamp) -> bool,
-    ) -> Fate {
-        let versions = self.versions.iter().enumerate();
-        let later = versions.skip_while(|(_, version)| match (arrival, version.cell.outcome()) {
-            (None, Outcome::Committed(at)) => seen.sees(at),
-            (Some(arrival), Outcome::Committed(at)) => {
-                (at, version.command) < (arrival.at, arrival.command) || version.before.is_some()
-            }
-            (_, Outcome::Active(_) | Outcome::Aborted) => false,
-        });
-        for (i, version) in later {
-            let Outcome::Committed(at) = version.cell.outcome() else {
-                break;
-            };
-            let is_deletion =
-                self.versions.get(i + 1).map_or(is_ghost, |next| next.before.is_none());
-            if is_deletion {
-                if !is_shown(at) {
-                    break;
-                }
-                let arrival = |row| Arrival { row, at, command: version.command };
-                return version.moved_to.map_or(Fate::Deleted, |row| Fate::Moved(arrival(row)));
-            }
-        }
-        Fate::Here
-    }
-
     /// Drops the versions at or below `watermark`.
     pub(crate) fn truncate(&mut self, watermark: Timestamp) -> SmallVec<[Version; 1]> {
         let count = self
@@ -220,6 +183,41 @@ impl RowState {
     fn is_empty(&self) -> bool {
         self.versions.is_empty() && self.locks.is_empty()
     }
+}
+
+/// What shown commits made of the row that a reader at `seen` sees in a place with these `versions`, or that arrived there later by
+/// `arrival`.
+///
+/// `is_ghost` tells the page's state: no row after the newest version.
+pub(crate) fn fate(
+    versions: &[Version],
+    seen: &Horizon,
+    arrival: Option<Arrival>,
+    is_ghost: bool,
+    is_shown: impl Fn(Timestamp) -> bool,
+) -> Fate {
+    let all = versions.iter().enumerate();
+    let later = all.skip_while(|(_, version)| match (arrival, version.cell.outcome()) {
+        (None, Outcome::Committed(at)) => seen.sees(at),
+        (Some(arrival), Outcome::Committed(at)) => {
+            (at, version.command) < (arrival.at, arrival.command) || version.before.is_some()
+        }
+        (_, Outcome::Active(_) | Outcome::Aborted) => false,
+    });
+    for (i, version) in later {
+        let Outcome::Committed(at) = version.cell.outcome() else {
+            break;
+        };
+        let is_deletion = versions.get(i + 1).map_or(is_ghost, |next| next.before.is_none());
+        if is_deletion {
+            if !is_shown(at) {
+                break;
+            }
+            let arrival = |row| Arrival { row, at, command: version.command };
+            return version.moved_to.map_or(Fate::Deleted, |row| Fate::Moved(arrival(row)));
+        }
+    }
+    Fate::Here
 }
 
 type Shard = Mutex<HashMap<(HeapId, RowId), RowState, foldhash::fast::RandomState>>;

@@ -12,7 +12,7 @@ use crate::cell::{Outcome, TxnCell};
 use crate::directory::{Heap, Index, Relation};
 use crate::engine::{Blocker, Engine};
 use crate::gate::Inside;
-use crate::gc::PRUNE_LEN;
+use crate::gc::{Changed, PRUNE_LEN};
 use crate::horizon::Horizon;
 use crate::image::Image;
 use crate::isolation::ReadView;
@@ -20,11 +20,11 @@ use crate::keys::Conflict;
 use crate::table::{RowLock, Wait, WriteOutcome};
 use crate::txn::{Txn, Undo};
 use crate::upsert::Arbiters;
-use crate::version::{Arrival, Fate, Found, RowLockHolder, RowState, Version};
+use crate::version::{Arrival, Fate, Found, RowLockHolder, Version, fate};
 use crate::{IsolationLevel, LockOutcome};
 use damask_storage::row::RowLayout;
 use damask_storage::tree::RowFlags;
-use damask_types::{ColumnIndex, CommandId, Error, Result, RowId, SqlState, Timestamp, Value};
+use damask_types::{ColumnIndex, Error, Result, RowId, SqlState, Timestamp, Value};
 use parking_lot::MutexGuard;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -97,13 +97,12 @@ impl Engine {
         self.is_shown(commit) || txn.builds_on(commit)
     }
 
-    /// Looks at a row's versions and locks for a writer that wants `lock` on the row as a view at `seen` shows it. `is_new`: if it
-    /// has no versions, it came after `seen`.
+    /// Looks at a row's versions and locks for a writer that wants `lock` on the row as a view at `seen` shows it.
     fn judge(
         &self,
         txn: &Txn,
-        state: &RowState,
-        is_new: bool,
+        versions: &[Version],
+        locks: &[RowLockHolder],
         lock: RowLock,
         seen: &Horizon,
     ) -> Verdict {
@@ -114,26 +113,26 @@ impl Engine {
                 && matches!(version.cell.outcome(), Outcome::Committed(at) if !seen.sees(at))
         };
         let newest_is_own =
-            state.versions.last().is_some_and(|newest| Arc::ptr_eq(&newest.cell, &txn.cell));
+            versions.last().is_some_and(|newest| Arc::ptr_eq(&newest.cell, &txn.cell));
         // A snapshot that is kept has lost already if there is a commit after it, whoever locked the row since. What others did
         // in a place before we put a row there is nothing to that row.
         if txn.isolation() != IsolationLevel::ReadCommitted
             && !newest_is_own
-            && let Some(version) = state.versions.iter().rfind(|version| is_lost(version))
+            && let Some(version) = versions.iter().rfind(|version| is_lost(version))
         {
             if let Outcome::Committed(at) = version.cell.outcome() {
                 txn.note_lost(at);
             }
             return Verdict::Changed;
         }
-        let is_lost = || state.versions.iter().any(is_lost);
-        for holder in state.locks.iter().filter(|holder| !is_own(holder)) {
+        let is_lost = || versions.iter().any(is_lost);
+        for holder in locks.iter().filter(|holder| !is_own(holder)) {
             if holder.lock.conflicts_with(lock) && self.blocks(&holder.cell, txn) {
                 return Verdict::Blocked(Blocker::new(&holder.cell));
             }
         }
-        let Some(newest) = state.versions.last() else {
-            return if is_new { Verdict::Changed } else { Verdict::Free };
+        let Some(newest) = versions.last() else {
+            return Verdict::Free;
         };
         if newest_is_own {
             let is_seen = newest.command < txn.command;
@@ -169,12 +168,8 @@ impl Engine {
         loop {
             let held = Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) };
             let current = heap.tree.get(row)?.filter(|(_, flags)| !flags.has(RowFlags::GHOST));
-            let (fate, verdict) = self.versions.with(heap.id, row, |state| {
-                let is_new = heap.births.hides(seen, row);
-                let Some(state) = state else {
-                    return (Fate::Here, if is_new { Verdict::Changed } else { Verdict::Free });
-                };
-                self.look(txn, state, is_new, arrival, current.is_none(), lock, seen)
+            let (fate, verdict) = self.with_state(heap, row, |versions, locks| {
+                self.look(txn, versions, locks, arrival, current.is_none(), lock, seen)
             });
             match fate {
                 Fate::Here => {}
@@ -233,8 +228,8 @@ impl Engine {
     fn look(
         &self,
         txn: &Txn,
-        state: &RowState,
-        is_new: bool,
+        versions: &[Version],
+        locks: &[RowLockHolder],
         arrival: Option<Arrival>,
         is_ghost: bool,
         lock: RowLock,
@@ -242,17 +237,17 @@ impl Engine {
     ) -> (Fate, Verdict) {
         // A row of our own that the view sees is here, whatever others did in its place before it. One that this command
         // put there is not what was found: that may have moved on.
-        let is_own = state.versions.last().is_some_and(|newest| {
+        let is_own = versions.last().is_some_and(|newest| {
             Arc::ptr_eq(&newest.cell, &txn.cell) && newest.command < txn.command
         });
-        let fate = if is_own && arrival.is_none() {
+        let found = if is_own && arrival.is_none() {
             Fate::Here
         } else {
-            state.fate(seen, arrival, is_ghost, |at| self.is_given(txn, at))
+            fate(versions, seen, arrival, is_ghost, |at| self.is_given(txn, at))
         };
-        match fate {
-            Fate::Here => (fate, self.judge(txn, state, is_new, lock, seen)),
-            Fate::Deleted | Fate::Moved(_) => (fate, Verdict::Changed),
+        match found {
+            Fate::Here => (found, self.judge(txn, versions, locks, lock, seen)),
+            Fate::Deleted | Fate::Moved(_) => (found, Verdict::Changed),
         }
     }
 
@@ -280,7 +275,8 @@ impl Engine {
         }
     }
 
-    /// Pushes a version and then changes the page; the version is gone again if the page cannot be changed.
+    /// Pushes a version and then changes the page; the version is gone again if the page cannot be changed. False if the row was to
+    /// come into a place that has one: runs of rows are put into free places without their stripes.
     fn change_row(
         &self,
         txn: &mut Txn,
@@ -290,7 +286,7 @@ impl Engine {
         lock: RowLock,
         before: Option<&[u8]>,
         after: After<'_>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let (after, moved_to) = match after {
             After::Row(bytes) => (Some(bytes), None),
             After::Nothing => (None, None),
@@ -309,22 +305,27 @@ impl Engine {
         if let Some(image) = &version.before {
             self.count_image(image);
         }
-        if before.is_some()
-            && let Some(born) = heap.births.at(row)
-        {
-            self.recall_birth(relation, heap, row, born);
-        }
+        let is_recalled = before.is_some() && self.recall_birth(txn, relation, heap, row);
         self.versions.change(heap.id, row, |state| state.versions.push(version));
         let changed = heap.tree.modify(row, |slot| {
+            let is_taken = slot.current().is_some_and(|(_, flags)| !flags.has(RowFlags::GHOST));
+            if before.is_none() && is_taken {
+                return Ok(false);
+            }
             match after {
                 Some(bytes) => slot.put(bytes, RowFlags::VERSIONED),
                 None => slot.set_flags(RowFlags::VERSIONED.with(RowFlags::GHOST)),
             }
-            Ok(())
+            Ok(true)
         });
-        if let Err(error) = changed {
+        if !matches!(changed, Ok(true)) {
             self.pop_version(heap, row);
-            return Err(error);
+            if is_recalled {
+                self.pop_version(heap, row);
+            }
+            // Somebody may have met that version.
+            txn.cell.notify();
+            return changed;
         }
         let len = |bytes: Option<&[u8]>| bytes.map_or(0, |bytes| bytes.len() as i64);
         heap.count(
@@ -332,36 +333,37 @@ impl Engine {
             len(after) - len(before),
         );
         txn.undo.push(Undo::Row { relation: Arc::clone(relation), heap: Arc::clone(heap), row });
-        Ok(())
+        Ok(true)
     }
 
-    /// Gives a row its version back that says when it came (B2 of [`crate::births`]).
+    /// Gives a row that is in a range its version back that says who inserted it (B2 of [`crate::births`]). True if that is the
+    /// transaction that changes it now: what undoes the change takes this version back, too ([`Engine::undo`]).
     fn recall_birth(
         &self,
+        txn: &Txn,
         relation: &Arc<Relation>,
         heap: &Arc<Heap>,
         row: RowId,
-        born: Timestamp,
-    ) {
+    ) -> bool {
+        let Some(born) = heap.births.version(row) else { return false };
+        let (committed, is_own) = (born.committed(), Arc::ptr_eq(&born.cell, &txn.cell));
         let is_recalled = self.versions.change(heap.id, row, |state| {
             let is_recalled = state.versions.is_empty();
             if is_recalled {
-                state.versions.push(Version {
-                    cell: Arc::new(TxnCell::committed(born)),
-                    command: CommandId(0),
-                    same_keys: 0,
-                    lock: RowLock::Update,
-                    before: None,
-                    moved_to: None,
-                });
+                state.versions.push(born);
             }
             is_recalled
         });
-        if is_recalled {
-            heap.versions.fetch_add(1, Ordering::AcqRel);
-            self.counters.versions.fetch_add(1, Ordering::Relaxed);
-            self.garbage.add(born, vec![(Arc::clone(relation), Arc::clone(heap), row)]);
+        if !is_recalled {
+            return false;
         }
+        heap.versions.fetch_add(1, Ordering::AcqRel);
+        self.counters.versions.fetch_add(1, Ordering::Relaxed);
+        if let Some(at) = committed {
+            let row = (Arc::clone(relation), Arc::clone(heap), row);
+            self.garbage.add(at, vec![Changed::Row(row)]);
+        }
+        is_own
     }
 
     pub(crate) fn pop_version(&self, heap: &Heap, row: RowId) {
@@ -401,39 +403,60 @@ impl Engine {
             Some(alias) => alias.row(values)?,
             None => RowId(heap.allocate_rows(1)),
         };
+        let is_inserted = self.insert_at(txn, relation, &heap, row, bytes, arbiters)?;
+        Ok(is_inserted.then_some(row))
+    }
+
+    /// Inserts a row under an id; false if an arbiter forbids it, and nothing is left of it then.
+    pub(crate) fn insert_at(
+        &self,
+        txn: &mut Txn,
+        relation: &Arc<Relation>,
+        heap: &Arc<Heap>,
+        row: RowId,
+        bytes: &[u8],
+        arbiters: &Arbiters,
+    ) -> Result<bool> {
         let savepoint = txn.savepoint();
-        let inserted = Self::atomically(txn, |txn| {
-            let held = match &relation.alias {
-                None => Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) },
-                Some(alias) => match self.reach_free_place(txn, &heap, row)? {
-                    Some(held) => held,
-                    None if arbiters.has_alias() => return Ok(None),
-                    None => return Err(txn.blame(alias.duplicate(row))),
-                },
-            };
+        let is_inserted = Self::atomically(txn, |txn| {
             let layout = relation.layout.load();
-            Self::check_programs(&heap, &layout, bytes)?;
-            self.change_row(txn, relation, &heap, row, RowLock::Update, None, After::Row(bytes))?;
-            drop(held);
+            let after = After::Row(bytes);
+            loop {
+                let held = match &relation.alias {
+                    None => Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) },
+                    Some(alias) => match self.reach_free_place(txn, heap, row)? {
+                        Some(held) => held,
+                        None if arbiters.has_alias() => return Ok(false),
+                        None => return Err(txn.blame(alias.duplicate(row))),
+                    },
+                };
+                Self::check_programs(heap, &layout, bytes)?;
+                let is_done =
+                    self.change_row(txn, relation, heap, row, RowLock::Update, None, after)?;
+                drop(held);
+                if is_done {
+                    break;
+                }
+            }
             txn.redo.insert(relation.rel, row, bytes);
             for index in heap.indexes.load().iter() {
                 if !arbiters.has(index) {
-                    self.add_entry(txn, &heap, &layout, index, row, bytes)?;
-                } else if self.try_add_entry(txn, &heap, &layout, index, row, bytes)?.is_some() {
-                    return Ok(None);
+                    self.add_entry(txn, heap, &layout, index, row, bytes)?;
+                } else if self.try_add_entry(txn, heap, &layout, index, row, bytes)?.is_some() {
+                    return Ok(false);
                 }
             }
-            Ok(Some(row))
+            Ok(true)
         })?;
-        if inserted.is_none() {
+        if !is_inserted {
             txn.rollback_to(savepoint)?;
         }
-        Ok(inserted)
+        Ok(is_inserted)
     }
 
     /// Runs what indexes compute of a row that is to be written. What they raise must come before the row is there: undoing it
     /// computes its keys again, and so does whoever finds it.
-    fn check_programs(heap: &Heap, layout: &RowLayout, row: &[u8]) -> Result<()> {
+    pub(crate) fn check_programs(heap: &Heap, layout: &RowLayout, row: &[u8]) -> Result<()> {
         let mut key = Vec::new();
         for index in heap.indexes.load().iter().filter(|index| index.program.is_some()) {
             index.checked_key_of(layout, row, &mut key)?;
@@ -470,9 +493,8 @@ impl Engine {
     ) -> Result<Option<Conflict>> {
         heap.tree.read(row, |slot| {
             let is_live = slot.is_some_and(|(_, flags)| !flags.has(RowFlags::GHOST));
-            self.versions.with(heap.id, row, |state| {
-                let newest = state.and_then(|state| state.versions.last());
-                match newest.filter(|version| self.blocks(&version.cell, txn)) {
+            self.with_state(heap, row, |versions, _| {
+                match versions.last().filter(|version| self.blocks(&version.cell, txn)) {
                     Some(version) => Some(Conflict::Wait(Blocker::new(&version.cell))),
                     None => is_live.then_some(Conflict::Duplicate),
                 }
@@ -561,7 +583,7 @@ impl Engine {
             index.program.is_some() || changes.iter().any(|(column, _)| index.has_column(*column))
         };
         let same_keys = heap.list_number();
-        if heap.indexes.load().iter().any(is_indexed) || heap.births.at(row).is_some() {
+        if heap.indexes.load().iter().any(is_indexed) {
             return Ok(None);
         }
         let mut pushed = None;
@@ -570,7 +592,8 @@ impl Engine {
             let Some((before, flags)) = slot.current() else {
                 return Ok(());
             };
-            if flags.has(RowFlags::GHOST) {
+            // A row of a range gets its version back first; ranges are added under this latch.
+            if flags.has(RowFlags::GHOST) || heap.births.has(row) {
                 return Ok(());
             }
             // What it raises is raised when the row is known to be free.
@@ -578,7 +601,8 @@ impl Engine {
                 return Ok(());
             };
             pushed = self.versions.change(heap.id, row, |state| {
-                let found = self.look(txn, state, false, None, false, lock, seen);
+                let (versions, locks) = (&state.versions[..], &state.locks[..]);
+                let found = self.look(txn, versions, locks, None, false, lock, seen);
                 let (Fate::Here, Verdict::Free) = found else {
                     return None;
                 };
@@ -794,7 +818,7 @@ impl Engine {
     ) -> Result<Option<R>> {
         let is_ghost = flags.has(RowFlags::GHOST);
         if !flags.has(RowFlags::VERSIONED) {
-            let is_absent = is_ghost || heap.births.hides(&view.horizon, row);
+            let is_absent = is_ghost || heap.births.hides(view, row);
             return if is_absent { Ok(None) } else { look(bytes).map(Some) };
         }
         // Files are not read under the table's mutex.
@@ -804,7 +828,7 @@ impl Engine {
             let versions = state.filter(|state| !state.versions.is_empty());
             let found = match versions {
                 Some(state) => state.find(view),
-                None if heap.births.hides(&view.horizon, row) => Found::Absent,
+                None if heap.births.hides(view, row) => Found::Absent,
                 None => Found::Page,
             };
             Ok::<_, Error>(match found {
@@ -822,7 +846,10 @@ impl Engine {
     }
 
     /// Runs `change` and takes back what it did if it fails.
-    fn atomically<R>(txn: &mut Txn, change: impl FnOnce(&mut Txn) -> Result<R>) -> Result<R> {
+    pub(crate) fn atomically<R>(
+        txn: &mut Txn,
+        change: impl FnOnce(&mut Txn) -> Result<R>,
+    ) -> Result<R> {
         let savepoint = txn.savepoint();
         change(txn).or_else(|error| {
             txn.rollback_to(savepoint)?;

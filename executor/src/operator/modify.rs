@@ -21,7 +21,7 @@ use damask_catalog::CatalogSnapshot;
 use damask_catalog::object::Relation;
 use damask_planner::expr::ColumnId;
 use damask_planner::physical::{self, PlanId, RowChecks};
-use damask_txn::{Table, Txn, WriteOutcome};
+use damask_txn::{NewRows, Table, Txn, WriteOutcome};
 use damask_types::format::{FormatSettings, to_text};
 use damask_types::{
     Batch, ColumnIndex, Error, Mask, Result, RowId, SqlState, TypeId, Value, Vector,
@@ -181,6 +181,8 @@ pub(crate) struct Insert {
     columns: Vec<ColumnIndex>,
     conflict: Option<Conflict>,
     checks: Checks,
+    /// Rows that are to be inserted together.
+    new: NewRows,
     returning: Returning,
     is_done: bool,
 }
@@ -202,6 +204,7 @@ impl Insert {
             columns: insert.checks.columns.iter().map(|(column, _)| *column).collect(),
             conflict,
             checks: Checks::new(&insert.table, &insert.checks, &new),
+            new: NewRows::default(),
             returning: Returning::new(&insert.returning, &shown),
             is_done: false,
         }
@@ -255,12 +258,17 @@ impl Insert {
             let done = self.insert_or_conflict(batch, table, values, foreign, state);
             return done.map_err(|error| of_table(error, &self.relation, &state.ctx.catalog));
         }
+        let of_table = |error| of_table(error, &self.relation, &state.ctx.catalog);
         for row in 0..batch.rows() {
             self.row_values(batch, row, values);
-            let inserted = table.insert(state.txn, values);
-            inserted.map_err(|error| of_table(error, &self.relation, &state.ctx.catalog))?;
+            if let Err(error) = table.push_row(&mut self.new, values) {
+                // What the rows before the failing one violate comes first.
+                table.insert_rows(state.txn, &mut self.new).map_err(of_table)?;
+                return Err(error);
+            }
             foreign.note_new(values);
         }
+        table.insert_rows(state.txn, &mut self.new).map_err(of_table)?;
         state.run.affected += batch.rows() as u64;
         self.returning.take(batch, state)
     }

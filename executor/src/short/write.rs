@@ -9,9 +9,9 @@ use crate::operator::modify::{null_violation, of_table};
 use damask_catalog::object::Relation;
 use damask_planner::expr::{ColumnId, Expr};
 use damask_planner::physical::{self, Operator, Plan, RowChecks};
-use damask_txn::{Table, Txn, WriteOutcome};
+use damask_txn::{NewRows, Table, Txn, WriteOutcome};
 use damask_types::compare::compare;
-use damask_types::{ColumnIndex, Result, RowId, Value};
+use damask_types::{ColumnIndex, Result, RowId, TILE_ROWS, Value};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -96,48 +96,83 @@ impl Insert {
     ) -> Result<u64> {
         let table = ctx.engine.table_handle(self.relation.rel)?;
         let given = Given { params: ctx.params, session: ctx.session };
+        let of_table = |error| of_table(error, &self.relation, ctx.catalog);
         let mut whole = vec![Value::Null; self.relation.columns.len()];
         let (mut row, mut next) = (vec![], vec![]);
         let mut returned = vec![];
+        let mut new = NewRows::default();
         for exprs in &self.rows {
             ctx.control.check()?;
-            row.clear();
-            for expr in exprs {
-                row.push(expr.value(&[], given)?);
-            }
-            for step in &self.steps {
-                next.clear();
-                for expr in step {
-                    next.push(expr.value(&row, given)?);
+            let mut take = || {
+                self.new_row(exprs, given, &mut row, &mut next)?;
+                self.check_nulls(&row, ctx)?;
+                let values = if row.len() == whole.len() {
+                    &row
+                } else {
+                    // Dropped columns keep their places.
+                    for (column, value) in self.columns.iter().zip(&row) {
+                        whole[usize::from(column.0)] = value.clone();
+                    }
+                    &whole
+                };
+                if let [_] = &self.rows[..] {
+                    table.insert(txn, values).map_err(of_table)?;
+                } else {
+                    table.push_row(&mut new, values)?;
                 }
-                std::mem::swap(&mut row, &mut next);
-            }
-            for (column, value) in self.columns.iter().zip(&row) {
-                if value.is_null() && self.relation.columns[usize::from(column.0)].not_null {
-                    let values = row.iter().cloned();
-                    return Err(null_violation(&self.relation, *column, values, ctx.catalog));
+                if !self.returning.is_empty() {
+                    let shown = self.returning.iter().map(|expr| expr.value(&row, given));
+                    returned.push(shown.collect::<Result<Vec<_>>>()?);
                 }
-            }
-            let inserted = if row.len() == whole.len() {
-                table.insert(txn, &row)
-            } else {
-                // Dropped columns keep their places.
-                for (column, value) in self.columns.iter().zip(&row) {
-                    whole[usize::from(column.0)] = value.clone();
-                }
-                table.insert(txn, &whole)
+                Ok(())
             };
-            inserted.map_err(|error| of_table(error, &self.relation, ctx.catalog))?;
-            if !self.returning.is_empty() {
-                let shown = self.returning.iter().map(|expr| expr.value(&row, given));
-                returned.push(shown.collect::<Result<Vec<_>>>()?);
+            let taken = take();
+            if taken.is_err() || new.len() == TILE_ROWS {
+                // What the rows before a failing one violate comes first.
+                table.insert_rows(txn, &mut new).map_err(of_table)?;
             }
+            taken?;
         }
+        table.insert_rows(txn, &mut new).map_err(of_table)?;
         // RETURNING's rows come when all is done.
         for shown in &returned {
             give(shown)?;
         }
         Ok(self.rows.len() as u64)
+    }
+
+    /// Computes a new row's values into `row`; `next` is room for another.
+    fn new_row(
+        &self,
+        exprs: &[Scalar],
+        given: Given<'_>,
+        row: &mut Vec<Value>,
+        next: &mut Vec<Value>,
+    ) -> Result<()> {
+        row.clear();
+        for expr in exprs {
+            row.push(expr.value(&[], given)?);
+        }
+        for step in &self.steps {
+            next.clear();
+            for expr in step {
+                next.push(expr.value(row, given)?);
+            }
+            std::mem::swap(row, next);
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// 23502 if a new row lacks what it must have.
+    fn check_nulls(&self, row: &[Value], ctx: &ShortContext<'_>) -> Result<()> {
+        for (column, value) in self.columns.iter().zip(row) {
+            if value.is_null() && self.relation.columns[usize::from(column.0)].not_null {
+                let values = row.iter().cloned();
+                return Err(null_violation(&self.relation, *column, values, ctx.catalog));
+            }
+        }
+        Ok(())
     }
 }
 

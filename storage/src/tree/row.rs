@@ -301,6 +301,28 @@ impl RowTree {
         })
     }
 
+    /// Adds rows without flags whose ids go up one by one from `first`: as many as the leaf of `first` takes in as they are, without
+    /// a split and without overflow pages, up to the first id that has a slot. Returns how many; none of them may be there, and
+    /// [`Self::modify`] is for the first then.
+    ///
+    /// `admit` gets that number if it is not 0, under the exclusive latch and before the rows are there.
+    pub fn insert_run(
+        &self,
+        first: RowId,
+        rows: &[&[u8]],
+        admit: impl FnOnce(usize),
+    ) -> Result<usize> {
+        let (_latch, _, mut page) = self.base.reach_exclusive(&first.0)?;
+        let Err(index) = Leaf::new(&page)?.search(first.0) else { return Ok(0) };
+        let len_max = overflow::inline_bytes_max(self.base.page_bytes());
+        let count = row_node::room(&page, index, first.0, rows, len_max)?;
+        if count > 0 {
+            admit(count);
+            row_node::insert_run(&mut page, index, first.0, &rows[..count], RowFlags::NONE.0)?;
+        }
+        Ok(count)
+    }
+
     /// Replaces a row's bytes and flags; false if the row id has no slot.
     pub fn replace(&self, rowid: RowId, bytes: &[u8], flags: RowFlags) -> Result<bool> {
         self.modify(rowid, |slot| {

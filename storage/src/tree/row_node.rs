@@ -241,6 +241,59 @@ pub(super) fn insert(
     Ok(true)
 }
 
+/// How many of `rows`, whose ids go up one by one from `rowid`, have their places from slot `index` on and room in the leaf's
+/// gap, none being longer than `len_max`.
+pub(super) fn room(
+    page: &[u8],
+    index: usize,
+    rowid: u64,
+    rows: &[&[u8]],
+    len_max: usize,
+) -> Result<usize> {
+    let leaf = Leaf::new(page)?;
+    let base = if leaf.count == 0 { rowid } else { leaf.base };
+    let mut last =
+        if index < leaf.count { leaf.rowid(index).saturating_sub(1) } else { leaf.high() };
+    if leaf.slot_bytes == SLOT_BYTES {
+        last = last.min(base.saturating_add(u32::MAX.into()));
+    }
+    if rowid < base || last < rowid {
+        return Ok(0);
+    }
+    let ids = usize::try_from(last - rowid).unwrap_or(usize::MAX).saturating_add(1);
+    let mut left = gap(page);
+    let fits = |row: &&&[u8]| {
+        let bytes = leaf.slot_bytes + row.len();
+        let fits = row.len() <= len_max && bytes <= left;
+        left -= if fits { bytes } else { 0 };
+        fits
+    };
+    Ok(rows.iter().take(ids).take_while(fits).count())
+}
+
+/// Adds rows whose ids go up one by one from `rowid` as slots from `index` on; [`room`] says that there is room.
+pub(super) fn insert_run(
+    page: &mut [u8],
+    index: usize,
+    rowid: u64,
+    rows: &[&[u8]],
+    flags: u8,
+) -> Result<()> {
+    let leaf = Leaf::new(page)?;
+    let (count, slot_bytes) = (leaf.count, leaf.slot_bytes);
+    let base = if count == 0 { rowid } else { leaf.base };
+    put_u64(page, offset::BASE, base);
+    let slot = PAGE_HEADER_BYTES + index * slot_bytes;
+    let end = PAGE_HEADER_BYTES + count * slot_bytes;
+    page.copy_within(slot..end, slot + rows.len() * slot_bytes);
+    for (i, row) in rows.iter().enumerate() {
+        let at = take_heap(page, row);
+        put_slot(page, index + i, rowid - base + i as u64, pack(at, row.len(), flags));
+    }
+    put_u16(page, offset::COUNT, (count + rows.len()) as u16);
+    Ok(())
+}
+
 /// Replaces the row in slot `index`; false if the leaf has no room for it.
 pub(super) fn replace(page: &mut [u8], index: usize, body: &[u8], flags: u8) -> Result<bool> {
     let leaf = Leaf::new(page)?;

@@ -70,7 +70,8 @@ fn change_row(chance: &mut Chance, tree: &RowTree, model: &mut Rows, rowid: u64,
     let bytes = vec![chance.next() as u8; len as usize];
     let flags = if chance.one_in(4) { RowFlags::GHOST } else { RowFlags::VERSIONED };
     let is_there = model.contains_key(&rowid);
-    match chance.below(5) {
+    match chance.below(6) {
+        5 => add_run(chance, tree, model, rowid),
         0 | 1 => {
             assert_eq!(tree.insert(id, &bytes, flags).unwrap(), !is_there);
             model.entry(rowid).or_insert((bytes, flags));
@@ -89,6 +90,21 @@ fn change_row(chance: &mut Chance, tree: &RowTree, model: &mut Rows, rowid: u64,
         }
     }
     assert_eq!(tree.get(id).unwrap(), model.get(&rowid).cloned());
+}
+
+/// Adds a run of rows, of which the leaf takes what it takes.
+fn add_run(chance: &mut Chance, tree: &RowTree, model: &mut Rows, rowid: u64) {
+    let len = 1 + chance.below(40);
+    let rows: Vec<Vec<u8>> =
+        (0..len).map(|_| vec![chance.next() as u8; chance.below(150) as usize]).collect();
+    let slices: Vec<&[u8]> = rows.iter().map(|row| &row[..]).collect();
+    let mut admitted = 0;
+    let placed = tree.insert_run(RowId(rowid), &slices, |count| admitted = count).unwrap();
+    assert_eq!(placed, admitted);
+    for (i, row) in rows.into_iter().take(placed).enumerate() {
+        let old = model.insert(rowid + i as u64, (row, RowFlags::NONE));
+        assert_eq!(old, None, "no slot is overwritten");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@
 use crate::engine::Planted;
 use crate::{
     AliasKey, ColumnRange, CommitTicket, Direction, Durability, Engine, EngineOptions, IndexDesc,
-    IsolationLevel, KeyColumn, KeyRange, Location, RelationDesc, ScanSpec, Table, Txn,
+    IsolationLevel, KeyColumn, KeyRange, Location, NewRows, RelationDesc, ScanSpec, Table, Txn,
     WriteOutcome,
 };
 use damask_storage::Env;
@@ -78,9 +78,16 @@ fn row(a: i32) -> RowId {
     Table::alias_row(a.into())
 }
 
+/// Rows with even keys are inserted alone, others as runs of one.
 fn insert(txn: &mut Txn, rel: RelId, a: i32, b: i32) -> Result<()> {
     let values = [Value::Int4(a), Value::Int4(b), Value::Null];
-    txn.engine().table(rel)?.insert(txn, &values).map(drop)
+    let table = txn.engine().table(rel)?;
+    if a % 2 == 0 {
+        return table.insert(txn, &values).map(drop);
+    }
+    let mut rows = NewRows::default();
+    table.push_row(&mut rows, &values)?;
+    table.insert_rows(txn, &mut rows).map(drop)
 }
 
 fn set(txn: &mut Txn, rel: RelId, a: i32, b: i32) -> Result<()> {

@@ -46,20 +46,26 @@ impl Changes {
         let mut seen = HashSet::new();
         let mut is_large = false;
         for undo in &txn.undo {
-            let Undo::Row { relation, heap, row } = undo else { continue };
-            if is_large {
-                tables.insert(relation.rel, TableChange::Whole);
-                continue;
-            }
-            if !seen.insert((heap.id, *row)) {
-                continue;
-            }
-            let change = row_change(&txn.engine, txn, heap, *row)?;
-            bytes += ROW_BYTES + change.image_bytes();
-            add_row(&mut tables, relation, change);
-            if bytes > COMMIT_BYTES_MAX {
-                is_large = true;
-                tables.values_mut().for_each(|change| *change = TableChange::Whole);
+            let (relation, heap, rows) = match undo {
+                Undo::Row { relation, heap, row } => (relation, heap, row.0..=row.0),
+                Undo::Run { relation, run } => (relation, &run.heap, run.first.0..=run.last.0),
+                Undo::RowLock { .. } | Undo::RelationLock { .. } | Undo::Ddl => continue,
+            };
+            for row in rows.map(RowId) {
+                if is_large {
+                    tables.insert(relation.rel, TableChange::Whole);
+                    break;
+                }
+                if !seen.insert((heap.id, row)) {
+                    continue;
+                }
+                let change = row_change(&txn.engine, txn, heap, row)?;
+                bytes += ROW_BYTES + change.image_bytes();
+                add_row(&mut tables, relation, change);
+                if bytes > COMMIT_BYTES_MAX {
+                    is_large = true;
+                    tables.values_mut().for_each(|change| *change = TableChange::Whole);
+                }
             }
         }
         if txn.undo.iter().any(|undo| matches!(undo, Undo::Ddl)) {

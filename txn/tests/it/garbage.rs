@@ -59,6 +59,16 @@ impl Model {
         for _ in 0..=self.random.below(4) {
             txn.begin_statement().unwrap();
             let value = format!("v{}", self.random.below(3));
+            if self.random.below(4) == 0 {
+                let count = 2 + self.random.below(5) as usize;
+                let first = self.next_a + 1;
+                self.next_a += count as i32;
+                let rows = insert_run(&mut txn, self.rel, first, count, &value).unwrap();
+                let new = rows.iter().zip(first..);
+                state.extend(new.map(|(row, a)| (*row, (a, value.clone()))));
+                touched.extend(rows);
+                continue;
+            }
             let at = self.random.below(ROWS) as usize;
             let Some((&row, (a, _))) = state.iter().nth(at) else {
                 self.next_a += 1;
@@ -68,7 +78,7 @@ impl Model {
                 continue;
             };
             let a = *a;
-            let outcome = if self.random.below(3) == 0 {
+            let outcome = if self.random.below(3) == 0 || state.len() > ROWS as usize {
                 state.remove(&row);
                 table.delete(&mut txn, row).unwrap()
             } else {
@@ -233,6 +243,38 @@ fn long_readers_beside_a_log() {
         let open = Engine::open(Env::in_memory(seed), location, options(16, 500));
         run(seed, 400, open.unwrap());
     }
+}
+
+/// Runs of rows that many transactions insert beside an old snapshot become few ranges, and cost no version.
+#[test]
+fn runs_beside_an_endless_reader_become_one_range() {
+    let open = Engine::open(Env::in_memory(1), Location::Memory, options(16, 64 << 20));
+    let engine = open.unwrap();
+    let rel = table(&engine, vec![]);
+    let mut reader = begin(&engine, IsolationLevel::RepeatableRead);
+    let (mut first, mut second) = (read_committed(&engine), read_committed(&engine));
+    for i in 0..400 {
+        insert_run(&mut first, rel, i * 100, 20, "x").unwrap();
+        insert_run(&mut second, rel, i * 100 + 50, 20, "x").unwrap();
+        if i % 2 == 1 {
+            commit(std::mem::replace(&mut first, read_committed(&engine)));
+        }
+        if i % 5 == 4 {
+            commit(std::mem::replace(&mut second, read_committed(&engine)));
+        }
+    }
+    commit(first);
+    commit(second);
+    engine.vacuum().unwrap();
+    let metrics = engine.metrics();
+    assert_eq!(metrics.versions, 0);
+    assert!(metrics.hidden_ranges < 40, "{} ranges", metrics.hidden_ranges);
+    assert!(rows(&mut reader, rel).is_empty());
+    let mut late = begin(&engine, IsolationLevel::RepeatableRead);
+    assert_eq!(rows(&mut late, rel).len(), 16_000);
+    drop((reader, late));
+    engine.vacuum().unwrap();
+    assert_eq!(engine.metrics().hidden_ranges, 0);
 }
 
 /// One old snapshot, many commits: what is kept depends on the rows that were changed, not on the number of commits.

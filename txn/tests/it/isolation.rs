@@ -20,7 +20,7 @@
 use crate::support::*;
 use damask_txn::{
     AliasKey, Direction, Engine, Interrupt, IsolationLevel, KeyRange, LockOutcome, LockTag,
-    RelationDesc, RowLock, Savepoint, ScanSpec, Table, TableLock, Txn, Wait, WriteOutcome,
+    NewRows, RelationDesc, RowLock, Savepoint, ScanSpec, Table, TableLock, Txn, Wait, WriteOutcome,
 };
 use damask_types::{RelId, Result, RowId, TypeId, Value};
 use std::collections::HashMap;
@@ -74,6 +74,7 @@ struct State {
     txn: Option<Txn>,
     savepoint: Option<Savepoint>,
     watch: Arc<Watch>,
+    as_runs: bool,
 }
 
 impl State {
@@ -113,7 +114,7 @@ impl State {
                 let txn = self.txn.as_mut().unwrap();
                 // A statement is atomic, and its error leaves the transaction as it was.
                 let savepoint = txn.savepoint();
-                match Self::statement(&self.engine, self.rel, txn, &words) {
+                match Self::statement(&self.engine, self.rel, txn, &words, self.as_runs) {
                     Ok(answer) => answer,
                     Err(error) => {
                         txn.rollback_to(savepoint).unwrap();
@@ -129,6 +130,7 @@ impl State {
         rel: RelId,
         txn: &mut Txn,
         words: &[&str],
+        as_runs: bool,
     ) -> Result<String> {
         txn.begin_statement()?;
         let table = engine.table(rel)?;
@@ -162,7 +164,8 @@ impl State {
                 Ok(if found.is_empty() { "none".to_owned() } else { found.join(" ") })
             }
             "insert" => {
-                table.insert(txn, &[int(number(1)), int(number(2))])?;
+                let new = [int(number(1)), int(number(2))];
+                add(&table, txn, &new, as_runs)?;
                 rows(1)
             }
             "set" => {
@@ -298,12 +301,22 @@ impl State {
     }
 }
 
-fn session(engine: Arc<Engine>, rel: RelId) -> Session {
+/// Inserts a row alone, or as a run of one.
+fn add(table: &Table, txn: &mut Txn, new: &[Value], as_run: bool) -> Result<()> {
+    if !as_run {
+        return table.insert(txn, new).map(drop);
+    }
+    let mut rows = NewRows::default();
+    table.push_row(&mut rows, new)?;
+    table.insert_rows(txn, &mut rows).map(drop)
+}
+
+fn session(engine: Arc<Engine>, rel: RelId, as_runs: bool) -> Session {
     let (commands, inbox) = channel::<String>();
     let (outbox, reports) = channel();
     std::thread::spawn(move || {
         let watch = Arc::new(Watch(std::sync::Mutex::new(outbox.clone())));
-        let mut state = State { engine, rel, txn: None, savepoint: None, watch };
+        let mut state = State { engine, rel, txn: None, savepoint: None, watch, as_runs };
         while let Ok(command) = inbox.recv() {
             let answer = state.run(&command);
             if outbox.send(Report::Answer(answer)).is_err() {
@@ -346,7 +359,8 @@ fn step(session: &mut Session, command: &str) -> String {
     }
 }
 
-fn run(name: &str, script: &str) {
+/// With `as_runs` rows are inserted as runs, which an old snapshot keeps from being forgotten.
+fn run(name: &str, script: &str, as_runs: bool) {
     let engine = memory();
     let mut txn = read_committed(&engine);
     let alias =
@@ -359,8 +373,9 @@ fn run(name: &str, script: &str) {
     };
     let rel = txn.create_relation(desc).unwrap();
     let table = engine.table(rel).unwrap();
-    table.insert(&mut txn, &[int(1), int(10)]).unwrap();
-    table.insert(&mut txn, &[int(2), int(20)]).unwrap();
+    let reader = as_runs.then(|| begin(&engine, IsolationLevel::RepeatableRead));
+    add(&table, &mut txn, &[int(1), int(10)], as_runs).unwrap();
+    add(&table, &mut txn, &[int(2), int(20)], as_runs).unwrap();
     commit(txn);
 
     let mut sessions: HashMap<&str, Session> = HashMap::new();
@@ -371,11 +386,12 @@ fn run(name: &str, script: &str) {
         }
         let (left, expected) = line.split_once("=>").expect("a step has an answer");
         let (who, command) = left.trim().split_once(' ').unwrap();
-        let session = sessions.entry(who).or_insert_with(|| session(Arc::clone(&engine), rel));
+        let session =
+            sessions.entry(who).or_insert_with(|| session(Arc::clone(&engine), rel, as_runs));
         let answer = step(session, command.trim());
         assert_eq!(answer, expected.trim(), "{name}, line {}: {line}", i + 1);
     }
-    drop(sessions);
+    drop((sessions, reader));
     verify(&engine);
 }
 
@@ -384,7 +400,9 @@ macro_rules! scripts {
         $(#[test]
         fn $name() {
             let script = concat!("../../testdata/isolation/", stringify!($name), ".txt");
-            run(script, include_str!(concat!("../../testdata/isolation/", stringify!($name), ".txt")));
+            let text = include_str!(concat!("../../testdata/isolation/", stringify!($name), ".txt"));
+            run(script, text, false);
+            run(script, text, true);
         })*
     };
 }

@@ -3,7 +3,7 @@
 use damask_storage::Env;
 use damask_txn::{
     AliasKey, Direction, Engine, EngineOptions, IndexDesc, IsolationLevel, KeyColumn, KeyRange,
-    Location, RelationDesc, ScanSpec, Txn,
+    Location, NewRows, RelationDesc, ScanSpec, Txn,
 };
 use damask_types::{ColumnIndex, RelId, Result, RowId, SqlType, TypeId, Value};
 use std::sync::Arc;
@@ -78,6 +78,23 @@ pub(crate) fn insert(txn: &mut Txn, rel: RelId, a: i32, b: &str) -> Result<RowId
     txn.begin_statement()?;
     let table = txn.engine().table(rel)?;
     table.insert(txn, &row(a, b))
+}
+
+/// Inserts rows whose `a` goes up from `first`, all with this `b`, by one statement.
+pub(crate) fn insert_run(
+    txn: &mut Txn,
+    rel: RelId,
+    first: i32,
+    count: usize,
+    b: &str,
+) -> Result<Vec<RowId>> {
+    txn.begin_statement()?;
+    let table = txn.engine().table(rel)?;
+    let mut rows = NewRows::default();
+    for a in (first..).take(count) {
+        table.push_row(&mut rows, &row(a, b))?;
+    }
+    table.insert_rows(txn, &mut rows)
 }
 
 /// All rows that a new statement of `txn` sees, as "a:b", by scan.
