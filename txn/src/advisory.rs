@@ -11,8 +11,7 @@
 use crate::cell::TxnCell;
 use crate::engine::Engine;
 use crate::interrupt::Interrupt;
-use crate::lock::{LockInfo, Owner};
-use crate::txn::{LockTag, TableLock};
+use crate::lock::{LockInfo, LockTag, Owner, TableLock};
 use damask_types::{Error, Result, SqlState, TxnId};
 use hashbrown::HashMap;
 use parking_lot::Mutex;

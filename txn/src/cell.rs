@@ -4,7 +4,7 @@
 //! The word holds the transaction's id (bit 63 set) while it is active, then its commit timestamp, or [`ABORTED`].
 //! An aborted transaction's changes are undone before the word says so; nobody ever has to skip them.
 
-use crate::txn::{LockTag, TableLock};
+use crate::lock::{LockTag, TableLock};
 use damask_types::{Timestamp, TxnId};
 use parking_lot::{Condvar, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -46,6 +46,8 @@ pub mod txn;
 
 mod serializable;
 
+mod reach;
+mod read;
 mod runs;
 mod write;
 
@@ -88,7 +90,7 @@ pub use deferred::Deferred;
 pub use engine::{Engine, EngineOptions, Holdings, Location, Metrics, VerifyReport};
 pub use interrupt::{Interrupt, NoInterrupt};
 pub use isolation::{IsolationLevel, ReadView};
-pub use lock::LockInfo;
+pub use lock::{LockInfo, LockTag, TableLock};
 pub use program::{NoPrograms, ProgramCompiler, RowProgram};
 pub use runs::NewRows;
 pub use scan::{IndexScan, Scan};
@@ -97,5 +99,5 @@ pub use schema::{
 };
 pub use sequence::{SequenceSpec, SequenceState};
 pub use table::{LockOutcome, RowLock, ScanSpec, Table, Wait, WriteOutcome};
-pub use txn::{CommitTicket, Durability, LockTag, Savepoint, TableLock, Txn};
+pub use txn::{CommitTicket, Durability, Savepoint, Txn};
 pub use upsert::{Arbiters, ConflictOutcome, InsertOutcome};

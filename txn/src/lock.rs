@@ -10,13 +10,13 @@
 //! Latch order: one shard's mutex at a time, never with another latch.
 
 use crate::interrupt::Interrupt;
-use crate::txn::{LockTag, TableLock};
 use crate::wait::WaitGraph;
-use damask_types::{Error, Result, SqlState, TxnId};
+use damask_types::{Error, Oid, Result, SqlState, TxnId};
 use hashbrown::HashMap;
 use parking_lot::{Condvar, Mutex};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
 
 /// Parts of the lock table. A power of two.
 const SHARDS: usize = 16;
@@ -34,6 +34,51 @@ const CONFLICTS: [u8; 8] = [
     0b1111_1110,
     0b1111_1111,
 ];
+
+/// PostgreSQL's table lock modes, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TableLock {
+    /// ACCESS SHARE: SELECT.
+    AccessShare,
+    /// ROW SHARE: SELECT FOR UPDATE and the like.
+    RowShare,
+    /// ROW EXCLUSIVE: INSERT, UPDATE, DELETE.
+    RowExclusive,
+    /// SHARE UPDATE EXCLUSIVE: ANALYZE, CREATE INDEX CONCURRENTLY.
+    ShareUpdateExclusive,
+    /// SHARE: CREATE INDEX.
+    Share,
+    /// SHARE ROW EXCLUSIVE: CREATE TRIGGER, foreign keys.
+    ShareRowExclusive,
+    /// EXCLUSIVE.
+    Exclusive,
+    /// ACCESS EXCLUSIVE: ALTER TABLE, DROP, TRUNCATE.
+    AccessExclusive,
+}
+
+/// What a lock is held on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LockTag {
+    /// A relation.
+    Relation(Oid),
+    /// A number that applications agree on.
+    Advisory(i64),
+    /// Two such numbers; never the same as one number.
+    AdvisoryPair(i32, i32),
+}
+
+/// One number, so that a hasher has one step; tags of different kinds may have the same.
+impl Hash for LockTag {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(match *self {
+            Self::Relation(oid) => oid.0.into(),
+            Self::Advisory(key) => key.cast_unsigned(),
+            Self::AdvisoryPair(first, second) => {
+                u64::from(first.cast_unsigned()) << 32 | u64::from(second.cast_unsigned())
+            }
+        });
+    }
+}
 
 impl TableLock {
     fn bit(self) -> u8 {

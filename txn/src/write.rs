@@ -1,4 +1,4 @@
-//! Changes of rows: what INSERT, UPDATE, DELETE and row locks do; [`crate::undo`] turns each back.
+//! Changes of rows: what INSERT, UPDATE and DELETE do once they may ([`crate::reach`]); [`crate::undo`] turns each back.
 //!
 //! The order of steps makes every moment right for readers, who hold only a leaf's or an index's shared latch:
 //! - forward: push the version, change the page (flagging the row), change the indexes, note undo and redo;
@@ -8,58 +8,22 @@
 //! of one row, and the garbage collector, exclude each other by the row's stripe; a pending version keeps other
 //! transactions off. Nothing is held while waiting (M4): a blocked writer lets go of everything, waits, and looks again.
 
-use crate::cell::{Outcome, TxnCell};
 use crate::directory::{Heap, Index, Relation};
 use crate::engine::{Blocker, Engine};
-use crate::gate::Inside;
 use crate::gc::{Changed, PRUNE_LEN};
 use crate::horizon::Horizon;
 use crate::image::Image;
-use crate::isolation::ReadView;
 use crate::keys::Conflict;
+use crate::reach::{Held, Reached};
 use crate::table::{RowLock, Wait, WriteOutcome};
 use crate::txn::{Txn, Undo};
 use crate::upsert::Arbiters;
-use crate::version::{Arrival, Fate, Found, RowLockHolder, Version, fate};
-use crate::{IsolationLevel, LockOutcome};
+use crate::version::Version;
 use damask_storage::row::RowLayout;
 use damask_storage::tree::RowFlags;
-use damask_types::{ColumnIndex, Error, Result, RowId, SqlState, Timestamp, Value};
-use parking_lot::MutexGuard;
+use damask_types::{ColumnIndex, Error, Result, RowId, Value};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-impl RowLock {
-    /// PostgreSQL's table of conflicts between row locks.
-    pub fn conflicts_with(self, other: Self) -> bool {
-        match self {
-            Self::KeyShare => other == Self::Update,
-            Self::Share => other >= Self::NoKeyUpdate,
-            Self::NoKeyUpdate => other >= Self::Share,
-            Self::Update => true,
-        }
-    }
-}
-
-/// The latches of a writer of one row.
-pub(crate) struct Held<'e> {
-    pub(crate) _gate: Inside<'e>,
-    pub(crate) _stripe: MutexGuard<'e, ()>,
-}
-
-/// What a writer finds.
-pub(crate) enum Reached<'e> {
-    /// It may change the row, which is this.
-    Free(Held<'e>, Vec<u8>),
-    /// Another transaction changed it since the snapshot; it is here now, and we have its lock.
-    Changed(RowId),
-    /// It is deleted.
-    Gone,
-    /// This command or a later one of ours changed it.
-    SelfModified,
-    /// It is locked, and we do not wait.
-    Skipped,
-}
 
 /// What a change leaves in a row's place.
 #[derive(Clone, Copy)]
@@ -70,211 +34,7 @@ enum After<'a> {
     MovedTo(RowId),
 }
 
-/// What the version table says to a writer.
-enum Verdict {
-    Free,
-    Blocked(Blocker),
-    /// Changed by a commit after our snapshot.
-    Changed,
-    SelfModified,
-}
-
 impl Engine {
-    /// Whether `cell`'s transaction stands in the way of `txn`: it is open, or its commit is not given yet.
-    pub(crate) fn blocks(&self, cell: &Arc<TxnCell>, txn: &Txn) -> bool {
-        if Arc::ptr_eq(cell, &txn.cell) {
-            return false;
-        }
-        match cell.outcome() {
-            Outcome::Active(_) => true,
-            Outcome::Committed(timestamp) => !self.is_given(txn, timestamp),
-            Outcome::Aborted => false,
-        }
-    }
-
-    /// Whether `txn` may take the commit at `commit` for given: it is shown, or `txn` does not wait for that.
-    fn is_given(&self, txn: &Txn, commit: Timestamp) -> bool {
-        self.is_shown(commit) || txn.builds_on(commit)
-    }
-
-    /// Looks at a row's versions and locks for a writer that wants `lock` on the row as a view at `seen` shows it.
-    fn judge(
-        &self,
-        txn: &Txn,
-        versions: &[Version],
-        locks: &[RowLockHolder],
-        lock: RowLock,
-        seen: &Horizon,
-    ) -> Verdict {
-        let is_own = |holder: &RowLockHolder| Arc::ptr_eq(&holder.cell, &txn.cell);
-        // What FOR KEY SHARE wants stays as it is through changes of other columns.
-        let is_lost = |version: &Version| {
-            version.lock.conflicts_with(lock)
-                && matches!(version.cell.outcome(), Outcome::Committed(at) if !seen.sees(at))
-        };
-        let newest_is_own =
-            versions.last().is_some_and(|newest| Arc::ptr_eq(&newest.cell, &txn.cell));
-        // A snapshot that is kept has lost already if there is a commit after it, whoever locked the row since. What others did
-        // in a place before we put a row there is nothing to that row.
-        if txn.isolation() != IsolationLevel::ReadCommitted
-            && !newest_is_own
-            && let Some(version) = versions.iter().rfind(|version| is_lost(version))
-        {
-            if let Outcome::Committed(at) = version.cell.outcome() {
-                txn.note_lost(at);
-            }
-            return Verdict::Changed;
-        }
-        let is_lost = || versions.iter().any(is_lost);
-        for holder in locks.iter().filter(|holder| !is_own(holder)) {
-            if holder.lock.conflicts_with(lock) && self.blocks(&holder.cell, txn) {
-                return Verdict::Blocked(Blocker::new(&holder.cell));
-            }
-        }
-        let Some(newest) = versions.last() else {
-            return Verdict::Free;
-        };
-        if newest_is_own {
-            let is_seen = newest.command < txn.command;
-            return if is_seen { Verdict::Free } else { Verdict::SelfModified };
-        }
-        match newest.cell.outcome() {
-            Outcome::Active(_) if newest.lock.conflicts_with(lock) => {
-                Verdict::Blocked(Blocker::new(&newest.cell))
-            }
-            Outcome::Committed(at) if !self.is_given(txn, at) => {
-                Verdict::Blocked(Blocker::new(&newest.cell))
-            }
-            Outcome::Active(_) | Outcome::Committed(_) if is_lost() => Verdict::Changed,
-            Outcome::Active(_) | Outcome::Committed(_) | Outcome::Aborted => Verdict::Free,
-        }
-    }
-
-    /// Waits until `txn` may change or lock the row that a view at `seen` shows, and decides what it finds. Follows the row
-    /// where commits after `seen` moved it.
-    pub(crate) fn reach<'e>(
-        &'e self,
-        txn: &mut Txn,
-        heap: &Arc<Heap>,
-        row: RowId,
-        lock: RowLock,
-        wait: Wait,
-        seen: &Horizon,
-    ) -> Result<Reached<'e>> {
-        let wanted = row;
-        let mut row = row;
-        let mut arrival = None;
-        let mut place = None;
-        loop {
-            let held = Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) };
-            let current = heap.tree.get(row)?.filter(|(_, flags)| !flags.has(RowFlags::GHOST));
-            let (fate, verdict) = self.with_state(heap, row, |versions, locks| {
-                self.look(txn, versions, locks, arrival, current.is_none(), lock, seen)
-            });
-            match fate {
-                Fate::Here => {}
-                Fate::Deleted => return Self::gone(txn, true),
-                Fate::Moved(to) => {
-                    if txn.isolation() != IsolationLevel::ReadCommitted {
-                        return Err(serialization("update"));
-                    }
-                    row = to.row;
-                    arrival = Some(to);
-                    continue;
-                }
-            }
-            let mut has_changed = arrival.is_some();
-            match verdict {
-                Verdict::Blocked(blocker) => {
-                    drop(held);
-                    match wait {
-                        Wait::Wait => {}
-                        Wait::Skip => return Ok(Reached::Skipped),
-                        Wait::NoWait => {
-                            return Err(Error::new(
-                                SqlState::LOCK_NOT_AVAILABLE,
-                                "could not obtain lock on row",
-                            ));
-                        }
-                    }
-                    let place = place
-                        .get_or_insert_with(|| self.row_queues.join(heap.id, wanted, txn.id()));
-                    // Whom the row waited for before it was our turn tells nothing of now.
-                    if !place.wait_turn(&self.graph, &*txn.interrupt)? {
-                        self.wait_for(txn.id(), blocker, &*txn.interrupt)?;
-                    }
-                    continue;
-                }
-                Verdict::SelfModified => return Ok(Reached::SelfModified),
-                Verdict::Changed => has_changed = true,
-                Verdict::Free => {}
-            }
-            let Some((bytes, _)) = current else {
-                return Self::gone(txn, has_changed);
-            };
-            if has_changed {
-                if txn.isolation() != IsolationLevel::ReadCommitted {
-                    return Err(serialization("update"));
-                }
-                self.push_lock(txn, heap, row, lock);
-                return Ok(Reached::Changed(row));
-            }
-            return Ok(Reached::Free(held, bytes));
-        }
-    }
-
-    /// What became of the row that a view at `seen` shows here, or that came later by `arrival`, and what a writer that wants `lock`
-    /// on it has to do.
-    fn look(
-        &self,
-        txn: &Txn,
-        versions: &[Version],
-        locks: &[RowLockHolder],
-        arrival: Option<Arrival>,
-        is_ghost: bool,
-        lock: RowLock,
-        seen: &Horizon,
-    ) -> (Fate, Verdict) {
-        // A row of our own that the view sees is here, whatever others did in its place before it. One that this command
-        // put there is not what was found: that may have moved on.
-        let is_own = versions.last().is_some_and(|newest| {
-            Arc::ptr_eq(&newest.cell, &txn.cell) && newest.command < txn.command
-        });
-        let found = if is_own && arrival.is_none() {
-            Fate::Here
-        } else {
-            fate(versions, seen, arrival, is_ghost, |at| self.is_given(txn, at))
-        };
-        match found {
-            Fate::Here => (found, self.judge(txn, versions, locks, lock, seen)),
-            Fate::Deleted | Fate::Moved(_) => (found, Verdict::Changed),
-        }
-    }
-
-    /// What a writer is told of a row that is deleted, after its snapshot or not.
-    fn gone<'e>(txn: &Txn, is_lost: bool) -> Result<Reached<'e>> {
-        if is_lost && txn.isolation() != IsolationLevel::ReadCommitted {
-            return Err(serialization("delete"));
-        }
-        Ok(Reached::Gone)
-    }
-
-    /// Notes an explicit lock, unless we hold one as strong.
-    pub(crate) fn push_lock(&self, txn: &mut Txn, heap: &Arc<Heap>, row: RowId, lock: RowLock) {
-        let cell = &txn.cell;
-        let is_new = self.versions.change(heap.id, row, |state| {
-            let own = |holder: &RowLockHolder| Arc::ptr_eq(&holder.cell, cell);
-            if state.locks.iter().any(|holder| own(holder) && holder.lock >= lock) {
-                return false;
-            }
-            state.locks.push(RowLockHolder { cell: Arc::clone(cell), lock });
-            true
-        });
-        if is_new {
-            txn.undo.push(Undo::RowLock { heap: Arc::clone(heap), row, lock });
-        }
-    }
-
     /// Pushes a version and then changes the page; the version is gone again if the page cannot be changed. False if the row was to
     /// come into a place that has one: runs of rows are put into free places without their stripes.
     fn change_row(
@@ -601,11 +361,9 @@ impl Engine {
                 return Ok(());
             };
             pushed = self.versions.change(heap.id, row, |state| {
-                let (versions, locks) = (&state.versions[..], &state.locks[..]);
-                let found = self.look(txn, versions, locks, None, false, lock, seen);
-                let (Fate::Here, Verdict::Free) = found else {
+                if !self.is_free(txn, state, lock, seen) {
                     return None;
-                };
+                }
                 let image = Image::Memory(Box::from(before));
                 self.count_image(&image);
                 heap.versions.fetch_add(1, Ordering::AcqRel);
@@ -732,119 +490,6 @@ impl Engine {
         })
     }
 
-    /// Locks a row that a view at `seen` shows.
-    pub(crate) fn lock_row(
-        &self,
-        txn: &mut Txn,
-        relation: &Relation,
-        row: RowId,
-        lock: RowLock,
-        wait: Wait,
-        seen: &Horizon,
-    ) -> Result<LockOutcome> {
-        let heap = relation.heap.load_full();
-        // PostgreSQL's words are the same here for a row that was deleted.
-        let reached = self.reach(txn, &heap, row, lock, wait, seen).map_err(|error| {
-            let is_lost = error.sqlstate() == SqlState::SERIALIZATION_FAILURE;
-            if is_lost { serialization("update") } else { error }
-        })?;
-        match reached {
-            Reached::Free(held, _) => {
-                self.push_lock(txn, &heap, row, lock);
-                drop(held);
-                Ok(LockOutcome::Locked)
-            }
-            Reached::Changed(now) => Ok(LockOutcome::Changed(now)),
-            Reached::Gone => Ok(LockOutcome::Gone),
-            Reached::SelfModified => Ok(LockOutcome::SelfModified),
-            Reached::Skipped => Ok(LockOutcome::Skipped),
-        }
-    }
-
-    /// Columns of a row's newest state: committed, or our own.
-    pub(crate) fn newest(
-        &self,
-        txn: &Txn,
-        relation: &Relation,
-        row: RowId,
-        columns: &[ColumnIndex],
-    ) -> Result<Option<Vec<Value>>> {
-        let view = ReadView::newest(txn.id());
-        self.get_row(&view, &relation.heap.load(), &relation.layout.load(), row, columns)
-    }
-
-    /// Columns of a row as `view` sees it.
-    pub(crate) fn get_row(
-        &self,
-        view: &ReadView,
-        heap: &Heap,
-        layout: &RowLayout,
-        row: RowId,
-        columns: &[ColumnIndex],
-    ) -> Result<Option<Vec<Value>>> {
-        let values = self.with_visible(view, heap, row, |bytes| {
-            columns.iter().map(|column| layout.column(bytes, *column)).collect()
-        })?;
-        self.stop.check()?;
-        Ok(values)
-    }
-
-    /// Runs `look` on a row's bytes as `view` sees them, under the leaf's latch.
-    pub(crate) fn with_visible<R>(
-        &self,
-        view: &ReadView,
-        heap: &Heap,
-        row: RowId,
-        look: impl FnOnce(&[u8]) -> Result<R>,
-    ) -> Result<Option<R>> {
-        heap.tree.read(row, |slot| {
-            let Some((bytes, flags)) = slot else {
-                return Ok(None);
-            };
-            self.resolve(view, heap, row, flags, bytes, look)
-        })?
-    }
-
-    /// Runs `look` on what `view` sees of a row whose page state is `bytes` and `flags`, under the leaf's latch.
-    #[inline]
-    pub(crate) fn resolve<R>(
-        &self,
-        view: &ReadView,
-        heap: &Heap,
-        row: RowId,
-        flags: RowFlags,
-        bytes: &[u8],
-        look: impl FnOnce(&[u8]) -> Result<R>,
-    ) -> Result<Option<R>> {
-        let is_ghost = flags.has(RowFlags::GHOST);
-        if !flags.has(RowFlags::VERSIONED) {
-            let is_absent = is_ghost || heap.births.hides(view, row);
-            return if is_absent { Ok(None) } else { look(bytes).map(Some) };
-        }
-        // Files are not read under the table's mutex.
-        let mut look = Some(look);
-        let mut take = |bytes: &[u8]| look.take().map(|look| look(bytes)).transpose();
-        let spilled = self.versions.with(heap.id, row, |state| {
-            let versions = state.filter(|state| !state.versions.is_empty());
-            let found = match versions {
-                Some(state) => state.find(view),
-                None if heap.births.hides(view, row) => Found::Absent,
-                None => Found::Page,
-            };
-            Ok::<_, Error>(match found {
-                Found::Page if is_ghost => Err(None),
-                Found::Page => Err(take(bytes)?),
-                Found::Image(Image::Memory(image)) => Err(take(image)?),
-                Found::Image(image) => Ok(image.clone()),
-                Found::Absent => Err(None),
-            })
-        })?;
-        match spilled {
-            Ok(image) => take(&image.load()?),
-            Err(result) => Ok(result),
-        }
-    }
-
     /// Runs `change` and takes back what it did if it fails.
     pub(crate) fn atomically<R>(
         txn: &mut Txn,
@@ -856,12 +501,4 @@ impl Engine {
             Err(error)
         })
     }
-}
-
-#[cold]
-pub(crate) fn serialization(what: &str) -> Error {
-    Error::new(
-        SqlState::SERIALIZATION_FAILURE,
-        format!("could not serialize access due to concurrent {what}"),
-    )
 }

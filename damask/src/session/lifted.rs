@@ -1,7 +1,8 @@
 //! Texts that differ in their constants alone share a plan ([`damask_sql::lift`]).
 //!
 //! The template is a prepared statement like any other, in the same cache. A text runs by it only where the constants decide
-//! nothing: its plan is of the kind that runs by value ([`super::short`]), found by a key or the beginning of one, or made of rows that are spelled out.
+//! nothing: its plan is of the kind that runs by value ([`super::short`]), found by a key or the beginning of one, or made of rows that
+//! are spelled out.
 //! Whatever else happens (a constant that its type does not read, a template that does not parse or plan) the text goes its own
 //! way, which raises the errors, with positions in the text.
 

@@ -1,12 +1,10 @@
 //! `synchronous_commit`: what waits for the log, what does not, and that neither is lost when nothing crashes.
 
-use crate::support::{Folder, error, rows, run};
-use damask::session::{CopyShape, OutputColumn, SessionOptions, Sink};
-use damask::types::Batch;
+use crate::support::{Discard, Folder, error, rows, run};
+use damask::session::SessionOptions;
 use damask::{Connection, Database, DatabaseOptions, Result, Session, SqlState};
 use damask_storage::Env;
 use damask_storage::vfs::{Fault, SimVfs};
-use damask_types::format::FormatSettings;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -245,35 +243,10 @@ fn what_did_not_wait_is_there_after_a_close_or_without_one() {
     assert_eq!(rows(&mut connection, "SELECT count(*) FROM t"), "2");
 }
 
-/// What a caller that holds output back is told, forgotten.
-struct Held;
-
-impl Sink for Held {
-    fn columns(&mut self, _columns: &Arc<[OutputColumn]>) -> Result<()> {
-        Ok(())
-    }
-
-    fn rows(&mut self, _batch: &Batch, _settings: &FormatSettings) -> Result<()> {
-        Ok(())
-    }
-
-    fn copy_out(&mut self, _data: &[u8]) -> Result<()> {
-        Ok(())
-    }
-
-    fn copy_out_start(&mut self, _shape: CopyShape) -> Result<()> {
-        Ok(())
-    }
-
-    fn hold(&mut self, _is_held: bool) -> bool {
-        true
-    }
-}
-
 /// Runs a message of the simple protocol.
 fn say(session: &mut Session, text: &str) -> Result<()> {
     for statement in session.prepare_text(text)? {
-        session.run(&statement, &mut Held)?;
+        session.run(&statement, &mut Discard { holds: true })?;
     }
     session.end_message()
 }

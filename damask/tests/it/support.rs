@@ -1,7 +1,11 @@
 //! Running scripts and showing what came of them.
 
-use damask::{Configuration, Connection, Database, DatabaseOptions, Error, Rows, Value};
+use damask::session::{CopyShape, OutputColumn, Sink};
+use damask::types::Batch;
+use damask::{Configuration, Connection, Database, DatabaseOptions, Error, Result, Rows, Value};
+use damask_types::format::FormatSettings;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A database in memory with a connection.
 pub(crate) fn connect() -> (Database, Connection) {
@@ -99,5 +103,33 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Takes results and forgets them.
+pub(crate) struct Discard {
+    /// Whether it holds back what it is told when it is asked to.
+    pub(crate) holds: bool,
+}
+
+impl Sink for Discard {
+    fn columns(&mut self, _columns: &Arc<[OutputColumn]>) -> Result<()> {
+        Ok(())
+    }
+
+    fn rows(&mut self, _batch: &Batch, _settings: &FormatSettings) -> Result<()> {
+        Ok(())
+    }
+
+    fn copy_out(&mut self, _data: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn copy_out_start(&mut self, _shape: CopyShape) -> Result<()> {
+        Ok(())
+    }
+
+    fn hold(&mut self, _is_held: bool) -> bool {
+        self.holds
     }
 }

@@ -1,11 +1,11 @@
 //! SELECT ... FOR UPDATE and its kin of one row: found, locked, and given as it is then.
 
 use super::scalar::{Given, Scalar};
-use super::write::{Target, give_row};
+use super::write::{Target, Tried, give_row};
 use super::{Give, ShortContext, column_of};
 use crate::operator::simple::{lock_error, lock_of};
 use damask_planner::physical::{Node, Operator, Plan};
-use damask_txn::{LockOutcome, RowLock, Txn, Wait};
+use damask_txn::{LockOutcome, RowLock, Txn, Wait, WriteOutcome};
 use damask_types::Result;
 
 /// SELECT by a unique key, with a row lock.
@@ -46,22 +46,22 @@ impl Lock {
         let given = Given { params: ctx.params, session: ctx.session };
         let target = &self.target;
         let relation = &target.access.relation;
-        let Some(key) = target.access.key(given)? else {
-            return Ok(0);
-        };
         let table = ctx.engine.table_handle(relation.rel)?;
-        let Some(row) = target.find(&key, &table, txn, ctx.room)? else {
+        let is_locked = target.change(&table, txn, given, ctx.room, |txn, _, tried| {
+            let Tried::Seen(row) = tried else {
+                // Whoever finds the row changed has its lock.
+                return Ok(WriteOutcome::Done);
+            };
+            let outcome = table.lock_row(txn, row, self.strength, self.wait);
+            let outcome = outcome.map_err(|error| lock_error(error, self.wait, &relation.name))?;
+            Ok(match outcome {
+                LockOutcome::Locked | LockOutcome::SelfModified => WriteOutcome::Done,
+                LockOutcome::Changed(now) => WriteOutcome::Changed(now),
+                LockOutcome::Gone | LockOutcome::Skipped => WriteOutcome::Gone,
+            })
+        })?;
+        if !is_locked {
             return Ok(0);
-        };
-        let outcome = table.lock_row(txn, row, self.strength, self.wait);
-        match outcome.map_err(|error| lock_error(error, self.wait, &relation.name))? {
-            LockOutcome::Locked | LockOutcome::SelfModified => {}
-            LockOutcome::Changed(now) => {
-                if !target.find_newest(&key, now, &table, txn, ctx.room)? {
-                    return Ok(0);
-                }
-            }
-            LockOutcome::Gone | LockOutcome::Skipped => return Ok(0),
         }
         give_row(&self.exprs, ctx.room, given, give)?;
         Ok(1)

@@ -206,7 +206,7 @@ impl Target {
     }
 
     /// Finds the row; its columns are in `room` then.
-    pub(super) fn find(
+    fn find(
         &self,
         key: &[Value],
         table: &Table,
@@ -222,7 +222,7 @@ impl Target {
     }
 
     /// Reads the newest version of a row that another transaction changed; says whether it still has the key.
-    pub(super) fn find_newest(
+    fn find_newest(
         &self,
         key: &[Value],
         now: RowId,
@@ -242,9 +242,9 @@ impl Target {
         }))
     }
 
-    /// Finds the row and lets `change` change it; again, as [`Tried::Newest`], if another transaction changed it meanwhile and it still
-    /// has the key. Whether it was changed; its columns as they were are in `room` then.
-    fn change(
+    /// Finds the row and lets `change` change or lock it; again, as [`Tried::Newest`], if another transaction changed it meanwhile and it still
+    /// has the key. Whether that was done; its columns as they were are in `room` then.
+    pub(super) fn change(
         &self,
         table: &Table,
         txn: &mut Txn,
@@ -271,7 +271,7 @@ impl Target {
 
 /// The state of a row that a change is tried on.
 #[derive(Clone, Copy)]
-enum Tried {
+pub(super) enum Tried {
     /// What the view shows.
     Seen(RowId),
     /// The newest version.

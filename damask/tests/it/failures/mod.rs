@@ -14,14 +14,13 @@
 
 mod cases;
 
+use crate::support::Discard;
 use cases::{CASES, Case, Run, SETUP};
-use damask::session::{Completion, CopyShape, OutputColumn, Sink, TransactionStatus};
-use damask::types::Batch;
+use damask::session::{Completion, TransactionStatus};
 use damask::{Connection, Database, DatabaseOptions, Error, Result, Rows, SqlState};
 use damask_storage::vfs::{Fault, SimVfs};
 use damask_storage::{Env, Purpose};
 use damask_txn::engine::Holdings;
-use damask_types::format::FormatSettings;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -79,27 +78,6 @@ struct Opened {
     idle: (Holdings, usize),
 }
 
-/// Takes results and forgets them.
-struct Discard;
-
-impl Sink for Discard {
-    fn columns(&mut self, _columns: &Arc<[OutputColumn]>) -> Result<()> {
-        Ok(())
-    }
-
-    fn rows(&mut self, _batch: &Batch, _settings: &FormatSettings) -> Result<()> {
-        Ok(())
-    }
-
-    fn copy_out(&mut self, _data: &[u8]) -> Result<()> {
-        Ok(())
-    }
-
-    fn copy_out_start(&mut self, _shape: CopyShape) -> Result<()> {
-        Ok(())
-    }
-}
-
 impl Opened {
     fn open(vfs: SimVfs) -> Result<Self> {
         let env = Env::simulated(Arc::new(vfs.clone()), 1);
@@ -153,7 +131,7 @@ impl Opened {
             Run::CopyOut => {
                 let session = self.connection.session();
                 let prepared = session.prepare_text(case.sql)?;
-                match session.run(&prepared[0], &mut Discard)? {
+                match session.run(&prepared[0], &mut Discard { holds: false })? {
                     Completion::Tag(_) => session.end_message(),
                     other => panic!("{}: {other:?}", case.sql),
                 }
