@@ -122,7 +122,9 @@ impl<H: Host> Client<H> {
                     let clock = &*self.place.shared.clock;
                     match connection.advance(signs, &clock)? {
                         Rest::Client(until) => return Ok(Next::Wait(until)),
-                        Rest::Settling => return Ok(Next::Settle),
+                        Rest::Settling { others_follow } => {
+                            return Ok(Next::Settle { others_follow });
+                        }
                         Rest::Over => self.finish()?,
                         Rest::Left => return Ok(Next::End),
                     }

@@ -33,7 +33,10 @@ pub(crate) enum Rest {
     /// Its client, or a notification; until this time at the latest.
     Client(Option<Duration>),
     /// Its session, which is not settled.
-    Settling,
+    Settling {
+        /// Other sessions are expected to commit before long.
+        others_follow: bool,
+    },
     /// Nothing: it is over, and what was to be said is collected.
     Over,
     /// Nothing: its client has ended it.
@@ -90,6 +93,10 @@ impl<S: Session> Connection<S> {
         self.session.is_settled()
     }
 
+    fn settling(&self) -> Rest {
+        Rest::Settling { others_follow: self.session.expects_commits() }
+    }
+
     /// Waits until what was said may leave, or cannot: the session then says so again.
     pub(crate) fn settle(&mut self) {
         let _ = self.session.settle();
@@ -117,7 +124,7 @@ impl<S: Session> Connection<S> {
                 Ok(Some(frame)) => frame,
                 Ok(None) => {
                     if !self.session.is_settled() {
-                        return Ok(Rest::Settling);
+                        return Ok(self.settling());
                     }
                     if let Err(error) = self.session.settle() {
                         return Ok(self.end(&error));
@@ -159,7 +166,7 @@ impl<S: Session> Connection<S> {
             self.wire.body = body;
             match next {
                 Ok(Next::Continue) if self.is_ready && !self.session.is_settled() => {
-                    return Ok(Rest::Settling);
+                    return Ok(self.settling());
                 }
                 Ok(Next::Continue) => {}
                 Ok(Next::End) => return Ok(self.over()),

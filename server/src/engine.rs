@@ -331,6 +331,10 @@ impl Session for EngineSession {
         self.session.is_settled()
     }
 
+    fn expects_commits(&self) -> bool {
+        self.session.expects_commits()
+    }
+
     fn settle(&mut self) -> Result<()> {
         self.session.settle_output()
     }

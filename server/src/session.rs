@@ -47,6 +47,10 @@ pub trait Session {
     fn is_settled(&self) -> bool {
         true
     }
+    /// Whether other sessions have begun to write, so that one flush may be enough for their commits and this one.
+    fn expects_commits(&self) -> bool {
+        false
+    }
     /// Returns when what the session has said may leave the process. Called before output is written; an error, which comes again from then
     /// on, is the end of the session.
     fn settle(&mut self) -> Result<()> {

@@ -30,7 +30,7 @@ use damask_types::{Error, Lsn, RelId, Result, RowId, SqlState, Timestamp, TxnId}
 use hashbrown::HashMap;
 use parking_lot::{Mutex, MutexGuard};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -178,6 +178,8 @@ pub struct Engine {
     pub(crate) gate: Gate,
     /// Raised when nobody knows any more what the pages hold.
     pub(crate) stop: Arc<Stop>,
+    /// Open transactions that have begun to write and whose commits are gathered, roughly.
+    pub(crate) gathered_writers: AtomicUsize,
     stripes: Box<[Mutex<()>]>,
     /// The commit section; holds the last timestamp given out.
     pub(crate) commit: Mutex<Timestamp>,
@@ -302,6 +304,7 @@ impl Engine {
             graph: WaitGraph::new(Arc::clone(&stop)),
             row_queues: RowQueues::new(),
             stop,
+            gathered_writers: AtomicUsize::new(0),
             ddl: Mutex::default(),
             counters: Counters::default(),
             closed: AtomicBool::new(false),
@@ -522,6 +525,12 @@ impl Engine {
             return timestamp <= visible;
         }
         self.unflushed.shows(timestamp, visible, self.store.log().durable_ts())
+    }
+
+    /// Whether transactions whose commits are gathered ([`Txn::set_gathered`]) have begun to write and not yet ended: a flush that
+    /// waits a moment may save one.
+    pub fn expects_gathered(&self) -> bool {
+        self.gathered_writers.load(Ordering::Relaxed) > 0
     }
 
     /// Whether the commit at `timestamp` survives a crash.

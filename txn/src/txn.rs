@@ -229,8 +229,8 @@ impl Txn {
         self.log_compression = compression;
     }
 
-    /// Says that whoever runs this transaction gathers commits before they are flushed: the log's writer need not yield so that it comes
-    /// along.
+    /// Says that whoever runs this transaction gathers commits before they are flushed ([`Engine::expects_gathered`] tells when that may
+    /// pay): the log's writer need not yield so that it comes along.
     pub fn set_gathered(&mut self) {
         self.is_gathered = true;
     }
@@ -448,13 +448,23 @@ impl Txn {
 
     /// Lets the log expect a frame of this transaction, which has begun to write or to wait for a row that it will change.
     pub(crate) fn expect(&mut self) {
-        if !self.is_gathered && !std::mem::replace(&mut self.is_expected, true) {
+        if std::mem::replace(&mut self.is_expected, true) {
+            return;
+        }
+        if self.is_gathered {
+            self.engine.gathered_writers.fetch_add(1, Ordering::Relaxed);
+        } else {
             self.engine.store.log().expect_writer();
         }
     }
 
     fn unexpect(&mut self) {
-        if std::mem::replace(&mut self.is_expected, false) {
+        if !std::mem::replace(&mut self.is_expected, false) {
+            return;
+        }
+        if self.is_gathered {
+            self.engine.gathered_writers.fetch_sub(1, Ordering::Relaxed);
+        } else {
             self.engine.store.log().unexpect_writer();
         }
     }

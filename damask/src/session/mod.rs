@@ -523,6 +523,12 @@ impl Session {
                 && self.txn.as_ref().is_none_or(|txn| txn.is_settled())
     }
 
+    /// Whether other sessions that hold their output have begun to write: if commits of theirs can be let come along, one flush is
+    /// enough for all.
+    pub fn expects_commits(&self) -> bool {
+        self.database.shared.catalog.engine().expects_gathered()
+    }
+
     /// Returns when everything that the session has said may leave the process.
     ///
     /// # Errors

@@ -14,7 +14,8 @@
 //! ```
 //!
 //! A task that has said something that is not durable yet does not wait for the log on its thread either: it is put aside, and a worker
-//! that finds nothing else ready flushes for all that are, so commits that come together share a flush.
+//! that finds nothing else ready flushes for all that are, so commits that come together share a flush. While others are about to commit, it
+//! lets their clients have the processor first, for a moment.
 //!
 //! Statements wait for locks, run long, or read what their client has yet to send: then a worker stands still in the middle of a task. It
 //! gives its permit up to another one: before it waits, if nobody polls ([`about_to_wait`]), else when the watch thread finds that a
@@ -61,7 +62,10 @@ pub(crate) enum Next {
     /// To run again when something happens, or at this time at the latest.
     Wait(Option<Duration>),
     /// To be settled, and to run again then.
-    Settle,
+    Settle {
+        /// Other tasks are expected to want the same before long.
+        others_follow: bool,
+    },
     /// Nothing any more: it is dropped.
     End,
 }

@@ -4,14 +4,16 @@
 //! for an event of the poller. What `ready` holds was woken by another session or a deadline, or has been settled.
 //!
 //! Whoever flushes takes all unsettled tasks and settles the last of them, which covers those before it. It does so when the poller
-//! has nothing, or after [`PASSES_MAX`] tasks that it found there instead, so that commits do not wait for a server that is never idle.
+//! has nothing, or when the first of them has waited for [`GATHER_MAX`], so that commits do not wait for a server that is never idle.
+//! If other tasks are to follow and the poller has nothing, it first yields its processor up to [`YIELDS_MAX`] times: clients that share the
+//! machine may be about to send what makes them ready. Where a processor is idle that returns at once, and nothing is waited for.
 //!
 //! Locks: each is held for a few instructions and none is taken inside another, save the tables' inside the timers'. A task's own mutex is
 //! locked by its owner alone, and held while it runs.
 
 use super::crew::{Crew, Seat};
 use super::poller::{Happened, Poller};
-use super::sync::{AtomicBool, AtomicUsize, Ordering};
+use super::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use super::timers::{Deadline, Timers};
 use super::turn::Turn;
 use super::{Clock, Next, Signs, Task};
@@ -32,8 +34,10 @@ const TICK: Duration = Duration::from_millis(1);
 const QUIET_TICKS: u32 = 20;
 /// How long a worker that is not needed waits before it ends.
 const SPARE_KEEP: Duration = Duration::from_secs(5);
-/// Tasks that a worker takes from the poller while others wait to be settled.
-const PASSES_MAX: u32 = 16;
+/// How long tasks wait to be settled while there are others to run.
+const GATHER_MAX: Duration = Duration::from_millis(2);
+/// How often a worker yields its processor before it settles tasks that others are to follow.
+const YIELDS_MAX: u32 = 2;
 /// Address space of a worker's stack; what is not touched is not resident.
 const STACK_BYTES: usize = 16 << 20;
 /// Entries of the timers beyond two a task that are not looked through.
@@ -100,6 +104,10 @@ pub(crate) struct Pool<T> {
     tasks: RwLock<HashMap<u64, Arc<Handle<T>>>>,
     ready: Queue<T>,
     unsettled: Queue<T>,
+    /// When the first of them came, in microseconds of `clock`.
+    unsettled_since: AtomicU64,
+    /// Whether the last of them said that others follow.
+    others_follow: AtomicBool,
     /// Somebody settles what was unsettled.
     is_flushing: AtomicBool,
     timers: Mutex<Timers>,
@@ -139,6 +147,8 @@ impl<T: Task> Pool<T> {
             tasks: RwLock::default(),
             ready: Queue::new(),
             unsettled: Queue::new(),
+            unsettled_since: AtomicU64::new(0),
+            others_follow: AtomicBool::new(false),
             is_flushing: AtomicBool::new(false),
             timers: Mutex::default(),
             clock,
@@ -254,8 +264,8 @@ impl<T: Task> Pool<T> {
             WORKER.with_borrow_mut(|worker| *worker = Some(Box::new(hand_over)));
         }
         let mut room = T::Room::default();
-        // Tasks taken from the poller since some are unsettled.
-        let mut passes = 0;
+        // Since the poller had something.
+        let mut yields = 0;
         let mut has_permit = true;
         while has_permit && !self.is_closing() {
             if let Some(task) = self.ready.pop() {
@@ -264,13 +274,19 @@ impl<T: Task> Pool<T> {
                 }
                 has_permit = self.serve(&seat, &task, &mut room);
             } else if self.can_flush() {
-                let happened = if passes < PASSES_MAX { self.poller.look() } else { None };
-                if let Some(happened) = happened {
-                    passes += 1;
+                let is_gathering = self.gathered_for() < GATHER_MAX;
+                if is_gathering && let Some(happened) = self.poller.look() {
+                    yields = 0;
                     self.alert();
                     has_permit = self.happened(&seat, happened, &mut room);
+                } else if is_gathering
+                    && yields < YIELDS_MAX
+                    && self.others_follow.load(Ordering::Relaxed)
+                {
+                    yields += 1;
+                    thread::yield_now();
                 } else {
-                    passes = 0;
+                    yields = 0;
                     has_permit = self.flush(&seat);
                 }
             } else {
@@ -335,8 +351,8 @@ impl<T: Task> Pool<T> {
                         break;
                     }
                 }
-                Ok(Next::Settle) => {
-                    self.unsettled.push(Arc::clone(task));
+                Ok(Next::Settle { others_follow }) => {
+                    self.put_aside(Arc::clone(task), others_follow);
                     break;
                 }
                 Ok(Next::End) => {
@@ -376,6 +392,20 @@ impl<T: Task> Pool<T> {
         if self.crew.is_unpolled() {
             self.alert();
         }
+    }
+
+    fn put_aside(&self, task: Arc<Handle<T>>, others_follow: bool) {
+        if self.unsettled.is_empty() {
+            self.unsettled_since.store((self.clock)().as_micros() as u64, Ordering::Relaxed);
+        }
+        self.others_follow.store(others_follow, Ordering::Relaxed);
+        self.unsettled.push(task);
+    }
+
+    /// How long the first of the tasks that are unsettled has waited.
+    fn gathered_for(&self) -> Duration {
+        let since = self.unsettled_since.load(Ordering::Relaxed);
+        (self.clock)().saturating_sub(Duration::from_micros(since))
     }
 
     /// Settles what is unsettled. False if the worker is to end.

@@ -3,6 +3,7 @@
 use crate::engine::server;
 use crate::transcript::{Raw, bind, execute, message, parse, startup, sync};
 use damask_server::{Server, ServerOptions, serve};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// More than a machine for tests has processors, and so more than there are workers at first.
@@ -12,6 +13,18 @@ fn server_for(connections_max: usize) -> Server {
     let database = damask::Database::open_in_memory().unwrap();
     let listen = "127.0.0.1:0".into();
     serve(database, ServerOptions { listen, connections_max, ..ServerOptions::default() }).unwrap()
+}
+
+/// A server of a new database in a folder of its own.
+fn on_disk(name: &str) -> (PathBuf, damask::Database, Server) {
+    let folder = std::env::temp_dir().join(format!("damask-parked-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir(&folder).unwrap();
+    let database = damask::Database::open(folder.join("db")).unwrap();
+    let listen = "127.0.0.1:0".into();
+    let options = ServerOptions { listen, connections_max: MANY, ..ServerOptions::default() };
+    let server = serve(database.clone(), options).unwrap();
+    (folder, database, server)
 }
 
 /// Waits until so many sessions wait for a lock.
@@ -47,6 +60,27 @@ fn who_waits_for_a_row_holds_nobody_up() {
     let all = format!("select 1 from t where b = {}", MANY + 1);
     assert_eq!(other.query(&all), "T D C[SELECT 1] ZI");
     server.stop();
+}
+
+#[test]
+fn a_commit_waits_for_no_open_transaction() {
+    let (folder, database, server) = on_disk("open");
+    let mut open = Raw::engine(&server);
+    open.query("create table t (a int primary key)");
+    open.query("begin");
+    assert_eq!(open.query("insert into t values (0)"), "C[INSERT 0 1] ZT");
+    // It may yet commit, and does not; others are busy, too.
+    let mut busy = Raw::engine(&server);
+    for key in 1..100 {
+        busy.send(&message(b'Q', b"select 1\0"));
+        let insert = format!("insert into t values ({key})");
+        assert_eq!(Raw::engine(&server).query(&insert), "C[INSERT 0 1] ZI");
+        assert_eq!(busy.until_ready(), "T D C[SELECT 1] ZI");
+    }
+    assert_eq!(open.query("commit"), "C[COMMIT] ZI");
+    server.stop();
+    drop(database);
+    let _ = std::fs::remove_dir_all(&folder);
 }
 
 #[test]
@@ -168,13 +202,7 @@ fn a_silent_client_is_ended_in_time_and_not_before() {
 
 #[test]
 fn batches_are_answered_in_order_on_disk() {
-    let folder = std::env::temp_dir().join(format!("damask-parked-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir(&folder).unwrap();
-    let database = damask::Database::open(folder.join("db")).unwrap();
-    let listen = "127.0.0.1:0".into();
-    let options = ServerOptions { listen, connections_max: MANY, ..ServerOptions::default() };
-    let server = serve(database.clone(), options).unwrap();
+    let (folder, database, server) = on_disk("batches");
     let mut first = Raw::engine(&server);
     first.query("create table t (a int primary key, b int)");
     first.query("insert into t select a, 0 from generate_series(1, 10) a");
