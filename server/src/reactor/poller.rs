@@ -14,18 +14,38 @@ use std::os::fd::{AsFd, OwnedFd};
 const WAKE: u64 = u64::MAX;
 const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
-/// What happened.
+/// Most events that are taken by one call of the kernel.
+const EVENTS_MAX: usize = 16;
+
+/// Something that happened to a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Happened {
-    /// Something, to the socket with this key.
-    At {
-        /// As given to [`Poller::add`].
-        key: u64,
-        /// Nothing more will arrive than what has.
-        is_hung_up: bool,
-    },
-    /// Nothing: somebody called [`Poller::wake`].
-    Woken,
+pub(super) struct Happened {
+    /// As given to [`Poller::add`].
+    pub(super) key: u64,
+    /// Nothing more will arrive than what has.
+    pub(super) is_hung_up: bool,
+}
+
+/// What one call of the kernel told, in memory that is used again.
+pub(super) struct Events {
+    events: [Event; EVENTS_MAX],
+    count: usize,
+}
+
+impl Events {
+    pub(super) fn new() -> Self {
+        let none = Event { flags: EventFlags::empty(), data: EventData::new_u64(WAKE) };
+        Self { events: [none; EVENTS_MAX], count: 0 }
+    }
+
+    /// What happened to sockets.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Happened> {
+        let ends = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
+        self.events[..self.count].iter().filter_map(move |&Event { flags, data }| {
+            let key = data.u64();
+            (key != WAKE).then(|| Happened { key, is_hung_up: flags.intersects(ends) })
+        })
+    }
 }
 
 /// See the head of the file.
@@ -61,14 +81,15 @@ impl Poller {
         Ok(epoll::modify(&self.epoll, socket, EventData::new_u64(key), interest())?)
     }
 
-    /// Waits for an event.
-    pub(super) fn wait(&self) -> Happened {
-        self.take(None).unwrap_or(Happened::Woken)
+    /// Waits until something happens or somebody calls [`Poller::wake`]; takes one event, or all that `events` has room for.
+    pub(super) fn wait(&self, events: &mut Events, takes_all: bool) {
+        self.take(events, takes_all, None);
     }
 
-    /// An event, if there is one.
-    pub(super) fn look(&self) -> Option<Happened> {
-        self.take(Some(&NOW))
+    /// The same without waiting; whether there was something.
+    pub(super) fn look(&self, events: &mut Events, takes_all: bool) -> bool {
+        self.take(events, takes_all, Some(&NOW));
+        events.count > 0
     }
 
     /// Wakes one of those who wait, or the next who does.
@@ -79,23 +100,15 @@ impl Poller {
         let _ = rustix::io::write(&self.wake, &one);
     }
 
-    fn take(&self, timeout: Option<&Timespec>) -> Option<Happened> {
-        let mut events = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }];
-        loop {
-            match epoll::wait(&self.epoll, &mut events, timeout) {
-                Ok(0) => return None,
-                Ok(_) => break,
+    fn take(&self, events: &mut Events, takes_all: bool, timeout: Option<&Timespec>) {
+        let room = if takes_all { EVENTS_MAX } else { 1 };
+        events.count = loop {
+            match epoll::wait(&self.epoll, &mut events.events[..room], timeout) {
+                Ok(count) => break count,
                 Err(Errno::INTR) => {}
                 Err(error) => panic!("waiting for sockets: {error}"),
             }
-        }
-        let Event { flags, data } = events[0];
-        let key = data.u64();
-        if key == WAKE {
-            return Some(Happened::Woken);
-        }
-        let ends = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
-        Some(Happened::At { key, is_hung_up: flags.intersects(ends) })
+        };
     }
 }
 

@@ -1,7 +1,8 @@
 //! The table of tasks, the workers that run them, and the watch thread that sees to it that somebody can.
 //!
 //! A worker looks, in this order, for a task in `ready`, for something to flush if tasks are `unsettled` and nothing else is ready, and
-//! for an event of the poller. What `ready` holds was woken by another session or a deadline, or has been settled.
+//! for an event of the poller. What `ready` holds was woken by another session or a deadline, has been settled, or came with other events
+//! while nobody else polled.
 //!
 //! Whoever flushes takes all unsettled tasks and settles the last of them, which covers those before it. It does so when the poller
 //! has nothing, or when the first of them has waited for [`GATHER_MAX`], so that commits do not wait for a server that is never idle.
@@ -12,7 +13,7 @@
 //! locked by its owner alone, and held while it runs.
 
 use super::crew::{Crew, Seat};
-use super::poller::{Happened, Poller};
+use super::poller::{Events, Poller};
 use super::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use super::timers::{Deadline, Timers};
 use super::turn::Turn;
@@ -264,6 +265,7 @@ impl<T: Task> Pool<T> {
             WORKER.with_borrow_mut(|worker| *worker = Some(Box::new(hand_over)));
         }
         let mut room = T::Room::default();
+        let mut events = Events::new();
         // Since the poller had something.
         let mut yields = 0;
         let mut has_permit = true;
@@ -275,10 +277,10 @@ impl<T: Task> Pool<T> {
                 has_permit = self.serve(&seat, &task, &mut room);
             } else if self.can_flush() {
                 let is_gathering = self.gathered_for() < GATHER_MAX;
-                if is_gathering && let Some(happened) = self.poller.look() {
+                if is_gathering && self.poller.look(&mut events, self.crew.is_unpolled()) {
                     yields = 0;
                     self.alert();
-                    has_permit = self.happened(&seat, happened, &mut room);
+                    has_permit = self.happened(&seat, &events, &mut room);
                 } else if is_gathering
                     && yields < YIELDS_MAX
                     && self.others_follow.load(Ordering::Relaxed)
@@ -291,8 +293,10 @@ impl<T: Task> Pool<T> {
                 }
             } else {
                 let is_due = || self.is_pending() || self.is_closing();
-                if let Some(happened) = self.crew.poll(is_due, || self.poller.wait()) {
-                    has_permit = self.happened(&seat, happened, &mut room);
+                // What others could begin at once is left to them.
+                let takes_all = self.crew.is_unpolled();
+                if self.crew.poll(is_due, || self.poller.wait(&mut events, takes_all)).is_some() {
+                    has_permit = self.happened(&seat, &events, &mut room);
                 }
             }
         }
@@ -316,14 +320,28 @@ impl<T: Task> Pool<T> {
         !self.unsettled.is_empty() && !self.is_flushing.load(Ordering::SeqCst)
     }
 
-    fn happened(self: &Arc<Self>, seat: &Arc<Seat>, what: Happened, room: &mut T::Room) -> bool {
-        let Happened::At { key, is_hung_up } = what else { return true };
-        // The event of a socket that is closed by now.
-        let Some(task) = self.tasks.read().get(&key).map(Arc::clone) else { return true };
-        if is_hung_up {
-            task.is_hung_up.store(true, Ordering::Release);
+    /// Runs the first task that something happened to, and leaves the others to whoever comes first.
+    fn happened(self: &Arc<Self>, seat: &Arc<Seat>, events: &Events, room: &mut T::Room) -> bool {
+        let mut first = None;
+        for event in events.iter() {
+            // There is no task if the socket is closed by now.
+            let Some(task) = self.tasks.read().get(&event.key).map(Arc::clone) else { continue };
+            if event.is_hung_up {
+                task.is_hung_up.store(true, Ordering::Release);
+            }
+            if !task.turn.signal() {
+                continue;
+            }
+            if first.is_none() {
+                first = Some(task);
+            } else {
+                self.ready.push(task);
+            }
         }
-        if task.turn.signal() { self.serve(seat, &task, room) } else { true }
+        if !self.ready.is_empty() {
+            self.alert();
+        }
+        first.is_none_or(|task| self.serve(seat, &task, room))
     }
 
     /// Runs a task that the caller owns until it has seen everything. False if the worker is to end.
