@@ -113,6 +113,7 @@ fn the_page_table_and_the_root_are_as_documented() {
         ],
     );
     assert_eq!((codec::PAYLOAD, superblock::FEATURE_COMPRESSED_PAGES), (28, 1));
+    assert_eq!(superblock::FEATURE_FIXED_LEAVES, 2);
     use root::offset as at;
     compare(
         "Checkpoint root piece",
@@ -154,8 +155,10 @@ fn tree_nodes_are_as_documented() {
     use crate::tree::layout as at;
     compare("Row leaf", &[("low", at::ROW_LOW, 8), ("high", at::ROW_HIGH, 8)]);
     let slot = [("offset", 0, 2), ("length", 2, 2), ("head", 4, 4)];
-    compare("Index node", &[&[("head_skip", at::INDEX_HEAD_SKIP, 2)], &slot[..]].concat());
+    let head = [("head_skip", at::INDEX_HEAD_SKIP, 2), ("stride", at::INDEX_STRIDE, 2)];
+    compare("Index node", &[&head[..], &slot].concat());
     compare("Overflow page", &[("next", at::OVERFLOW_NEXT, 8), ("used", at::OVERFLOW_USED, 4)]);
     assert_eq!((at::ROW_SLOT_BYTES, at::ROW_WIDE_SLOT_BYTES, at::ROW_CHILD_BYTES), (8, 12, 12));
     assert_eq!((at::INDEX_SLOT_BYTES, at::INDEX_MARK, at::ROW_WIDE), (8, 1 << 15, 1));
+    assert_eq!((at::INDEX_LAYOUT_FIXED, at::INDEX_FLAGS_BYTES), (1, 1));
 }

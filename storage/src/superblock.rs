@@ -23,8 +23,11 @@ pub(crate) const MAJOR: u16 = 1;
 pub(crate) const MINOR: u16 = 1;
 /// Pages may be compressed.
 pub(crate) const FEATURE_COMPRESSED_PAGES: u64 = 1;
+/// Leaves of indexes may have entries of one length and no slots. Every checkpoint says so, since no page of one is reached but through a
+/// checkpoint.
+pub(crate) const FEATURE_FIXED_LEAVES: u64 = 2;
 /// Incompatible features this code understands.
-const FEATURES_INCOMPATIBLE_KNOWN: u64 = FEATURE_COMPRESSED_PAGES;
+const FEATURES_INCOMPATIBLE_KNOWN: u64 = FEATURE_COMPRESSED_PAGES | FEATURE_FIXED_LEAVES;
 /// The database was closed: there is no log to read.
 const FLAG_CLEAN: u32 = 1;
 
@@ -285,7 +288,7 @@ mod tests {
         };
         let detail = refused(|unit| put_u16(unit, offset::MAJOR, 2));
         assert!(detail.contains("format version 2.1"), "{detail}");
-        let detail = refused(|unit| put_u64(unit, offset::FEATURES_INCOMPATIBLE, 3));
-        assert!(detail.contains("features 0x2"), "{detail}");
+        let detail = refused(|unit| put_u64(unit, offset::FEATURES_INCOMPATIBLE, 7));
+        assert!(detail.contains("features 0x4"), "{detail}");
     }
 }

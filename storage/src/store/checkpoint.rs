@@ -21,7 +21,7 @@ use crate::log::LogPosition;
 use crate::page::UNIT_BYTES;
 use crate::pool::{SnapshotWriter, TableChanges};
 use crate::root::{self, Root};
-use crate::superblock::Superblock;
+use crate::superblock::{FEATURE_FIXED_LEAVES, Superblock};
 use damask_types::{Error, Lsn, Result, SqlState, Timestamp};
 
 /// Pages that one call of [`Store::continue_checkpoint`] should write: one long run of the largest pages.
@@ -247,6 +247,7 @@ impl Store {
             checkpoint_ts: next.ts,
             log: next.position,
             clean: next.closing,
+            features_incompatible: disk.superblock.features_incompatible | FEATURE_FIXED_LEAVES,
             ..disk.superblock.clone()
         };
         let mut runs = Vec::new();

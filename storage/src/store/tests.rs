@@ -4,7 +4,7 @@ use super::{CheckpointProgress, Recovered, Store, StoreOptions, verify_file};
 use crate::env::{Env, Random, SeededRandom};
 use crate::log::LogCompression;
 use crate::page::{self, PAGE_BYTES, PAGE_BYTES_MIN, PAGE_HEADER_BYTES, PageId, PageKind, TreeId};
-use crate::superblock::FEATURE_COMPRESSED_PAGES;
+use crate::superblock::{FEATURE_COMPRESSED_PAGES, FEATURE_FIXED_LEAVES};
 use crate::tree::{RowFlags, RowTree};
 use crate::vfs::OpenOptions;
 use crate::{PageCodec, TreeDescriptor};
@@ -573,10 +573,10 @@ fn codecs_are_told_by_the_superblock() {
     };
     let (store, _) = open(&env, "d");
     store.checkpoint(Timestamp(1), &[]).unwrap();
-    assert_eq!(mark(&env), 0);
+    assert_eq!(mark(&env), FEATURE_FIXED_LEAVES);
     store.allow_codecs().unwrap();
-    assert_eq!(mark(&env), FEATURE_COMPRESSED_PAGES);
+    assert_eq!(mark(&env), FEATURE_FIXED_LEAVES | FEATURE_COMPRESSED_PAGES);
     store.checkpoint(Timestamp(2), &[]).unwrap();
     store.close(Timestamp(3), &[]).unwrap();
-    assert_eq!(mark(&env), FEATURE_COMPRESSED_PAGES);
+    assert_eq!(mark(&env), FEATURE_FIXED_LEAVES | FEATURE_COMPRESSED_PAGES);
 }

@@ -19,10 +19,16 @@ pub(super) const HEIGHT_MAX: usize = 40;
 /// How often a descent begins anew because a page is not in memory; above the number of levels that may be missing.
 const RESTARTS_MAX: usize = 16;
 
+/// A key that knows its length.
+pub(super) trait Measured {
+    /// Bytes of the key.
+    fn byte_len(&self) -> usize;
+}
+
 /// How the nodes of a kind of tree lie in pages.
 pub(super) trait Format: Sized {
     /// What entries and separators are ordered by; its default is the lowest.
-    type Key: Borrow<Self::Probe> + Ord + Clone + Default + Debug;
+    type Key: Borrow<Self::Probe> + Ord + Clone + Default + Debug + Measured;
     /// What is searched for.
     type Probe: ?Sized + Ord;
 
@@ -83,6 +89,8 @@ pub(super) struct Image<K> {
     pub(super) entries: Vec<Entry<K>>,
     /// Where bodies lie.
     pub(super) bytes: Vec<u8>,
+    /// Keys of different lengths may be among the entries.
+    pub(super) is_mixed: bool,
 }
 
 /// An entry of an [`Image`].
@@ -97,10 +105,10 @@ pub(super) struct Entry<K> {
     pub(super) tag: u32,
 }
 
-impl<K: Clone + Ord> Image<K> {
+impl<K: Clone + Ord + Measured> Image<K> {
     /// An empty node.
     pub(super) fn new(level: u8, low: K, high: Option<K>) -> Self {
-        Self { level, low, high, entries: Vec::new(), bytes: Vec::new() }
+        Self { level, low, high, entries: Vec::new(), bytes: Vec::new(), is_mixed: false }
     }
 
     /// The body of an entry.
@@ -113,6 +121,8 @@ impl<K: Clone + Ord> Image<K> {
     pub(super) fn insert(&mut self, index: usize, key: K, body: &[u8], tag: u32) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(body);
+        self.is_mixed |=
+            self.entries.first().is_some_and(|first| first.key.byte_len() != key.byte_len());
         self.entries.insert(index, Entry { key, start, len: body.len(), tag });
     }
 

@@ -6,7 +6,14 @@
 //! leaf   an entry is key || row id (8 bytes, big-endian) without the node's prefix
 //! inner  an entry is the lowest position of a child without the node's prefix, then the child u32; the first is empty,
 //!        its position is the low fence
+//!
+//! fixed leaf, where all entries have one length
+//! 64: entries, ascending, a flags u8 behind each | gap | fences |
 //! ```
+//! A leaf is written fixed whenever its entries have one length and are short (keys of numbers, dates, hashes), which saves the slots; an entry
+//! of another length makes it a leaf with slots again. Long entries keep their slots: an insert moves half of what is sorted, and moving slots
+//! is less than what leaving them out saves.
+//!
 //! The prefix is what the two fences have in common; all keys between them have it too. A node without a high fence (its
 //! offset is 0) has no prefix. Searching compares heads and reads an entry only where they are equal; so that they
 //! differ where they can, heads begin behind what all suffixes in the node had in common when it was last written whole
@@ -14,15 +21,19 @@
 //!
 //! Separators are cut to the shortest string that parts two leaves.
 
-use super::base::{Format, Image};
+use super::base::{Format, Image, Measured};
 use crate::page::{self, PAGE_HEADER_BYTES, PageId, PageKind, get_u16, get_u32, offset};
 use crate::page::{put_u16, put_u32};
 use damask_types::{Error, Result, SqlState};
 
 /// u16: bytes that the suffixes have in common and heads leave out.
 pub(crate) const HEAD_SKIP: usize = offset::SPARE;
+/// u16: bytes of an entry of a fixed leaf with its flags; 0 in nodes with slots.
+pub(crate) const STRIDE: usize = offset::SPARE + 2;
 /// Bytes of a slot.
 pub(crate) const SLOT_BYTES: usize = 8;
+/// Bytes of the flags behind an entry of a fixed leaf.
+pub(crate) const FLAGS_BYTES: usize = 1;
 /// Bytes of the row id at the end of a leaf's entry.
 pub(crate) const ROWID_BYTES: usize = 8;
 /// Bytes of the child at the end of an inner node's entry.
@@ -32,8 +43,22 @@ pub(crate) const MARK: u16 = 1 << 15;
 /// Entry flag of a mark.
 pub(crate) const DELETE_MARK: u8 = 1;
 
+/// Layout of nodes with slots.
+const LAYOUT_SLOTS: u8 = 0;
+/// Layout of fixed leaves.
+pub(crate) const LAYOUT_FIXED: u8 = 1;
+
+/// Most bytes of an entry of a fixed leaf with its flags.
+const STRIDE_MAX: usize = 20;
+
 /// Index trees' format.
 pub(super) struct IndexFormat;
+
+impl Measured for Vec<u8> {
+    fn byte_len(&self) -> usize {
+        self.len()
+    }
+}
 
 /// A node, its head checked.
 #[derive(Clone, Copy)]
@@ -42,6 +67,8 @@ pub(super) struct Node<'a> {
     count: usize,
     prefix: &'a [u8],
     is_leaf: bool,
+    /// Bytes from one entry to the next in a fixed leaf; 0 if there are slots.
+    stride: usize,
 }
 
 /// From which count on, at each power of two, an insert writes the node again for better heads.
@@ -50,6 +77,17 @@ const REHEAD_COUNT: usize = 16;
 #[cold]
 fn corrupted(page: &[u8], what: &str) -> Error {
     IndexFormat::corrupted(format!("page {} of an index tree: {what}", page::page_id(page)))
+}
+
+/// The first eight bytes, zeros behind the end.
+#[inline]
+fn long_head_of(suffix: &[u8]) -> u64 {
+    if let Some(bytes) = suffix.first_chunk() {
+        return u64::from_be_bytes(*bytes);
+    }
+    let mut bytes = [0; 8];
+    bytes[..suffix.len()].copy_from_slice(suffix);
+    u64::from_be_bytes(bytes)
 }
 
 /// The first four bytes, zeros behind the end.
@@ -71,11 +109,16 @@ impl<'a> Node<'a> {
     pub(super) fn new(page: &'a [u8]) -> Result<Self> {
         let count = page::count(page);
         let heap = usize::from(get_u16(page, offset::HEAP_LOW));
-        if PAGE_HEADER_BYTES + count * SLOT_BYTES > heap || heap > page.len() {
+        if entries_end(page) > heap || heap > page.len() {
             return Err(corrupted(page, "slots and heap overlap"));
         }
         let prefix_len = usize::from(get_u16(page, offset::PREFIX_LEN));
-        let mut node = Self { page, count, prefix: &[], is_leaf: page::level(page) == 0 };
+        let is_leaf = page::level(page) == 0;
+        let stride = stride(page);
+        if stride > 0 && !is_leaf {
+            return Err(corrupted(page, "an inner node has no slots"));
+        }
+        let mut node = Self { page, count, prefix: &[], is_leaf, stride };
         match node.low()?.get(..prefix_len) {
             Some(prefix) => node.prefix = prefix,
             None => return Err(corrupted(page, "its prefix is longer than its low fence")),
@@ -141,6 +184,9 @@ impl<'a> Node<'a> {
     /// Entry `index` without the prefix, and without the child of an inner node.
     #[inline]
     pub(super) fn suffix(&self, index: usize) -> Result<&'a [u8]> {
+        if self.stride > 0 {
+            return self.bytes(fixed(index, self.stride), self.stride - FLAGS_BYTES);
+        }
         let slot = Self::slot(index);
         let at = usize::from(get_u16(self.page, slot));
         self.bytes(at, usize::from(get_u16(self.page, slot + 2) & !MARK))
@@ -148,6 +194,9 @@ impl<'a> Node<'a> {
 
     /// The flags of a leaf's entry.
     pub(super) fn flags(&self, index: usize) -> u8 {
+        if self.stride > 0 {
+            return self.page[fixed(index + 1, self.stride) - FLAGS_BYTES] & DELETE_MARK;
+        }
         if get_u16(self.page, Self::slot(index) + 2) & MARK != 0 { DELETE_MARK } else { 0 }
     }
 
@@ -186,8 +235,24 @@ impl<'a> Node<'a> {
         let Some(rest) = target.strip_prefix(skipped) else {
             return side(target < skipped);
         };
-        let head = head_of(rest);
         let (mut low, mut high) = (first, self.count);
+        if self.stride > 0 {
+            // Entries are as near as heads would be.
+            let head = long_head_of(rest);
+            while low < high {
+                let middle = usize::midpoint(low, high);
+                let suffix = self.suffix(middle)?;
+                let other = suffix.get(skipped.len()..).map_or(0, long_head_of);
+                let before = if other == head { is_before(suffix, target) } else { other < head };
+                if before {
+                    low = middle + 1;
+                } else {
+                    high = middle;
+                }
+            }
+            return Ok(low);
+        }
+        let head = head_of(rest);
         while low < high {
             let middle = usize::midpoint(low, high);
             let other = self.head(middle);
@@ -222,9 +287,30 @@ impl<'a> Node<'a> {
     }
 }
 
+/// Bytes from one entry to the next in a fixed leaf; 0 in other nodes.
+#[inline]
+fn stride(page: &[u8]) -> usize {
+    usize::from(get_u16(page, STRIDE))
+}
+
+/// Where entry `index` of a fixed leaf is.
+#[inline]
+fn fixed(index: usize, stride: usize) -> usize {
+    PAGE_HEADER_BYTES + index * stride
+}
+
+/// Where the slots, or the entries of a fixed leaf, end.
+#[inline]
+fn entries_end(page: &[u8]) -> usize {
+    let step = match stride(page) {
+        0 => SLOT_BYTES,
+        stride => stride,
+    };
+    PAGE_HEADER_BYTES + page::count(page) * step
+}
+
 fn gap(page: &[u8]) -> usize {
-    let slots_end = PAGE_HEADER_BYTES + page::count(page) * SLOT_BYTES;
-    usize::from(get_u16(page, offset::HEAP_LOW)).saturating_sub(slots_end)
+    usize::from(get_u16(page, offset::HEAP_LOW)).saturating_sub(entries_end(page))
 }
 
 fn take_heap(page: &mut [u8], parts: [&[u8]; 2]) -> usize {
@@ -244,6 +330,13 @@ fn put_slot(page: &mut [u8], index: usize, at: usize, suffix: &[u8], mark: u16) 
     put_u32(page, slot + 4, head_of(&suffix[skip..]));
 }
 
+/// Puts an entry of a fixed leaf, whose stride goes with it.
+fn put_fixed(page: &mut [u8], index: usize, suffix: &[u8], flags: u8) {
+    let at = fixed(index, suffix.len() + FLAGS_BYTES);
+    page[at..at + suffix.len()].copy_from_slice(suffix);
+    page[at + suffix.len()] = flags & DELETE_MARK;
+}
+
 fn mark_of(flags: u8) -> u16 {
     if flags & DELETE_MARK != 0 { MARK } else { 0 }
 }
@@ -255,16 +348,29 @@ fn insert_entry(page: &mut [u8], index: usize, key: &[u8], tail: &[u8], tag: u32
     let count = node.count;
     let suffix =
         key.strip_prefix(node.prefix).ok_or_else(|| corrupted(page, "a key without its prefix"))?;
-    let need = SLOT_BYTES + suffix.len() + tail.len();
+    let stride = node.stride;
+    let is_fixed = stride == suffix.len() + FLAGS_BYTES;
+    let need = if is_fixed { stride } else { SLOT_BYTES + suffix.len() + tail.len() };
     let has_skipped = count > node.first() && suffix.starts_with(node.skipped()?);
     let is_due = count >= REHEAD_COUNT && count.is_power_of_two();
-    if gap(page) < need || !has_skipped || is_due {
+    if gap(page) < need || !has_skipped || is_due || stride > 0 && !is_fixed {
         if gap(page) + usize::from(get_u16(page, offset::FREE_BYTES)) < need {
             return Ok(false);
         }
         let mut image = IndexFormat::read(page)?;
         image.insert(index, key.to_vec(), &[], tag);
+        // An entry of another length wants slots for all.
+        if stride > 0 && !is_fixed && IndexFormat::size(&image) > page.len() {
+            return Ok(false);
+        }
         IndexFormat::write(page, &image);
+        return Ok(true);
+    }
+    if is_fixed {
+        let at = fixed(index, stride);
+        page.copy_within(at..fixed(count, stride), at + stride);
+        put_fixed(page, index, suffix, tag as u8);
+        put_u16(page, offset::COUNT, (count + 1) as u16);
         return Ok(true);
     }
     let at = take_heap(page, [suffix, tail]);
@@ -283,6 +389,11 @@ pub(super) fn insert(page: &mut [u8], index: usize, entry: &[u8], flags: u8) -> 
 
 /// Replaces the flags of a leaf's entry.
 pub(super) fn set_flags(page: &mut [u8], index: usize, flags: u8) {
+    let stride = stride(page);
+    if stride > 0 {
+        page[fixed(index + 1, stride) - FLAGS_BYTES] = flags & DELETE_MARK;
+        return;
+    }
     let at = Node::slot(index) + 2;
     let old = get_u16(page, at);
     let new = old & !MARK | mark_of(flags);
@@ -294,7 +405,12 @@ pub(super) fn set_flags(page: &mut [u8], index: usize, flags: u8) {
 /// Takes an entry of a leaf away.
 pub(super) fn remove(page: &mut [u8], index: usize) -> Result<()> {
     let node = Node::new(page)?;
-    let (count, len) = (node.count, node.suffix(index)?.len());
+    let (count, len, stride) = (node.count, node.suffix(index)?.len(), node.stride);
+    if stride > 0 {
+        page.copy_within(fixed(index + 1, stride)..fixed(count, stride), fixed(index, stride));
+        put_u16(page, offset::COUNT, (count - 1) as u16);
+        return Ok(());
+    }
     let holes = usize::from(get_u16(page, offset::FREE_BYTES)) + len;
     put_u16(page, offset::FREE_BYTES, holes as u16);
     page.copy_within(Node::slot(index + 1)..Node::slot(count), Node::slot(index));
@@ -313,6 +429,12 @@ fn head_skip(image: &Image<Vec<u8>>, prefix_len: usize) -> usize {
 
 fn prefix_len(image: &Image<Vec<u8>>) -> usize {
     image.high.as_ref().map_or(0, |high| common_prefix(&image.low, high))
+}
+
+/// Bytes from one entry to the next if the node is written as a fixed leaf; none if it is not.
+fn fixed_stride(image: &Image<Vec<u8>>, prefix_len: usize) -> Option<usize> {
+    let stride = image.entries.first()?.key.len() - prefix_len + FLAGS_BYTES;
+    (image.level == 0 && !image.is_mixed && stride <= STRIDE_MAX).then_some(stride)
 }
 
 /// Bytes of entry `index` without its slot.
@@ -395,6 +517,9 @@ impl Format for IndexFormat {
         put_u16(page, offset::COUNT, image.entries.len() as u16);
         put_u16(page, offset::PREFIX_LEN, prefix_len as u16);
         put_u16(page, HEAD_SKIP, head_skip(image, prefix_len) as u16);
+        let stride = fixed_stride(image, prefix_len);
+        page[offset::LAYOUT] = if stride.is_some() { LAYOUT_FIXED } else { LAYOUT_SLOTS };
+        put_u16(page, STRIDE, stride.unwrap_or(0) as u16);
         let at = take_heap(page, [&image.low, &[]]);
         put_u16(page, offset::LOW_FENCE_OFFSET, at as u16);
         put_u16(page, offset::LOW_FENCE_LEN, image.low.len() as u16);
@@ -404,7 +529,9 @@ impl Format for IndexFormat {
             put_u16(page, offset::HIGH_FENCE_LEN, high.len() as u16);
         }
         for (index, entry) in image.entries.iter().enumerate() {
-            if image.level == 0 {
+            if stride.is_some() {
+                put_fixed(page, index, &entry.key[prefix_len..], entry.tag as u8);
+            } else if image.level == 0 {
                 let suffix = &entry.key[prefix_len..];
                 let at = take_heap(page, [suffix, &[]]);
                 put_slot(page, index, at, suffix, mark_of(entry.tag as u8));
@@ -420,12 +547,17 @@ impl Format for IndexFormat {
         let prefix_len = prefix_len(image);
         let count = image.entries.len();
         let fences = image.low.len() + image.high.as_ref().map_or(0, Vec::len);
-        let bodies: usize = (0..count).map(|index| body_len(image, index, prefix_len)).sum();
-        PAGE_HEADER_BYTES + fences + count * SLOT_BYTES + bodies
+        let entries = match fixed_stride(image, prefix_len) {
+            Some(stride) => count * stride,
+            None => (0..count).map(|index| SLOT_BYTES + body_len(image, index, prefix_len)).sum(),
+        };
+        PAGE_HEADER_BYTES + fences + entries
     }
 
     fn entry_size(image: &Image<Vec<u8>>, index: usize) -> usize {
-        SLOT_BYTES + body_len(image, index, prefix_len(image))
+        let prefix_len = prefix_len(image);
+        let slotted = || SLOT_BYTES + body_len(image, index, prefix_len);
+        fixed_stride(image, prefix_len).unwrap_or_else(slotted)
     }
 
     fn has_room(page: &[u8], key: &Vec<u8>) -> Result<bool> {
@@ -450,14 +582,19 @@ impl Format for IndexFormat {
         let node = Node::new(page)?;
         let tail = if node.is_leaf { 0 } else { CHILD_BYTES };
         let skipped = node.skipped()?;
+        let has_slots = node.stride == 0;
+        if has_slots != (page[offset::LAYOUT] == LAYOUT_SLOTS) {
+            return Err(corrupted(page, "its layout and its stride disagree"));
+        }
         for index in node.first()..node.count {
             let rest = node.suffix(index)?.strip_prefix(skipped);
-            if rest.map(head_of) != Some(node.head(index)) {
+            if rest.is_none() || has_slots && rest.map(head_of) != Some(node.head(index)) {
                 return Err(corrupted(page, "a head is not the entry's"));
             }
         }
         let field = |at| usize::from(get_u16(page, at));
-        let mut bodies: Vec<_> = (0..node.count)
+        let slots = if has_slots { node.count } else { 0 };
+        let mut bodies: Vec<_> = (0..slots)
             .map(|index| {
                 let slot = Node::slot(index);
                 (field(slot), field(slot + 2) & !usize::from(MARK))

@@ -42,7 +42,9 @@ pub use row::{RUN_ROWS_MAX, RowBuilder, RowFlags, RowSlot, RowTree};
 #[cfg(test)]
 pub(crate) mod layout {
     pub(crate) use super::index_node::{
-        HEAD_SKIP as INDEX_HEAD_SKIP, MARK as INDEX_MARK, SLOT_BYTES as INDEX_SLOT_BYTES,
+        FLAGS_BYTES as INDEX_FLAGS_BYTES, HEAD_SKIP as INDEX_HEAD_SKIP,
+        LAYOUT_FIXED as INDEX_LAYOUT_FIXED, MARK as INDEX_MARK, SLOT_BYTES as INDEX_SLOT_BYTES,
+        STRIDE as INDEX_STRIDE,
     };
     pub(crate) use super::overflow::{NEXT as OVERFLOW_NEXT, USED as OVERFLOW_USED};
     pub(crate) use super::row_node::{

@@ -9,7 +9,7 @@
 //! A leaf's base is the row id of a slot or lower; it is chosen when the leaf is written as a whole, and a row below it
 //! has the leaf written again. A leaf whose row ids span 2^32 or more is wide.
 
-use super::base::{Format, Image};
+use super::base::{Format, Image, Measured};
 use super::overflow;
 use crate::page::{self, PAGE_HEADER_BYTES, PageId, PageKind, get_u16, get_u32, get_u64, offset};
 use crate::page::{put_u16, put_u32, put_u64};
@@ -369,6 +369,12 @@ fn row_slot_bytes(image: &Image<u64>) -> usize {
     let first = image.entries.first().map_or(0, |entry| entry.key);
     let last = image.entries.last().map_or(0, |entry| entry.key);
     if last - first > u64::from(u32::MAX) { WIDE_SLOT_BYTES } else { SLOT_BYTES }
+}
+
+impl Measured for u64 {
+    fn byte_len(&self) -> usize {
+        size_of::<Self>()
+    }
 }
 
 impl Format for RowFormat {

@@ -258,6 +258,12 @@ fn key(chance: &mut Chance, shape: u64) -> Vec<u8> {
     let mut key: Vec<u8> = match shape {
         0 => chance.below(2000).to_be_bytes().map(|byte| byte.max(1)).to_vec(),
         1 => (0..chance.below(6)).map(|_| 1 + chance.below(3) as u8).collect(),
+        // Of one length, but for a few.
+        3 => {
+            let bytes = chance.below(2000).to_be_bytes().map(|byte| byte.max(1));
+            let len = if chance.one_in(100) { 1 + chance.below(8) } else { 8 };
+            bytes[8 - len as usize..].to_vec()
+        }
         _ => {
             let mut key = vec![7; [0, 30, 630][chance.below(3) as usize]];
             key.extend((0..chance.below(12)).map(|_| 1 + chance.below(255) as u8));
@@ -340,14 +346,14 @@ fn chance_shape(model: &Entries) -> u64 {
 
 #[test]
 fn an_index_tree_is_what_its_model_says() {
-    for seed in 0..6 {
+    for seed in 0..8 {
         let store = store();
         let tree = IndexTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
         let mut model = Entries::new();
         let mut chance = Chance(seed);
         for step in 0..5000 {
-            let key = key(&mut chance, seed % 3);
-            let rowid = chance.below(if seed % 3 == 1 { 1000 } else { 3 });
+            let key = key(&mut chance, seed % 4);
+            let rowid = chance.below(if seed % 4 == 1 { 1000 } else { 3 });
             let entry = (key.clone(), rowid);
             let flags = if chance.one_in(3) { EntryFlags::DELETE_MARK } else { EntryFlags::NONE };
             assert_eq!(tree.get(&key, RowId(rowid)).unwrap(), model.get(&entry).copied());
@@ -538,7 +544,17 @@ fn nodes_lie_as_documented() {
     let index = IndexTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
     index.insert(b"key\0", RowId(0x0102), EntryFlags::DELETE_MARK).unwrap();
     let page = store.pool().read(index.root()).unwrap();
-    assert_eq!((page[0], page[2], get_u16(&page, 26), get_u16(&page, 40)), (3, 0, 0, 0));
+    // Entries of one length need no slots.
+    assert_eq!(
+        (page[0], page[1], page[2], get_u16(&page, 26), get_u16(&page, 40)),
+        (3, 1, 0, 0, 0)
+    );
+    assert_eq!((get_u16(&page, 22), get_u16(&page, 46)), (4096, 13));
+    assert_eq!(&page[64..78], b"key\0\0\0\0\0\0\0\x01\x02\x01\0");
+    drop(page);
+    index.insert(b"other\0", RowId(3), EntryFlags::NONE).unwrap();
+    let page = store.pool().read(index.root()).unwrap();
+    assert_eq!((page[1], get_u16(&page, 46), get_u16(&page, 22)), (0, 0, 4070));
     assert_eq!((get_u16(&page, 64), get_u16(&page, 66)), (4084, 12 + (1 << 15)));
     assert_eq!(get_u32(&page, 68).to_be_bytes(), *b"key\0");
     assert_eq!(&page[4084..], b"key\0\0\0\0\0\0\0\x01\x02");
