@@ -241,5 +241,99 @@ fn main() -> Result<()> {
         })? {}
         assert_eq!(count, rows);
         Ok(())
+    })?;
+    for threads in [1, 2, 4] {
+        share(&bench, &store, &tree, &encoded, threads)?;
+    }
+    Ok(())
+}
+
+/// Runs `run` with each number below `rows` on some thread: numbers that follow each other on different ones.
+fn on_threads(threads: u64, rows: u64, run: impl Fn(u64) -> Result<()> + Sync) -> Result<()> {
+    std::thread::scope(|scope| {
+        let part = |thread| {
+            let run = &run;
+            scope.spawn(move || (thread..rows).step_by(threads as usize).try_for_each(run))
+        };
+        let parts: Vec<_> = (0..threads).map(part).collect();
+        parts.into_iter().try_for_each(|part| part.join().expect("no part panics"))
+    })
+}
+
+/// One tree on several threads. The time of an operation is that of all of them together by their number: with a processor for
+/// each thread and nothing to wait for it falls as threads are added.
+fn share(
+    bench: &Bench,
+    store: &Store,
+    tree: &RowTree,
+    encoded: &[Vec<u8>],
+    threads: u64,
+) -> Result<()> {
+    let rows = encoded.len() as u64;
+    let shuffled = |i: u64| RowId(i.wrapping_mul(7919) % rows);
+    let time = |name: &str, run: &mut dyn FnMut() -> Result<()>| {
+        bench.time(&format!("{threads} threads: {name}"), rows, run)
+    };
+    time("read a row at random", &mut || {
+        on_threads(threads, rows, |i| {
+            let len = tree.read(shuffled(i), |row| row.map_or(0, |(bytes, _)| bytes.len()))?;
+            black_box(len);
+            Ok(())
+        })
+    })?;
+    time("replace a row at random", &mut || {
+        on_threads(threads, rows, |i| {
+            let rowid = shuffled(i);
+            tree.replace(rowid, &encoded[rowid.0 as usize], RowFlags::NONE).map(drop)
+        })
+    })?;
+    time("replace 1 row and read 3 at random", &mut || {
+        on_threads(threads, rows, |i| {
+            let rowid = shuffled(i);
+            if (i / threads).is_multiple_of(4) {
+                return tree.replace(rowid, &encoded[rowid.0 as usize], RowFlags::NONE).map(drop);
+            }
+            black_box(tree.read(rowid, |row| row.map_or(0, |(bytes, _)| bytes.len()))?);
+            Ok(())
+        })
+    })?;
+    time("insert a row, in places of its own", &mut || {
+        let tree = RowTree::create(Arc::clone(store.pool()), TreeId(1))?;
+        on_threads(threads, rows, |i| {
+            // The thread in the upper bits.
+            let rowid = RowId(((i % threads) << 40) | (i / threads));
+            tree.insert(rowid, &encoded[i as usize], RowFlags::NONE).map(drop)
+        })?;
+        tree.destroy()
+    })?;
+    time("insert a row, ascending together", &mut || {
+        let tree = RowTree::create(Arc::clone(store.pool()), TreeId(1))?;
+        on_threads(threads, rows, |i| {
+            tree.insert(RowId(i), &encoded[i as usize], RowFlags::NONE).map(drop)
+        })?;
+        tree.destroy()
+    })?;
+    let column = [KeyColumn::ascending(TypeId::Int8)];
+    time("insert an entry, shuffled int8", &mut || {
+        let index = IndexTree::create(Arc::clone(store.pool()), TreeId(2))?;
+        on_threads(threads, rows, |i| {
+            let mut key = Vec::new();
+            encode_key_into(&column, &[Value::Int8(shuffled(i).0 as i64)], &mut key)?;
+            index.insert(&key, RowId(i), EntryFlags::NONE).map(drop)
+        })?;
+        index.destroy()
+    })?;
+    time("insert a unique entry, shuffled int8", &mut || {
+        let index = IndexTree::create(Arc::clone(store.pool()), TreeId(2))?;
+        on_threads(threads, rows, |i| {
+            let mut key = Vec::new();
+            encode_key_into(&column, &[Value::Int8(shuffled(i).0 as i64)], &mut key)?;
+            let conflict = |rowid, _| Ok(Some(rowid));
+            let added =
+                index.insert_unless(&key, key.len(), RowId(i), EntryFlags::NONE, conflict)?;
+            assert!(added.is_ok(), "keys differ");
+            Ok(())
+        })?;
+        index.destroy()
     })
 }
