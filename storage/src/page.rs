@@ -200,6 +200,14 @@ pub fn tree(page: &[u8]) -> TreeId {
     TreeId(get_u32(page, offset::TREE))
 }
 
+/// Whether the page is of this kind, level and tree.
+#[inline]
+pub fn is_node(page: &[u8], kind: PageKind, level: u8, tree: TreeId) -> bool {
+    let Some(head) = page.first_chunk::<PAGE_HEADER_BYTES>() else { return false };
+    let is_kind = head[offset::KIND] == kind as u8 && head[offset::LEVEL] == level;
+    is_kind && get_u32(head, offset::TREE) == tree.0
+}
+
 /// Slots in use.
 pub fn count(page: &[u8]) -> usize {
     usize::from(get_u16(page, offset::COUNT))

@@ -1,7 +1,7 @@
 //! Entries of indexes as rows are written: added, unless an equal unique key is in the way, and marked.
 //!
-//! A unique key is checked under the index's latch while its entry is added: an entry with an equal key counts if its row has that key
-//! now, or may have it again when a pending transaction ends. A deferrable one is added first and looked at then
+//! A unique key is checked as its entry is added, with nobody adding an equal one in between: an entry with an equal key counts if its row has
+//! that key now, or may have it again when a pending transaction ends. A deferrable one is added first and looked at then
 //! ([`crate::deferred`]).
 
 use crate::deferred::Deferred;

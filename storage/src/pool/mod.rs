@@ -22,7 +22,7 @@
 //! - L3: a page that is loaded has its checksum, its own number and the page table's checksum verified, and that before it
 //!   is decompressed.
 //! - L4: eviction only *tries* latches, so holding latches while asking for another page cannot deadlock with it.
-//!   Among themselves, callers need an order: parents before children.
+//!   Among themselves, callers need an order: the trees' is in [`crate::tree`], and [`crate::ledger`] watches over it.
 //! - L5: each tree's units are counted: those that the newest versions of its pages have in the file, and of pages that
 //!   are in memory only, what they would have whole.
 //!
@@ -38,7 +38,7 @@ mod write_out;
 use crate::alloc::{Allocator, Run};
 use crate::codec::{Coders, PageRef};
 use crate::governor::Governor;
-use crate::ledger::Token;
+use crate::ledger::{Taking, Token};
 use crate::page::{self, PageId, PageKind, TreeId};
 use crate::superblock::BlockRef;
 use crate::vfs::VfsFile;
@@ -123,6 +123,16 @@ pub struct PageWrite<'p> {
     page: PageId,
     slot: RwLockWriteGuard<'p, Slot>,
     _token: Token,
+}
+
+/// What trying to take a latch came to.
+pub(crate) enum Tried<G> {
+    /// What was tried for.
+    Got(G),
+    /// Somebody has it.
+    Taken,
+    /// The page is not in memory, or on its way in or out.
+    Missing,
 }
 
 /// Says that a page is read from the file or written there, until it is dropped.
@@ -230,55 +240,76 @@ impl Pool {
     /// XX001 if no such page exists or its bytes are not what was written, 53200 if every frame is latched, 58030 if
     /// the file cannot be read.
     pub fn read(&self, page: PageId) -> Result<PageRead<'_>> {
-        let entry = self.entry(page)?;
+        self.read_live(page, Usage::Point)?.ok_or_else(|| self.no_such_page(page))
+    }
+
+    /// [`Pool::read`] of a page that may have been freed: `None` then.
+    #[inline]
+    pub(crate) fn read_live(&self, page: PageId, usage: Usage) -> Result<Option<PageRead<'_>>> {
+        let Some(entry) = self.entries.get(page) else { return Ok(None) };
         let mut slot = entry.latch.read();
         if slot.bytes.is_none() {
+            let is_live = slot.live;
             drop(slot);
-            slot = RwLockWriteGuard::downgrade(self.load(page, entry)?);
+            let Some(loaded) = self.load_live(page, entry, is_live)? else { return Ok(None) };
+            slot = RwLockWriteGuard::downgrade(loaded);
         }
-        entry.touch(Usage::Point);
-        Ok(PageRead { page, slot, _token: Token::new() })
+        entry.touch(usage);
+        Ok(Some(PageRead::new(page, slot, Taking::Waiting)))
     }
 
     /// Takes a page's shared latch if the page is in memory. `None` if it is not, or is on its way in or out: this never
     /// waits for the file.
-    ///
-    /// # Errors
-    /// XX001 if there was never such a page.
-    pub(crate) fn read_resident(&self, page: PageId, usage: Usage) -> Result<Option<PageRead<'_>>> {
-        let entry = self.entry(page)?;
+    pub(crate) fn read_resident(&self, page: PageId) -> Option<PageRead<'_>> {
+        let entry = self.entries.get(page)?;
         let slot = match entry.latch.try_read() {
             Some(slot) => slot,
-            None if entry.in_io.load(Ordering::Acquire) => return Ok(None),
+            None if entry.in_io.load(Ordering::Acquire) => return None,
             None => entry.latch.read(),
         };
-        if slot.bytes.is_none() {
-            return Ok(None);
-        }
-        entry.touch(usage);
-        Ok(Some(PageRead { page, slot, _token: Token::new() }))
+        slot.bytes.as_ref()?;
+        entry.touch(Usage::Point);
+        Some(PageRead::new(page, slot, Taking::Waiting))
     }
 
     /// [`Pool::read_resident`] with the exclusive latch.
-    pub(crate) fn write_resident(&self, page: PageId) -> Result<Option<PageWrite<'_>>> {
-        let entry = self.entry(page)?;
+    pub(crate) fn write_resident(&self, page: PageId) -> Option<PageWrite<'_>> {
+        let entry = self.entries.get(page)?;
         let slot = match entry.latch.try_write() {
             Some(slot) => slot,
-            None if entry.in_io.load(Ordering::Acquire) => return Ok(None),
+            None if entry.in_io.load(Ordering::Acquire) => return None,
             None => entry.latch.write(),
         };
-        if slot.bytes.is_none() {
-            return Ok(None);
-        }
+        slot.bytes.as_ref()?;
         entry.touch(Usage::Point);
-        Ok(Some(PageWrite { pool: self, page, slot, _token: Token::new() }))
+        Some(PageWrite::new(self, page, slot, Taking::Waiting))
     }
 
-    /// Loads a page that is not in memory. Whoever then looks for it is told of errors.
-    pub(crate) fn load_ahead(&self, page: PageId) {
-        let Some(entry) = self.entries.get(page) else { return };
-        if entry.latch.read().bytes.is_none() {
-            drop(self.load(page, entry));
+    /// Takes a page's shared latch if the page is in memory and nobody has the latch exclusively or waits for that.
+    pub(crate) fn try_read(&self, page: PageId) -> Tried<PageRead<'_>> {
+        let Some(entry) = self.entries.get(page) else { return Tried::Missing };
+        match entry.latch.try_read() {
+            None if entry.in_io.load(Ordering::Acquire) => Tried::Missing,
+            None => Tried::Taken,
+            Some(slot) if slot.bytes.is_none() => Tried::Missing,
+            Some(slot) => {
+                entry.touch(Usage::Point);
+                Tried::Got(PageRead::new(page, slot, Taking::Trying))
+            }
+        }
+    }
+
+    /// Takes a page's exclusive latch if the page is in memory and nobody has the latch.
+    pub(crate) fn try_write(&self, page: PageId) -> Tried<PageWrite<'_>> {
+        let Some(entry) = self.entries.get(page) else { return Tried::Missing };
+        match entry.latch.try_write() {
+            None if entry.in_io.load(Ordering::Acquire) => Tried::Missing,
+            None => Tried::Taken,
+            Some(slot) if slot.bytes.is_none() => Tried::Missing,
+            Some(slot) => {
+                entry.touch(Usage::Point);
+                Tried::Got(PageWrite::new(self, page, slot, Taking::Trying))
+            }
         }
     }
 
@@ -287,14 +318,22 @@ impl Pool {
     /// # Errors
     /// As [`Pool::read`].
     pub fn write(&self, page: PageId) -> Result<PageWrite<'_>> {
-        let entry = self.entry(page)?;
+        self.write_live(page)?.ok_or_else(|| self.no_such_page(page))
+    }
+
+    /// [`Pool::write`] of a page that may have been freed: `None` then.
+    #[inline]
+    pub(crate) fn write_live(&self, page: PageId) -> Result<Option<PageWrite<'_>>> {
+        let Some(entry) = self.entries.get(page) else { return Ok(None) };
         let mut slot = entry.latch.write();
         if slot.bytes.is_none() {
+            let is_live = slot.live;
             drop(slot);
-            slot = self.load(page, entry)?;
+            let Some(loaded) = self.load_live(page, entry, is_live)? else { return Ok(None) };
+            slot = loaded;
         }
         entry.touch(Usage::Point);
-        Ok(PageWrite { pool: self, page, slot, _token: Token::new() })
+        Ok(Some(PageWrite::new(self, page, slot, Taking::Waiting)))
     }
 
     /// Makes a page: zeroed but for the header's common part, latched exclusively, dirty.
@@ -321,7 +360,7 @@ impl Pool {
         self.before_change(page, &mut slot);
         self.frames.enqueue(&self.entries, page, &mut slot);
         entry.touch(Usage::Point);
-        Ok(PageWrite { pool: self, page, slot, _token: Token::new() })
+        Ok(PageWrite::new(self, page, slot, Taking::Trying))
     }
 
     /// Gives a page back. This thread must not hold its latch; its number will be given out again.
@@ -473,29 +512,38 @@ impl Pool {
         self.write_page(page, slot)
     }
 
-    /// Loads a page unless someone else just did; its exclusive latch.
+    /// Loads a page, which was live when its latch was let go, unless someone else just did; its exclusive latch. `None` if it is
+    /// not live any more.
     #[cold]
-    fn load<'p>(&'p self, page: PageId, entry: &'p Entry) -> Result<RwLockWriteGuard<'p, Slot>> {
+    fn load_live<'p>(
+        &'p self,
+        page: PageId,
+        entry: &'p Entry,
+        is_live: bool,
+    ) -> Result<Option<RwLockWriteGuard<'p, Slot>>> {
+        if !is_live {
+            // No frame is taken for it, for which another page might have to be written.
+            return Ok(None);
+        }
         let mut frame = self.frame()?;
         let _io = InIo::begin(entry);
         let mut slot = entry.latch.write();
         if slot.bytes.is_some() {
             self.frames.give_back(frame);
-            return Ok(slot);
+            return Ok(Some(slot));
         }
-        let location = slot.location.filter(|_| slot.live);
-        let loaded = match location {
-            Some(location) => self.read_page(page, location, &mut frame),
-            None => Err(self.no_such_page(page)),
+        let Some(location) = slot.location.filter(|_| slot.live) else {
+            self.frames.give_back(frame);
+            return Ok(None);
         };
-        if let Err(error) = loaded {
+        if let Err(error) = self.read_page(page, location, &mut frame) {
             self.frames.give_back(frame);
             return Err(error);
         }
         slot.bytes = Some(frame);
         self.load_count.fetch_add(1, Ordering::Relaxed);
         self.frames.enqueue(&self.entries, page, &mut slot);
-        Ok(slot)
+        Ok(Some(slot))
     }
 
     /// Reads and verifies a page (L3).
@@ -543,7 +591,12 @@ impl fmt::Debug for Pool {
     }
 }
 
-impl PageRead<'_> {
+impl<'p> PageRead<'p> {
+    fn new(page: PageId, slot: RwLockReadGuard<'p, Slot>, taking: Taking) -> Self {
+        let token = Token::of_page(slot.bytes.as_deref(), taking);
+        Self { page, slot, _token: token }
+    }
+
     /// The page's number.
     pub fn page(&self) -> PageId {
         self.page
@@ -559,7 +612,12 @@ impl Deref for PageRead<'_> {
     }
 }
 
-impl PageWrite<'_> {
+impl<'p> PageWrite<'p> {
+    fn new(pool: &'p Pool, page: PageId, slot: RwLockWriteGuard<'p, Slot>, taking: Taking) -> Self {
+        let token = Token::of_page(slot.bytes.as_deref(), taking);
+        Self { pool, page, slot, _token: token }
+    }
+
     /// The page's number.
     pub fn page(&self) -> PageId {
         self.page

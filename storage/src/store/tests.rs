@@ -368,7 +368,9 @@ fn a_scan_does_not_wash_out_the_pool() {
 fn a_pool_full_of_latched_pages_says_so() {
     let env = Env::in_memory(1);
     let (store, _) = open(&env, ":memory:");
-    let pages: Vec<_> = (0..20).map(|i| new_page(&store, i)).collect();
+    // Of nodes, nobody holds so many.
+    let page = |_| store.pool().allocate(PageKind::Overflow, TreeId(1)).unwrap().page();
+    let pages: Vec<_> = (0..20).map(page).collect();
     let latched: Vec<_> =
         pages[..16].iter().map(|page| store.pool().read(*page).unwrap()).collect();
     let error = store.pool().read(pages[17]).err().unwrap();

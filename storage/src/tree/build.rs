@@ -72,7 +72,7 @@ impl<F: Format> Builder<F> {
 
     /// Writes a finished node and adds it to its parent.
     fn close(&mut self, image: Image<F::Key>) -> Result<()> {
-        let mut page = self.base.allocate(image.level)?;
+        let mut page = self.base.allocate()?;
         self.pages.push(page.page());
         let child = page.page().0;
         F::write(&mut page, &image);

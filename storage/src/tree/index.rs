@@ -3,18 +3,21 @@
 //! An entry's position is its key with the row id behind it, so entries of one key lie by row id and each is found
 //! exactly. No key is a prefix of another (K2), so the row id cannot disturb the order of keys.
 
-use super::base::{Base, Format, Path};
+use super::base::{At, Base, Format, Target};
 use super::build::Builder;
 use super::index_node::{self, IndexFormat, Node, ROWID_BYTES};
 use super::range::Limit;
 use super::{Direction, KeyRange, TreeStatistics};
 use crate::key::entry_bytes_max;
+use crate::ledger::{Part, Taking, Token};
 use crate::page::{PageId, TreeId};
 use crate::pool::{PageWrite, Pool, Usage};
 use damask_types::{Error, Result, RowId};
+use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
+use std::hash::BuildHasher;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What an entry's slot says of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +49,8 @@ pub struct IndexEntry<'a> {
 /// Ordered entries (key, row id), each at most once.
 pub struct IndexTree {
     base: Base<IndexFormat>,
+    /// Made when the index is first used as a unique one.
+    stripes: OnceLock<Box<[Stripe; STRIPES]>>,
 }
 
 /// Key || row id.
@@ -66,18 +71,44 @@ fn entry(position: &[u8], flags: u8) -> Result<IndexEntry<'_>> {
     Ok(IndexEntry { key, rowid: RowId(u64::from_be_bytes(*rowid)), flags: EntryFlags(flags) })
 }
 
-/// The child of an inner node that a scan of `range` goes on in.
-fn child_for(page: &[u8], range: &KeyRange, direction: Direction) -> Result<PageId> {
-    match direction {
-        Direction::Forward => Ok(IndexFormat::find_child(page, &range.start)?.1),
-        Direction::Backward => Node::new(page)?.child_before(range.end.as_deref()),
+/// To the leaf that a scan of a range goes on in.
+struct Next<'r> {
+    range: &'r KeyRange,
+    direction: Direction,
+}
+
+impl Target for Next<'_> {
+    fn child(&self, page: &[u8]) -> Result<PageId> {
+        match self.direction {
+            Direction::Forward => Ok(IndexFormat::find_child(page, &self.range.start)?.1),
+            Direction::Backward => Node::new(page)?.child_before(self.range.end.as_deref()),
+        }
+    }
+
+    fn is_in(&self, page: &[u8]) -> Result<bool> {
+        match self.direction {
+            Direction::Forward => IndexFormat::has(page, &self.range.start),
+            Direction::Backward => Node::new(page)?.has_before(self.range.end.as_deref()),
+        }
     }
 }
 
+/// How many parts an index's keys are divided into for [`IndexTree::insert_unless`].
+const STRIPES: usize = 32;
+
+/// The latch of a part, in a cache line of its own.
+#[derive(Default)]
+#[repr(align(64))]
+struct Stripe(Mutex<()>);
+
 impl IndexTree {
+    fn new(base: Base<IndexFormat>) -> Self {
+        Self { base, stripes: OnceLock::new() }
+    }
+
     /// A new, empty tree.
     pub fn create(pool: Arc<Pool>, tree: TreeId) -> Result<Self> {
-        Ok(Self { base: Base::create(pool, tree)? })
+        Base::create(pool, tree).map(Self::new)
     }
 
     /// The tree whose root is page `root`.
@@ -85,7 +116,7 @@ impl IndexTree {
     /// # Errors
     /// XX002 if that page is not a node of this tree.
     pub fn open(pool: Arc<Pool>, tree: TreeId, root: PageId) -> Result<Self> {
-        Ok(Self { base: Base::open(pool, tree, root)? })
+        Base::open(pool, tree, root).map(Self::new)
     }
 
     /// The tree's number.
@@ -105,12 +136,12 @@ impl IndexTree {
     pub fn insert(&self, key: &[u8], rowid: RowId, flags: EntryFlags) -> Result<bool> {
         crate::key::check_key_len(key, self.base.pool.page_bytes(), "")?;
         let position = position(key, rowid);
-        let (_latch, path, page) = self.base.reach_exclusive(&position)?;
-        self.insert_into(&path, page, &position, flags)
+        let page = self.base.reach_exclusive(&position)?;
+        self.insert_into(page, &position, flags)
     }
 
     /// Adds an entry unless one whose key begins with the first `unique_len` bytes of `key` (whole columns, or all of it) is
-    /// in the way, all under one latch.
+    /// in the way. No two that begin with the same bytes are at it at once, so that of two equal keys one meets the other.
     ///
     /// `conflict` sees the row id and flags of every such entry (the row's own too), in order; the first
     /// `Some` it returns is returned as `Err` inside, and nothing is added. Else `Ok` says whether the entry was new;
@@ -127,31 +158,52 @@ impl IndexTree {
         mut conflict: impl FnMut(RowId, EntryFlags) -> Result<Option<C>>,
     ) -> Result<Result<bool, C>> {
         crate::key::check_key_len(key, self.base.pool.page_bytes(), "")?;
+        let prefix = &key[..unique_len];
+        let _stripe = self.stripe(prefix);
         let position = position(key, rowid);
-        // Most often the entries with the key are in that leaf, if there are any.
-        let (_latch, path, page) = self.base.reach_exclusive(&position)?;
-        drop((path, page));
-        let mut range = KeyRange::prefix(&key[..unique_len]);
+        let page = self.base.reach_exclusive(&position)?;
+        let mut range = KeyRange::prefix(prefix);
         let mut found = None;
-        let mut is_more = true;
-        while is_more && found.is_none() {
-            let page = self.base.descend(|page| child_for(page, &range, Direction::Forward))?;
-            let mut visit = |entry: IndexEntry<'_>| {
-                found = conflict(entry.rowid, entry.flags)?;
-                Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        let mut visit = |entry: IndexEntry<'_>| {
+            found = conflict(entry.rowid, entry.flags)?;
+            Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        };
+        // Most often the entries with the key are in that leaf, if there are any.
+        if Node::new(&page)?.has_all(&range.start, range.end.as_deref())? {
+            Self::scan_page(&page, &mut range, Direction::Forward, &mut visit)?;
+            return match found {
+                Some(found) => Ok(Err(found)),
+                None => self.insert_into(page, &position, flags).map(Ok),
             };
-            is_more = Self::scan_page(&page, &mut range, Direction::Forward, &mut visit)?;
+        }
+        drop(page);
+        // Others with these bytes wait at the stripe, so nothing comes in between.
+        let mut is_more = true;
+        while is_more {
+            let mut is_ended = false;
+            is_more = self.scan_leaf(&mut range, Direction::Forward, |entry| {
+                let flow = visit(entry)?;
+                is_ended = flow.is_break();
+                Ok(flow)
+            })? && !is_ended;
         }
         if let Some(found) = found {
             return Ok(Err(found));
         }
-        let (path, page) = self.base.descend_exclusive(&position)?;
-        self.insert_into(&path, page, &position, flags).map(Ok)
+        let page = self.base.reach_exclusive(&position)?;
+        self.insert_into(page, &position, flags).map(Ok)
+    }
+
+    /// The latch of the part of the keys that those are in that begin with `prefix`.
+    fn stripe(&self, prefix: &[u8]) -> (MutexGuard<'_, ()>, Token) {
+        let hash = foldhash::fast::FixedState::default().hash_one(prefix);
+        let stripes = self.stripes.get_or_init(Default::default);
+        let guard = stripes[hash as usize % STRIPES].0.lock();
+        (guard, Token::of_tree(self.base.tree, false, Part::Stripe, Taking::Waiting))
     }
 
     fn insert_into(
         &self,
-        path: &Path,
         mut page: PageWrite<'_>,
         position: &[u8],
         flags: EntryFlags,
@@ -164,9 +216,8 @@ impl IndexTree {
         }
         if !index_node::insert(&mut page, index, position, flags.0)? {
             let mut image = IndexFormat::read(&page)?;
-            drop(page);
             image.insert(index, position.to_vec(), &[], flags.0.into());
-            self.base.split(path, image, index)?;
+            self.base.split(page, image, index)?;
         }
         Ok(true)
     }
@@ -181,7 +232,7 @@ impl IndexTree {
     /// Replaces an entry's flags; false if it is not there.
     pub fn set_flags(&self, key: &[u8], rowid: RowId, flags: EntryFlags) -> Result<bool> {
         let position = position(key, rowid);
-        let (_latch, _, mut page) = self.base.reach_exclusive(&position)?;
+        let mut page = self.base.reach_exclusive(&position)?;
         let Some(index) = Self::find(&page, &position)? else {
             return Ok(false);
         };
@@ -192,26 +243,19 @@ impl IndexTree {
     /// Takes an entry away; false if it is not there.
     pub fn remove(&self, key: &[u8], rowid: RowId) -> Result<bool> {
         let position = position(key, rowid);
-        let (_latch, path, mut page) = self.base.reach_exclusive(&position)?;
+        let mut page = self.base.reach_exclusive(&position)?;
         let Some(index) = Self::find(&page, &position)? else {
             return Ok(false);
         };
         index_node::remove(&mut page, index)?;
-        let is_underfull = path.len() > 1 && self.base.is_underfull(&page);
-        drop(page);
-        if is_underfull {
-            // The entry is gone whether or not pages can be merged; what fails here changes nothing.
-            self.base.rebalance(&path).ok();
-        }
+        self.base.let_go(page);
         Ok(true)
     }
 
     /// The flags of an entry.
     pub fn get(&self, key: &[u8], rowid: RowId) -> Result<Option<EntryFlags>> {
         let position = position(key, rowid);
-        let (_latch, page) = self
-            .base
-            .reach(Usage::Point, |page| Ok(IndexFormat::find_child(page, &position)?.1))?;
+        let page = self.base.reach(Usage::Point, &At::<IndexFormat>(&position))?;
         let node = Node::new(&page)?;
         let index = node.lower_bound(&position)?;
         Ok(node.is_at(index, &position)?.then(|| EntryFlags(node.flags(index))))
@@ -230,8 +274,7 @@ impl IndexTree {
         if range.is_empty() {
             return Ok(false);
         }
-        let (_latch, page) =
-            self.base.reach(Usage::Point, |page| child_for(page, range, direction))?;
+        let page = self.base.reach(Usage::Point, &Next { range, direction })?;
         Self::scan_page(&page, range, direction, &mut f)
     }
 
@@ -306,18 +349,16 @@ impl IndexTree {
         Ok(!range.is_empty())
     }
 
-    /// Frees every page. The tree is of no use afterwards.
+    /// Frees every page. Nobody else uses the tree, which is of no use afterwards.
     pub fn destroy(&self) -> Result<()> {
-        let _latch = self.base.latch.write();
         self.base.destroy()
     }
 
-    /// Checks every page of the tree (B1 to B4) and tells each page's number to `visit`.
+    /// Checks every page of the tree (B1 to B4) and tells each page's number to `visit`. Nobody changes the tree meanwhile.
     ///
     /// # Errors
     /// XX002 with the first thing found wrong.
     pub fn verify(&self, visit: &mut dyn FnMut(PageId) -> Result<()>) -> Result<TreeStatistics> {
-        let _latch = self.base.latch.read();
         self.base.verify(visit)
     }
 }
@@ -353,7 +394,7 @@ impl IndexBuilder {
 
     /// The tree.
     pub fn finish(self) -> Result<IndexTree> {
-        Ok(IndexTree { base: self.builder.finish()? })
+        self.builder.finish().map(IndexTree::new)
     }
 
     /// Gives all pages back.

@@ -151,6 +151,21 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Whether its range has all positions from `start` on that are below `end`.
+    pub(super) fn has_all(&self, start: &[u8], end: Option<&[u8]>) -> Result<bool> {
+        let is_below = |high: &[u8]| end.is_some_and(|end| end <= high);
+        Ok(self.low()? <= start && self.high()?.is_none_or(is_below))
+    }
+
+    /// Whether its range has the last position below `position`; the last of all for `None`.
+    pub(super) fn has_before(&self, position: Option<&[u8]>) -> Result<bool> {
+        let high = self.high()?;
+        Ok(match position {
+            None => high.is_none(),
+            Some(position) => self.low()? < position && high.is_none_or(|high| position <= high),
+        })
+    }
+
     /// What all its keys begin with.
     pub(super) fn prefix(&self) -> &'a [u8] {
         self.prefix
@@ -468,6 +483,15 @@ impl Format for IndexFormat {
         let fences = usize::from(get_u16(page, offset::LOW_FENCE_LEN))
             + usize::from(get_u16(page, offset::HIGH_FENCE_LEN));
         (page.len() - PAGE_HEADER_BYTES).saturating_sub(gap(page) + holes + fences)
+    }
+
+    fn has(page: &[u8], probe: &[u8]) -> Result<bool> {
+        let node = Node::new(page)?;
+        Ok(node.low()? <= probe && node.high()?.is_none_or(|high| probe < high))
+    }
+
+    fn low(page: &[u8]) -> Result<Vec<u8>> {
+        Ok(Node::new(page)?.low()?.to_vec())
     }
 
     fn find_child(page: &[u8], probe: &[u8]) -> Result<(usize, PageId)> {

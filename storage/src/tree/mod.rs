@@ -6,11 +6,22 @@
 //! - [`RowTree`] maps a [`damask_types::RowId`] to a row's bytes and two flags.
 //! - [`IndexTree`] is an ordered set of (memcomparable key, row id) with one flag.
 //!
-//! Latching: each tree has one coarse latch, shared by readers and exclusive for writers; page latches are taken under
-//! it, parent before child. None of them is held while a page on the way to a leaf is loaded; neighbours that are merged
-//! and overflow pages are the exceptions. The interface does not promise it: closures passed in run under *some* latch that covers
+//! Latching: there is none of a tree as a whole. Whoever looks for a leaf latches one node after the other and holds none while it waits
+//! for the next ([`descent`]); a change where its leaf has room takes that leaf exclusively, and nothing else. Splits and merges
+//! take, with the leaf latched, the right to change the tree's structure, and under it the inner nodes they change ([`restructure`]);
+//! inserts into a unique index take a stripe of its keys before the leaf. So the order in a tree is
+//!
+//! ```text
+//!   stripe -> leaf -> right to change the structure -> inner nodes        (other leaves, under the right: tried, never waited for)
+//! ```
+//!
+//! which [`crate::ledger`] checks. No latch is held while a page on the way to a leaf is loaded; a split's parents, should they have left memory
+//! a moment after they were passed, overflow pages, and what a closure reads of another tree are the exceptions.
+//!
+//! The interface does not promise it: closures passed in run under *some* latch that covers
 //! the entry they are given, so they must be short, must not wait for locks or the log, and must not call the same
-//! tree. A closure of an index tree may read or modify the table's row tree; not the other way round.
+//! tree. A closure of an index tree may read or modify the table's row tree; not the other way round. Nothing is promised of what two calls
+//! see: between the leaves of a scan others change the tree. Whoever verifies, destroys or builds a tree has it alone.
 //!
 //! Invariants
 //! - B1: keys ascend in a node, and all lie between its fences.
@@ -18,21 +29,33 @@
 //!   next separator.
 //! - B3: all leaves are at level 0; a child's level is its parent's less one.
 //! - B4: an inner node has a child at least. A leaf left empty is merged away at once, unless no neighbour has room for
-//!   its range.
+//!   its range, or those that have are in use at that moment.
 //!
 //! Left out: links between siblings (scans go down again by fence), optimistic reads, hints.
 
 mod base;
 mod build;
+mod descent;
+#[cfg(test)]
+mod descent_model;
 mod index;
 mod index_node;
 mod overflow;
 mod range;
+mod restructure;
 mod row;
 mod row_node;
 #[cfg(test)]
+mod stress_tests;
+#[cfg(test)]
 mod tests;
 mod verify;
+
+/// What [`descent`] runs on.
+mod sync {
+    pub(super) use parking_lot::{Mutex, MutexGuard};
+    pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+}
 
 pub use index::{EntryFlags, IndexBuilder, IndexEntry, IndexTree};
 pub use range::{Direction, KeyRange};

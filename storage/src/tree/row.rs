@@ -3,7 +3,7 @@
 //! Finding a row is one descent; changing it in place, or adding one where its leaf has room, touches the leaf alone.
 
 use super::TreeStatistics;
-use super::base::{Base, Format, Path};
+use super::base::{At, Base, Format};
 use super::build::Builder;
 use super::overflow;
 use super::row_node::{self, Leaf, OVERFLOW, RowFormat};
@@ -121,8 +121,7 @@ impl RowTree {
         rowid: RowId,
         f: impl FnOnce(Option<(&[u8], RowFlags)>) -> R,
     ) -> Result<R> {
-        let (_latch, page) =
-            self.base.reach(Usage::Point, |page| Ok(RowFormat::find_child(page, &rowid.0)?.1))?;
+        let page = self.base.reach(Usage::Point, &At::<RowFormat>(&rowid.0))?;
         let leaf = Leaf::new(&page)?;
         let Ok(index) = leaf.search(rowid.0) else {
             return Ok(f(None));
@@ -160,7 +159,7 @@ impl RowTree {
         rowid: RowId,
         f: impl FnOnce(&mut RowSlot<'_, 'b>) -> Result<R>,
     ) -> Result<R> {
-        let (_latch, path, page) = self.base.reach_exclusive(&rowid.0)?;
+        let page = self.base.reach_exclusive(&rowid.0)?;
         let leaf = Leaf::new(&page)?;
         let found = leaf.search(rowid.0);
         let mut whole = Vec::new();
@@ -171,7 +170,7 @@ impl RowTree {
         let mut slot = RowSlot { current, change: Change::None };
         let result = f(&mut slot)?;
         let change = slot.change;
-        self.change(rowid, &path, page, found, change)?;
+        self.change(rowid, page, found, change)?;
         Ok(result)
     }
 
@@ -179,7 +178,6 @@ impl RowTree {
     fn change(
         &self,
         rowid: RowId,
-        path: &Path,
         mut page: PageWrite<'_>,
         found: Result<usize, usize>,
         change: Change<'_>,
@@ -196,20 +194,15 @@ impl RowTree {
             (Change::Put(bytes, flags), _) => {
                 let has_chain = old_flags & OVERFLOW != 0;
                 let chain = if has_chain { self.chain(&page, found)? } else { Vec::new() };
-                self.put(rowid, path, page, found, &bytes, flags)?;
+                self.put(rowid, page, found, &bytes, flags)?;
                 self.free(&chain);
                 Ok(())
             }
             (Change::Remove, Ok(index)) => {
                 let chain = self.chain(&page, found)?;
                 row_node::remove(&mut page, index)?;
-                let is_underfull = path.len() > 1 && self.base.is_underfull(&page);
-                drop(page);
+                self.base.let_go(page);
                 self.free(&chain);
-                if is_underfull {
-                    // The row is gone whether or not pages can be merged; what fails here changes nothing.
-                    self.base.rebalance(path).ok();
-                }
                 Ok(())
             }
         }
@@ -240,7 +233,6 @@ impl RowTree {
     fn put(
         &self,
         rowid: RowId,
-        path: &Path,
         page: PageWrite<'_>,
         found: Result<usize, usize>,
         row: &[u8],
@@ -248,7 +240,7 @@ impl RowTree {
     ) -> Result<()> {
         let (body, is_overflow) = inline_or_overflow(&self.base.pool, self.base.tree, row)?;
         let flags = flags.0 & RowFlags::ALL | if is_overflow { OVERFLOW } else { 0 };
-        let placed = self.place(rowid, path, page, found, &body, flags);
+        let placed = self.place(rowid, page, found, &body, flags);
         if placed.is_err() && is_overflow {
             let mut pages = Vec::new();
             overflow::pages(&self.base.pool, &body, &mut |page| {
@@ -263,7 +255,6 @@ impl RowTree {
     fn place(
         &self,
         rowid: RowId,
-        path: &Path,
         mut page: PageWrite<'_>,
         found: Result<usize, usize>,
         body: &[u8],
@@ -277,12 +268,11 @@ impl RowTree {
             return Ok(());
         }
         let mut image = RowFormat::read(&page)?;
-        drop(page);
         if found.is_ok() {
             image.entries.remove(index);
         }
         image.insert(index, rowid.0, body, flags.into());
-        self.base.split(path, image, index)
+        self.base.split(page, image, index)
     }
 
     /// A copy of the row's bytes, and its flags.
@@ -312,7 +302,7 @@ impl RowTree {
         rows: &[&[u8]],
         admit: impl FnOnce(usize),
     ) -> Result<usize> {
-        let (_latch, _, mut page) = self.base.reach_exclusive(&first.0)?;
+        let mut page = self.base.reach_exclusive(&first.0)?;
         let Err(index) = Leaf::new(&page)?.search(first.0) else { return Ok(0) };
         let len_max = overflow::inline_bytes_max(self.base.page_bytes());
         let count = row_node::room(&page, index, first.0, rows, len_max)?;
@@ -375,8 +365,7 @@ impl RowTree {
         from: RowId,
         mut f: impl FnMut(RowId, RowFlags, &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<Option<RowId>> {
-        let (_latch, page) =
-            self.base.reach(Usage::Scan, |page| Ok(RowFormat::find_child(page, &from.0)?.1))?;
+        let page = self.base.reach(Usage::Scan, &At::<RowFormat>(&from.0))?;
         let leaf = Leaf::new(&page)?;
         let start = leaf.search(from.0).unwrap_or_else(|index| index);
         let mut whole = Vec::new();
@@ -395,8 +384,7 @@ impl RowTree {
         from: RowId,
         mut f: impl FnMut(RowId, RowFlags, &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<Option<RowId>> {
-        let (_latch, page) =
-            self.base.reach(Usage::Scan, |page| Ok(RowFormat::find_child(page, &from.0)?.1))?;
+        let page = self.base.reach(Usage::Scan, &At::<RowFormat>(&from.0))?;
         let leaf = Leaf::new(&page)?;
         let end = leaf.search(from.0).map_or_else(|index| index, |index| index + 1);
         let mut whole = Vec::new();
@@ -422,8 +410,7 @@ impl RowTree {
         last: RowId,
         mut f: impl FnMut(RowFlags, &[RowId], &[&[u8]]) -> Result<usize>,
     ) -> Result<Option<RowId>> {
-        let (_latch, page) =
-            self.base.reach(Usage::Scan, |page| Ok(RowFormat::find_child(page, &from.0)?.1))?;
+        let page = self.base.reach(Usage::Scan, &At::<RowFormat>(&from.0))?;
         let leaf = Leaf::new(&page)?;
         let start = leaf.search(from.0).unwrap_or_else(|index| index);
         let end = leaf.search(last.0).map_or_else(|index| index, |index| index + 1);
@@ -474,18 +461,16 @@ impl RowTree {
         f(rowid, user_flags, whole)
     }
 
-    /// Frees every page. The tree is of no use afterwards.
+    /// Frees every page. Nobody else uses the tree, which is of no use afterwards.
     pub fn destroy(&self) -> Result<()> {
-        let _latch = self.base.latch.write();
         self.base.destroy()
     }
 
-    /// Checks every page of the tree (B1 to B4) and tells each page's number to `visit`.
+    /// Checks every page of the tree (B1 to B4) and tells each page's number to `visit`. Nobody changes the tree meanwhile.
     ///
     /// # Errors
     /// XX001 with the first thing found wrong.
     pub fn verify(&self, visit: &mut dyn FnMut(PageId) -> Result<()>) -> Result<TreeStatistics> {
-        let _latch = self.base.latch.read();
         self.base.verify(visit)
     }
 }

@@ -403,6 +403,15 @@ impl Format for RowFormat {
         (page.len() - PAGE_HEADER_BYTES).saturating_sub(gap(page) + holes(page))
     }
 
+    #[inline]
+    fn has(page: &[u8], probe: &u64) -> Result<bool> {
+        Ok((get_u64(page, LOW)..=get_u64(page, HIGH)).contains(probe))
+    }
+
+    fn low(page: &[u8]) -> Result<u64> {
+        Ok(get_u64(page, LOW))
+    }
+
     fn find_child(page: &[u8], probe: &u64) -> Result<(usize, PageId)> {
         let count = inner_count(page)?;
         let (mut low, mut high) = (1, count);
