@@ -113,7 +113,7 @@ fn the_page_table_and_the_root_are_as_documented() {
         ],
     );
     assert_eq!((codec::PAYLOAD, superblock::FEATURE_COMPRESSED_PAGES), (28, 1));
-    assert_eq!(superblock::FEATURE_FIXED_LEAVES, 2);
+    assert_eq!((superblock::FEATURE_FIXED_LEAVES, superblock::FEATURE_WRITE_BUFFERS), (2, 4));
     use root::offset as at;
     compare(
         "Checkpoint root piece",

@@ -26,8 +26,11 @@ pub(crate) const FEATURE_COMPRESSED_PAGES: u64 = 1;
 /// Leaves of indexes may have entries of one length and no slots. Every checkpoint says so, since no page of one is reached but through a
 /// checkpoint.
 pub(crate) const FEATURE_FIXED_LEAVES: u64 = 2;
+/// Row trees may have write buffers.
+pub(crate) const FEATURE_WRITE_BUFFERS: u64 = 4;
 /// Incompatible features this code understands.
-const FEATURES_INCOMPATIBLE_KNOWN: u64 = FEATURE_COMPRESSED_PAGES | FEATURE_FIXED_LEAVES;
+const FEATURES_INCOMPATIBLE_KNOWN: u64 =
+    FEATURE_COMPRESSED_PAGES | FEATURE_FIXED_LEAVES | FEATURE_WRITE_BUFFERS;
 /// The database was closed: there is no log to read.
 const FLAG_CLEAN: u32 = 1;
 
@@ -288,7 +291,7 @@ mod tests {
         };
         let detail = refused(|unit| put_u16(unit, offset::MAJOR, 2));
         assert!(detail.contains("format version 2.1"), "{detail}");
-        let detail = refused(|unit| put_u64(unit, offset::FEATURES_INCOMPATIBLE, 7));
-        assert!(detail.contains("features 0x4"), "{detail}");
+        let detail = refused(|unit| put_u64(unit, offset::FEATURES_INCOMPATIBLE, 15));
+        assert!(detail.contains("features 0x8"), "{detail}");
     }
 }

@@ -35,7 +35,7 @@ use crate::health::Health;
 use crate::log::{Frames, Log, LogSync};
 use crate::page::{PAGE_BYTES, PageId, PageKind, TreeId};
 use crate::pool::Pool;
-use crate::superblock::{BlockRef, FEATURE_COMPRESSED_PAGES, Superblock};
+use crate::superblock::{BlockRef, FEATURE_COMPRESSED_PAGES, FEATURE_WRITE_BUFFERS, Superblock};
 use crate::vfs::{VfsFile, VfsLock};
 use crate::{alloc::Run, vfs};
 use damask_types::{Result, Timestamp};
@@ -240,6 +240,14 @@ impl Store {
     /// 58030 if the mark cannot be written: the store takes no more writes.
     pub fn allow_codecs(&self) -> Result<()> {
         self.require_feature(FEATURE_COMPRESSED_PAGES)
+    }
+
+    /// Marks the file, as [`Store::allow_codecs`] does, as one that only readers open which know row trees with write buffers.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn allow_write_buffers(&self) -> Result<()> {
+        self.require_feature(FEATURE_WRITE_BUFFERS)
     }
 
     /// A tree number that no tree has had yet.

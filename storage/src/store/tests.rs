@@ -4,7 +4,7 @@ use super::{CheckpointProgress, Recovered, Store, StoreOptions, verify_file};
 use crate::env::{Env, Random, SeededRandom};
 use crate::log::LogCompression;
 use crate::page::{self, PAGE_BYTES, PAGE_BYTES_MIN, PAGE_HEADER_BYTES, PageId, PageKind, TreeId};
-use crate::superblock::{FEATURE_COMPRESSED_PAGES, FEATURE_FIXED_LEAVES};
+use crate::superblock::{FEATURE_COMPRESSED_PAGES, FEATURE_FIXED_LEAVES, FEATURE_WRITE_BUFFERS};
 use crate::tree::{RowFlags, RowTree};
 use crate::vfs::OpenOptions;
 use crate::{PageCodec, TreeDescriptor};
@@ -564,9 +564,9 @@ fn compressed_trees_come_back() {
     }
 }
 
-/// A reader that does not know compression is told by the superblock, from the moment on that there may be codecs.
+/// A reader that does not know compression, or write buffers, is told by the superblock, from the moment on that there may be any.
 #[test]
-fn codecs_are_told_by_the_superblock() {
+fn features_are_told_by_the_superblock() {
     let env = Env::in_memory(1);
     let mark = |env: &Env| {
         let file = env.vfs.open(Path::new("d"), OpenOptions::READ_ONLY).unwrap();
@@ -579,6 +579,8 @@ fn codecs_are_told_by_the_superblock() {
     store.allow_codecs().unwrap();
     assert_eq!(mark(&env), FEATURE_FIXED_LEAVES | FEATURE_COMPRESSED_PAGES);
     store.checkpoint(Timestamp(2), &[]).unwrap();
+    store.allow_write_buffers().unwrap();
     store.close(Timestamp(3), &[]).unwrap();
-    assert_eq!(mark(&env), FEATURE_FIXED_LEAVES | FEATURE_COMPRESSED_PAGES);
+    let all = FEATURE_FIXED_LEAVES | FEATURE_COMPRESSED_PAGES | FEATURE_WRITE_BUFFERS;
+    assert_eq!(mark(&env), all);
 }

@@ -4,6 +4,7 @@
 //! root keeps its page number for life, so whoever knows a tree needs to be told once.
 //!
 //! - [`RowTree`] maps a [`damask_types::RowId`] to a row's bytes and two flags.
+//! - [`BufferedTree`] is a row tree with a write buffer before it; [`HeapTree`] is either.
 //! - [`IndexTree`] is an ordered set of (memcomparable key, row id) with one flag.
 //!
 //! Latching: there is none of a tree as a whole. Whoever looks for a leaf latches one node after the other and holds none while it waits
@@ -34,10 +35,12 @@
 //! Left out: links between siblings (scans go down again by fence), optimistic reads, hints.
 
 mod base;
+mod buffered;
 mod build;
 mod descent;
 #[cfg(test)]
 mod descent_model;
+mod heap;
 mod index;
 mod index_node;
 mod overflow;
@@ -57,6 +60,8 @@ mod sync {
     pub(super) use std::sync::atomic::{AtomicU64, Ordering};
 }
 
+pub use buffered::{BUFFER_BYTES, BufferLimits, BufferedTree, LayerIds, MergedLayer, Tended};
+pub use heap::HeapTree;
 pub use index::{EntryFlags, IndexBuilder, IndexEntry, IndexTree};
 pub use range::{Direction, KeyRange};
 pub use row::{RUN_ROWS_MAX, RowBuilder, RowFlags, RowSlot, RowTree};

@@ -30,8 +30,11 @@ impl RowFlags {
     /// Its newest state is "deleted".
     pub const GHOST: Self = Self(2);
 
+    /// Stands for the absence of a row that lower layers have ([`super::buffered`]); nobody else sees it.
+    pub(super) const TOMBSTONE: Self = Self(8);
+
     /// The flags that are the tree's users'.
-    const ALL: u8 = Self::VERSIONED.0 | Self::GHOST.0;
+    const ALL: u8 = Self::VERSIONED.0 | Self::GHOST.0 | Self::TOMBSTONE.0;
 
     /// Both sets together.
     pub const fn with(self, other: Self) -> Self {
@@ -52,14 +55,16 @@ impl RowFlags {
 /// A row of a table, or its absence, under the latch; and what shall become of it.
 #[derive(Debug)]
 pub struct RowSlot<'t, 'b> {
-    current: Option<(&'t [u8], RowFlags)>,
-    change: Change<'b>,
+    pub(super) current: Option<(&'t [u8], RowFlags)>,
+    pub(super) change: Change<'b>,
 }
 
 #[derive(Debug)]
-enum Change<'b> {
+pub(super) enum Change<'b> {
     None,
     Flags(RowFlags),
+    /// The flags without VERSIONED, unless that takes more than changing them in place.
+    Settle(RowFlags),
     Put(Cow<'b, [u8]>, RowFlags),
     Remove,
 }
@@ -78,6 +83,14 @@ impl<'b> RowSlot<'_, 'b> {
     /// Keeps the bytes and replaces the flags; nothing happens if there is no slot.
     pub fn set_flags(&mut self, flags: RowFlags) {
         self.change = Change::Flags(flags);
+    }
+
+    /// Takes VERSIONED off the row's flags, or leaves it where that would be a write elsewhere: on a row without versions it means
+    /// nothing.
+    pub fn settle(&mut self) {
+        if let Some((_, flags)) = self.current {
+            self.change = Change::Settle(flags.without(RowFlags::VERSIONED));
+        }
     }
 
     /// Takes the slot away.
@@ -131,8 +144,19 @@ impl RowTree {
         Ok(f(Some((bytes, flags))))
     }
 
+    /// Runs `f` on the leaf whose range has `rowid`, under the latch.
+    pub(super) fn at_leaf<R>(
+        &self,
+        usage: Usage,
+        rowid: RowId,
+        f: impl FnOnce(&Leaf<'_>) -> Result<R>,
+    ) -> Result<R> {
+        let page = self.base.reach(usage, &At::<RowFormat>(&rowid.0))?;
+        f(&Leaf::new(&page)?)
+    }
+
     /// The row in slot `index`, put together in `whole` if it is not all in the leaf.
-    fn row<'a>(
+    pub(super) fn row<'a>(
         &self,
         leaf: &Leaf<'a>,
         index: usize,
@@ -187,8 +211,10 @@ impl RowTree {
             Err(_) => 0,
         };
         match (change, found) {
-            (Change::None, _) | (Change::Flags(_) | Change::Remove, Err(_)) => Ok(()),
-            (Change::Flags(flags), Ok(index)) => {
+            (Change::None, _) | (Change::Flags(_) | Change::Settle(_) | Change::Remove, Err(_)) => {
+                Ok(())
+            }
+            (Change::Flags(flags) | Change::Settle(flags), Ok(index)) => {
                 row_node::set_flags(&mut page, index, flags.0 | old_flags & OVERFLOW)
             }
             (Change::Put(bytes, flags), _) => {
@@ -464,6 +490,16 @@ impl RowTree {
     /// Frees every page. Nobody else uses the tree, which is of no use afterwards.
     pub fn destroy(&self) -> Result<()> {
         self.base.destroy()
+    }
+
+    /// Frees every page of a tree that has no long rows; its leaves are not read. Nobody else uses the tree.
+    pub(super) fn destroy_nodes(&self) -> Result<()> {
+        self.base.destroy_nodes()
+    }
+
+    /// Whether a row of so many bytes does not fit a leaf.
+    pub(super) fn is_long(&self, len: usize) -> bool {
+        len > overflow::inline_bytes_max(self.base.page_bytes())
     }
 
     /// Checks every page of the tree (B1 to B4) and tells each page's number to `visit`. Nobody changes the tree meanwhile.

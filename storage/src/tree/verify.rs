@@ -59,6 +59,37 @@ impl<F: Format> Base<F> {
         Ok(())
     }
 
+    /// Frees every page of a tree whose entries own no pages; its leaves are not read.
+    pub(super) fn destroy_nodes(&self) -> Result<()> {
+        let root = self.pool.read(self.root)?;
+        self.check(&root, self.root)?;
+        let image = F::read(&root)?;
+        drop(root);
+        let mut pages = vec![self.root];
+        let mut inners = vec![image];
+        while let Some(image) = inners.pop() {
+            if image.level == 0 {
+                // The root is a leaf.
+                break;
+            }
+            for child in image.entries.iter().map(|entry| PageId(entry.tag)) {
+                pages.push(child);
+                if image.level == 1 {
+                    continue;
+                }
+                let bytes = self.pool.read(child)?;
+                self.check(&bytes, child)?;
+                let inner = F::read(&bytes)?;
+                if inner.level + 1 != image.level {
+                    let message = format!("page {child} is not one level below its parent");
+                    return Err(F::corrupted(message));
+                }
+                inners.push(inner);
+            }
+        }
+        pages.into_iter().try_for_each(|page| self.pool.free(page))
+    }
+
     /// Frees every page of the tree.
     pub(super) fn destroy(&self) -> Result<()> {
         let mut pages = Vec::new();
