@@ -20,7 +20,7 @@ use crate::object::{
 };
 use crate::snapshot::{CatalogSnapshot, PUBLIC, SearchPath};
 use crate::store::{self, Catalog, Change, Record, comment_record, relation_records, role_record};
-use damask_txn::{AliasKey, PageCodec, RelationDesc, SequenceSpec, Txn};
+use damask_txn::{AliasKey, PageCodec, RelationDesc, SequenceSpec, TableEngine, Txn};
 use damask_types::{ColumnIndex, Error, Oid, Result, SqlState, SqlType, TypeId, Value};
 use name::{check_column_name, choose, duplicate_column};
 use std::sync::Arc;
@@ -63,6 +63,8 @@ pub struct NewTable {
     pub parameters: Vec<(String, String)>,
     /// What compresses its pages.
     pub codec: PageCodec,
+    /// What its rows are kept in.
+    pub engine: TableEngine,
 }
 
 /// A column to be made.
@@ -309,6 +311,7 @@ impl CatalogTxn {
             }),
             indexes: vec![],
             codec: new.codec,
+            engine: new.engine,
         })?;
         let oid = self.new_oid()?;
         let mut relation = Relation::new(oid, new.schema, new.name, RelationKind::Table);

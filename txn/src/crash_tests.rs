@@ -21,7 +21,7 @@ mod workloads;
 use crate::engine::Planted;
 use crate::{
     AliasKey, Engine, EngineOptions, IndexDesc, IsolationLevel, KeyColumn, Location, NewRows,
-    ReadView, RelationDesc, ScanSpec, SequenceSpec, Table, Txn,
+    ReadView, RelationDesc, ScanSpec, SequenceSpec, Table, TableEngine, Txn,
 };
 use damask_storage::env::SeededRandom;
 use damask_storage::vfs::{Fault, SimVfs};
@@ -52,6 +52,8 @@ fn open_sized(vfs: &SimVfs, seed: u64, planted: Planted, page_bytes: usize) -> R
         // So that versions between snapshots go at once, and old rows to files.
         garbage_rows: 8,
         undo_bytes: 300,
+        // So that merges begin and end often.
+        write_buffer_bytes: 600,
         ..EngineOptions::default()
     };
     let engine = Engine::open(env, Location::File("d".into()), options)?;
@@ -100,6 +102,8 @@ struct Run {
     beside: bool,
     /// What compresses the tables' pages.
     codec: PageCodec,
+    /// What the tables keep their rows in.
+    kept_in: TableEngine,
 }
 
 impl Run {
@@ -121,12 +125,13 @@ impl Run {
             value: 0,
             beside: false,
             codec: PageCodec::None,
+            kept_in: TableEngine::BTree,
         }
     }
 
-    /// A table as of [`desc`], with the run's codec.
+    /// A table as of [`desc`], with the run's codec and engine.
     fn desc(&self, alias: bool, indexes: Vec<IndexDesc>) -> RelationDesc {
-        RelationDesc { codec: self.codec, ..desc(alias, indexes) }
+        RelationDesc { codec: self.codec, engine: self.kept_in, ..desc(alias, indexes) }
     }
 
     fn begin(&self) -> Txn {
@@ -407,8 +412,9 @@ fn savepoints(run: &mut Run) {
 /// Runs of rows by transactions that are open over checkpoints: undone in part, changed, emptied by their own transaction.
 fn runs(run: &mut Run) {
     let mut txn = run.begin();
-    let t = txn.create_relation(desc(false, vec![index(&[1], false), index(&[0], false)])).unwrap();
-    let u = txn.create_relation(desc(true, vec![index(&[1], false)])).unwrap();
+    let t =
+        txn.create_relation(run.desc(false, vec![index(&[1], false), index(&[0], false)])).unwrap();
+    let u = txn.create_relation(run.desc(true, vec![index(&[1], false)])).unwrap();
     run.commit(txn);
     let (table, keyed) = (run.engine.table(t).unwrap(), run.engine.table(u).unwrap());
     let mut other = run.begin();
@@ -462,6 +468,15 @@ fn compressed(run: &mut Run, workload: fn(&mut Run)) {
     let page_count = run.engine.store.pool().statistics().page_count as u64;
     let bytes: u64 = tables.iter().map(|table| table.stored_bytes()).sum();
     assert!(bytes < page_count * 8192, "{bytes} bytes of {page_count} pages");
+}
+
+/// A workload whose tables have write buffers, which are merged several times.
+fn buffered(run: &mut Run, workload: fn(&mut Run)) {
+    run.kept_in = TableEngine::Lsm;
+    workload(run);
+    let tables = (1..RELATIONS_MAX).filter_map(|rel| run.engine.table(RelId(rel)).ok()).count();
+    let trees = run.engine.store.next_tree_id().0;
+    assert!(trees > 12 * tables as u32, "{trees} trees were made for {tables} tables");
 }
 
 /// Compares a crashed disk with the run; the engine on it and which commit it stands at.
@@ -651,6 +666,23 @@ fn crashes_among_compressed_pages() {
 fn crashes_among_compressed_pages_beside_checkpoints() {
     survives(|run| beside(run, |run| compressed(run, relations)), 9);
     survives(|run| beside(run, |run| compressed(run, savepoints)), 9);
+}
+
+#[test]
+fn crashes_among_write_buffers() {
+    survives(|run| buffered(run, several_tables), 5);
+    survives(|run| buffered(run, relations), 5);
+    survives(|run| buffered(run, workloads::growing_trees), 5);
+    survives(|run| buffered(run, large_rows), 17);
+    survives(|run| buffered(run, savepoints), 7);
+}
+
+#[test]
+fn crashes_among_write_buffers_beside_checkpoints() {
+    survives(|run| beside(run, |run| buffered(run, several_tables)), 11);
+    survives(|run| beside(run, |run| buffered(run, relations)), 9);
+    survives(|run| beside(run, |run| buffered(run, runs)), 7);
+    survives(|run| beside(run, |run| compressed(run, |run| buffered(run, savepoints))), 11);
 }
 
 #[test]

@@ -11,12 +11,14 @@ use crate::directory::{
 };
 use crate::engine::Engine;
 use crate::redo::tag;
-use crate::schema::{IndexDesc, RelationDesc};
+use crate::schema::{IndexDesc, RelationDesc, TableEngine};
 use crate::sequence::{SequenceSpec, SequenceState, put_state};
 use crate::txn::{Txn, Undo};
 use arc_swap::ArcSwap;
 use damask_storage::row::{RowColumn, RowLayout};
-use damask_storage::tree::{EntryFlags, IndexBuilder, IndexTree, RowFlags, RowTree};
+use damask_storage::tree::{
+    BufferedTree, EntryFlags, HeapTree, IndexBuilder, IndexTree, RowFlags, RowTree,
+};
 use damask_storage::{PageCodec, PageKind, TreeDescriptor, TreeId};
 use damask_types::{Error, RelId, Result, RowId, SqlType, Timestamp, TxnId, Value};
 use std::ops::ControlFlow;
@@ -70,13 +72,25 @@ impl Txn {
     pub fn create_relation(&mut self, desc: RelationDesc) -> Result<RelId> {
         self.check_writable()?;
         let engine = Arc::clone(&self.engine);
+        if desc.engine != TableEngine::BTree {
+            // Before the gate, since it may wait for the disk (M4).
+            engine.store.allow_write_buffers()?;
+        }
         let _gate = engine.enter();
         let rel = engine.next_rel();
         let indexes: Vec<RelId> = desc.indexes.iter().map(|_| engine.next_rel()).collect();
         engine.make_relation(rel, &desc, &indexes)?;
         let mut body = Vec::new();
         put_relation_desc(&mut body, &desc, &indexes)?;
-        self.redo.relation(tag::CREATE, rel, |out| out.extend_from_slice(&body));
+        match desc.engine {
+            TableEngine::BTree => {
+                self.redo.relation(tag::CREATE, rel, |out| out.extend_from_slice(&body));
+            }
+            TableEngine::Lsm => self.redo.relation(tag::CREATE_WITH_ENGINE, rel, |out| {
+                out.push(desc.engine as u8);
+                out.extend_from_slice(&body);
+            }),
+        }
         self.note_ddl(DdlUndo::Create(rel));
         if desc.codec != PageCodec::None {
             self.set_codec(rel, desc.codec)?;
@@ -260,7 +274,7 @@ impl Engine {
     /// Says what compresses the pages of a table and its indexes; also for replay.
     pub(crate) fn replace_codec(&self, relation: &Relation, codec: PageCodec) {
         let heap = relation.heap.load();
-        self.store.set_codec(heap.tree.id(), codec);
+        heap.tree.ids().into_iter().for_each(|tree| self.store.set_codec(tree, codec));
         for index in heap.indexes.load().iter() {
             self.store.set_codec(index.tree.id(), codec);
         }
@@ -273,7 +287,19 @@ impl Engine {
         tree
     }
 
-    fn new_row_tree(&self, codec: PageCodec) -> Result<RowTree> {
+    fn new_heap_tree(&self, codec: PageCodec, engine: TableEngine) -> Result<HeapTree> {
+        let main = self.new_row_tree(codec)?;
+        Ok(match engine {
+            TableEngine::BTree => HeapTree::Plain(main),
+            TableEngine::Lsm => {
+                let active = self.new_row_tree(codec)?;
+                let tree = BufferedTree::create(main, active, self.buffer_limits());
+                HeapTree::Buffered(Box::new(tree))
+            }
+        })
+    }
+
+    pub(crate) fn new_row_tree(&self, codec: PageCodec) -> Result<RowTree> {
         let id = self.next_tree(codec);
         let tree = RowTree::create(Arc::clone(self.store.pool()), id)?;
         let (kind, root) = (PageKind::RowLeaf, tree.root());
@@ -307,7 +333,7 @@ impl Engine {
     ) -> Result<()> {
         let layout = RowLayout::new(desc.columns.clone())?;
         let codec = PageCodec::None;
-        let heap = Heap::new(rel, self.new_row_tree(codec)?, Vec::new());
+        let heap = Heap::new(rel, self.new_heap_tree(codec, desc.engine)?, Vec::new());
         for (index, desc) in indexes.iter().zip(&desc.indexes) {
             let index = self.new_index(*index, desc.clone(), &layout, codec)?;
             heap.change_indexes(|indexes| indexes.push(index));
@@ -326,7 +352,8 @@ impl Engine {
     pub(crate) fn replace_heap(&self, relation: &Relation) -> Result<Arc<Heap>> {
         let old = relation.heap.load_full();
         let codec = self.codec(&old);
-        let heap = Heap::new(relation.rel, self.new_row_tree(codec)?, Vec::new());
+        let tree = self.new_heap_tree(codec, old.engine())?;
+        let heap = Heap::new(relation.rel, tree, Vec::new());
         heap.next_row.store(old.next_row.load(Ordering::Relaxed), Ordering::Relaxed);
         let layout = relation.layout.load();
         for index in old.indexes.load().iter() {

@@ -4,12 +4,12 @@ use crate::births::Births;
 use crate::bytes::{Reader, put_bytes, put_signed, put_varint};
 use crate::engine::Engine;
 use crate::program::RowProgram;
-use crate::schema::{AliasKey, IndexDesc, KeyColumn, KeySource, RelationDesc};
+use crate::schema::{AliasKey, IndexDesc, KeyColumn, KeySource, RelationDesc, TableEngine};
 use crate::version::HeapId;
 use arc_swap::ArcSwap;
 use damask_storage::key::{KeyColumn as OrderedColumn, check_key_len, encode_key_into, hash_key};
 use damask_storage::row::{RowColumn, RowLayout};
-use damask_storage::tree::{IndexTree, RowTree};
+use damask_storage::tree::{HeapTree, IndexTree};
 use damask_types::format::{FormatSettings, to_text};
 use damask_types::{ColumnIndex, Error, RelId, Result, RowId, SqlState, SqlType, TypeId, Value};
 use hashbrown::HashMap;
@@ -287,11 +287,11 @@ fn value_text(ty: SqlType, value: &Value) -> String {
     }
 }
 
-/// One row tree with the indexes on it; TRUNCATE gives a table a new one.
+/// The rows of a table with the indexes on them; TRUNCATE gives a table a new one.
 pub(crate) struct Heap {
     pub(crate) id: HeapId,
     pub(crate) rel: RelId,
-    pub(crate) tree: RowTree,
+    pub(crate) tree: HeapTree,
     pub(crate) indexes: ArcSwap<Vec<Arc<Index>>>,
     /// Counts the lists of indexes, from 1; raised when a new one is there.
     list_number: AtomicU32,
@@ -308,7 +308,7 @@ pub(crate) struct Heap {
 }
 
 impl Heap {
-    pub(crate) fn new(rel: RelId, tree: RowTree, indexes: Vec<Arc<Index>>) -> Self {
+    pub(crate) fn new(rel: RelId, tree: HeapTree, indexes: Vec<Arc<Index>>) -> Self {
         Self {
             id: HeapId(tree.id().0),
             rel,
@@ -320,6 +320,14 @@ impl Heap {
             bytes: AtomicI64::new(0),
             versions: AtomicU64::new(0),
             births: Births::default(),
+        }
+    }
+
+    /// What the rows are kept in.
+    pub(crate) fn engine(&self) -> TableEngine {
+        match self.tree {
+            HeapTree::Plain(_) => TableEngine::BTree,
+            HeapTree::Buffered(_) => TableEngine::Lsm,
         }
     }
 
@@ -588,7 +596,7 @@ pub(crate) fn read_alias(reader: &mut Reader<'_>) -> Result<Option<AliasKey>> {
 }
 
 /// Appends a table's description with the numbers of its indexes: `columns | alias | count | (number | index)...`. Its codec
-/// is an operation of its own.
+/// is an operation of its own, and its engine comes before, if it is said.
 pub(crate) fn put_relation_desc(
     out: &mut Vec<u8>,
     desc: &RelationDesc,

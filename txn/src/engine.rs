@@ -22,9 +22,10 @@ use crate::wait::WaitGraph;
 use crate::{Durability, IsolationLevel, SequenceSpec, SequenceState, Table, Txn};
 use damask_storage::ledger;
 use damask_storage::page::UNIT_BYTES;
+use damask_storage::tree::BUFFER_BYTES;
 use damask_storage::vfs::MemoryVfs;
 use damask_storage::{
-    Env, Governor, LogCompression, LogSync, Store, StoreOptions, TempFolder, TreeId, Vfs,
+    Env, Governor, LogCompression, LogSync, Store, StoreOptions, TempFolder, Vfs,
 };
 use damask_types::{Error, Lsn, RelId, Result, RowId, SqlState, Timestamp, TxnId};
 use hashbrown::HashMap;
@@ -69,6 +70,8 @@ pub struct EngineOptions {
     pub garbage_rows: usize,
     /// Memory for rows as they were, which old snapshots need; more of them go to temporary files.
     pub undo_bytes: u64,
+    /// Bytes of rows that a table's write buffer gathers ([`crate::TableEngine::Lsm`]); a quarter of the pool if that is less.
+    pub write_buffer_bytes: usize,
     /// Makes programs of what indexes compute.
     pub programs: Arc<dyn ProgramCompiler>,
 }
@@ -87,6 +90,7 @@ impl Default for EngineOptions {
             log_sync: store.log_sync,
             garbage_rows: 4096,
             undo_bytes: 64 << 20,
+            write_buffer_bytes: BUFFER_BYTES,
             programs: Arc::new(NoPrograms),
         }
     }
@@ -661,7 +665,7 @@ impl Engine {
             self.store.remove_tree(index.tree.id());
         }
         heap.tree.destroy()?;
-        self.store.remove_tree(TreeId(heap.id.0));
+        heap.tree.ids().into_iter().for_each(|tree| self.store.remove_tree(tree));
         Ok(())
     }
 

@@ -24,7 +24,7 @@ use crate::runs::Run;
 use crate::version::{HeapId, RowState, Version};
 use damask_storage::TreeId;
 use damask_storage::env::Step;
-use damask_storage::tree::{EntryFlags, RowFlags};
+use damask_storage::tree::{EntryFlags, MergedLayer, RowFlags};
 use damask_types::{Result, RowId, Timestamp};
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
@@ -55,6 +55,8 @@ pub(crate) enum Changed {
 
 enum Tree {
     Heap(Arc<Heap>),
+    /// What a merge left of a write buffer.
+    Layer(MergedLayer),
     Index(Arc<Index>),
 }
 
@@ -161,6 +163,12 @@ impl Garbage {
         self.add_tree(timestamp, Tree::Index(index));
     }
 
+    /// Queues a tree whose rows are elsewhere now, and which nobody reads.
+    pub(crate) fn add_layer(&self, layer: MergedLayer) {
+        self.len.fetch_add(1, Ordering::AcqRel);
+        self.queue.lock().trees.push_front((Timestamp(0), Tree::Layer(layer)));
+    }
+
     fn add_tree(&self, timestamp: Timestamp, tree: Tree) {
         self.len.fetch_add(1, Ordering::AcqRel);
         self.queue.lock().trees.push_back((timestamp, tree));
@@ -172,8 +180,9 @@ impl Garbage {
         for (_, tree) in &self.queue.lock().trees {
             match tree {
                 Tree::Index(index) => trees.push(index.tree.id()),
+                Tree::Layer(layer) => trees.push(layer.id()),
                 Tree::Heap(heap) => {
-                    trees.push(TreeId(heap.id.0));
+                    trees.extend(heap.tree.ids());
                     trees.extend(heap.indexes.load().iter().map(|index| index.tree.id()));
                 }
             }
@@ -334,6 +343,7 @@ impl Engine {
                 let _gate = self.enter();
                 match tree {
                     Tree::Heap(heap) => self.destroy_heap(&heap)?,
+                    Tree::Layer(layer) => self.destroy_layer(&layer)?,
                     Tree::Index(index) => self.destroy_index(&index)?,
                 }
                 budget -= 1;
@@ -454,8 +464,7 @@ impl Engine {
                 if flags.has(RowFlags::GHOST) {
                     slot.remove();
                 } else {
-                    let flags = flags.without(RowFlags::VERSIONED);
-                    slot.set_flags(flags);
+                    slot.settle();
                 }
             }
             Ok(())

@@ -46,6 +46,7 @@ pub mod txn;
 
 mod serializable;
 
+mod buffer;
 mod reach;
 mod read;
 mod runs;
@@ -96,6 +97,7 @@ pub use runs::NewRows;
 pub use scan::{IndexScan, Scan};
 pub use schema::{
     AliasKey, ColumnRange, Direction, IndexDesc, KeyColumn, KeyRange, KeySource, RelationDesc,
+    TableEngine,
 };
 pub use sequence::{SequenceSpec, SequenceState};
 pub use table::{LockOutcome, RowLock, ScanSpec, Table, Wait, WriteOutcome};

@@ -15,10 +15,10 @@
 //! settled state and none for any other key it had. So it does not matter how far a change had come.
 //!
 //! ```text
-//! meta      version u8 = 2 | last relation | sequences | relations | dropped trees | changes | rows
+//! meta      version u8 = 3 | last relation | sequences | relations | dropped trees | changes | rows
 //! sequences count | (relation, state)...
 //! relations count | (relation | columns | alias | heap)...
-//! heap      tree | next row | rows signed | bytes signed | count | (relation, tree, index)...
+//! heap      tree | engine u8 | [lsm: active tree | count | tree..., oldest first] | next row | rows signed | bytes signed | count | (relation, tree, index)...
 //! changes   count | change..., transaction by transaction, oldest first
 //! rows      (1 u8 | heap | row | count | (pending u8 | present u8 | [bytes])...)... | (2 u8 | heap | first row | last row)... | 0 u8
 //! ```
@@ -35,11 +35,14 @@ use crate::engine::Engine;
 use crate::gate::Alone;
 use crate::redo::{Op, Ops, kind, tag};
 use crate::replay::Replay;
+use crate::schema::TableEngine;
 use crate::sequence::{put_state, read_state};
 use crate::version::HeapId;
 use arc_swap::ArcSwap;
 use damask_storage::row::RowLayout;
-use damask_storage::tree::{EntryFlags, IndexTree, RowFlags, RowTree};
+use damask_storage::tree::{
+    BufferedTree, EntryFlags, HeapTree, IndexTree, LayerIds, RowFlags, RowTree,
+};
 use damask_storage::{PageCodec, PageId, PageKind, Recovered, TreeId};
 use damask_types::{Error, RelId, Result, RowId};
 use hashbrown::HashMap;
@@ -47,7 +50,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-const META_VERSION: u8 = 2;
+const META_VERSION: u8 = 3;
+/// The version whose heaps have no engine.
+const META_VERSION_BTREE: u8 = 2;
 
 /// Tags of changes of relations in the meta.
 mod change {
@@ -74,6 +79,14 @@ type Heaps = HashMap<HeapId, (Arc<Relation>, Arc<Heap>)>;
 
 fn put_heap(out: &mut Vec<u8>, heap: &Heap) {
     put_varint(out, heap.id.0.into());
+    out.push(heap.engine() as u8);
+    if let Some(LayerIds { active, runs }) = heap.tree.layers() {
+        put_varint(out, active.0.into());
+        put_varint(out, runs.len() as u64);
+        for run in &runs {
+            put_varint(out, run.0.into());
+        }
+    }
     put_varint(out, heap.next_row.load(Ordering::Relaxed));
     put_signed(out, heap.rows.load(Ordering::Relaxed));
     put_signed(out, heap.bytes.load(Ordering::Relaxed));
@@ -129,6 +142,11 @@ fn put_change(out: &mut Vec<u8>, undo: &DdlUndo) -> Result<()> {
         DdlUndo::DropSequence(rel) => start(change::DROP_SEQUENCE, rel),
     }
     Ok(())
+}
+
+fn read_engine(reader: &mut Reader<'_>) -> Result<TableEngine> {
+    let byte = reader.u8()?;
+    TableEngine::from_u8(byte).ok_or_else(|| reader.bad(&format!("there is no engine {byte}")))
 }
 
 fn read_codec(reader: &mut Reader<'_>) -> Result<PageCodec> {
@@ -252,7 +270,7 @@ impl Engine {
         }
         let mut fragments = Vec::new();
         let mut last = recovered.checkpoint_ts;
-        let mut replay = Replay::new(&self.directory, self.store.env());
+        let mut replay = Replay::new(self);
         for frame in recovered.frames {
             let (timestamp, frame) = frame?;
             last = last.max(timestamp);
@@ -277,7 +295,7 @@ impl Engine {
     fn read_meta(&self, meta: &[u8]) -> Result<bool> {
         let mut reader = Reader::new(meta, "the directory of the last checkpoint");
         let version = reader.u8()?;
-        if version != META_VERSION {
+        if ![META_VERSION, META_VERSION_BTREE].contains(&version) {
             return Err(reader.bad(&format!("version {version} is not known")));
         }
         self.rel_seen(RelId(reader.u32()?));
@@ -290,7 +308,7 @@ impl Engine {
             let rel = RelId(reader.u32()?);
             let layout = RowLayout::with_columns(read_columns(&mut reader)?)?;
             let alias = read_alias(&mut reader)?;
-            let heap = Arc::new(self.read_heap(&mut reader, rel, &layout)?);
+            let heap = Arc::new(self.read_heap(&mut reader, version, rel, &layout)?);
             let relation = Arc::new(Relation {
                 rel,
                 alias,
@@ -306,7 +324,7 @@ impl Engine {
         }
         let mut changes = Vec::new();
         for _ in 0..reader.count()? {
-            changes.push(self.read_change(&mut reader, &mut heaps)?);
+            changes.push(self.read_change(&mut reader, version, &mut heaps)?);
         }
         let mut is_clean = dropped.is_empty() && changes.is_empty();
         loop {
@@ -351,9 +369,36 @@ impl Engine {
         Ok(())
     }
 
-    fn read_heap(&self, reader: &mut Reader<'_>, rel: RelId, layout: &RowLayout) -> Result<Heap> {
+    fn read_row_tree(&self, reader: &mut Reader<'_>) -> Result<RowTree> {
         let tree = TreeId(reader.u32()?);
-        let tree = RowTree::open(Arc::clone(self.store.pool()), tree, self.root(tree)?.0)?;
+        RowTree::open(Arc::clone(self.store.pool()), tree, self.root(tree)?.0)
+    }
+
+    /// The rows of a heap as a meta of this version has them.
+    fn read_heap_tree(&self, reader: &mut Reader<'_>, version: u8) -> Result<HeapTree> {
+        let main = self.read_row_tree(reader)?;
+        let engine =
+            if version == META_VERSION_BTREE { TableEngine::BTree } else { read_engine(reader)? };
+        Ok(match engine {
+            TableEngine::BTree => HeapTree::Plain(main),
+            TableEngine::Lsm => {
+                let active = self.read_row_tree(reader)?;
+                let runs = (0..reader.count()?).map(|_| self.read_row_tree(reader));
+                let runs = runs.collect::<Result<_>>()?;
+                let tree = BufferedTree::open(main, active, runs, self.buffer_limits())?;
+                HeapTree::Buffered(Box::new(tree))
+            }
+        })
+    }
+
+    fn read_heap(
+        &self,
+        reader: &mut Reader<'_>,
+        version: u8,
+        rel: RelId,
+        layout: &RowLayout,
+    ) -> Result<Heap> {
+        let tree = self.read_heap_tree(reader, version)?;
         let heap = Heap::new(rel, tree, Vec::new());
         heap.next_row.store(reader.varint()?, Ordering::Relaxed);
         heap.rows.store(reader.signed()?, Ordering::Relaxed);
@@ -374,7 +419,12 @@ impl Engine {
         Ok(Arc::new(Index { shape: IndexShape::new(rel, desc, layout, self)?, tree }))
     }
 
-    fn read_change(&self, reader: &mut Reader<'_>, heaps: &mut Heaps) -> Result<DdlUndo> {
+    fn read_change(
+        &self,
+        reader: &mut Reader<'_>,
+        version: u8,
+        heaps: &mut Heaps,
+    ) -> Result<DdlUndo> {
         let tag = reader.u8()?;
         let rel = RelId(reader.u32()?);
         Ok(match tag {
@@ -382,7 +432,8 @@ impl Engine {
             change::DROP => DdlUndo::Drop(rel),
             change::TRUNCATE => {
                 let relation = self.directory.get(rel)?;
-                let old = Arc::new(self.read_heap(reader, rel, &relation.layout.load())?);
+                let layout = relation.layout.load_full();
+                let old = Arc::new(self.read_heap(reader, version, rel, &layout)?);
                 heaps.insert(old.id, (relation, Arc::clone(&old)));
                 DdlUndo::Truncate { rel, old }
             }
@@ -550,8 +601,11 @@ impl Engine {
 
     fn replay_relation(&self, tag: u8, rel: RelId, reader: &mut Reader<'_>) -> Result<()> {
         match tag {
-            tag::CREATE => {
-                let (desc, indexes) = read_relation_desc(reader)?;
+            tag::CREATE | tag::CREATE_WITH_ENGINE => {
+                let has_engine = tag == tag::CREATE_WITH_ENGINE;
+                let engine = if has_engine { read_engine(reader)? } else { TableEngine::BTree };
+                let (mut desc, indexes) = read_relation_desc(reader)?;
+                desc.engine = engine;
                 self.rel_seen(rel);
                 for index in &indexes {
                     self.rel_seen(*index);
@@ -621,4 +675,85 @@ impl Engine {
 #[cold]
 pub(crate) fn misfit(rel: RelId, row: RowId) -> Error {
     Error::corrupted(format!("a frame of the log does not fit the data: relation {rel}, row {row}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{EngineOptions, IsolationLevel, Location, RelationDesc, ScanSpec};
+    use damask_storage::Env;
+    use damask_types::{ColumnIndex, SqlType, TypeId, Value};
+
+    fn open(env: &Env) -> Result<Arc<Engine>> {
+        Engine::open(env.clone(), Location::File("d".into()), EngineOptions::default())
+    }
+
+    /// The meta of a database with one table, as this version and the one before it write it.
+    fn meta_of(relation: &Relation, version: u8) -> Vec<u8> {
+        let mut out = vec![version];
+        let heap = relation.heap.load();
+        put_varint(&mut out, relation.rel.0.into());
+        put_varint(&mut out, 0);
+        put_varint(&mut out, 1);
+        put_varint(&mut out, relation.rel.0.into());
+        put_columns(&mut out, relation.layout.load().columns()).unwrap();
+        put_alias(&mut out, relation.alias.as_ref());
+        put_varint(&mut out, heap.id.0.into());
+        if version > META_VERSION_BTREE {
+            out.push(TableEngine::BTree as u8);
+        }
+        put_varint(&mut out, heap.next_row.load(Ordering::Relaxed));
+        put_signed(&mut out, heap.rows.load(Ordering::Relaxed));
+        put_signed(&mut out, heap.bytes.load(Ordering::Relaxed));
+        // Indexes, dropped trees, changes, the end of rows.
+        out.extend([0, 0, 0, unsettled::END]);
+        out
+    }
+
+    /// A closed database with a table of ten rows, and such a meta.
+    fn closed(version: u8) -> Env {
+        let env = Env::in_memory(1);
+        let engine = open(&env).unwrap();
+        let mut txn = engine.begin(IsolationLevel::ReadCommitted, false).unwrap();
+        txn.begin_statement().unwrap();
+        let columns = vec![SqlType::plain(TypeId::Int4)];
+        let rel = txn.create_relation(RelationDesc { columns, ..RelationDesc::default() }).unwrap();
+        let table = engine.table(rel).unwrap();
+        for a in 0..10 {
+            table.insert(&mut txn, &[Value::Int4(a)]).unwrap();
+        }
+        txn.commit().unwrap().wait().unwrap();
+        engine.vacuum().unwrap();
+        let meta = meta_of(&engine.directory.get(rel).unwrap(), version);
+        if version == META_VERSION {
+            assert_eq!(meta, engine.meta().unwrap());
+        }
+        let _gate = engine.gate.close();
+        engine.store.close(*engine.commit.lock(), &meta).unwrap();
+        env
+    }
+
+    #[test]
+    fn metas_of_the_version_before_are_read() {
+        for version in [META_VERSION_BTREE, META_VERSION] {
+            let engine = open(&closed(version)).unwrap();
+            let table = engine.table(RelId(1)).unwrap();
+            assert_eq!((table.kind(), table.row_count_estimate()), (TableEngine::BTree, 10));
+            let mut txn = engine.begin(IsolationLevel::ReadCommitted, true).unwrap();
+            txn.begin_statement().unwrap();
+            let spec = ScanSpec::new(vec![ColumnIndex(0)]);
+            let mut scan = table.scan(&txn.view().unwrap(), spec).unwrap();
+            let (batch, _) = scan.next().unwrap().unwrap();
+            assert_eq!(batch.rows(), 10);
+        }
+    }
+
+    #[test]
+    fn metas_of_other_versions_and_engines_are_refused() {
+        for version in [0, 1, META_VERSION + 1] {
+            let error = open(&closed(version)).unwrap_err();
+            assert!(error.message().contains("is not known"), "{error}");
+        }
+        assert!(read_engine(&mut Reader::new(&[9], "a test")).is_err());
+    }
 }

@@ -15,7 +15,7 @@
 //!           20 drop index: index varint        21 rename index:  index varint | names
 //!           22 set columns: columns            23 create sequence: state
 //!           24 drop sequence               25 index is full: index varint
-//!           26 set codec: codec u8
+//!           26 set codec: codec u8            27 create with an engine: engine u8 | description
 //! ```
 //! A row is the difference to the row of the operation before it in the frame (0 before the first), so a run of rows costs
 //! a byte each. An update is a splice: `removed` bytes at `offset` of the row are replaced; replay applies each operation
@@ -50,6 +50,7 @@ pub(crate) mod tag {
     pub(crate) const DROP_SEQUENCE: u8 = 24;
     pub(crate) const FINISH_INDEX: u8 = 25;
     pub(crate) const SET_CODEC: u8 = 26;
+    pub(crate) const CREATE_WITH_ENGINE: u8 = 27;
 }
 
 /// Longest piece of a commit's operations in one frame.
@@ -211,7 +212,7 @@ impl<'f> Ops<'f> {
                 Op::Update { rel, row, offset, removed, bytes: self.reader.bytes()? }
             }
             tag::DELETE => Op::Delete { rel, row: self.row()? },
-            tag::CREATE..=tag::SET_CODEC => Op::Relation { tag, rel },
+            tag::CREATE..=tag::CREATE_WITH_ENGINE => Op::Relation { tag, rel },
             other => return Err(self.reader.bad(&format!("there is no operation {other}"))),
         }))
     }

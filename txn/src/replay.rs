@@ -12,10 +12,10 @@
 //! - Y1: each operation is applied once, to the row it was made from; one that does not fit is an error.
 //! - Y2: when [`Replay::settle`] returns, all operations given before are applied, or it is an error.
 
-use crate::directory::{Directory, Heap, Index};
+use crate::directory::{Heap, Index};
+use crate::engine::Engine;
 use crate::recover::misfit;
 use crate::redo::{Op, splice};
-use damask_storage::Env;
 use damask_storage::env::Step;
 use damask_storage::row::RowLayout;
 use damask_storage::tree::{EntryFlags, RowFlags};
@@ -81,7 +81,7 @@ struct Shared {
 
 /// Collects operations and has them applied.
 pub(crate) struct Replay<'e> {
-    directory: &'e Directory,
+    engine: &'e Engine,
     shared: Arc<Shared>,
     /// Jobs that collect, by relation.
     jobs: HashMap<RelId, Job>,
@@ -92,7 +92,8 @@ pub(crate) struct Replay<'e> {
 
 impl<'e> Replay<'e> {
     /// Nothing collected; helpers wait for work.
-    pub(crate) fn new(directory: &'e Directory, env: &Env) -> Self {
+    pub(crate) fn new(engine: &'e Engine) -> Self {
+        let env = engine.store.env();
         let shared = Arc::<Shared>::default();
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         for _ in 0..(threads - 1).min(HELPERS_MAX) {
@@ -106,7 +107,7 @@ impl<'e> Replay<'e> {
             env.spawn.spawn("damask-replay", Arc::clone(&env.clock), work);
         }
         let jobs = HashMap::new();
-        Self { directory, shared, jobs, frames: Vec::new(), byte_count: 0, op_count: 0 }
+        Self { engine, shared, jobs, frames: Vec::new(), byte_count: 0, op_count: 0 }
     }
 
     /// Collects an operation on a row. Its bytes, if it has any, begin at `start` of its frame.
@@ -137,7 +138,7 @@ impl<'e> Replay<'e> {
         let job = match self.jobs.entry(rel) {
             hashbrown::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             hashbrown::hash_map::Entry::Vacant(entry) => {
-                let relation = self.directory.get(rel)?;
+                let relation = self.engine.directory.get(rel)?;
                 let (heap, layout) = (relation.heap.load_full(), relation.layout.load_full());
                 let (ops, frames) = (Vec::new(), Arc::default());
                 let has_row_ids = relation.alias.is_none();
@@ -164,6 +165,7 @@ impl<'e> Replay<'e> {
     /// Hands the batch over when the one before is done.
     fn submit(&mut self) -> Result<()> {
         self.shared.finish()?;
+        self.jobs.values().try_for_each(|job| self.engine.tend(&job.heap))?;
         let frames = Arc::new(std::mem::take(&mut self.frames));
         (self.byte_count, self.op_count) = (0, 0);
         let mut queue = self.shared.queue.lock();

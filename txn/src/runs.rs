@@ -125,6 +125,7 @@ impl Engine {
         Self::atomically(txn, |txn| {
             let mut at = 0;
             while at < rows.len() {
+                self.tend(&heap)?;
                 let run = run_at(&ids[..rows.len()], at);
                 let mut placed = 0;
                 if !is_checked_alone {

@@ -15,6 +15,42 @@ pub struct RelationDesc {
     pub indexes: Vec<IndexDesc>,
     /// What compresses its pages and those of its indexes.
     pub codec: PageCodec,
+    /// What its rows are kept in.
+    pub engine: TableEngine,
+}
+
+/// What a table's rows are kept in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum TableEngine {
+    /// A B+ tree.
+    #[default]
+    BTree = 0,
+    /// A B+ tree behind a write buffer ([`damask_storage::tree::BufferedTree`]): for rows that are written at random keys into a table
+    /// larger than the pool.
+    Lsm = 1,
+}
+
+impl TableEngine {
+    /// Every engine.
+    pub const ALL: [Self; 2] = [Self::BTree, Self::Lsm];
+
+    /// The engine a byte stands for.
+    pub const fn from_u8(byte: u8) -> Option<Self> {
+        Some(match byte {
+            0 => Self::BTree,
+            1 => Self::Lsm,
+            _ => return None,
+        })
+    }
+
+    /// Its name in SQL.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BTree => "btree",
+            Self::Lsm => "lsm",
+        }
+    }
 }
 
 /// A primary key of one int2, int4 or int8 column: it has no index, the row id *is* the key (sign bit flipped).

@@ -4,7 +4,9 @@ use crate::directory::Relation;
 use crate::horizon::Horizon;
 use crate::runs::NewRows;
 use crate::scan;
-use crate::{ColumnRange, Direction, Engine, IndexScan, KeyRange, ReadView, Scan, Txn};
+use crate::{
+    ColumnRange, Direction, Engine, IndexScan, KeyRange, ReadView, Scan, TableEngine, Txn,
+};
 use damask_storage::PageCodec;
 use damask_types::{Batch, ColumnIndex, Error, RelId, Result, RowId, SqlType, Value};
 use std::ops::{Bound, ControlFlow};
@@ -152,11 +154,12 @@ impl Table {
         (bytes + slots).div_ceil(self.engine.store.pool().page_bytes() as u64)
     }
 
-    /// Bytes that the table's rows have in the file: of its row tree with the pages of long rows, as they are stored.
+    /// Bytes that the table's rows have in the file: of its row trees with the pages of long rows, as they are stored.
     /// Pages that were never written count whole; old versions that a checkpoint keeps do not count.
     pub fn stored_bytes(&self) -> u64 {
         let heap = self.relation.heap.load();
-        self.engine.store.pool().tree_bytes(heap.tree.id())
+        let pool = self.engine.store.pool();
+        heap.tree.ids().into_iter().map(|tree| pool.tree_bytes(tree)).sum()
     }
 
     /// The same of one of its indexes.
@@ -171,6 +174,11 @@ impl Table {
     /// What compresses its pages and those of its indexes.
     pub fn codec(&self) -> PageCodec {
         self.engine.codec(&self.relation.heap.load())
+    }
+
+    /// What its rows are kept in.
+    pub fn kind(&self) -> TableEngine {
+        self.relation.heap.load().engine()
     }
 
     /// The columns of a row, if the view sees it.

@@ -178,6 +178,7 @@ impl Engine {
         arbiters: &Arbiters,
     ) -> Result<bool> {
         let savepoint = txn.savepoint();
+        self.tend(heap)?;
         let is_inserted = Self::atomically(txn, |txn| {
             let layout = relation.layout.load();
             let after = After::Row(bytes);
@@ -281,6 +282,7 @@ impl Engine {
             return self.move_row(txn, relation, row, to, changes, seen);
         }
         let heap = relation.heap.load_full();
+        self.tend(&heap)?;
         let layout = relation.layout.load();
         let changed = changes.iter().map(|(column, _)| *column);
         let mut lock = RowLock::NoKeyUpdate;
@@ -470,6 +472,7 @@ impl Engine {
         txn.check_writable()?;
         txn.expect();
         let heap = relation.heap.load_full();
+        self.tend(&heap)?;
         Self::atomically(txn, |txn| {
             let (held, before) =
                 match self.reach(txn, &heap, row, RowLock::Update, Wait::Wait, seen)? {

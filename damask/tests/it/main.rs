@@ -5,6 +5,7 @@ mod compression;
 mod definitions;
 mod durability;
 mod embedded;
+mod engine;
 mod errors;
 mod estimates;
 mod failures;

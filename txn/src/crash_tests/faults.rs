@@ -1,7 +1,7 @@
 //! Disks that fail or are full while work goes on: a failure ends a transaction, or the engine, and nothing acknowledged is lost.
 
 use super::{Planted, desc, go_on, index, int, open};
-use crate::{CommitTicket, Engine, IsolationLevel, Txn};
+use crate::{CommitTicket, Engine, IsolationLevel, RelationDesc, TableEngine, Txn};
 use damask_storage::vfs::{Fault, SimVfs};
 use damask_types::{ColumnIndex, RelId, Result, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,11 +9,15 @@ use std::sync::Arc;
 
 /// Inserts, updates and deletes rows of half a page, each in its own transaction; a failure ends one transaction only.
 /// Returns the keys that were acknowledged with their last acknowledged text, and those whose fate is open.
-fn work_on(engine: &Arc<Engine>) -> Result<(BTreeMap<i32, Option<i32>>, BTreeSet<i32>)> {
+fn work_on(
+    engine: &Arc<Engine>,
+    kept_in: TableEngine,
+) -> Result<(BTreeMap<i32, Option<i32>>, BTreeSet<i32>)> {
     let (mut sure, mut open) = (BTreeMap::new(), BTreeSet::new());
     let mut txn = engine.begin(IsolationLevel::ReadCommitted, false)?;
     txn.begin_statement()?;
-    let rel = txn.create_relation(desc(true, vec![index(&[0], false)]))?;
+    let desc = RelationDesc { engine: kept_in, ..desc(true, vec![index(&[0], false)]) };
+    let rel = txn.create_relation(desc)?;
     txn.commit()?.wait()?;
     let table = engine.table(rel)?;
     for i in 0..150 {
@@ -55,15 +59,14 @@ fn work_on(engine: &Arc<Engine>) -> Result<(BTreeMap<i32, Option<i32>>, BTreeSet
 }
 
 /// Every call on the disk fails once, and the disk is full at many places. What was acknowledged is there afterwards.
-#[test]
-fn failing_calls_and_a_full_disk_are_survived() {
+fn are_survived(kept_in: TableEngine) {
     let calls = (1..500).step_by(7).map(Fault::FailCall);
     let budgets = (1..40).step_by(2).map(|i| Fault::Budget(i * 30_000));
     let mut struck = 0;
     for fault in calls.chain(budgets) {
         let vfs = SimVfs::default();
         vfs.inject(fault.clone());
-        let work = open(&vfs, 1, Planted::Nothing).and_then(|engine| work_on(&engine));
+        let work = open(&vfs, 1, Planted::Nothing).and_then(|engine| work_on(&engine, kept_in));
         let (sure, unknown) = work.unwrap_or_default();
         let counts = vfs.counts();
         struck += counts.failed_writes + counts.failed_syncs + counts.disk_full;
@@ -86,4 +89,14 @@ fn failing_calls_and_a_full_disk_are_survived() {
         go_on(&engine, &image, 3).unwrap();
     }
     assert!(struck > 20, "{struck} faults struck");
+}
+
+#[test]
+fn failing_calls_and_a_full_disk_are_survived() {
+    are_survived(TableEngine::BTree);
+}
+
+#[test]
+fn failing_calls_and_a_full_disk_are_survived_by_write_buffers() {
+    are_survived(TableEngine::Lsm);
 }

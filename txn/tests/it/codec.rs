@@ -16,7 +16,8 @@ fn codec(engine: &Arc<Engine>, rel: RelId) -> PageCodec {
 
 fn desc(codec: PageCodec) -> RelationDesc {
     let columns = vec![plain(TypeId::Int4), plain(TypeId::Text)];
-    RelationDesc { columns, indexes: vec![index("t_a", &[0], true)], codec, alias: None }
+    let indexes = vec![index("t_a", &[0], true)];
+    RelationDesc { columns, indexes, codec, ..RelationDesc::default() }
 }
 
 fn fill(engine: &Arc<Engine>, rel: RelId) {

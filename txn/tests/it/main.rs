@@ -4,6 +4,7 @@
 mod basics;
 mod building;
 mod codec;
+mod engine;
 mod garbage;
 mod isolation;
 mod model;

@@ -233,6 +233,7 @@ impl Session {
     }
 
     fn set_parameters(&mut self, relation: &Relation, parameters: Parameters) -> Result<()> {
+        parameters::check_change(&relation.parameters, &parameters)?;
         let codec = parameters::codec_of(&parameters);
         self.change(|catalog, txn| catalog.set_parameters(txn, relation.oid, parameters, codec))
     }

@@ -1,12 +1,13 @@
 //! Storage parameters: `WITH (...)` of tables and indexes, `ALTER TABLE ... SET (...)` and `RESET (...)`.
 //!
-//! `compression` is Damask's own; it says how the pages of a table and its indexes are stored, from then on. PostgreSQL's
+//! Two are Damask's own: `compression` says how the pages of a table and its indexes are stored, from then on, `engine` what a new table
+//! keeps its rows in. PostgreSQL's
 //! parameters are checked as it does and kept (`pg_class.reloptions`), those of indexes only checked; they steer nothing here.
 //! There are no TOAST tables, so parameters in the namespace `toast` are taken and forgotten.
 
 use super::super::settings;
 use damask_sql::ast::DefinitionOption;
-use damask_txn::PageCodec;
+use damask_txn::{PageCodec, TableEngine};
 use damask_types::{Error, Result, SqlState};
 
 /// What a parameter's value may be.
@@ -21,7 +22,7 @@ enum Kind {
 const INT_MAX: i64 = i32::MAX as i64;
 
 /// Parameters of tables.
-const OF_TABLES: [(&str, Kind); 23] = [
+const OF_TABLES: [(&str, Kind); 24] = [
     (
         COMPRESSION,
         Kind::Enum(
@@ -29,6 +30,7 @@ const OF_TABLES: [(&str, Kind); 23] = [
             "\"none\", \"lz4\", \"snappy\", and \"zstd\"",
         ),
     ),
+    (ENGINE, Kind::Enum(&["btree", "lsm"], "\"btree\" and \"lsm\"")),
     ("fillfactor", Kind::Integer(10, 100)),
     ("autovacuum_enabled", Kind::Bool),
     ("user_catalog_table", Kind::Bool),
@@ -63,8 +65,9 @@ const OF_TABLES: [(&str, Kind); 23] = [
 const OF_INDEXES: [(&str, Kind); 2] =
     [("fillfactor", Kind::Integer(10, 100)), ("deduplicate_items", Kind::Bool)];
 
-/// The parameter that is ours.
+/// The parameters that are ours.
 const COMPRESSION: &str = "compression";
+const ENGINE: &str = "engine";
 
 /// A relation's parameters by name, in the order they were set.
 pub(super) type Parameters = Vec<(String, String)>;
@@ -133,10 +136,31 @@ pub(super) fn check_index(given: &[DefinitionOption]) -> Result<()> {
 
 /// How the pages of a table with these parameters are stored.
 pub(super) fn codec_of(parameters: &Parameters) -> PageCodec {
-    let value = parameters.iter().find(|(name, _)| name == COMPRESSION).map(|(_, value)| value);
-    let is_meant =
-        |codec: &PageCodec| value.is_some_and(|value| value.eq_ignore_ascii_case(codec.name()));
+    let is_meant = |codec: &PageCodec| says(parameters, COMPRESSION, codec.name());
     PageCodec::ALL.into_iter().find(is_meant).unwrap_or_default()
+}
+
+/// What a table with these parameters keeps its rows in.
+pub(super) fn engine_of(parameters: &Parameters) -> TableEngine {
+    let is_meant = |engine: &TableEngine| says(parameters, ENGINE, engine.name());
+    TableEngine::ALL.into_iter().find(is_meant).unwrap_or_default()
+}
+
+/// Checks that a table's parameters may be changed so.
+///
+/// # Errors
+/// 0A000 if it would have to keep its rows in something else.
+pub(super) fn check_change(old: &Parameters, new: &Parameters) -> Result<()> {
+    if engine_of(old) == engine_of(new) {
+        return Ok(());
+    }
+    Err(Error::unsupported("changing the storage parameter \"engine\" of a table that exists")
+        .hint("Create a table with the other engine and copy the rows."))
+}
+
+/// Whether the parameter of an enumeration has this word for its value.
+fn says(parameters: &Parameters, name: &str, word: &str) -> bool {
+    parameters.iter().any(|(known, value)| known == name && value.eq_ignore_ascii_case(word))
 }
 
 fn checked<'a>(
@@ -261,5 +285,19 @@ mod tests {
         }
         assert_eq!(codec_of(&with("ZSTD")), PageCodec::Zstd);
         assert_eq!(codec_of(&Vec::new()), PageCodec::None);
+    }
+
+    #[test]
+    fn the_engine_is_what_engine_says() {
+        let with = |value: &str| vec![(ENGINE.to_owned(), value.to_owned())];
+        for engine in TableEngine::ALL {
+            assert_eq!(engine_of(&with(engine.name())), engine);
+            let (_, Kind::Enum(words, listed)) = &OF_TABLES[1] else { panic!("an enum") };
+            assert!(words.contains(&engine.name()) && listed.contains(engine.name()));
+        }
+        assert_eq!(engine_of(&with("LSM")), TableEngine::Lsm);
+        assert_eq!(engine_of(&Vec::new()), TableEngine::BTree);
+        assert!(check_change(&with("btree"), &Vec::new()).is_ok());
+        assert!(check_change(&with("lsm"), &Vec::new()).is_err());
     }
 }

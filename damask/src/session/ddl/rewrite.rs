@@ -6,7 +6,7 @@
 
 use super::super::Session;
 use super::super::plan::Prepared;
-use super::parameters::codec_of;
+use super::parameters::{codec_of, engine_of};
 use damask_catalog::ddl::{index_desc, quote_identifier};
 use damask_catalog::object::{Column, Index, Relation};
 use damask_planner::{ColumnUse, rebind_index_text};
@@ -159,7 +159,7 @@ impl Session {
             column_name: new.columns[usize::from(column.0)].name.clone(),
         });
         let types = new.columns.iter().map(|column| column.ty).collect();
-        let codec = codec_of(&new.parameters);
+        let (codec, table_engine) = (codec_of(&new.parameters), engine_of(&new.parameters));
         let engine = Arc::clone(self.database.shared.catalog.engine());
         self.change(|catalog, txn| {
             new.rel = txn.create_relation(RelationDesc {
@@ -167,6 +167,7 @@ impl Session {
                 alias,
                 indexes: vec![],
                 codec,
+                engine: table_engine,
             })?;
             let table = engine.table(new.rel)?;
             for batch in batches {

@@ -88,6 +88,7 @@ impl Session {
             columns: parts.columns,
             constraints: parts.constraints,
             codec: parameters::codec_of(&parameters),
+            engine: parameters::engine_of(&parameters),
             parameters,
         };
         let made = self.change(|catalog, txn| catalog.create_table(txn, new))?;
@@ -525,6 +526,7 @@ impl Session {
             columns: new_columns,
             constraints: vec![],
             codec: parameters::codec_of(&parameters),
+            engine: parameters::engine_of(&parameters),
             parameters,
         };
         let relation: Arc<Relation> = self.change(|catalog, txn| catalog.create_table(txn, new))?;
