@@ -9,7 +9,7 @@
 //! | statements | operators, before they keep rows | they go on in temporary files near the limit, and 53200 at it |
 //!
 //! Not counted, since each has a bound of its own or is small beside them: what checkpoints lay aside, plans and catalog, buffers of
-//! sessions and log, the files of a database in memory.
+//! sessions and log, filters of tables with write buffers, the files of a database in memory.
 
 use damask_types::{Error, Result, SqlState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

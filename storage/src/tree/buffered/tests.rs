@@ -330,10 +330,16 @@ fn closures_see_the_newest_rows() {
         let mut chance = Chance(seed);
         while !is_over.load(Ordering::Relaxed) {
             let row = chance.below(ROWS);
+            // Also after others had their turn: they are kept from this row as long as the closure runs.
             let same = |bytes: &[u8], row: u64| {
-                assert_eq!(number(bytes), state[row as usize].load(Ordering::Relaxed));
+                for _ in 0..2 {
+                    assert_eq!(number(bytes), state[row as usize].load(Ordering::Relaxed));
+                    std::thread::yield_now();
+                }
             };
-            fixture.tree.read(RowId(row), |slot| same(slot.unwrap().0, row)).unwrap();
+            for row in (row..ROWS).take(50) {
+                fixture.tree.read(RowId(row), |slot| same(slot.unwrap().0, row)).unwrap();
+            }
             let mut count = 0;
             fixture
                 .tree
@@ -345,7 +351,7 @@ fn closures_see_the_newest_rows() {
                 .unwrap();
             fixture
                 .tree
-                .scan_leaf_runs(RowId(row), RowId(ROWS), |_, ids, rows| {
+                .scan_leaf_runs(RowId(row), RowId(row + 20), |_, ids, rows| {
                     for (row, bytes) in ids.iter().zip(rows) {
                         same(bytes, row.0);
                     }
@@ -366,4 +372,60 @@ fn closures_see_the_newest_rows() {
     let sum: u64 = state.iter().map(|count| count.load(Ordering::Relaxed)).sum();
     assert_eq!(sum, 12_000);
     assert!(fixture.merges.load(Ordering::Relaxed) > 10);
+}
+
+/// What a closure is shown does not change before it ends, though it comes from a lower layer (W2).
+#[test]
+fn writers_wait_for_closures() {
+    let fixture = Fixture::new(4096, 64, 2500);
+    for row in 0..400 {
+        let put = |slot: &mut RowSlot<'_, '_>| {
+            slot.put(vec![1; 20], RowFlags::NONE);
+            Ok(())
+        };
+        fixture.tree.modify(RowId(row), put).unwrap();
+        fixture.tend();
+    }
+    let main = (0..400).map(RowId).find(|row| fixture.buffered().filter.may_have(*row)).unwrap();
+    let run = {
+        let layers = fixture.buffered().layers.read();
+        let low = layers.runs.first().unwrap().bounds().0;
+        assert!(!fixture.buffered().filter.may_have(RowId(low)));
+        RowId(low)
+    };
+    for row in [main, run] {
+        keeps_writers_off(&fixture, row, |inside| {
+            fixture.tree.read(row, |found| inside(found.is_some())).unwrap();
+        });
+        keeps_writers_off(&fixture, RowId(row.0 + 1), |inside| {
+            fixture
+                .tree
+                .scan_leaf(RowId(row.0 + 1), |_, _, _| {
+                    inside(true);
+                    Ok(ControlFlow::Break(()))
+                })
+                .unwrap();
+        });
+    }
+}
+
+/// Has another thread change the row inside the closure that `look` runs, where it does not come to an end.
+fn keeps_writers_off(fixture: &Fixture, row: RowId, look: impl FnOnce(&mut dyn FnMut(bool))) {
+    let is_changed = &AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let mut writer = None;
+        look(&mut |is_there| {
+            assert!(is_there, "row {row}");
+            writer = Some(scope.spawn(move || {
+                assert!(fixture.tree.remove(row).unwrap());
+                is_changed.store(true, Ordering::Release);
+            }));
+            for _ in 0..2000 {
+                std::thread::yield_now();
+                assert!(!is_changed.load(Ordering::Acquire), "row {row} goes while it is read");
+            }
+        });
+        writer.expect("the closure runs").join().unwrap();
+    });
+    assert_eq!(fixture.tree.get(row).unwrap(), None);
 }
