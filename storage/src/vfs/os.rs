@@ -5,7 +5,7 @@
 //!
 //! A file whose writes go through is opened with `O_DIRECT` as well, and without where the file system does not have it.
 //!
-//! Left out: `io_uring`, which fits behind [`VfsFile`].
+//! Left out: `io_uring` (docs/decisions/0008-plain-reads-writes-and-pages.md).
 
 use super::{OpenOptions, Operation, Vfs, VfsFile, VfsLock, WriteThrough, io_error};
 use damask_types::{Error, Result, SqlState};
