@@ -514,6 +514,42 @@ fn verification_finds_damage() {
     assert_eq!(store.verify().unwrap().problems.len(), 1);
 }
 
+#[test]
+fn verification_finds_damage_in_fixed_leaves() {
+    let store = store();
+    let tree = IndexTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
+    for i in 0..50_u64 {
+        let key = (i * 2).to_be_bytes();
+        tree.insert(&key, RowId(i), EntryFlags::NONE).unwrap();
+    }
+    let (id, root, kind) = (tree.id(), tree.root(), PageKind::IndexLeaf);
+    let codec = crate::PageCodec::None;
+    store.set_tree(crate::store::TreeDescriptor { tree: id, kind, root, codec });
+    assert!(store.verify().unwrap().is_clean());
+    let stride = crate::page::get_u16(&store.pool().read(root).unwrap(), index_node::STRIDE);
+    assert_eq!(stride, 8 + 8 + 1);
+    let damage = |at: usize, bits: u8| {
+        let mut page = store.pool().write(root).unwrap();
+        page[at] ^= bits;
+    };
+    // The layout, the stride, what all entries have in common, an entry's key, that there are so many.
+    for (at, bits) in [
+        (crate::page::offset::LAYOUT, 1),
+        (index_node::STRIDE, 1),
+        (index_node::STRIDE, 17),
+        (index_node::STRIDE + 1, 0xff),
+        (64 + 17, 1),
+        (64 + 17 + 7, 4),
+        (crate::page::offset::COUNT + 1, 0xff),
+    ] {
+        damage(at, bits);
+        let found = !store.verify().unwrap().is_clean();
+        damage(at, bits);
+        assert!(found, "byte {at}");
+    }
+    assert!(store.verify().unwrap().is_clean());
+}
+
 /// The nodes of `docs/format.md`, read by hand.
 #[test]
 fn nodes_lie_as_documented() {

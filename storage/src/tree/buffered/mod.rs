@@ -33,7 +33,8 @@
 //! Latches, in this order: the merge's mutex, the list of layers, the leaves of the trees from the main tree up to the active layer. The pages
 //! of lower layers are loaded before the active layer's leaf is latched, so that writers do not wait for the disk. The leaf of the active layer
 //! is the one whose range has the row id, or begins or ends the rows that a scan is shown, whether or not they are there: who would change
-//! one of them wants that leaf exclusively.
+//! one of them wants that leaf exclusively. The list is held, shared, all the while: who freezes a layer or drops runs waits for such a load,
+//! and so does who reads after that.
 //!
 //! Who writes calls [`BufferedTree::tend`] while [`BufferedTree::is_due`] says so. A merge is due as far as the active layer is filled, so it is done
 //! when the next run has to be frozen, and no writer pays for all of it (the stalls that RocksDB had to learn to avoid).
@@ -402,6 +403,24 @@ impl BufferedTree {
         self.filter.may_have(row) || layers.runs.iter().any(|run| run.filter.may_have(row))
     }
 
+    /// What `over`, which looks at the active layer once more, makes of the row as the newest of the lower layers that has it does; of
+    /// `None` if none has. So the page of the lower layer is there before the active layer's latch is taken (W2).
+    fn ask_below<R>(
+        &self,
+        layers: &Layers,
+        rowid: RowId,
+        mut over: impl FnMut(Row<'_>) -> Result<Option<R>>,
+    ) -> Result<R> {
+        for run in layers.runs.iter().rev().filter(|run| run.filter.may_have(rowid)) {
+            let found = |row: Row<'_>| row.map_or(Ok(None), |row| over(Some(row)));
+            if let Some(result) = run.tree.read(rowid, found)?? {
+                return Ok(result);
+            }
+        }
+        let result = self.main.read(rowid, over)??;
+        Ok(result.expect("the main tree's answer is final, so the closure has run"))
+    }
+
     /// As [`RowTree::read`].
     ///
     /// # Errors
@@ -421,19 +440,10 @@ impl BufferedTree {
         } else if active.filter.may_have(rowid) {
             result = active.tree.read(rowid, |row| row.and_then(|row| call(Some(row))))?;
         }
-        // From below, so that the page of the lower layer is there before the active layer's latch is taken (W2).
-        let mut over = |row: Row<'_>| active.tree.read(rowid, |newer| call(newer.or(row)));
-        for run in layers.runs.iter().rev().filter(|run| run.filter.may_have(rowid)) {
-            if result.is_some() {
-                break;
-            }
-            let found = |row: Row<'_>| row.map_or(Ok(None), |row| over(Some(row)));
-            result = run.tree.read(rowid, found)??;
+        if let Some(result) = result {
+            return Ok(result);
         }
-        if result.is_none() {
-            result = self.main.read(rowid, over)??;
-        }
-        Ok(result.expect("the main tree's answer is final, so the closure has run"))
+        self.ask_below(&layers, rowid, |row| active.tree.read(rowid, |newer| call(newer.or(row))))
     }
 
     /// As [`RowTree::modify`].
@@ -458,18 +468,12 @@ impl BufferedTree {
         } else if active.filter.may_have(rowid) {
             result = active.change(rowid, Below::Unknown, |own| own.is_some(), &mut call)?;
         }
-        let mut over = |row: Row<'_>| active.change(rowid, Below::Known(row), |_| true, &mut call);
-        for run in layers.runs.iter().rev().filter(|run| run.filter.may_have(rowid)) {
-            if result.is_some() {
-                break;
-            }
-            let found = |row: Row<'_>| row.map_or(Ok(None), |row| over(Some(row)));
-            result = run.tree.read(rowid, found)??;
+        if let Some(result) = result {
+            return Ok(result);
         }
-        if result.is_none() {
-            result = self.main.read(rowid, over)??;
-        }
-        Ok(result.expect("the main tree's answer is final, so the closure has run"))
+        self.ask_below(&layers, rowid, |row| {
+            active.change(rowid, Below::Known(row), |_| true, &mut call)
+        })
     }
 
     /// As [`RowTree::insert_run`].

@@ -199,6 +199,24 @@ impl BufferedTree {
         })
     }
 
+    /// Runs `f` over the rows of a visit, going up or down; where to go on.
+    fn scan<const UP: bool>(
+        &self,
+        from: RowId,
+        mut f: impl FnMut(RowId, RowFlags, &[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<Option<RowId>> {
+        let layers = self.layers.read();
+        let mut next = None;
+        self.visit::<UP>(&layers, from, &mut |sources, bound| {
+            let (first, last) = if UP { (from.0, bound) } else { (bound, from.0) };
+            let broke = each(Merger::<UP>::new(sources, first, last), &mut f)?;
+            let end = broke.map_or(bound, |row| row.0);
+            next = if UP { end.checked_add(1) } else { end.checked_sub(1) }.map(RowId);
+            Ok(())
+        })?;
+        Ok(next)
+    }
+
     /// As [`RowTree::scan_leaf`]; the visit ends where the first of the layers' leaves ends.
     ///
     /// # Errors
@@ -206,16 +224,9 @@ impl BufferedTree {
     pub fn scan_leaf(
         &self,
         from: RowId,
-        mut f: impl FnMut(RowId, RowFlags, &[u8]) -> Result<ControlFlow<()>>,
+        f: impl FnMut(RowId, RowFlags, &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<Option<RowId>> {
-        let layers = self.layers.read();
-        let mut next = None;
-        self.visit::<true>(&layers, from, &mut |sources, bound| {
-            let broke = each(Merger::<true>::new(sources, from.0, bound), &mut f)?;
-            next = broke.map_or(bound, |row| row.0).checked_add(1).map(RowId);
-            Ok(())
-        })?;
-        Ok(next)
+        self.scan::<true>(from, f)
     }
 
     /// As [`RowTree::scan_leaf_reverse`]; the visit ends where the first of the layers' leaves begins.
@@ -225,16 +236,9 @@ impl BufferedTree {
     pub fn scan_leaf_reverse(
         &self,
         from: RowId,
-        mut f: impl FnMut(RowId, RowFlags, &[u8]) -> Result<ControlFlow<()>>,
+        f: impl FnMut(RowId, RowFlags, &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<Option<RowId>> {
-        let layers = self.layers.read();
-        let mut next = None;
-        self.visit::<false>(&layers, from, &mut |sources, bound| {
-            let broke = each(Merger::<false>::new(sources, bound, from.0), &mut f)?;
-            next = broke.map_or(bound, |row| row.0).checked_sub(1).map(RowId);
-            Ok(())
-        })?;
-        Ok(next)
+        self.scan::<false>(from, f)
     }
 
     /// As [`RowTree::scan_leaf_runs`]; the rows of a run may come from several leaves.
