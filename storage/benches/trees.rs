@@ -232,6 +232,30 @@ fn main() -> Result<()> {
         }
         Ok(())
     })?;
+    let words = IndexTree::create(Arc::clone(store.pool()), TreeId(3))?;
+    let text = [KeyColumn::ascending(TypeId::Text)];
+    let word_of = |i: u64, key: &mut Vec<u8>| {
+        key.clear();
+        // Names of which a few are frequent, as of people.
+        let row = shuffled(i).0;
+        let name = format!("{}-{row}", ["smith", "miller", "sm"][(row % 7 / 3) as usize]);
+        encode_key_into(&text, &[Value::Text(name.into())], key)
+    };
+    for i in 0..rows {
+        word_of(i, &mut key)?;
+        words.insert(&key, RowId(i), EntryFlags::NONE)?;
+    }
+    bench.time("look a text key up at random", rows, || {
+        for i in 0..rows {
+            word_of(i, &mut key)?;
+            let mut range = KeyRange::prefix(&key);
+            words.scan_leaf(&mut range, Direction::Forward, |entry| {
+                black_box(entry.rowid);
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        Ok(())
+    })?;
     bench.time("scan an index entry", rows, || {
         let mut range = KeyRange::all();
         let mut count = 0;

@@ -22,6 +22,7 @@
 //! Separators are cut to the shortest string that parts two leaves.
 
 use super::base::{Format, Image, Measured};
+use super::search;
 use crate::page::{self, PAGE_HEADER_BYTES, PageId, PageKind, get_u16, get_u32, offset};
 use crate::page::{put_u16, put_u32};
 use damask_types::{Error, Result, SqlState};
@@ -250,36 +251,29 @@ impl<'a> Node<'a> {
         let Some(rest) = target.strip_prefix(skipped) else {
             return side(target < skipped);
         };
-        let (mut low, mut high) = (first, self.count);
+        let within = first..self.count;
         if self.stride > 0 {
             // Entries are as near as heads would be.
             let head = long_head_of(rest);
-            while low < high {
-                let middle = usize::midpoint(low, high);
-                let suffix = self.suffix(middle)?;
-                let other = suffix.get(skipped.len()..).map_or(0, long_head_of);
-                let before = if other == head { is_before(suffix, target) } else { other < head };
-                if before {
-                    low = middle + 1;
+            let head_at = |index| {
+                let suffix = self.suffix(index)?;
+                Ok(suffix.get(skipped.len()..).map_or(0, long_head_of))
+            };
+            return search::partition_point(within, head, head_at, |index| {
+                let other = head_at(index)?;
+                Ok(if other == head {
+                    is_before(self.suffix(index)?, target)
                 } else {
-                    high = middle;
-                }
-            }
-            return Ok(low);
+                    other < head
+                })
+            });
         }
         let head = head_of(rest);
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            let other = self.head(middle);
-            let before =
-                if other == head { is_before(self.suffix(middle)?, target) } else { other < head };
-            if before {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        Ok(low)
+        let number = |index| Ok(self.head(index).into());
+        search::partition_point(within, head.into(), number, |index| {
+            let other = self.head(index);
+            Ok(if other == head { is_before(self.suffix(index)?, target) } else { other < head })
+        })
     }
 
     /// Whether entry `index` of a leaf is `position`.

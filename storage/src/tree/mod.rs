@@ -48,6 +48,7 @@ mod range;
 mod restructure;
 mod row;
 mod row_node;
+mod search;
 #[cfg(test)]
 mod stress_tests;
 #[cfg(test)]

@@ -10,11 +10,12 @@
 //! has the leaf written again. A leaf whose row ids span 2^32 or more is wide.
 
 use super::base::{Format, Image, Measured};
-use super::overflow;
+use super::{overflow, search};
 use crate::page::{self, PAGE_HEADER_BYTES, PageId, PageKind, get_u16, get_u32, get_u64, offset};
 use crate::page::{put_u16, put_u32, put_u64};
 use crate::pool::Pool;
 use damask_types::{Error, Result};
+use std::convert::Infallible;
 
 /// u64: lowest row id of the node's range.
 pub(crate) const LOW: usize = 48;
@@ -146,32 +147,11 @@ impl<'a> Leaf<'a> {
                 }
             }
         }
-        if high - low > 8 {
-            let (first, last) = (self.delta(low), self.delta(high - 1));
-            if target < first {
-                return Err(low);
-            }
-            if target > last {
-                return Err(high);
-            }
-            let share = u128::from(target - first) * (high - 1 - low) as u128
-                / u128::from((last - first).max(1));
-            let guess = low + (share as usize).min(high - 1 - low);
-            match self.delta(guess).cmp(&target) {
-                std::cmp::Ordering::Equal => return Ok(guess),
-                std::cmp::Ordering::Less => low = guess + 1,
-                std::cmp::Ordering::Greater => high = guess,
-            }
-        }
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            match self.delta(middle).cmp(&target) {
-                std::cmp::Ordering::Equal => return Ok(middle),
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-            }
-        }
-        Err(low)
+        let delta = |index| Ok::<_, Infallible>(self.delta(index));
+        let Ok(place) = search::partition_point(low..high, target, delta, |index| {
+            Ok(self.delta(index) < target)
+        });
+        if place < high && self.delta(place) == target { Ok(place) } else { Err(place) }
     }
 }
 
@@ -414,16 +394,15 @@ impl Format for RowFormat {
 
     fn find_child(page: &[u8], probe: &u64) -> Result<(usize, PageId)> {
         let count = inner_count(page)?;
-        let (mut low, mut high) = (1, count);
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            if get_u64(page, key_at(middle)) <= *probe {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        Ok((low - 1, PageId(get_u32(page, child_at(page.len(), low - 1)))))
+        let key = |index| get_u64(page, key_at(index));
+        let above = search::partition_point(
+            1..count,
+            *probe,
+            |index| Ok(key(index)),
+            |index| Ok(key(index) <= *probe),
+        )?;
+        let index = above - 1;
+        Ok((index, PageId(get_u32(page, child_at(page.len(), index)))))
     }
 
     fn child(page: &[u8], index: usize) -> Result<PageId> {
