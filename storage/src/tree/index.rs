@@ -209,7 +209,7 @@ impl IndexTree {
         flags: EntryFlags,
     ) -> Result<bool> {
         let node = Node::new(&page)?;
-        let index = node.lower_bound(position)?;
+        let index = node.lower_bound_inside(position)?;
         if node.is_at(index, position)? {
             index_node::set_flags(&mut page, index, flags.0);
             return Ok(false);
@@ -225,7 +225,7 @@ impl IndexTree {
     /// An entry's number in the leaf where it should be.
     fn find(page: &[u8], position: &[u8]) -> Result<Option<usize>> {
         let node = Node::new(page)?;
-        let index = node.lower_bound(position)?;
+        let index = node.lower_bound_inside(position)?;
         Ok(node.is_at(index, position)?.then_some(index))
     }
 
@@ -257,7 +257,7 @@ impl IndexTree {
         let position = position(key, rowid);
         let page = self.base.reach(Usage::Point, &At::<IndexFormat>(&position))?;
         let node = Node::new(&page)?;
-        let index = node.lower_bound(&position)?;
+        let index = node.lower_bound_inside(&position)?;
         Ok(node.is_at(index, &position)?.then(|| EntryFlags(node.flags(index))))
     }
 
@@ -297,8 +297,10 @@ impl IndexTree {
     ) -> Result<bool> {
         let node = Node::new(page)?;
         let prefix_len = node.prefix().len();
-        let mut whole = Position::from_slice(node.prefix());
-        for index in node.lower_bound(&range.start)?..node.count() {
+        // The range begins in this leaf, so what it begins with is the prefix, and nearer.
+        let prefix = range.start.get(..prefix_len).unwrap_or_else(|| node.prefix());
+        let mut whole = Position::from_slice(prefix);
+        for index in node.lower_bound_inside(&range.start)?..node.count() {
             whole.truncate(prefix_len);
             whole.extend_from_slice(node.suffix(index)?);
             if range.end.as_ref().is_some_and(|end| whole[..] >= end[..]) {

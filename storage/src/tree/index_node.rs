@@ -224,32 +224,43 @@ impl<'a> Node<'a> {
         Ok(PageId(get_u32(self.bytes(at, CHILD_BYTES)?, 0)))
     }
 
-    /// The first entry with a suffix that is not below `position`.
+    /// The first entry that is not below `position`.
     pub(super) fn lower_bound(&self, position: &[u8]) -> Result<usize> {
-        self.partition(position, |suffix, target| suffix < target)
-    }
-
-    /// The first entry with a suffix that is above `position`.
-    fn upper_bound(&self, position: &[u8]) -> Result<usize> {
-        self.partition(position, |suffix, target| suffix <= target)
-    }
-
-    /// The first entry with a suffix for which `is_before` does not hold; it agrees with byte order.
-    #[inline]
-    fn partition(
-        &self,
-        position: &[u8],
-        is_before: impl Fn(&[u8], &[u8]) -> bool,
-    ) -> Result<usize> {
-        let first = self.first();
-        // Where all entries are on one side of the position.
-        let side = |is_below: bool| Ok(if is_below { first } else { self.count.max(first) });
         let Some(target) = position.strip_prefix(self.prefix) else {
-            return side(position < self.prefix);
+            return self.side(position);
         };
+        self.partition(target, |suffix, target| suffix < target)
+    }
+
+    /// The same for a position between its fences, which begins with its prefix: that lies far from the entries, and is not looked at.
+    pub(super) fn lower_bound_inside(&self, position: &[u8]) -> Result<usize> {
+        match position.get(self.prefix.len()..) {
+            Some(target) => self.partition(target, |suffix, target| suffix < target),
+            None => self.side(position),
+        }
+    }
+
+    /// The first entry that is above `position`, which is between its fences.
+    fn upper_bound_inside(&self, position: &[u8]) -> Result<usize> {
+        match position.get(self.prefix.len()..) {
+            Some(target) => self.partition(target, |suffix, target| suffix <= target),
+            // Only a descent that was led astray comes here.
+            None => self.side(position),
+        }
+    }
+
+    /// The end of the entries on which a position lies that does not begin with the prefix.
+    fn side(&self, position: &[u8]) -> Result<usize> {
+        Ok(if position < self.prefix { self.first() } else { self.count.max(self.first()) })
+    }
+
+    /// The first entry whose suffix is not before `target`. `is_before` compares them, and agrees with byte order.
+    #[inline]
+    fn partition(&self, target: &[u8], is_before: impl Fn(&[u8], &[u8]) -> bool) -> Result<usize> {
+        let first = self.first();
         let skipped = self.skipped()?;
         let Some(rest) = target.strip_prefix(skipped) else {
-            return side(target < skipped);
+            return Ok(if target < skipped { first } else { self.count.max(first) });
         };
         let within = first..self.count;
         if self.stride > 0 {
@@ -276,12 +287,12 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// Whether entry `index` of a leaf is `position`.
+    /// Whether entry `index` of a leaf is `position`, which is between its fences.
     pub(super) fn is_at(&self, index: usize, position: &[u8]) -> Result<bool> {
         if index >= self.count {
             return Ok(false);
         }
-        Ok(position.strip_prefix(self.prefix) == Some(self.suffix(index)?))
+        Ok(position.get(self.prefix.len()..) == Some(self.suffix(index)?))
     }
 
     /// The child whose range ends at or has the last position below `position`; the last child for `None`.
@@ -493,7 +504,7 @@ impl Format for IndexFormat {
         if node.count == 0 || node.is_leaf {
             return Err(corrupted(page, "it has no children"));
         }
-        let index = node.upper_bound(probe)? - 1;
+        let index = node.upper_bound_inside(probe)? - 1;
         Ok((index, node.child(index)?))
     }
 
