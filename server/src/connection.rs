@@ -20,8 +20,8 @@ use crate::protocol::{Filled, Severity, Status};
 use crate::reactor::Signs;
 use crate::session::{Outcome, Session};
 use crate::wire::{Replies, Wire};
+use damask::session::ByName;
 use damask_types::{Error, Result, SqlState};
-use hashbrown::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -55,7 +55,7 @@ pub(crate) struct Connection<S> {
     wire: Wire,
     session: S,
     /// Result formats of the open portals.
-    formats: HashMap<String, Formats>,
+    formats: ByName<Formats>,
     /// An extended message failed; waits for Sync.
     skipping: bool,
     /// Everything that had arrived was read.
@@ -71,7 +71,7 @@ impl<S: Session> Connection<S> {
         Self {
             wire,
             session,
-            formats: HashMap::new(),
+            formats: ByName::default(),
             skipping: false,
             has_read_all: false,
             is_ready: true,
@@ -339,7 +339,7 @@ impl<S: Session> Connection<S> {
                 let result = self.session.bind(&bind);
                 self.notices();
                 result.map_err(plain)?;
-                self.formats.insert(bind.portal.to_owned(), Formats::new(bind.result_formats));
+                self.formats.insert(bind.portal, Formats::new(bind.result_formats));
                 self.wire.out.bind_complete();
             }
             Message::Describe(true, name) => {

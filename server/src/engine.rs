@@ -9,12 +9,11 @@ use crate::reactor::{Clock, about_to_wait};
 use crate::session::{Outcome, Session, Waker};
 use crate::wire::Replies;
 use damask::session::{
-    Completion, CopyShape, Level, OutputColumn, SessionOptions, Sink, TransactionStatus,
+    ByName, Completion, CopyShape, Level, OutputColumn, SessionOptions, Sink, TransactionStatus,
 };
 use damask::{Database, Error, Result};
 use damask_types::format::{FormatSettings, parse_binary, utf8};
 use damask_types::{Batch, Oid, SqlType, TypeId, Value};
-use hashbrown::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +55,7 @@ impl Host for Engine {
         // The connection settles before it writes, and a worker that waits for a lock makes room for another.
         session.hold_output();
         session.set_before_wait(about_to_wait);
-        Ok(EngineSession { session, parameters: HashMap::new(), waker: None })
+        Ok(EngineSession { session, parameters: ByName::default(), waker: None })
     }
 
     fn cancel(&self, pid: i32, secret: i32) {
@@ -84,7 +83,7 @@ impl Host for Engine {
 struct EngineSession {
     session: damask::Session,
     /// Types of the parameters of prepared statements, found at the first bind of each.
-    parameters: HashMap<String, Arc<[SqlType]>>,
+    parameters: ByName<Arc<[SqlType]>>,
     /// What others are to call when they notify this session; the session's own once it listens.
     waker: Option<Waker>,
 }
@@ -206,7 +205,7 @@ impl EngineSession {
             return Ok(Arc::clone(types));
         }
         let types = self.session.describe_statement(statement)?.0;
-        self.parameters.insert(statement.to_owned(), Arc::clone(&types));
+        self.parameters.insert(statement, Arc::clone(&types));
         Ok(types)
     }
 }

@@ -13,6 +13,7 @@
 
 mod advisory;
 pub(crate) mod backend;
+mod by_name;
 mod constraints;
 pub(crate) mod copy;
 mod copy_run;
@@ -34,6 +35,7 @@ mod transaction;
 mod utility;
 mod vacuum;
 
+pub use by_name::ByName;
 /// A result column.
 pub use damask_planner::physical::OutputColumn;
 pub use setting_effects::Effect as SettingEffect;
@@ -50,7 +52,6 @@ use damask_types::format::FormatSettings;
 use damask_types::{Batch, Error, Oid, Result, SqlState, SqlType, TypeId, Value, Vector};
 use ddl::temporary::Temporary;
 use env::{SessionState, StatementEnv};
-use hashbrown::HashMap;
 use named::{Named, Shape};
 use plan::Prepared;
 use portal::Portal;
@@ -147,9 +148,9 @@ pub struct Session {
     /// One that has ended, for the next to take its place.
     idle_txn: Option<Box<Txn>>,
     block: Block,
-    statements: HashMap<String, Named>,
+    statements: ByName<Named>,
     /// Boxed, since those that run are taken out.
-    portals: HashMap<String, Box<Portal>>,
+    portals: ByName<Box<Portal>>,
     notices: Vec<Notice>,
     copy: Option<CopyIn>,
     /// Values of settings that clients are told about, as last told.
@@ -254,8 +255,8 @@ impl Session {
             txn: None,
             idle_txn: None,
             block: Block::default(),
-            statements: HashMap::new(),
-            portals: HashMap::new(),
+            statements: ByName::default(),
+            portals: ByName::default(),
             notices: vec![],
             copy: None,
             reported: vec![],
@@ -486,7 +487,7 @@ impl Session {
         if self.block.is_open() {
             return if self.holds_output { Ok(()) } else { self.settle_reads() };
         }
-        self.portals.retain(|_, portal| portal.is_named_cursor);
+        self.portals.retain(|portal| portal.is_named_cursor);
         if self.txn.is_none() {
             return Ok(());
         }
@@ -544,7 +545,7 @@ impl Session {
     fn settle(&mut self, result: Result<Completion>) -> Result<Completion> {
         self.state.backend.end_statement();
         // Cursors go on with what they have; so does a copy.
-        if self.portals.values().all(|portal| portal.is_done && !portal.is_named_cursor)
+        if self.portals.iter().all(|(_, portal)| portal.is_done && !portal.is_named_cursor)
             && self.copy.is_none()
             && let Some(txn) = &mut self.txn
         {
@@ -570,7 +571,7 @@ impl Session {
     /// # Errors
     /// 42P05 if the name is taken; what parsing and binding raise.
     pub fn parse(&mut self, name: &str, text: &str, types: &[Oid]) -> Result<()> {
-        if !name.is_empty() && self.statements.contains_key(name) {
+        if !name.is_empty() && self.statements.get(name).is_some() {
             return Err(Error::new(
                 SqlState::DUPLICATE_PREPARED_STATEMENT,
                 format!("prepared statement \"{name}\" already exists"),
@@ -612,7 +613,7 @@ impl Session {
         self.tick();
         let made = self.now;
         let named = Named { prepared, shape: Arc::clone(&shape), text, made, from_sql, uses: 0 };
-        self.statements.insert(name.to_owned(), named);
+        self.statements.insert(name, named);
         shape
     }
 
@@ -688,7 +689,7 @@ impl Session {
     /// 26000, 42P03 if the name is taken, 08P01 for a wrong number of values.
     pub fn bind(&mut self, portal: &str, statement: &str, params: Vec<Value>) -> Result<()> {
         let (prepared, shape) = self.use_statement(statement)?;
-        if !portal.is_empty() && self.portals.contains_key(portal) {
+        if !portal.is_empty() && self.portals.get(portal).is_some() {
             return Err(Error::new(
                 SqlState::DUPLICATE_CURSOR,
                 format!("cursor \"{portal}\" already exists"),
@@ -697,7 +698,7 @@ impl Session {
         self.tick();
         let mut made = Box::new(Portal::new(prepared, params, self.now));
         made.shape = Some(shape);
-        self.portals.insert(portal.to_owned(), made);
+        self.portals.insert(portal, made);
         Ok(())
     }
 

@@ -96,7 +96,7 @@ impl Session {
             .iter()
             .filter(|(name, _)| !name.is_empty())
             .map(|(name, named)| PreparedRow {
-                name: name.clone(),
+                name: name.to_owned(),
                 statement: named.text.to_string(),
                 prepare_time: named.made,
                 parameter_types: named
@@ -113,7 +113,7 @@ impl Session {
 
     fn cursor_rows(&self) -> Vec<CursorRow> {
         let rows = self.portals.iter().map(|(name, portal)| CursorRow {
-            name: name.clone(),
+            name: name.to_owned(),
             statement: portal.text.to_string(),
             is_holdable: portal.is_held,
             is_scrollable: portal.is_scrollable,

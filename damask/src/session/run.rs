@@ -340,7 +340,7 @@ impl Session {
             }
             let result = self.run_statement(&prepared, prepared.own_text(), &params, sink);
             if result.is_ok() && self.block.is_open() {
-                self.portals.insert(name.to_owned(), portal);
+                self.portals.insert(name, portal);
             }
             return result;
         }
@@ -352,7 +352,7 @@ impl Session {
         }
         let result = self.step_portal(&mut portal, limit, sink);
         if result.is_ok() {
-            self.portals.insert(name.to_owned(), portal);
+            self.portals.insert(name, portal);
         }
         result
     }

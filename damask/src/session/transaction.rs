@@ -124,7 +124,7 @@ impl Session {
     /// says ([`Session::hold_output`]): then that is left to [`Session::settle_output`]. What others may see or hear only once it is
     /// durable, a changed catalog or a notification, is not left.
     pub(crate) fn commit_and_defer(&mut self) -> Result<()> {
-        self.portals.retain(|_, portal| portal.is_held);
+        self.portals.retain(|portal| portal.is_held);
         let checked = self.check_deferred(Due::All);
         self.end_env();
         if let Err(error) = checked.and_then(|()| self.run_on_commit()) {
@@ -207,7 +207,7 @@ impl Session {
 
     /// Rolls the open transaction back.
     pub(crate) fn rollback_transaction(&mut self) -> Result<()> {
-        self.portals.retain(|_, portal| portal.is_held);
+        self.portals.retain(|portal| portal.is_held);
         self.block = Block::default();
         let result = self.abandon_transaction();
         self.catalog.rolled_back();
@@ -226,7 +226,7 @@ impl Session {
         if self.block.is_failed {
             return;
         }
-        self.portals.retain(|_, portal| portal.is_held);
+        self.portals.retain(|portal| portal.is_held);
         self.block.is_failed = true;
         if let Some(saved) = self.block.savepoints.last() {
             // The rest stays, with its locks, for ROLLBACK TO.
@@ -323,7 +323,7 @@ impl Session {
                 let saved = &self.block.savepoints[at];
                 let (rows, catalog, settings) = (saved.rows, saved.catalog, saved.settings);
                 self.state.pending.lock().rollback_to(saved.notify);
-                self.portals.retain(|_, portal| portal.is_held);
+                self.portals.retain(|portal| portal.is_held);
                 if let Some(txn) = &mut self.txn {
                     txn.rollback_to(rows)?;
                 }

@@ -79,7 +79,7 @@ impl Session {
                     }
                     "CLOSE CURSOR".to_owned()
                 } else {
-                    self.portals.retain(|_, portal| !portal.is_named_cursor);
+                    self.portals.retain(|portal| !portal.is_named_cursor);
                     "CLOSE CURSOR ALL".to_owned()
                 }
             }
@@ -311,7 +311,7 @@ impl Session {
 
     fn sql_prepare(&mut self, prepared: &Prepared, prepare: &ast::Prepare) -> Result<String> {
         let name = prepare.name.as_str();
-        if self.statements.contains_key(name) {
+        if self.statements.get(name).is_some() {
             return Err(Error::new(
                 SqlState::DUPLICATE_PREPARED_STATEMENT,
                 format!("prepared statement \"{name}\" already exists"),
@@ -442,7 +442,7 @@ impl Session {
             return Err(Error::unsupported("BINARY cursors"));
         }
         let name = declare.name.as_str();
-        if self.portals.contains_key(name) {
+        if self.portals.get(name).is_some() {
             return Err(Error::new(
                 SqlState::DUPLICATE_CURSOR,
                 format!("cursor \"{name}\" already exists"),
@@ -463,7 +463,7 @@ impl Session {
         } else {
             portal.execution = Some(Box::new(execution));
         }
-        self.portals.insert(name.to_owned(), Box::new(portal));
+        self.portals.insert(name, Box::new(portal));
         Ok("DECLARE CURSOR".to_owned())
     }
 
@@ -497,7 +497,7 @@ impl Session {
             described.and_then(|()| self.step_portal(&mut portal, limit, &mut NoHeader(sink)))
         };
         let given = portal.given - before;
-        self.portals.insert(name.to_owned(), portal);
+        self.portals.insert(name, portal);
         result?;
         let word = if fetch.is_move { "MOVE" } else { "FETCH" };
         Ok(Completion::Tag(format!("{word} {given}").into()))

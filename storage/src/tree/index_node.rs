@@ -259,7 +259,9 @@ impl<'a> Node<'a> {
     fn partition(&self, target: &[u8], is_before: impl Fn(&[u8], &[u8]) -> bool) -> Result<usize> {
         let first = self.first();
         let skipped = self.skipped()?;
-        let Some(rest) = target.strip_prefix(skipped) else {
+        // (Not for nothing: a comparison with no bytes at no address is slow.)
+        let rest = if skipped.is_empty() { Some(target) } else { target.strip_prefix(skipped) };
+        let Some(rest) = rest else {
             return Ok(if target < skipped { first } else { self.count.max(first) });
         };
         let within = first..self.count;
