@@ -1,4 +1,5 @@
-//! The world a database lives in: files, time, chance and background work, each behind a trait, and how much memory there is.
+//! The world a database lives in: files, time, chance, background work and the machine's nodes, each behind a trait, and how much memory
+//! there is.
 //!
 //! Everything above this module asks an [`Env`], so a test can replace the disk by a simulated one, stand the clock
 //! still and repeat every random choice. [`Env::real`] is the only code of the workspace that reads the machine's clock.
@@ -11,7 +12,7 @@
 //! Left out: a scheduler with priorities.
 
 use crate::governor::Governor;
-
+use crate::topology::{self, OneNode, Topology};
 use crate::vfs::{MemoryVfs, OsVfs, Vfs, memory_bytes};
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
@@ -34,10 +35,12 @@ pub struct Env {
     pub spawn: Arc<dyn Spawn>,
     /// Who grants memory.
     pub memory: Arc<Governor>,
+    /// Which memory is near whom.
+    pub topology: Arc<dyn Topology>,
 }
 
 impl Env {
-    /// The machine's files, clock and random source; background steps run on threads of their own. Four fifths of the machine's memory
+    /// The machine's files, clock, random source and nodes; background steps run on threads of their own. Four fifths of the machine's memory
     /// may be held.
     pub fn real() -> Self {
         Self {
@@ -48,10 +51,12 @@ impl Env {
             memory: Arc::new(
                 memory_bytes().map_or_else(Governor::default, |bytes| Governor::new(bytes / 5 * 4)),
             ),
+            topology: topology::of_machine(),
         }
     }
 
-    /// Files in memory, a clock that moves only when someone sleeps, seeded chance, steps run when polled, memory without a limit.
+    /// Files in memory, a clock that moves only when someone sleeps, seeded chance, steps run when polled, memory without a limit, one
+    /// node.
     ///
     /// Two environments of one seed behave alike.
     pub fn simulated(vfs: Arc<dyn Vfs>, seed: u64) -> Self {
@@ -61,6 +66,7 @@ impl Env {
             random: Arc::new(SeededRandom::new(seed)),
             spawn: Arc::new(InlineSpawn::default()),
             memory: Arc::default(),
+            topology: Arc::new(OneNode::default()),
         }
     }
 

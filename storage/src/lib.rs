@@ -1,6 +1,6 @@
 //! Files, pages, the log and the trees: everything that knows bytes on disk.
 //!
-//! Reading order: [`env`] and [`vfs`] are the world outside; [`page`] the shape of a block, `codec` how one is stored;
+//! Reading order: [`env`], [`vfs`] and [`topology`] are the world outside; [`page`] the shape of a block, `codec` how one is stored;
 //! [`pool`] keeps pages in memory; [`log`] makes commits durable; [`store`] puts them together into one database file with checkpoints,
 //! recovery and verification; [`row`] and [`key`] lay rows and index keys out as bytes, [`tree`] finds them.
 //!
@@ -39,6 +39,7 @@ mod superblock;
 pub mod temp;
 #[cfg(test)]
 mod testing;
+pub mod topology;
 pub mod tree;
 pub mod vfs;
 
@@ -53,4 +54,5 @@ pub use store::{
     TreeDescriptor, VerifyReport,
 };
 pub use temp::{TempBlock, TempFile, TempFolder, TempStats};
+pub use topology::{OneNode, SimulatedTopology, Topology};
 pub use vfs::{OpenOptions, Vfs, VfsFile};

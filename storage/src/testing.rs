@@ -1,8 +1,16 @@
-//! What this crate's tests share: seeded chance and random values of each type.
+//! What this crate's tests share: machines with several nodes, seeded chance and random values of each type.
 
+use crate::env::Env;
+use crate::topology::SimulatedTopology;
 use damask_types::numeric::BigDecimal;
 use damask_types::{Interval, Numeric, Oid, SqlType, TypeId, Value};
 use std::sync::Arc;
+
+/// An environment in memory on a machine with so many nodes.
+pub(crate) fn env_of_nodes(seed: u64, node_count: usize) -> Env {
+    let topology = Arc::new(SimulatedTopology::new(node_count));
+    Env { topology, ..Env::in_memory(seed) }
+}
 
 /// SplitMix64.
 pub(crate) struct Chance(pub(crate) u64);

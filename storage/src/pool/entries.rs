@@ -2,6 +2,7 @@
 //!
 //! The array is made of chunks of doubling size, so a slot's address never changes and finding it takes no lock.
 
+use super::frame::Frame;
 use crate::codec::PageRef;
 use crate::page::PageId;
 use parking_lot::RwLock;
@@ -17,7 +18,7 @@ const CHUNKS: usize = (33 - FIRST_BITS) as usize;
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     /// The page's bytes, if it is in memory.
-    pub(super) bytes: Option<Box<[u8]>>,
+    pub(super) bytes: Option<Frame>,
     /// Where the file has its newest version; `None` if it was never written.
     pub(super) location: Option<PageRef>,
     /// The epoch whose state that version belongs to.

@@ -26,11 +26,14 @@
 //! - L5: each tree's units are counted: those that the newest versions of its pages have in the file, and of pages that
 //!   are in memory only, what they would have whole.
 //!
-//! Left out: optimistic reads, huge-page frames, asynchronous reads.
+//! Left out: optimistic reads, huge pages by the pool's own choice, asynchronous reads, pages that move to the node that uses them.
 
 mod entries;
+mod frame;
 mod frames;
 mod holdings;
+#[cfg(test)]
+mod node_tests;
 mod snapshot;
 mod trees;
 mod write_out;
@@ -41,10 +44,13 @@ use crate::governor::Governor;
 use crate::ledger::{Taking, Token};
 use crate::page::{self, PageId, PageKind, TreeId};
 use crate::superblock::BlockRef;
+use crate::topology::Topology;
 use crate::vfs::VfsFile;
 use damask_types::{Error, Result, SqlState};
 pub use entries::Usage;
 use entries::{Entries, Entry, Slot};
+use frame::Frame;
+pub use frames::NodeStatistics;
 use frames::{Found, Frames};
 use hashbrown::HashSet;
 use parking_lot::{Mutex, RwLockReadGuard, RwLockWriteGuard};
@@ -156,6 +162,7 @@ pub(crate) struct PoolParts {
     pub(crate) page_bytes: usize,
     pub(crate) pool_bytes: usize,
     pub(crate) memory: Arc<Governor>,
+    pub(crate) topology: Arc<dyn Topology>,
     pub(crate) seed: u32,
     pub(crate) file: Arc<dyn VfsFile>,
     /// Locations by page number, as the page table has them.
@@ -215,6 +222,7 @@ impl Pool {
                 parts.page_bytes,
                 parts.pool_bytes / parts.page_bytes,
                 parts.memory,
+                parts.topology,
             ),
             ids: Mutex::new(ids),
             allocator: Mutex::new(parts.allocator),
@@ -399,6 +407,11 @@ impl Pool {
         }
     }
 
+    /// Figures of the frames of each node.
+    pub fn node_statistics(&self) -> Vec<NodeStatistics> {
+        self.frames.statistics()
+    }
+
     /// The first page number that was never used: all pages are below.
     pub fn page_bound(&self) -> PageId {
         PageId(self.ids.lock().next)
@@ -476,7 +489,7 @@ impl Pool {
     }
 
     /// A frame for a page, evicting another if there is none.
-    fn frame(&self) -> Result<Box<[u8]>> {
+    fn frame(&self) -> Result<Frame> {
         let mut disk_full = None;
         for _ in 0..FRAME_TRIES {
             match self.frames.find(&self.entries, disk_full.is_some()) {

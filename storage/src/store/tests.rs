@@ -5,6 +5,7 @@ use crate::env::{Env, Random, SeededRandom};
 use crate::log::LogCompression;
 use crate::page::{self, PAGE_BYTES, PAGE_BYTES_MIN, PAGE_HEADER_BYTES, PageId, PageKind, TreeId};
 use crate::superblock::{FEATURE_COMPRESSED_PAGES, FEATURE_FIXED_LEAVES, FEATURE_WRITE_BUFFERS};
+use crate::testing::env_of_nodes;
 use crate::tree::{RowFlags, RowTree};
 use crate::vfs::OpenOptions;
 use crate::{PageCodec, TreeDescriptor};
@@ -222,15 +223,17 @@ fn in_memory_nothing_is_kept_and_everything_works() {
 /// Random page changes, evictions, checkpoints beside them and reopenings against a map of what each page should hold.
 #[test]
 fn pages_are_what_the_model_says() {
-    for seed in 0..6 {
+    for (seed, node_count) in (0..6).zip([1, 2, 1, 2, 1, 4]) {
         let random = SeededRandom::new(seed);
-        let env = Env::in_memory(seed);
+        let env = env_of_nodes(seed, node_count);
         let mut store = open(&env, "d").0;
         let mut model: BTreeMap<PageId, u8> = BTreeMap::new();
         let mut saved = model.clone();
         let mut begun: Option<BTreeMap<PageId, u8>> = None;
         let (mut ts, mut saved_ts) = (0, 0);
         for _ in 0..3000 {
+            // The thread moves about.
+            env.topology.bind_thread(random.below(node_count as u64) as usize);
             let some = |model: &BTreeMap<PageId, u8>| {
                 model.keys().nth(random.below(model.len() as u64) as usize).copied()
             };
@@ -413,12 +416,19 @@ fn many_committers_share_flushes() {
 /// Readers, writers, loads, evictions and checkpoints at once: a page is always whole, and no change is lost.
 #[test]
 fn threads_share_a_small_pool() {
-    let env = Env::in_memory(1);
+    for node_count in [1, 2] {
+        share_a_small_pool(node_count);
+    }
+}
+
+fn share_a_small_pool(node_count: usize) {
+    let env = env_of_nodes(1, node_count);
     let store = open(&env, "d").0;
     let page_count = 100;
     let pages: Vec<_> = (0..page_count).map(|_| new_page(&store, 0)).collect();
     let gate = parking_lot::RwLock::new(());
     let work = &|thread: u64| {
+        env.topology.bind_thread(thread as usize % node_count);
         let random = SeededRandom::new(thread);
         let mut added = vec![0_u8; pages.len()];
         for _ in 0..3000 {

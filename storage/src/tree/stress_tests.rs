@@ -4,10 +4,9 @@
 //! The ledger of latches watches over their order meanwhile ([`crate::ledger`]).
 
 use super::*;
-use crate::env::Env;
 use crate::page::PageId;
 use crate::store::{Store, StoreOptions};
-use crate::testing::Chance;
+use crate::testing::{Chance, env_of_nodes};
 use damask_types::{Result, RowId};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
@@ -22,10 +21,17 @@ const BLOCK: u64 = 16;
 /// Row ids in use.
 const ROWS: u64 = 200 * BLOCK;
 
-fn store(frames: usize) -> Store {
+/// A store with so many frames, on a machine with so many nodes.
+fn store(frames: usize, node_count: usize) -> Store {
     let options =
         StoreOptions { page_bytes: 4096, pool_bytes: frames * 4096, ..StoreOptions::default() };
-    Store::open(Env::in_memory(1), Path::new(":memory:"), options).unwrap().0
+    Store::open(env_of_nodes(1, node_count), Path::new(":memory:"), options).unwrap().0
+}
+
+/// The calling thread, one of many, runs on some node.
+fn settle_down(store: &Store, thread: u64) {
+    let topology = &store.env().topology;
+    topology.bind_thread(thread as usize % topology.nodes().len());
 }
 
 /// The tree is sound and has all pages of the store.
@@ -184,9 +190,9 @@ impl Stamped {
 
 #[test]
 fn threads_split_and_merge_a_row_tree() {
-    // More frames than pages, and fewer.
-    for frames in [2048, 64] {
-        let store = store(frames);
+    // More frames than pages, and fewer, and those on two nodes.
+    for (frames, node_count) in [(2048, 1), (64, 1), (64, 2)] {
+        let store = store(frames, node_count);
         let tree = RowTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
         let stamps = (0..ROWS).map(|_| AtomicU64::new(0)).collect();
         let stamped = Stamped { tree, stamps };
@@ -197,10 +203,11 @@ fn threads_split_and_merge_a_row_tree() {
         }
         let writing = AtomicU64::new(WRITERS);
         std::thread::scope(|scope| {
-            let (stamped, writing) = (&stamped, &writing);
+            let (stamped, writing, store) = (&stamped, &writing, &store);
             let write = |writer| {
                 scope.spawn(move || {
                     let _until = Until(writing);
+                    settle_down(store, writer);
                     stamped.write(writer, 12_000)
                 })
             };
@@ -240,8 +247,13 @@ fn key(number: u64) -> Vec<u8> {
 /// Each thread adds and takes entries of its own rows under keys that all share; those of row 0 are always there.
 #[test]
 fn threads_split_and_merge_an_index_tree() {
+    for node_count in [1, 2] {
+        split_and_merge_an_index_tree(&store(64, node_count));
+    }
+}
+
+fn split_and_merge_an_index_tree(store: &Store) {
     const KEYS: u64 = 300;
-    let store = store(64);
     let tree = IndexTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
     for number in 0..KEYS {
         tree.insert(&key(number), RowId(0), EntryFlags::NONE).unwrap();
@@ -249,6 +261,7 @@ fn threads_split_and_merge_an_index_tree() {
     let writing = AtomicU64::new(WRITERS);
     let write = |writer: u64| {
         let _until = Until(&writing);
+        settle_down(store, writer);
         let mut chance = Chance(writer);
         let mut model = BTreeMap::new();
         for step in 0..12_000 {
@@ -309,7 +322,7 @@ fn threads_split_and_merge_an_index_tree() {
             model.extend(writer.join().unwrap());
         }
     });
-    let statistics = check(&store, |visit| tree.verify(visit));
+    let statistics = check(store, |visit| tree.verify(visit));
     assert_eq!(statistics.entries, KEYS + model.len() as u64);
     for ((number, rowid), flags) in model {
         assert_eq!(tree.get(&key(number), RowId(rowid)).unwrap(), Some(flags));
@@ -321,11 +334,12 @@ fn threads_split_and_merge_an_index_tree() {
 #[test]
 fn a_unique_key_is_one_threads_at_a_time() {
     const KEYS: u64 = 4;
-    let store = store(64);
+    let store = store(64, 2);
     let tree = IndexTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
     let taken: Vec<AtomicBool> = (0..KEYS).map(|_| AtomicBool::new(false)).collect();
     let met = AtomicU64::new(0);
     let work = |writer: u64| {
+        settle_down(&store, writer);
         let mut chance = Chance(writer);
         // Entries there are, and which of them stand.
         let mut own: BTreeMap<(u64, u64), bool> = BTreeMap::new();
