@@ -99,6 +99,11 @@ impl Configuration {
         Some((self.number("memory_limit") as usize) << 10).filter(|bytes| *bytes > 0)
     }
 
+    /// Whether memory and workers are bound to the machine's nodes, if there are several (`numa`).
+    pub fn knows_nodes(&self) -> bool {
+        self.text("numa") == "on"
+    }
+
     fn text(&self, name: &str) -> &str {
         let default = || settings::definition(name).map_or("", |definition| definition.default);
         self.get(name).unwrap_or_else(default)

@@ -9,7 +9,7 @@ use crate::session::plan::PlanCache;
 use crate::session::{Session, SessionOptions};
 use crate::statistics::Samples;
 use damask_catalog::Catalog;
-use damask_storage::{Env, Governor};
+use damask_storage::{Env, Governor, OneNode, Topology};
 use damask_txn::{Engine, EngineOptions, Holdings, Location, VerifyReport};
 use damask_types::Result;
 use std::path::Path;
@@ -77,7 +77,7 @@ impl Database {
     ///
     /// # Errors
     /// As [`Database::open`].
-    pub fn open_in(env: Env, path: Option<&Path>, options: DatabaseOptions) -> Result<Self> {
+    pub fn open_in(mut env: Env, path: Option<&Path>, options: DatabaseOptions) -> Result<Self> {
         let location = match path {
             Some(path) => Location::File(path.to_owned()),
             None => Location::Memory,
@@ -93,6 +93,9 @@ impl Database {
         };
         if let Some(limit) = options.configuration.memory_bytes() {
             env.memory.set_limit(limit);
+        }
+        if !options.configuration.knows_nodes() {
+            env.topology = Arc::new(OneNode::default());
         }
         let engine = Engine::open(env.clone(), location, engine_options)?;
         let catalog = Arc::new(Catalog::open(engine, options.creator.as_deref())?);
@@ -128,6 +131,11 @@ impl Database {
     pub fn clock(&self) -> Arc<dyn Fn() -> Duration + Send + Sync> {
         let clock = Arc::clone(&self.shared.env.clock);
         Arc::new(move || clock.now())
+    }
+
+    /// The machine's nodes, as far as the database is to know of them; for those who start threads that run sessions.
+    pub fn topology(&self) -> Arc<dyn Topology> {
+        Arc::clone(&self.shared.env.topology)
     }
 
     /// Cancels what a session runs, if `secret` is its.

@@ -35,5 +35,7 @@ pub use notify::Notification;
 pub use rows::{ColumnRef, FromValue, Rows};
 pub use session::{Completion, OutputColumn, Session, SessionOptions, Sink, TransactionStatus};
 
+/// The machine's nodes, for those who start threads that run sessions.
+pub use damask_storage::topology;
 /// Types, values and vectors, for those who take results in batches.
 pub use damask_types as types;

@@ -11,6 +11,7 @@ use crate::wire::Replies;
 use damask::session::{
     ByName, Completion, CopyShape, Level, OutputColumn, SessionOptions, Sink, TransactionStatus,
 };
+use damask::topology::Topology;
 use damask::{Database, Error, Result};
 use damask_types::format::{FormatSettings, parse_binary, utf8};
 use damask_types::{Batch, Oid, SqlType, TypeId, Value};
@@ -64,6 +65,10 @@ impl Host for Engine {
 
     fn clock(&self) -> Clock {
         self.0.clock()
+    }
+
+    fn topology(&self) -> Arc<dyn Topology> {
+        self.0.topology()
     }
 
     fn is_terminated(&self, pid: i32) -> bool {

@@ -19,6 +19,7 @@ use crate::reactor::{Clock, Handle, Pool};
 use crate::session::Session;
 use crate::socket::{Line, Socket};
 use crate::wire::Wire;
+use damask::topology::{OneNode, Topology};
 use damask_types::{Error, Result, SqlState};
 use parking_lot::{Condvar, Mutex};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -55,6 +56,10 @@ pub trait Host: Send + Sync + 'static {
     fn open(&self, parameters: &Parameters, peer: SocketAddr) -> Result<Self::Session>;
     /// What tells the time since some fixed moment; it times how long clients are silent.
     fn clock(&self) -> Arc<dyn Fn() -> Duration + Send + Sync>;
+    /// The nodes of the machine that sessions are to be spread over; one, unless the host says otherwise.
+    fn topology(&self) -> Arc<dyn Topology> {
+        Arc::new(OneNode::default())
+    }
     /// Cancels what a session runs, if the secret is its.
     fn cancel(&self, pid: i32, secret: i32);
     /// Another session has asked this one to end.
@@ -203,7 +208,8 @@ pub fn start<H: Host>(host: H, options: ServerOptions) -> Result<Server> {
         ended: Condvar::new(),
         stop_asked: Condvar::new(),
     });
-    let pool = Pool::start(Arc::clone(&shared.clock)).map_err(|error| no_thread(&error))?;
+    let pool = Pool::start(Arc::clone(&shared.clock), shared.host.topology())
+        .map_err(|error| no_thread(&error))?;
     let mut threads = Vec::new();
     for listener in listeners {
         let (shared, pool) = (Arc::clone(&shared), Arc::clone(&pool));

@@ -22,6 +22,7 @@ use crate::wait::WaitGraph;
 use crate::{Durability, IsolationLevel, SequenceSpec, SequenceState, Table, Txn};
 use damask_storage::ledger;
 use damask_storage::page::UNIT_BYTES;
+use damask_storage::pool::NodeStatistics;
 use damask_storage::tree::BUFFER_BYTES;
 use damask_storage::vfs::MemoryVfs;
 use damask_storage::{
@@ -457,6 +458,11 @@ impl Engine {
     pub fn memory(&self) -> &Governor {
         self.recount_versions();
         &self.store.env().memory
+    }
+
+    /// Where frames of pages are.
+    pub fn node_statistics(&self) -> Vec<NodeStatistics> {
+        self.store.pool().node_statistics()
     }
 
     /// Most bytes of pages in memory.

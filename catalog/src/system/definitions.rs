@@ -400,6 +400,10 @@ pub static DEFINITIONS: &[Definition] = &[
     Definition { oid: 15001, information_schema: false, name: "damask_memory", is_view: true, columns: &[
         ("purpose", Text, false), ("used_bytes", Int8, false), ("limit_bytes", Int8, false),
     ] },
+    Definition { oid: 15002, information_schema: false, name: "damask_numa", is_view: true, columns: &[
+        ("node", Int4, false), ("cpus", Text, false), ("frames_max", Int8, false), ("frames", Int8, false),
+        ("frames_spare", Int8, false), ("pages_afar", Int8, false), ("bound", Bool, false),
+    ] },
     Definition { oid: 15000, information_schema: false, name: "damask_versions", is_view: true, columns: &[
         ("versions", Int8, false), ("undo_bytes", Int8, false), ("undo_spilled_bytes", Int8, false),
         ("hidden_ranges", Int8, false), ("garbage_rows", Int8, false), ("last_commit", Int8, false),

@@ -12,8 +12,8 @@ mod types;
 
 pub use classes::{has_operator_class, operator_class_takes};
 pub use session::{
-    Activity, CursorRow, LockRow, LockTarget, Maintained, MemoryRow, PreparedRow, SettingRow,
-    VersionCounts,
+    Activity, CursorRow, LockRow, LockTarget, Maintained, MemoryRow, NodeRow, PreparedRow,
+    SettingRow, VersionCounts,
 };
 
 use crate::object::{Column, Index, Relation, RelationKind};
@@ -109,6 +109,8 @@ pub trait SystemSession {
     fn versions(&self) -> VersionCounts;
     /// What is held in memory: for each purpose its name, bytes and most bytes if it has a limit of its own.
     fn memory(&self) -> Vec<MemoryRow>;
+    /// The machine's nodes.
+    fn nodes(&self) -> Vec<NodeRow>;
     /// Every lock, save those of rows.
     fn locks(&self) -> Vec<LockRow>;
     /// The prepared statements of this session.
@@ -172,6 +174,7 @@ pub fn rows(ctx: &SystemContext<'_>, relation: &Relation) -> Vec<Vec<Value>> {
     }
     match relation.name.as_str() {
         "damask_memory" => session::damask_memory(ctx, out),
+        "damask_numa" => session::damask_numa(ctx, out),
         "damask_versions" => session::damask_versions(ctx, out),
         "pg_aggregate" => types::pg_aggregate(out),
         "pg_am" => types::pg_am(out),

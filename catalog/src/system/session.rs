@@ -81,6 +81,25 @@ pub struct MemoryRow {
     pub limit: Option<u64>,
 }
 
+/// A node of the machine, for `damask_numa`.
+#[derive(Clone, Debug)]
+pub struct NodeRow {
+    /// The system's number for it.
+    pub node: u32,
+    /// Its processors, as the system writes lists.
+    pub cpus: Option<String>,
+    /// Most frames for pages that it may have.
+    pub frames_max: u64,
+    /// Frames it has.
+    pub frames: u64,
+    /// Those that hold no page.
+    pub frames_spare: u64,
+    /// Pages that its threads loaded or made, and that lie in frames of other nodes.
+    pub pages_afar: u64,
+    /// The system binds memory and threads as it is asked to.
+    pub is_bound: bool,
+}
+
 /// A setting, for `pg_settings`.
 #[derive(Clone, Debug)]
 pub struct SettingRow {
@@ -341,6 +360,21 @@ pub(super) fn damask_memory(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             ("purpose", text(row.purpose)),
             ("used_bytes", number(row.used)),
             ("limit_bytes", row.limit.map_or(Value::Null, number)),
+        ]);
+    }
+}
+
+pub(super) fn damask_numa(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    let number = |value: u64| Value::Int8(value.cast_signed());
+    for row in ctx.session.nodes() {
+        rows.push(&[
+            ("node", Value::Int4(row.node.cast_signed())),
+            ("cpus", row.cpus.map_or(Value::Null, text)),
+            ("frames_max", number(row.frames_max)),
+            ("frames", number(row.frames)),
+            ("frames_spare", number(row.frames_spare)),
+            ("pages_afar", number(row.pages_afar)),
+            ("bound", Value::Bool(row.is_bound)),
         ]);
     }
 }

@@ -8,12 +8,13 @@ use super::settings::{Effective, Level, Settings, unknown_setting};
 use crate::notify::{Bus, Pending};
 use damask_catalog::object::{Index, Relation, RelationKind};
 use damask_catalog::system::{
-    self, Activity, CursorRow, LockRow, LockTarget, Maintained, MemoryRow, PreparedRow, SettingRow,
-    SystemContext, SystemSession, VersionCounts,
+    self, Activity, CursorRow, LockRow, LockTarget, Maintained, MemoryRow, NodeRow, PreparedRow,
+    SettingRow, SystemContext, SystemSession, VersionCounts,
 };
 use damask_catalog::{Catalog, CatalogSnapshot, SearchPath};
 use damask_storage::Purpose;
 use damask_storage::env::{Clock, Random};
+use damask_storage::pool::NodeStatistics;
 use damask_txn::{IsolationLevel, Metrics, SequenceState, SessionLocks, TxnHandle};
 use damask_types::format::{FormatSettings, TimeZone};
 use damask_types::{Error, Oid, RelId, Result, SqlState, TypeId, Value};
@@ -556,6 +557,20 @@ impl SystemSession for StatementEnv {
             limit: limited(governor.limit()),
         });
         rows
+    }
+
+    fn nodes(&self) -> Vec<NodeRow> {
+        let nodes = self.state.catalog.engine().node_statistics();
+        let of = |statistics: NodeStatistics| NodeRow {
+            node: statistics.node.number,
+            cpus: Some(statistics.node.cpu_list()).filter(|cpus| !cpus.is_empty()),
+            frames_max: statistics.frames_max as u64,
+            frames: statistics.frame_count as u64,
+            frames_spare: statistics.spare_count as u64,
+            pages_afar: statistics.afar_count,
+            is_bound: statistics.is_bound,
+        };
+        nodes.into_iter().map(of).collect()
     }
 
     fn locks(&self) -> Vec<LockRow> {

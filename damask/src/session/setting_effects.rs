@@ -128,6 +128,7 @@ static EFFECTS: &[(&str, Effect)] = &[
     ("max_wal_size", Acts),
     ("memory_limit", Acts),
     ("min_wal_size", Moot("Segments of the log are kept for the next turn as far as there is use for them.")),
+    ("numa", Acts),
     ("parallel_setup_cost", Moot(NO_PARALLEL)),
     ("parallel_tuple_cost", Moot(NO_PARALLEL)),
     ("password_encryption", Only(&["scram-sha-256"])),

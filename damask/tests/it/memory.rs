@@ -1,9 +1,9 @@
-//! `memory_limit` bounds pages, versions and statements together.
+//! `memory_limit` bounds pages, versions and statements together; `numa` spreads pages over the machine's nodes.
 
 use crate::support::{error, rows, run};
 use damask::{Configuration, Connection, Database, DatabaseOptions};
-use damask_storage::Env;
 use damask_storage::vfs::SimVfs;
+use damask_storage::{Env, SimulatedTopology};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -61,4 +61,33 @@ fn each_use_gives_way_at_the_limit() {
     assert_eq!(held(&mut connection, "versions"), 0);
     run(&mut connection, &["UPDATE t SET b = b + 1 WHERE a <= 1000"]);
     assert_eq!(rows(&mut connection, "SELECT sum(b) FROM t"), "1000");
+}
+
+/// On a machine with two nodes each has half of the frames, and a session's pages lie on the node that it runs on as long as that has room.
+#[test]
+fn pages_are_spread_over_nodes() {
+    let figures = |numa: &str| {
+        let topology = Arc::new(SimulatedTopology::new(2));
+        let env = Env { topology, ..Env::simulated(Arc::new(SimVfs::default()), 1) };
+        let mut configuration = Configuration::default();
+        for (name, value) in [("numa", numa), ("shared_buffers", "8MB")] {
+            configuration.set(name, value).expect("the setting is taken");
+        }
+        let options = DatabaseOptions { configuration, ..DatabaseOptions::default() };
+        let database = Database::open_in(env, Some(Path::new("/db")), options).expect("it opens");
+        let topology = database.topology();
+        topology.bind_thread(topology.nodes().len() - 1);
+        let mut connection = database.connect().expect("a connection opens");
+        run(
+            &mut connection,
+            &[
+                "CREATE TABLE t (a int PRIMARY KEY, pad text)",
+                "INSERT INTO t SELECT i, repeat('x', 450) FROM generate_series(1, 6000) AS g(i)",
+            ],
+        );
+        let query = "SELECT string_agg(concat_ws(' ', node, cpus, frames_max, frames > 100, frames_spare < 10, pages_afar, bound), ', ') FROM damask_numa";
+        rows(&mut connection, query)
+    };
+    assert_eq!(figures("on"), "0 0-1 256 f t 0 t, 1 2-3 256 t t 0 t");
+    assert_eq!(figures("off"), "0 512 t t 0 f");
 }

@@ -53,6 +53,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("max_connections", "../server/tests/it/limits.rs"),
     ("max_wal_size", "tests/it/durability.rs"),
     ("memory_limit", "tests/it/memory.rs"),
+    ("numa", "tests/it/memory.rs"),
     ("port", "../cli/src/command.rs"),
     ("query_memory_limit", "tests/it/settings.rs"),
     ("shared_buffers", "tests/it/durability.rs"),

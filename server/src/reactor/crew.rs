@@ -12,10 +12,14 @@
 //! worker, or to a new thread if there is none. A worker that is detached goes on with what it does; when it is done it takes a permit that
 //! is left over or sleeps.
 //!
+//! A permit belongs to a node of the machine, and whoever holds it runs on the processors of that node: so the place of a worker that stands still
+//! is taken by another on the same node.
+//!
 //! Invariants
 //! - C1: permits left + those of Ready and Serving workers + those that new threads will take = the limit.
 //! - C2: only the worker itself moves it from Ready to Serving and back; only a compare-and-swap on the very task moves it to Detached, so a
 //!   permit is taken away once, and not from a worker that has got on.
+//! - C3: permits keep their nodes. A worker's node changes under the lock, while it holds no permit, to that of the permit it is given.
 
 use super::sync::{
     AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, Thread, current, park_timeout,
@@ -34,6 +38,8 @@ const STEP: u64 = 4;
 #[derive(Debug)]
 pub(super) struct Seat {
     word: AtomicU64,
+    /// The node of its permit, or of the last one it had.
+    node: AtomicUsize,
     /// A permit was handed to it while it was to spare, or the crew is dismissed.
     is_woken: AtomicBool,
     thread: Thread,
@@ -52,6 +58,11 @@ impl Seat {
         self.word() & STATE == DETACHED
     }
 
+    /// The node on whose processors the worker is to run.
+    pub(super) fn node(&self) -> usize {
+        self.node.load(Ordering::Relaxed)
+    }
+
     /// What it does now, for [`Crew::detach`].
     pub(super) fn word(&self) -> u64 {
         self.word.load(Ordering::Acquire)
@@ -60,7 +71,8 @@ impl Seat {
 
 #[derive(Default)]
 struct State {
-    permits_left: usize,
+    /// The nodes of permits that nobody has.
+    permits_left: Vec<usize>,
     spares: Vec<Arc<Seat>>,
     seats: Vec<Arc<Seat>>,
     is_dismissed: bool,
@@ -75,31 +87,32 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    /// `limit` permits, all left.
-    pub(super) fn new(limit: usize) -> Self {
-        let state = State { permits_left: limit, ..State::default() };
+    /// A permit for each of these nodes, all left.
+    pub(super) fn new(nodes: Vec<usize>) -> Self {
+        let limit = nodes.len();
+        let state = State { permits_left: nodes, ..State::default() };
         Self { limit, state: Mutex::new(state), pollers: AtomicUsize::new(0) }
     }
 
-    /// Takes a permit for a thread that is to be started; false if none is left.
-    pub(super) fn reserve(&self) -> bool {
+    /// Takes a permit for a thread that is to be started: its node. None if no permit is left.
+    pub(super) fn reserve(&self) -> Option<usize> {
         let mut state = self.state.lock();
-        let is_left = state.permits_left > 0 && !state.is_dismissed;
-        if is_left {
-            state.permits_left -= 1;
+        if state.is_dismissed {
+            return None;
         }
-        is_left
+        state.permits_left.pop()
     }
 
-    /// That thread could not be started.
-    pub(super) fn give_back(&self) {
-        self.state.lock().permits_left += 1;
+    /// A thread that was to have a permit of this node could not be started.
+    pub(super) fn give_back(&self, node: usize) {
+        self.state.lock().permits_left.push(node);
     }
 
-    /// The calling thread is a worker, with the permit that was reserved for it.
-    pub(super) fn join(&self) -> Arc<Seat> {
+    /// The calling thread is a worker, with the permit of this node that was reserved for it.
+    pub(super) fn join(&self, node: usize) -> Arc<Seat> {
         let seat = Arc::new(Seat {
             word: AtomicU64::new(READY),
+            node: AtomicUsize::new(node),
             is_woken: AtomicBool::new(false),
             thread: current(),
         });
@@ -131,38 +144,40 @@ impl Crew {
         self.pollers.load(Ordering::SeqCst) == 0
     }
 
-    /// Takes the permit away from a worker that is still at what `word` says. True if the caller has to start a thread, for which a
-    /// permit is reserved.
-    pub(super) fn detach(&self, seat: &Seat, word: u64) -> bool {
+    /// Takes the permit away from a worker that is still at what `word` says. The permit's node if the caller has to start a thread,
+    /// for which it is reserved.
+    pub(super) fn detach(&self, seat: &Seat, word: u64) -> Option<usize> {
         if word & STATE != SERVING {
-            return false;
+            return None;
         }
+        // It stays the same while the word does (C3).
+        let node = seat.node();
         let detached = (word & !STATE) + DETACHED;
         let swapped =
             seat.word.compare_exchange(word, detached, Ordering::SeqCst, Ordering::Relaxed);
         if swapped.is_err() {
-            return false;
+            return None;
         }
         let mut state = self.state.lock();
         if state.is_dismissed {
-            state.permits_left += 1;
-            return false;
+            state.permits_left.push(node);
+            return None;
         }
-        match state.spares.pop() {
-            Some(spare) => {
-                drop(state);
-                spare.word.store(READY, Ordering::Release);
-                spare.is_woken.store(true, Ordering::Release);
-                spare.thread.unpark();
-                false
-            }
-            None => true,
-        }
+        let Some(spare) = take_of_node(&mut state.spares, node, |spare| spare.node()) else {
+            return Some(node);
+        };
+        // Under the lock, so that the worker, which looks there before it ends, cannot miss it.
+        spare.node.store(node, Ordering::Relaxed);
+        spare.word.store(READY, Ordering::Release);
+        spare.is_woken.store(true, Ordering::Release);
+        drop(state);
+        spare.thread.unpark();
+        None
     }
 
-    /// As [`Crew::detach`] for all that are where `seen` has them, which then is where they are now. The number of threads to start.
-    pub(super) fn detach_stuck(&self, seen: &mut Vec<(Arc<Seat>, u64)>) -> usize {
-        let stuck = seen.drain(..).filter(|(seat, word)| self.detach(seat, *word)).count();
+    /// As [`Crew::detach`] for all that are where `seen` has them, which then is where they are now. The nodes of threads to start.
+    pub(super) fn detach_stuck(&self, seen: &mut Vec<(Arc<Seat>, u64)>) -> Vec<usize> {
+        let stuck = seen.drain(..).filter_map(|(seat, word)| self.detach(&seat, word)).collect();
         for seat in &self.state.lock().seats {
             let word = seat.word();
             if word & STATE == SERVING {
@@ -182,12 +197,12 @@ impl Crew {
             return true;
         }
         let mut state = self.state.lock();
-        if state.permits_left > 0 && !state.is_dismissed {
-            state.permits_left -= 1;
-            seat.word.store(ready, Ordering::Relaxed);
-            return true;
-        }
         if !state.is_dismissed {
+            if let Some(node) = take_of_node(&mut state.permits_left, seat.node(), |node| *node) {
+                seat.node.store(node, Ordering::Relaxed);
+                seat.word.store(ready, Ordering::Relaxed);
+                return true;
+            }
             seat.is_woken.store(false, Ordering::Relaxed);
             state.spares.push(Arc::clone(seat));
             drop(state);
@@ -198,22 +213,11 @@ impl Crew {
                     break;
                 }
             }
+            state = self.state.lock();
             if seat.word() & STATE == READY {
                 return true;
             }
-            state = self.state.lock();
-            match state.spares.iter().position(|spare| Arc::ptr_eq(spare, seat)) {
-                Some(at) => drop(state.spares.swap_remove(at)),
-                // The permit comes in this very moment.
-                None if !state.is_dismissed => {
-                    drop(state);
-                    while seat.word() & STATE != READY {
-                        park_timeout(keep);
-                    }
-                    return true;
-                }
-                None => {}
-            }
+            state.spares.retain(|spare| !Arc::ptr_eq(spare, seat));
         }
         state.seats.retain(|other| !Arc::ptr_eq(other, seat));
         false
@@ -222,8 +226,22 @@ impl Crew {
     /// A worker leaves with its permit, because the crew is dismissed.
     pub(super) fn leave(&self, seat: &Arc<Seat>) {
         let mut state = self.state.lock();
-        state.permits_left += 1;
+        state.permits_left.push(seat.node());
         state.seats.retain(|other| !Arc::ptr_eq(other, seat));
+    }
+
+    /// The nodes of permits that nobody has, ascending.
+    #[cfg(test)]
+    pub(super) fn nodes_left(&self) -> Vec<usize> {
+        let mut nodes = self.state.lock().permits_left.clone();
+        nodes.sort_unstable();
+        nodes
+    }
+
+    /// How many workers sleep.
+    #[cfg(test)]
+    pub(super) fn spare_count(&self) -> usize {
+        self.state.lock().spares.len()
     }
 
     /// Sends everybody home: spare workers end at once, the others when they ask.
@@ -238,4 +256,10 @@ impl Crew {
             spare.thread.unpark();
         }
     }
+}
+
+/// Takes what is of a node out of a list, or else whatever is there.
+fn take_of_node<T>(list: &mut Vec<T>, node: usize, node_of: impl Fn(&T) -> usize) -> Option<T> {
+    let index = list.iter().rposition(|item| node_of(item) == node);
+    index.map(|index| list.swap_remove(index)).or_else(|| list.pop())
 }

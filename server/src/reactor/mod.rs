@@ -2,7 +2,8 @@
 //!
 //! A [`Task`] is a connection as a value. While its client is silent it is *parked*: a place in a table, and its socket in one epoll
 //! instance. A *worker* takes what becomes ready, lets it do all it can without waiting for its client, and parks it again. As many
-//! workers as there are processors hold a *permit*; the others sleep or are held up by what they run.
+//! workers as there are processors hold a *permit*; the others sleep or are held up by what they run. On a machine with several nodes each permit
+//! is one of a node, and its holder is bound to that node's processors; the pages that it loads are near it then (`storage/src/pool/frames.rs`).
 //!
 //! ```text
 //!                     signal: bytes, a wake-up, a deadline
@@ -34,6 +35,8 @@
 //! Left out: a queue a worker, stealing between them. One queue and the kernel's list are enough for tens of thousands of tasks.
 
 mod crew;
+#[cfg(test)]
+mod crew_tests;
 #[cfg(test)]
 mod model;
 mod poller;

@@ -137,14 +137,14 @@ impl World {
         }
     }
 
-    fn spawn(self: &Arc<Self>) {
+    fn spawn(self: &Arc<Self>, node: usize) {
         let world = Arc::clone(self);
-        let thread = thread::spawn(move || world.work());
+        let thread = thread::spawn(move || world.work(node));
         self.threads.lock().push(thread);
     }
 
-    fn work(self: Arc<Self>) {
-        let seat = self.crew.join();
+    fn work(self: Arc<Self>, node: usize) {
+        let seat = self.crew.join(node);
         while let Some(Some(job)) = self.crew.poll(|| false, || self.take()) {
             seat.begin();
             self.run(job, &seat);
@@ -164,8 +164,8 @@ impl World {
             }
             Job::Wait { is_announced } => {
                 let hands_over = is_announced && self.crew.is_unpolled();
-                if hands_over && self.crew.detach(seat, seat.word()) {
-                    self.spawn();
+                if hands_over && let Some(node) = self.crew.detach(seat, seat.word()) {
+                    self.spawn(node);
                 }
                 let mut is_open = self.gate.lock();
                 while !*is_open {
@@ -180,8 +180,8 @@ impl World {
         let mut seen = Vec::new();
         while self.left.load(Ordering::SeqCst) > 0 {
             if self.crew.is_unpolled() {
-                for _ in 0..self.crew.detach_stuck(&mut seen) {
-                    self.spawn();
+                for node in self.crew.detach_stuck(&mut seen) {
+                    self.spawn(node);
                 }
             } else {
                 seen.clear();
@@ -193,7 +193,7 @@ impl World {
 
 fn serve(permits: usize, jobs: &[Job], is_watched: bool) {
     let world = Arc::new(World {
-        crew: Crew::new(permits),
+        crew: Crew::new((0..permits).collect()),
         jobs: sync::Mutex::new(Some(jobs.iter().copied().collect())),
         came: Condvar::new(),
         gate: sync::Mutex::new(false),
@@ -201,8 +201,8 @@ fn serve(permits: usize, jobs: &[Job], is_watched: bool) {
         left: AtomicUsize::new(jobs.len()),
         threads: sync::Mutex::new(Vec::new()),
     });
-    while world.crew.reserve() {
-        world.spawn();
+    while let Some(node) = world.crew.reserve() {
+        world.spawn(node);
     }
     if is_watched {
         world.watch();
@@ -223,6 +223,7 @@ fn serve(permits: usize, jobs: &[Job], is_watched: bool) {
         let Some(thread) = world.threads.lock().pop() else { break };
         thread.join().unwrap();
     }
+    assert_eq!(world.crew.nodes_left(), (0..permits).collect::<Vec<_>>(), "C3");
 }
 
 const NOTICED: Job = Job::Wait { is_announced: false };

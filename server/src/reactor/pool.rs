@@ -18,6 +18,7 @@ use super::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use super::timers::{Deadline, Timers};
 use super::turn::Turn;
 use super::{Clock, Next, Signs, Task};
+use damask::topology::{Node, Topology};
 use hashbrown::HashMap;
 use parking_lot::{Condvar, Mutex, RwLock};
 use std::cell::RefCell;
@@ -113,6 +114,8 @@ pub(crate) struct Pool<T> {
     is_flushing: AtomicBool,
     timers: Mutex<Timers>,
     clock: Clock,
+    /// The nodes that workers run on.
+    topology: Arc<dyn Topology>,
     /// The watch thread is to look: there is something to watch, a new first deadline, or the end.
     watch: Condvar,
     /// The watch thread looks at every tick.
@@ -136,15 +139,16 @@ pub(crate) fn about_to_wait() {
 }
 
 impl<T: Task> Pool<T> {
-    /// Starts the watch thread and as many workers as there are processors, at least two. `clock` times deadlines.
+    /// Starts the watch thread and as many workers as there are processors, at least two, spread over the machine's nodes. `clock` times
+    /// deadlines.
     ///
     /// # Errors
     /// When there are no descriptors or threads left.
-    pub(crate) fn start(clock: Clock) -> io::Result<Arc<Self>> {
+    pub(crate) fn start(clock: Clock, topology: Arc<dyn Topology>) -> io::Result<Arc<Self>> {
         let permits = thread::available_parallelism().map_or(2, usize::from).max(2);
         let pool = Arc::new(Self {
             poller: Arc::new(Poller::new()?),
-            crew: Crew::new(permits),
+            crew: Crew::new(spread(permits, topology.nodes())),
             tasks: RwLock::default(),
             ready: Queue::new(),
             unsettled: Queue::new(),
@@ -153,14 +157,15 @@ impl<T: Task> Pool<T> {
             is_flushing: AtomicBool::new(false),
             timers: Mutex::default(),
             clock,
+            topology,
             watch: Condvar::new(),
             is_alert: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
         });
         let watcher = Arc::clone(&pool);
         thread::Builder::new().name("pool-watch".to_owned()).spawn(move || watcher.keep_watch())?;
-        while pool.crew.reserve() {
-            if let Err(error) = pool.spawn() {
+        while let Some(node) = pool.crew.reserve() {
+            if let Err(error) = pool.spawn(node) {
                 pool.close();
                 return Err(error);
             }
@@ -242,23 +247,24 @@ impl<T: Task> Pool<T> {
         self.is_closing.load(Ordering::Acquire)
     }
 
-    /// Starts a worker, for which a permit is reserved.
-    fn spawn(self: &Arc<Self>) -> io::Result<()> {
+    /// Starts a worker, for which a permit of a node is reserved.
+    fn spawn(self: &Arc<Self>, node: usize) -> io::Result<()> {
         let pool = Arc::clone(self);
         let started = thread::Builder::new()
             .name("worker".to_owned())
             .stack_size(STACK_BYTES)
-            .spawn(move || pool.work());
+            .spawn(move || pool.work(node));
         if started.is_err() {
-            self.crew.give_back();
+            self.crew.give_back(node);
         }
         started.map(drop)
     }
 
     // Workers.
 
-    fn work(self: Arc<Self>) {
-        let seat = self.crew.join();
+    fn work(self: Arc<Self>, mut node: usize) {
+        let seat = self.crew.join(node);
+        self.bind(node);
         {
             let (pool, seat) = (Arc::clone(&self), Arc::clone(&seat));
             let hand_over = move || pool.hand_over(&seat);
@@ -270,6 +276,10 @@ impl<T: Task> Pool<T> {
         let mut yields = 0;
         let mut has_permit = true;
         while has_permit && !self.is_closing() {
+            if seat.node() != node {
+                node = seat.node();
+                self.bind(node);
+            }
             if let Some(task) = self.ready.pop() {
                 if !self.ready.is_empty() {
                     self.alert();
@@ -308,6 +318,13 @@ impl<T: Task> Pool<T> {
             self.poller.wake();
         }
         WORKER.with_borrow_mut(Option::take);
+    }
+
+    /// The calling worker runs on the processors of a node from now on.
+    fn bind(&self, node: usize) {
+        if self.topology.nodes().len() > 1 {
+            self.topology.bind_thread(node);
+        }
     }
 
     /// Whether something in the queues is for whoever comes by.
@@ -451,9 +468,9 @@ impl<T: Task> Pool<T> {
             if self.is_pending() {
                 self.poller.wake();
             }
-        } else if self.crew.detach(seat, seat.word()) {
+        } else if let Some(node) = self.crew.detach(seat, seat.word()) {
             // If there is no thread the watch thread tries again.
-            let _ = self.spawn();
+            let _ = self.spawn(node);
         }
     }
 
@@ -536,21 +553,59 @@ impl<T: Task> Pool<T> {
 
     /// Nobody polls: gives others the permits of those who have not got on since the last tick.
     fn replace_stuck(self: &Arc<Self>, seen: &mut Vec<(Arc<Seat>, u64)>) {
-        for _ in 0..self.crew.detach_stuck(seen) {
-            let _ = self.spawn();
+        for node in self.crew.detach_stuck(seen) {
+            let _ = self.spawn(node);
         }
         // Permits are left if a thread could not be started.
-        while self.crew.reserve() {
-            if self.spawn().is_err() {
+        while let Some(node) = self.crew.reserve() {
+            if self.spawn(node).is_err() {
                 break;
             }
         }
     }
 }
 
+/// The nodes of so many permits: to each as large a part of them as it has of the processors.
+fn spread(permits: usize, nodes: &[Node]) -> Vec<usize> {
+    let mut given = vec![0; nodes.len()];
+    let give = |_| {
+        // The node that would have the least for a processor. Of a single one they may be unknown.
+        let load = |node: &usize| (given[*node] + 1) as f64 / nodes[*node].cpus.len().max(1) as f64;
+        let least = |a: &usize, b: &usize| load(a).total_cmp(&load(b));
+        let node = (0..nodes.len()).min_by(least).expect("there is a node");
+        given[node] += 1;
+        node
+    };
+    (0..permits).map(give).collect()
+}
+
 fn settle<T: Task>(task: &Handle<T>) {
     if let Some(task) = &mut *task.task.lock() {
         // A panic is met again, and caught, where the task runs.
         let _ = catch_unwind(AssertUnwindSafe(|| task.settle()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permits_are_spread_by_processors() {
+        let counts = |permits, cpu_counts: &[usize]| {
+            let node = |(number, count): (usize, &usize)| Node {
+                number: number as u32,
+                cpus: (0..*count).collect(),
+            };
+            let nodes: Vec<Node> = cpu_counts.iter().enumerate().map(node).collect();
+            let mut counts = vec![0; nodes.len()];
+            spread(permits, &nodes).into_iter().for_each(|node| counts[node] += 1);
+            counts
+        };
+        assert_eq!(counts(2, &[0]), [2]);
+        assert_eq!(counts(8, &[4, 4]), [4, 4]);
+        assert_eq!(counts(12, &[8, 4]), [8, 4]);
+        assert_eq!(counts(3, &[8, 8, 8, 8]), [1, 1, 1, 0]);
+        assert_eq!(counts(6, &[64, 32]), [4, 2], "fewer than processors");
     }
 }

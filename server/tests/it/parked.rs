@@ -1,9 +1,12 @@
 //! Many connections on few threads: who waits holds nobody up, and parked connections are told what concerns them.
 
 use crate::engine::server;
+use crate::scripted::Scripted;
 use crate::transcript::{Raw, bind, execute, message, parse, startup, sync};
+use damask::topology::{SimulatedTopology, Topology};
 use damask_server::{Server, ServerOptions, serve};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// More than a machine for tests has processors, and so more than there are workers at first.
@@ -33,6 +36,28 @@ fn wait_for_blocked(raw: &mut Raw, count: usize) {
         "select 1 from pg_stat_activity where wait_event_type = 'Lock' having count(*) >= {count}"
     );
     while !raw.query(&blocked).contains('D') {}
+}
+
+/// Each node of the machine has its part of the workers.
+#[test]
+fn workers_are_bound_to_nodes() {
+    for node_count in [1, 2] {
+        let topology = Arc::new(SimulatedTopology::new(node_count));
+        let server = Scripted::on(Arc::clone(&topology) as Arc<dyn Topology>).serve();
+        let workers = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+        if node_count > 1 {
+            while topology.bound_threads().iter().sum::<usize>() < workers {
+                std::thread::yield_now();
+            }
+            let most = workers.div_ceil(2);
+            assert_eq!(topology.bound_threads(), [most, workers - most]);
+        }
+        let mut raw = Raw::connect(&server);
+        raw.send(&startup(b"user\0postgres\0\0"));
+        assert!(raw.until_ready().ends_with(" ZI"));
+        server.stop();
+        assert!(node_count > 1 || topology.bound_threads() == [0], "one node binds nobody");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! - `panic`: a panic, which a session should have caught.
 //! - `copyin`: takes a copy and answers its length. `copyout N`: sends N rows.
 
+use damask::topology::{OneNode, Topology};
 use damask_server::{
     Bind, Column, Columns, Host, Login, Outcome, Parameters, Replies, Server, ServerOptions,
     Session, Started, Status, start,
@@ -22,11 +23,18 @@ use std::time::{Duration, Instant};
 pub(crate) struct Scripted {
     /// Verifiers by role.
     pub(crate) verifiers: HashMap<String, String>,
+    /// The machine's nodes; one if there is none.
+    topology: Option<Arc<dyn Topology>>,
     next: AtomicI32,
     cancelled: Arc<Mutex<Vec<(i32, i32)>>>,
 }
 
 impl Scripted {
+    /// One on a machine with these nodes.
+    pub(crate) fn on(topology: Arc<dyn Topology>) -> Self {
+        Self { topology: Some(topology), ..Self::default() }
+    }
+
     pub(crate) fn serve(self) -> Server {
         let options = ServerOptions { listen: "127.0.0.1:0".into(), ..ServerOptions::default() };
         start(self, options).unwrap()
@@ -60,6 +68,10 @@ impl Host for Scripted {
             cancelled: Arc::clone(&self.cancelled),
             ..Puppet::default()
         })
+    }
+
+    fn topology(&self) -> Arc<dyn Topology> {
+        self.topology.clone().unwrap_or_else(|| Arc::new(OneNode::default()))
     }
 
     fn clock(&self) -> Arc<dyn Fn() -> Duration + Send + Sync> {

@@ -95,10 +95,8 @@ pub(super) enum Found<'p> {
 /// Figures about the frames of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeStatistics {
-    /// The system's number for the node.
-    pub number: u32,
-    /// The system's numbers of its processors; none if they are unknown.
-    pub cpus: Vec<usize>,
+    /// Which it is.
+    pub node: crate::topology::Node,
     /// Most frames it may have.
     pub frames_max: usize,
     /// Frames it has.
@@ -107,6 +105,8 @@ pub struct NodeStatistics {
     pub spare_count: usize,
     /// Pages that its threads loaded or made and that were given frames of other nodes.
     pub afar_count: u64,
+    /// There are several nodes, and the system binds memory and threads to them as it is asked to.
+    pub is_bound: bool,
 }
 
 impl Frames {
@@ -146,15 +146,16 @@ impl Frames {
 
     /// Figures of each node.
     pub(super) fn statistics(&self) -> Vec<NodeStatistics> {
+        let is_bound = self.nodes.len() > 1 && self.topology.is_obeyed();
         let of = |(node, place): (&Node, &crate::topology::Node)| {
             let queues = node.queues.lock();
             NodeStatistics {
-                number: place.number,
-                cpus: place.cpus.clone(),
+                node: place.clone(),
                 frames_max: node.share,
                 frame_count: queues.made_count,
                 spare_count: queues.spare.len(),
                 afar_count: node.afar_count.load(Ordering::Relaxed),
+                is_bound,
             }
         };
         self.nodes.iter().zip(self.topology.nodes()).map(of).collect()

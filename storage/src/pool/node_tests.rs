@@ -171,15 +171,20 @@ fn a_page_made_again_elsewhere_is_that_nodes() {
     assert_eq!((&again, machine.spread(&again)), (&near, vec![0, 16]));
     // Node 0 has 16 spare frames, and queues full of numbers that are not its own any more.
     let own = machine.make(0, 16);
+    // Those that are used again go to the main queue, where the others are first.
+    machine.read(0, &own);
     let more = machine.make(0, 7);
-    assert_eq!(machine.spread(&more), [7, 0]);
-    assert_eq!((machine.spread(&again), machine.spread(&own)), (vec![0, 16], vec![9, 0]));
+    let near: Vec<PageId> = own.iter().chain(&more).copied().collect();
+    assert_eq!((machine.spread(&near), machine.spread(&again)), (vec![16, 0], vec![0, 16]));
     let all: Vec<PageId> = again.iter().chain(&own).chain(&more).copied().collect();
     for _ in 0..3 {
         machine.read(1, &all);
         machine.read(0, &all);
     }
     assert_eq!(machine.spread(&all), [16, 16]);
+    let freed = all.iter().find(|page| machine.node_of(**page) == Some(1)).unwrap();
+    machine.pool().free(*freed).unwrap();
+    assert_eq!([0, 1].map(|node| machine.figures()[node].2), [0, 1], "a frame stays its node's");
     machine.check();
 }
 

@@ -31,6 +31,18 @@ pub struct Node {
     pub cpus: Vec<usize>,
 }
 
+impl Node {
+    /// Its processors as the system writes such lists: `0-3,8`; empty if they are unknown.
+    pub fn cpu_list(&self) -> String {
+        let runs = self.cpus.chunk_by(|cpu, next| cpu + 1 == *next);
+        let texts = runs.map(|run| match run {
+            [first, .., last] => format!("{first}-{last}"),
+            single => single.iter().map(usize::to_string).collect(),
+        });
+        texts.collect::<Vec<_>>().join(",")
+    }
+}
+
 /// Which nodes there are, and binding to them. Nodes are named by their index in [`Topology::nodes`].
 pub trait Topology: Send + Sync + Debug {
     /// All nodes.

@@ -185,6 +185,9 @@ mod tests {
         assert_eq!(list("0-3,8,10-11\n"), Some(vec![0, 1, 2, 3, 8, 10, 11]));
         assert_eq!(list("7"), Some(vec![7]));
         assert_eq!(list("\n"), Some(vec![]));
+        let cpus = vec![0, 1, 2, 3, 8, 10, 11];
+        assert_eq!(Node { number: 0, cpus }.cpu_list(), "0-3,8,10-11");
+        assert_eq!(Node { number: 0, cpus: vec![] }.cpu_list(), "");
         assert_eq!(list("0-1023").map(|numbers| numbers.len()), Some(1024));
         for garbage in ["a", "1-", "-1", "3-1", "1,,2", "1-2-3", "0-1024", "0-4294967295", "0x1"] {
             assert_eq!(list(garbage), None, "{garbage}");
