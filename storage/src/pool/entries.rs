@@ -2,6 +2,7 @@
 //!
 //! The array is made of chunks of doubling size, so a slot's address never changes and finding it takes no lock.
 
+use super::copies::CopyPlace;
 use super::frame::Frame;
 use crate::codec::PageRef;
 use crate::page::PageId;
@@ -49,6 +50,8 @@ pub(super) struct Entry {
     pub(super) ghost: AtomicBool,
     /// Its latch is held, or soon will be, by someone who reads it from the file or writes it there.
     pub(super) in_io: AtomicBool,
+    /// What is read instead of the page.
+    pub(super) copy: CopyPlace,
 }
 
 /// How a page is used.

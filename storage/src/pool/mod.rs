@@ -26,8 +26,11 @@
 //! - L5: each tree's units are counted: those that the newest versions of its pages have in the file, and of pages that
 //!   are in memory only, what they would have whole.
 //!
-//! Left out: optimistic reads, huge pages by the pool's own choice, asynchronous reads, pages that move to the node that uses them.
+//! Pages that many read and few change have copies, which are read without a latch ([`copies`]).
+//!
+//! Left out: huge pages by the pool's own choice, asynchronous reads, pages that move to the node that uses them.
 
+mod copies;
 mod entries;
 mod frame;
 mod frames;
@@ -74,6 +77,7 @@ pub struct Pool {
     /// Starts every checksum, so that pages of another database do not pass.
     seed: u32,
     file: Arc<dyn VfsFile>,
+    memory: Arc<Governor>,
     entries: Entries,
     frames: Frames,
     ids: Mutex<PageIds>,
@@ -127,6 +131,7 @@ pub struct PageRead<'p> {
 pub struct PageWrite<'p> {
     pool: &'p Pool,
     page: PageId,
+    entry: &'p Entry,
     slot: RwLockWriteGuard<'p, Slot>,
     _token: Token,
 }
@@ -217,6 +222,7 @@ impl Pool {
             page_bytes: parts.page_bytes,
             seed: parts.seed,
             file: parts.file,
+            memory: Arc::clone(&parts.memory),
             entries,
             frames: Frames::new(
                 parts.page_bytes,
@@ -290,7 +296,7 @@ impl Pool {
         };
         slot.bytes.as_ref()?;
         entry.touch(Usage::Point);
-        Some(PageWrite::new(self, page, slot, Taking::Waiting))
+        Some(PageWrite::new(self, page, entry, slot, Taking::Waiting))
     }
 
     /// Takes a page's shared latch if the page is in memory and nobody has the latch exclusively or waits for that.
@@ -316,7 +322,7 @@ impl Pool {
             Some(slot) if slot.bytes.is_none() => Tried::Missing,
             Some(slot) => {
                 entry.touch(Usage::Point);
-                Tried::Got(PageWrite::new(self, page, slot, Taking::Trying))
+                Tried::Got(PageWrite::new(self, page, entry, slot, Taking::Trying))
             }
         }
     }
@@ -341,7 +347,7 @@ impl Pool {
             slot = loaded;
         }
         entry.touch(Usage::Point);
-        Ok(Some(PageWrite::new(self, page, slot, Taking::Waiting)))
+        Ok(Some(PageWrite::new(self, page, entry, slot, Taking::Waiting)))
     }
 
     /// Makes a page: zeroed but for the header's common part, latched exclusively, dirty.
@@ -368,7 +374,7 @@ impl Pool {
         self.before_change(page, &mut slot);
         self.frames.enqueue(&self.entries, page, &mut slot);
         entry.touch(Usage::Point);
-        Ok(PageWrite::new(self, page, slot, Taking::Trying))
+        Ok(PageWrite::new(self, page, entry, slot, Taking::Trying))
     }
 
     /// Gives a page back. This thread must not hold its latch; its number will be given out again.
@@ -381,7 +387,7 @@ impl Pool {
         if !slot.live {
             return Err(self.no_such_page(page));
         }
-        self.free_slot(page, &mut slot);
+        self.free_slot(page, entry, &mut slot);
         Ok(())
     }
 
@@ -448,7 +454,8 @@ impl Pool {
         Ok(page)
     }
 
-    fn free_slot(&self, page: PageId, slot: &mut Slot) {
+    fn free_slot(&self, page: PageId, entry: &Entry, slot: &mut Slot) {
+        entry.copy.clear();
         self.keep_for_snapshot(page, slot);
         let (tree, units) = self.units_of(slot);
         slot.live = false;
@@ -506,6 +513,7 @@ impl Pool {
                         disk_full = Some(error);
                         continue;
                     }
+                    self.entry(page)?.copy.clear();
                     return Ok(slot.bytes.take().expect("a victim is in memory"));
                 }
                 Found::Nothing => match disk_full {
@@ -626,9 +634,15 @@ impl Deref for PageRead<'_> {
 }
 
 impl<'p> PageWrite<'p> {
-    fn new(pool: &'p Pool, page: PageId, slot: RwLockWriteGuard<'p, Slot>, taking: Taking) -> Self {
+    fn new(
+        pool: &'p Pool,
+        page: PageId,
+        entry: &'p Entry,
+        slot: RwLockWriteGuard<'p, Slot>,
+        taking: Taking,
+    ) -> Self {
         let token = Token::of_page(slot.bytes.as_deref(), taking);
-        Self { pool, page, slot, _token: token }
+        Self { pool, page, entry, slot, _token: token }
     }
 
     /// The page's number.
@@ -641,7 +655,7 @@ impl<'p> PageWrite<'p> {
     /// # Errors
     /// None so far; freeing may come to write.
     pub fn free(mut self) -> Result<()> {
-        self.pool.free_slot(self.page, &mut self.slot);
+        self.pool.free_slot(self.page, self.entry, &mut self.slot);
         Ok(())
     }
 }
@@ -658,6 +672,9 @@ impl Deref for PageWrite<'_> {
 impl DerefMut for PageWrite<'_> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
+        if !self.pool.leaves_copies() {
+            self.entry.copy.clear();
+        }
         // The epoch changes only while page changes stand still.
         if self.slot.dirty_epoch != self.pool.epoch.load(Ordering::Relaxed) {
             self.pool.before_change(self.page, &mut self.slot);

@@ -81,6 +81,8 @@ pub(crate) enum Planted {
     NoCopyAside,
     /// The page table of a checkpoint has places that pages got after its instant (breaks C2).
     NoFrozenPlace,
+    /// A page that changes keeps its copy (breaks Y1 of the pool's copies).
+    StaleCopies,
 }
 
 impl Default for StoreOptions {

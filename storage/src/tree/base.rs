@@ -176,6 +176,14 @@ impl<F: Format> Target for At<'_, F> {
     }
 }
 
+/// Where a descent comes to before its last latch.
+enum End<'p> {
+    /// To this page, the child of an inner node.
+    Leaf(PageId),
+    /// To the root, which is a leaf.
+    Root(PageRead<'p>),
+}
+
 /// A tree of some format.
 pub(super) struct Base<F> {
     pub(super) pool: Arc<Pool>,
@@ -249,7 +257,7 @@ impl<F: Format> Base<F> {
     /// The leaf that `target` says, latched.
     #[inline]
     pub(super) fn reach(&self, usage: Usage, target: &impl Target) -> Result<PageRead<'_>> {
-        self.structure.descend(|| self.go_down(usage, target, 0), |leaf| target.is_in(leaf))
+        self.structure.descend(|| self.go_down(usage, target), |leaf| target.is_in(leaf))
     }
 
     /// The leaf whose range has `probe`, latched exclusively.
@@ -258,51 +266,71 @@ impl<F: Format> Base<F> {
         self.structure.descend(|| self.go_down_exclusive(probe), |leaf| F::has(leaf, probe))
     }
 
-    /// Goes down once, to the node at level `lowest` or a root that is lower. The inner error is what cannot be so if nobody changed the
-    /// structure meanwhile.
-    fn go_down(
-        &self,
-        usage: Usage,
-        target: &impl Target,
-        lowest: u8,
-    ) -> Result<Result<PageRead<'_>>> {
-        let (mut page, mut parent_level) = (self.root, None);
-        loop {
-            let usage = if parent_level == Some(1) { usage } else { Usage::Point };
-            let Some(node) = self.pool.read_live(page, usage)? else {
-                return Ok(Err(self.pool.no_such_page(page)));
-            };
-            let bytes: &[u8] = &node;
-            let level = page::level(bytes);
-            let checked = match parent_level {
-                Some(parent_level) => self.check_child(bytes, page, parent_level),
-                None => self.check(bytes, page),
-            };
-            if let Err(stray) = checked {
-                return Ok(Err(stray));
-            }
-            if level <= lowest {
-                return Ok(Ok(node));
-            }
-            (page, parent_level) = (target.child(bytes)?, Some(level));
-        }
+    /// Goes down once. The inner error is what cannot be so if nobody changed the structure meanwhile.
+    fn go_down(&self, usage: Usage, target: &impl Target) -> Result<Result<PageRead<'_>>> {
+        let leaf = match self.way_down(target)? {
+            Ok(End::Leaf(leaf)) => leaf,
+            Ok(End::Root(root)) => return Ok(Ok(root)),
+            Err(stray) => return Ok(Err(stray)),
+        };
+        let Some(node) = self.pool.read_live(leaf, usage)? else {
+            return Ok(Err(self.pool.no_such_page(leaf)));
+        };
+        Ok(self.check_child(&node, leaf, 1).map(|()| node))
     }
 
     /// [`Base::go_down`] to the leaf that has `probe`, which is latched exclusively.
     fn go_down_exclusive(&self, probe: &F::Probe) -> Result<Result<PageWrite<'_>>> {
-        let node = match self.go_down(Usage::Point, &At::<F>(probe), 1)? {
-            Ok(node) => node,
+        let leaf = match self.way_down(&At::<F>(probe))? {
+            Ok(End::Leaf(leaf)) => leaf,
+            // It is latched once more, and may have grown in between.
+            Ok(End::Root(_)) => self.root,
             Err(stray) => return Ok(Err(stray)),
         };
-        let bytes: &[u8] = &node;
-        // A root that is a leaf is latched once more, and may have grown in between.
-        let is_root = page::level(bytes) == 0;
-        let page = if is_root { self.root } else { F::find_child(bytes, probe)?.1 };
-        drop(node);
-        let Some(leaf) = self.pool.write_live(page)? else {
-            return Ok(Err(self.pool.no_such_page(page)));
+        let Some(node) = self.pool.write_live(leaf)? else {
+            return Ok(Err(self.pool.no_such_page(leaf)));
         };
-        Ok(self.check_child(&leaf, page, 1).map(|()| leaf))
+        Ok(self.check_child(&node, leaf, 1).map(|()| node))
+    }
+
+    /// Goes down to the leaf that is to be latched next. Of inner nodes copies are read, where there are any: they tell what latches would.
+    fn way_down(&self, target: &impl Target) -> Result<Result<End<'_>>> {
+        let (mut page, mut parent_level) = (self.root, None);
+        loop {
+            let (child, level) = if let Some(copy) = self.pool.copy(page) {
+                if let Err(stray) = self.check_inner(&copy, page, parent_level) {
+                    return Ok(Err(stray));
+                }
+                (target.child(&copy)?, page::level(&copy))
+            } else {
+                let Some(node) = self.pool.read_live(page, Usage::Point)? else {
+                    return Ok(Err(self.pool.no_such_page(page)));
+                };
+                if let Err(stray) = self.check_inner(&node, page, parent_level) {
+                    return Ok(Err(stray));
+                }
+                let level = page::level(&node);
+                if level == 0 {
+                    return Ok(Ok(End::Root(node)));
+                }
+                let child = target.child(&node)?;
+                self.pool.note_read(&node);
+                (child, level)
+            };
+            if level == 1 {
+                return Ok(Ok(End::Leaf(child)));
+            }
+            (page, parent_level) = (child, Some(level));
+        }
+    }
+
+    /// Whether a page is what its parent at level `parent_level` leads to, or for none whether it is the root.
+    #[inline]
+    fn check_inner(&self, bytes: &[u8], page: PageId, parent_level: Option<u8>) -> Result<()> {
+        match parent_level {
+            Some(parent_level) => self.check_child(bytes, page, parent_level),
+            None => self.check(bytes, page),
+        }
     }
 
     pub(super) fn too_high(&self) -> Error {

@@ -32,7 +32,9 @@
 //! - B4: an inner node has a child at least. A leaf left empty is merged away at once, unless no neighbour has room for
 //!   its range, or those that have are in use at that moment.
 //!
-//! Left out: links between siblings (scans go down again by fence), optimistic reads, hints.
+//! Inner nodes that are read often and rarely change are read as copies, without a latch ([`crate::pool`]).
+//!
+//! Left out: links between siblings (scans go down again by fence), hints.
 
 mod base;
 mod buffered;

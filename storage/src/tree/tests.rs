@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::env::Env;
-use crate::page::{PageId, PageKind};
-use crate::store::{Store, StoreOptions};
+use crate::page::{PageId, PageKind, TreeId};
+use crate::store::{Planted, Store, StoreOptions};
 use crate::testing::Chance;
 use crate::vfs::{Fault, SimVfs};
 use damask_types::{Error, Result, RowId, SqlState};
@@ -714,4 +714,26 @@ fn a_long_row_needs_few_frames() {
     assert_eq!(flags.unwrap(), Some((true, RowFlags::VERSIONED)));
     tree.replace(RowId(1), b"short", RowFlags::NONE).unwrap();
     assert_eq!(store.pool().statistics().page_count, 1);
+}
+
+/// Inserts rows in scattered order, and each time looks for the last of all, which splits move on; how often that was found.
+fn found_after_splits(planted: Planted) -> usize {
+    let options = StoreOptions { page_bytes: 4096, planted, ..StoreOptions::default() };
+    let (store, _) = Store::open(Env::in_memory(1), Path::new("d"), options).unwrap();
+    let tree = RowTree::create(Arc::clone(store.pool()), TreeId(1)).unwrap();
+    let last = RowId(2002);
+    tree.insert(last, &[1; 100], RowFlags::NONE).unwrap();
+    let insert_and_look = |i: u64| {
+        let is_new = tree.insert(RowId(i * 7919 % last.0), &[1; 100], RowFlags::NONE);
+        is_new.is_ok_and(|is_new| is_new)
+            && tree.read(last, |row| row.is_some()).is_ok_and(|is_there| is_there)
+    };
+    (1..2000).filter(|i| insert_and_look(*i)).count()
+}
+
+#[test]
+fn copies_of_nodes_go_when_the_nodes_change() {
+    assert_eq!(found_after_splits(Planted::Nothing), 1999);
+    let found = found_after_splits(Planted::StaleCopies);
+    assert!(found < 1999, "a copy that stays leads astray");
 }

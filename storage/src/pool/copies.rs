@@ -1,0 +1,125 @@
+//! Copies of pages that many read and few change: the inner nodes of trees.
+//!
+//! Every descent reads a tree's root and the nodes below it, and each latch it takes there writes to a cache line that all processors want.
+//! So a page that was read often enough is copied, and who reads the copy writes nothing: neither latch nor count. Changes of inner nodes are
+//! rare (splits and merges below them), and each takes the copy away.
+//!
+//! ```text
+//!   read, read, ... read      copied under the shared latch      read, read ...      to be changed: the copy goes, then the page is changed
+//! ```
+//!
+//! Invariants
+//! - Y1: a copy is made under the page's shared latch, and taken away under its exclusive latch before the first byte is changed and before
+//!   the page leaves its frame. So who finds a copy has what the page had at a moment since it looked, as if it had latched it then.
+//! - Y2: who still has a copy that was taken away reads what was so before; it learns of the change from what it latches next
+//!   ([`crate::tree`]).
+
+use super::{PageRead, Pool, Usage};
+use crate::governor::{Governor, Purpose};
+use crate::page::PageId;
+use arc_swap::{ArcSwapOption, Guard};
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// How often a page is read under its latch, and not changed, before it is copied: a node whose children split all the time has no copy.
+const READS_BEFORE: u8 = if cfg!(test) { 1 } else { 200 };
+
+/// A page's copy, if it has one.
+#[derive(Debug, Default)]
+pub(super) struct CopyPlace {
+    copy: ArcSwapOption<Copied>,
+    /// Reads noted since the last change, [`READS_BEFORE`] if there is a copy.
+    reads: AtomicU8,
+}
+
+/// The bytes of a page.
+#[derive(Debug)]
+struct Copied {
+    bytes: Box<[u8]>,
+    memory: Arc<Governor>,
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        self.memory.give_back(Purpose::Pages, self.bytes.len());
+    }
+}
+
+/// What a page had at a moment since it was asked for.
+pub(crate) struct PageCopy(Guard<Option<Arc<Copied>>>);
+
+impl Deref for PageCopy {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.0.as_deref().map_or(&[], |copied| &copied.bytes)
+    }
+}
+
+impl CopyPlace {
+    /// Takes the copy away (Y1). The caller has the page's exclusive latch, so nobody makes one.
+    #[inline]
+    pub(super) fn clear(&self) {
+        if self.reads.load(Ordering::Relaxed) > 0 {
+            self.take_away();
+        }
+    }
+
+    #[cold]
+    fn take_away(&self) {
+        self.reads.store(0, Ordering::Relaxed);
+        self.copy.store(None);
+    }
+}
+
+impl Pool {
+    /// The copy of a page, if there is one.
+    #[inline]
+    pub(crate) fn copy(&self, page: PageId) -> Option<PageCopy> {
+        let entry = self.entries.get(page)?;
+        if entry.copy.reads.load(Ordering::Relaxed) < READS_BEFORE {
+            return None;
+        }
+        let copy = entry.copy.copy.load();
+        copy.is_some().then(|| {
+            entry.touch(Usage::Point);
+            PageCopy(copy)
+        })
+    }
+
+    /// Notes a read of a page that is rarely changed, and copies the page if it is due and there is memory.
+    #[inline]
+    pub(crate) fn note_read(&self, page: &PageRead<'_>) {
+        let Some(entry) = self.entries.get(page.page()) else { return };
+        let reads = entry.copy.reads.load(Ordering::Relaxed);
+        if reads < READS_BEFORE {
+            // Lost updates only put it off.
+            entry.copy.reads.store(reads + 1, Ordering::Relaxed);
+        } else {
+            self.make_copy(page, &entry.copy);
+        }
+    }
+
+    #[cfg(not(test))]
+    pub(super) const fn leaves_copies(&self) -> bool {
+        let _ = self;
+        false
+    }
+
+    #[cfg(test)]
+    pub(super) fn leaves_copies(&self) -> bool {
+        self.planted == crate::store::Planted::StaleCopies
+    }
+
+    #[cold]
+    fn make_copy(&self, page: &PageRead<'_>, place: &CopyPlace) {
+        if self.memory.try_take(Purpose::Pages, page.len()) {
+            let (bytes, memory) = (Box::from(&**page), Arc::clone(&self.memory));
+            place.copy.store(Some(Arc::new(Copied { bytes, memory })));
+        } else {
+            place.reads.store(1, Ordering::Relaxed);
+        }
+    }
+}
