@@ -7,7 +7,7 @@ use crate::isolation::ReadView;
 use crate::txn::Txn;
 use crate::version::Found;
 use damask_storage::row::RowLayout;
-use damask_storage::tree::RowFlags;
+use damask_storage::tree::{HeapReader, RowFlags};
 use damask_types::{ColumnIndex, Error, Result, RowId, Value};
 
 impl Engine {
@@ -47,12 +47,34 @@ impl Engine {
         row: RowId,
         look: impl FnOnce(&[u8]) -> Result<R>,
     ) -> Result<Option<R>> {
-        heap.tree.read(row, |slot| {
-            let Some((bytes, flags)) = slot else {
-                return Ok(None);
-            };
-            self.resolve(view, heap, row, flags, bytes, look)
-        })?
+        heap.tree.read(row, |slot| self.resolve_slot(view, heap, row, slot, look))?
+    }
+
+    /// [`Engine::with_visible`] of one of several rows.
+    pub(crate) fn with_next_visible<R>(
+        &self,
+        reader: &mut HeapReader<'_>,
+        view: &ReadView,
+        heap: &Heap,
+        row: RowId,
+        look: impl FnOnce(&[u8]) -> Result<R>,
+    ) -> Result<Option<R>> {
+        reader.read(row, |slot| self.resolve_slot(view, heap, row, slot, look))?
+    }
+
+    #[inline]
+    fn resolve_slot<R>(
+        &self,
+        view: &ReadView,
+        heap: &Heap,
+        row: RowId,
+        slot: Option<(&[u8], RowFlags)>,
+        look: impl FnOnce(&[u8]) -> Result<R>,
+    ) -> Result<Option<R>> {
+        match slot {
+            Some((bytes, flags)) => self.resolve(view, heap, row, flags, bytes, look),
+            None => Ok(None),
+        }
     }
 
     /// Runs `look` on what `view` sees of a row whose page state is `bytes` and `flags`, under the leaf's latch.

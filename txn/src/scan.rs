@@ -386,10 +386,11 @@ impl IndexScan {
         let needed = carried.iter().flatten().max().map_or(0, |last| last + 1);
         let mut found = Vec::new();
         let mut values = Vec::new();
+        let mut reader = heap.tree.reader();
         for entry in entries.iter() {
             let key = &keys[entry.key.0..entry.key.1];
             let is_taken = (entry.is_believed && carried.is_some())
-                || engine.with_visible(view, heap, entry.row, |bytes| {
+                || engine.with_next_visible(&mut reader, view, heap, entry.row, |bytes| {
                     if !entry.is_believed {
                         index.key_of(layout, bytes, &mut found)?;
                         if found != key {

@@ -2,7 +2,7 @@
 
 use super::TreeStatistics;
 use super::buffered::{BufferedTree, LayerIds};
-use super::row::{RowFlags, RowSlot, RowTree};
+use super::row::{RowFlags, RowReader, RowSlot, RowTree};
 use crate::page::{PageId, TreeId};
 use damask_types::{Result, RowId};
 use std::ops::ControlFlow;
@@ -13,6 +13,33 @@ pub enum HeapTree {
     Plain(RowTree),
     /// Rows are gathered first.
     Buffered(Box<BufferedTree>),
+}
+
+/// Reads rows one after the other, faster where they lie together. It may keep a latch between two reads: whoever has one waits for nothing
+/// meanwhile, and drops it soon.
+pub enum HeapReader<'t> {
+    /// Of a tree without a buffer.
+    Plain(RowReader<'t>),
+    /// Of one with it; no latch is kept.
+    Buffered(&'t BufferedTree),
+}
+
+impl HeapReader<'_> {
+    /// As [`HeapTree::read`].
+    ///
+    /// # Errors
+    /// As [`RowTree::read`].
+    #[inline]
+    pub fn read<R>(
+        &mut self,
+        rowid: RowId,
+        f: impl FnOnce(Option<(&[u8], RowFlags)>) -> R,
+    ) -> Result<R> {
+        match self {
+            Self::Plain(reader) => reader.read(rowid, f),
+            Self::Buffered(tree) => tree.read(rowid, f),
+        }
+    }
 }
 
 impl HeapTree {
@@ -55,6 +82,14 @@ impl HeapTree {
         match self {
             Self::Plain(tree) => tree.read(rowid, f),
             Self::Buffered(tree) => tree.read(rowid, f),
+        }
+    }
+
+    /// Reads rows one after the other.
+    pub fn reader(&self) -> HeapReader<'_> {
+        match self {
+            Self::Plain(tree) => HeapReader::Plain(tree.reader()),
+            Self::Buffered(tree) => HeapReader::Buffered(tree),
         }
     }
 

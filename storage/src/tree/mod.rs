@@ -64,10 +64,10 @@ mod sync {
 }
 
 pub use buffered::{BUFFER_BYTES, BufferLimits, BufferedTree, LayerIds, MergedLayer, Tended};
-pub use heap::HeapTree;
+pub use heap::{HeapReader, HeapTree};
 pub use index::{EntryFlags, IndexBuilder, IndexEntry, IndexTree};
 pub use range::{Direction, KeyRange};
-pub use row::{RUN_ROWS_MAX, RowBuilder, RowFlags, RowSlot, RowTree};
+pub use row::{RUN_ROWS_MAX, RowBuilder, RowFlags, RowReader, RowSlot, RowTree};
 
 /// Names for what `docs/format.md` says of trees, for the test that compares.
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::build::Builder;
 use super::overflow;
 use super::row_node::{self, Leaf, OVERFLOW, RowFormat};
 use crate::page::{PageId, TreeId};
-use crate::pool::{PageWrite, Pool, Usage};
+use crate::pool::{PageRead, PageWrite, Pool, Usage};
 use crate::row::ROW_BYTES_MAX;
 use damask_types::{Error, Result, RowId, SqlState};
 use std::borrow::Cow;
@@ -49,6 +49,32 @@ impl RowFlags {
     /// Whether all flags of `other` are in.
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+}
+
+/// Reads rows one after the other, under one latch as long as they lie in one leaf. It keeps the latch until it is dropped or goes on to
+/// another leaf, so whoever has one waits for nothing meanwhile.
+pub struct RowReader<'t> {
+    tree: &'t RowTree,
+    page: Option<PageRead<'t>>,
+}
+
+impl RowReader<'_> {
+    /// As [`RowTree::read`].
+    pub(super) fn read<R>(
+        &mut self,
+        rowid: RowId,
+        f: impl FnOnce(Option<(&[u8], RowFlags)>) -> R,
+    ) -> Result<R> {
+        if let Some(page) = &self.page
+            && RowFormat::has(page, &rowid.0)?
+        {
+            return self.tree.read_in(page, rowid, f);
+        }
+        // The next latch is waited for without this one.
+        self.page = None;
+        let page = self.tree.base.reach(Usage::Point, &At::<RowFormat>(&rowid.0))?;
+        self.tree.read_in(self.page.insert(page), rowid, f)
     }
 }
 
@@ -135,13 +161,28 @@ impl RowTree {
         f: impl FnOnce(Option<(&[u8], RowFlags)>) -> R,
     ) -> Result<R> {
         let page = self.base.reach(Usage::Point, &At::<RowFormat>(&rowid.0))?;
-        let leaf = Leaf::new(&page)?;
+        self.read_in(&page, rowid, f)
+    }
+
+    /// [`RowTree::read`] in the leaf whose range has `rowid`.
+    fn read_in<R>(
+        &self,
+        page: &[u8],
+        rowid: RowId,
+        f: impl FnOnce(Option<(&[u8], RowFlags)>) -> R,
+    ) -> Result<R> {
+        let leaf = Leaf::new(page)?;
         let Ok(index) = leaf.search(rowid.0) else {
             return Ok(f(None));
         };
         let mut whole = Vec::new();
         let (bytes, flags) = self.row(&leaf, index, &mut whole)?;
         Ok(f(Some((bytes, flags))))
+    }
+
+    /// Reads rows one after the other.
+    pub(super) fn reader(&self) -> RowReader<'_> {
+        RowReader { tree: self, page: None }
     }
 
     /// Runs `f` on the leaf whose range has `rowid`, under the latch.
