@@ -24,12 +24,16 @@ pub(super) struct Slot {
     pub(super) location: Option<PageRef>,
     /// The epoch whose state that version belongs to.
     pub(super) written_epoch: u32,
+    /// Changes of the leaf that the page is ([`super::Pool::write_counted`]), counted anew when it is split because it is fought for.
+    pub(super) change_count: u32,
     /// The epoch of the last change that the file does not have; 0 if it has all.
     pub(super) dirty_epoch: u32,
     /// The number stands for a page.
     pub(super) live: bool,
     /// One of the eviction queues has the number.
     pub(super) queued: bool,
+    /// It was split since changes waited for each other; their count began anew then.
+    pub(super) is_apart: bool,
 }
 
 impl Slot {

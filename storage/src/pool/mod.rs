@@ -30,6 +30,7 @@
 //!
 //! Left out: huge pages by the pool's own choice, asynchronous reads, pages that move to the node that uses them.
 
+mod contention;
 mod copies;
 mod entries;
 mod frame;
@@ -49,6 +50,8 @@ use crate::page::{self, PageId, PageKind, TreeId};
 use crate::superblock::BlockRef;
 use crate::topology::Topology;
 use crate::vfs::VfsFile;
+use contention::Contention;
+pub(crate) use contention::ContentionRule;
 use damask_types::{Error, Result, SqlState};
 pub use entries::Usage;
 use entries::{Entries, Entry, Slot};
@@ -91,6 +94,7 @@ pub struct Pool {
     codecs: TreeCodecs,
     coders: Coders,
     load_count: AtomicU64,
+    contention: Contention,
     /// A defect that a test plants.
     #[cfg(test)]
     planted: crate::store::Planted,
@@ -168,6 +172,9 @@ pub(crate) struct PoolParts {
     pub(crate) pool_bytes: usize,
     pub(crate) memory: Arc<Governor>,
     pub(crate) topology: Arc<dyn Topology>,
+    pub(crate) contention: ContentionRule,
+    /// Where the pool's own random choices start.
+    pub(crate) chance: u64,
     pub(crate) seed: u32,
     pub(crate) file: Arc<dyn VfsFile>,
     /// Locations by page number, as the page table has them.
@@ -192,6 +199,10 @@ pub struct PoolStatistics {
     pub dirty_count: usize,
     /// Pages loaded from the file so far.
     pub load_count: u64,
+    /// Changes that had to wait for their leaf.
+    pub leaf_waits: u64,
+    /// Leaves split because changes of different entries waited for each other.
+    pub contention_splits: u64,
     /// Units (4 KiB) of the data file.
     pub unit_count: u64,
     /// Those that are free now.
@@ -238,6 +249,7 @@ impl Pool {
             codecs: TreeCodecs::default(),
             coders: Coders::default(),
             load_count: AtomicU64::new(0),
+            contention: Contention::new(parts.contention, parts.chance),
             #[cfg(test)]
             planted: parts.planted,
         }
@@ -337,7 +349,7 @@ impl Pool {
 
     /// [`Pool::write`] of a page that may have been freed: `None` then.
     #[inline]
-    pub(crate) fn write_live(&self, page: PageId) -> Result<Option<PageWrite<'_>>> {
+    fn write_live(&self, page: PageId) -> Result<Option<PageWrite<'_>>> {
         let Some(entry) = self.entries.get(page) else { return Ok(None) };
         let mut slot = entry.latch.write();
         if slot.bytes.is_none() {
@@ -348,6 +360,44 @@ impl Pool {
         }
         entry.touch(Usage::Point);
         Ok(Some(PageWrite::new(self, page, entry, slot, Taking::Waiting)))
+    }
+
+    /// [`Pool::write_live`] for a change of a leaf, which is counted; and whether it has waited for others that read or change
+    /// the page.
+    #[inline]
+    pub(crate) fn write_counted(&self, page: PageId) -> Result<Option<(PageWrite<'_>, bool)>> {
+        let Some(entry) = self.entries.get(page) else { return Ok(None) };
+        let (mut slot, mut has_waited) = match entry.latch.try_write() {
+            Some(slot) => (slot, false),
+            None => self.wait_for(entry),
+        };
+        if slot.bytes.is_none() {
+            let is_live = slot.live;
+            drop(slot);
+            let Some(loaded) = self.load_live(page, entry, is_live)? else { return Ok(None) };
+            (slot, has_waited) = (loaded, false);
+        }
+        slot.change_count = slot.change_count.wrapping_add(1);
+        #[cfg(test)]
+        let has_waited = has_waited || self.contention.is_pretended();
+        entry.touch(Usage::Point);
+        Ok(Some((PageWrite::new(self, page, entry, slot, Taking::Waiting), has_waited)))
+    }
+
+    /// An exclusive latch that somebody has, and whether those are others that use the page rather than read it from the file or write
+    /// it there.
+    #[cold]
+    fn wait_for<'p>(&self, entry: &'p Entry) -> (RwLockWriteGuard<'p, Slot>, bool) {
+        let is_used = !entry.in_io.load(Ordering::Acquire);
+        if is_used {
+            self.contention.note_wait();
+        }
+        (entry.latch.write(), is_used)
+    }
+
+    /// When leaves are split because they are fought for.
+    pub(crate) fn contention(&self) -> &Contention {
+        &self.contention
     }
 
     /// Makes a page: zeroed but for the header's common part, latched exclusively, dirty.
@@ -401,6 +451,7 @@ impl Pool {
             let changes = self.changes.lock();
             changes.dirty.len() + changes.snapshot.as_ref().map_or(0, Snapshot::len)
         };
+        let (leaf_waits, contention_splits) = self.contention.counts();
         let allocator = self.allocator.lock();
         PoolStatistics {
             frames_max: self.frames.capacity(),
@@ -408,6 +459,8 @@ impl Pool {
             page_count,
             dirty_count,
             load_count: self.load_count.load(Ordering::Relaxed),
+            leaf_waits,
+            contention_splits,
             unit_count: allocator.unit_count(),
             unit_free_count: allocator.free_count(),
         }
@@ -459,6 +512,7 @@ impl Pool {
         self.keep_for_snapshot(page, slot);
         let (tree, units) = self.units_of(slot);
         slot.live = false;
+        slot.is_apart = false;
         slot.dirty_epoch = 0;
         if let Some(frame) = slot.bytes.take() {
             self.frames.give_back(frame);
@@ -648,6 +702,22 @@ impl<'p> PageWrite<'p> {
     /// The page's number.
     pub fn page(&self) -> PageId {
         self.page
+    }
+
+    /// Changes of this leaf so far ([`Pool::write_counted`]).
+    pub(crate) fn change_count(&self) -> u32 {
+        self.slot.change_count
+    }
+
+    /// Notes that the leaf is to stay as it is for a while: it was split because changes waited for each other.
+    pub(crate) fn keep_apart(&mut self) {
+        self.slot.change_count = 0;
+        self.slot.is_apart = true;
+    }
+
+    /// Whether that is not long ago.
+    pub(crate) fn is_apart(&self) -> bool {
+        self.slot.is_apart && self.slot.change_count < self.pool.contention.rule.apart_changes
     }
 
     /// Gives the latched page back, as [`Pool::free`] does.

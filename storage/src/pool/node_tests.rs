@@ -165,7 +165,9 @@ fn an_idle_node_lends_what_it_has() {
 fn a_page_made_again_elsewhere_is_that_nodes() {
     let machine = Machine::new(2, 32);
     let near = machine.make(0, 16);
-    near.iter().for_each(|page| machine.pool().free(*page).unwrap());
+    for page in &near {
+        machine.pool().free(*page).unwrap();
+    }
     assert_eq!(machine.figures()[0], (16, 16, 16, 0), "frames given back are their node's");
     let again = machine.make(1, 16);
     assert_eq!((&again, machine.spread(&again)), (&near, vec![0, 16]));

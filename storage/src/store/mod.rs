@@ -64,6 +64,9 @@ pub struct StoreOptions {
     /// A defect that a test plants, to see that it is found.
     #[cfg(test)]
     pub(crate) planted: Planted,
+    /// When leaves are split because they are fought for.
+    #[cfg(test)]
+    pub(crate) contention: crate::pool::ContentionRule,
 }
 
 /// Defects for tests of the tests.
@@ -95,6 +98,8 @@ impl Default for StoreOptions {
             create: true,
             #[cfg(test)]
             planted: Planted::Nothing,
+            #[cfg(test)]
+            contention: crate::pool::ContentionRule::default(),
         }
     }
 }

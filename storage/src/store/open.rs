@@ -8,7 +8,7 @@ use crate::health::Health;
 use crate::log::{Frames, Log, LogParts, LogPosition};
 use crate::page::{PAGE_BYTES_MAX, PAGE_BYTES_MIN, UNIT_BYTES};
 use crate::page_table;
-use crate::pool::{Pool, PoolParts, block_problem};
+use crate::pool::{ContentionRule, Pool, PoolParts, block_problem};
 use crate::root::{self, Root};
 use crate::superblock::{Slot, Superblock};
 use crate::vfs::{MemoryVfs, OpenOptions, Vfs, VfsFile, parent, read_exact_at, with_suffix};
@@ -102,6 +102,8 @@ impl Store {
             pool_bytes: options.pool_bytes,
             memory: Arc::clone(&env.memory),
             topology: Arc::clone(&env.topology),
+            contention: contention(&options),
+            chance: env.random.next_u64(),
             seed,
             file: Arc::clone(&file),
             pages,
@@ -146,6 +148,8 @@ impl Store {
             pool_bytes: options.pool_bytes,
             memory: Arc::clone(&env.memory),
             topology: Arc::clone(&env.topology),
+            contention: contention(options),
+            chance: env.random.next_u64(),
             seed: 0,
             file: Arc::clone(&file),
             pages: Vec::new(),
@@ -182,6 +186,16 @@ fn keeps_old(_options: &StoreOptions) -> bool {
 #[cfg(test)]
 fn keeps_old(options: &StoreOptions) -> bool {
     options.planted != super::Planted::EarlyReuse
+}
+
+#[cfg(not(test))]
+fn contention(_options: &StoreOptions) -> ContentionRule {
+    ContentionRule::default()
+}
+
+#[cfg(test)]
+fn contention(options: &StoreOptions) -> ContentionRule {
+    options.contention
 }
 
 fn check_options(options: &StoreOptions) -> Result<()> {

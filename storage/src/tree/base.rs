@@ -7,6 +7,7 @@
 //! [`Base::reach`] and [`Base::reach_exclusive`] go down as [`super::descent`] says: they hold no latch while they wait for one, or while a
 //! page is loaded.
 
+use super::contention::Fights;
 use super::descent::Structure;
 use crate::page::{self, PageId, PageKind, TreeId};
 use crate::pool::{PageRead, PageWrite, Pool, Usage};
@@ -29,7 +30,7 @@ pub(super) trait Format: Sized {
     /// What entries and separators are ordered by; its default is the lowest.
     type Key: Borrow<Self::Probe> + Ord + Clone + Default + Debug + Measured;
     /// What is searched for.
-    type Probe: ?Sized + Ord;
+    type Probe: ?Sized + Ord + ToOwned<Owned = Self::Key>;
 
     /// The kind of its leaves.
     const LEAF: PageKind;
@@ -50,6 +51,8 @@ pub(super) trait Format: Sized {
     fn find_child(page: &[u8], probe: &Self::Probe) -> Result<(usize, PageId)>;
     /// Child `index` of an inner node.
     fn child(page: &[u8], index: usize) -> Result<PageId>;
+    /// The index of the entry of a leaf whose key is `probe`.
+    fn find_entry(page: &[u8], probe: &Self::Probe) -> Result<Option<usize>>;
     /// Takes a node out of its page.
     fn read(page: &[u8]) -> Result<Image<Self::Key>>;
     /// Puts a node that fits into a page whose header has the common part.
@@ -185,11 +188,12 @@ enum End<'p> {
 }
 
 /// A tree of some format.
-pub(super) struct Base<F> {
+pub(super) struct Base<F: Format> {
     pub(super) pool: Arc<Pool>,
     pub(super) tree: TreeId,
     pub(super) root: PageId,
     pub(super) structure: Structure,
+    pub(super) fights: Fights<F::Key>,
     format: std::marker::PhantomData<fn() -> F>,
 }
 
@@ -211,7 +215,8 @@ impl<F: Format> Base<F> {
     }
 
     fn with_root(pool: Arc<Pool>, tree: TreeId, root: PageId) -> Self {
-        Self { pool, tree, root, structure: Structure::new(), format: std::marker::PhantomData }
+        let (structure, fights) = (Structure::new(), Fights::new());
+        Self { pool, tree, root, structure, fights, format: std::marker::PhantomData }
     }
 
     pub(super) fn page_bytes(&self) -> usize {
@@ -260,10 +265,24 @@ impl<F: Format> Base<F> {
         self.structure.descend(|| self.go_down(usage, target), |leaf| target.is_in(leaf))
     }
 
-    /// The leaf whose range has `probe`, latched exclusively.
+    /// The leaf whose range has `probe`, latched exclusively. It may be split on the way, if it is one that is fought for ([`super::contention`]).
     #[inline]
     pub(super) fn reach_exclusive(&self, probe: &F::Probe) -> Result<PageWrite<'_>> {
-        self.structure.descend(|| self.go_down_exclusive(probe), |leaf| F::has(leaf, probe))
+        loop {
+            let (leaf, has_waited) = self.reach_counted(probe)?;
+            if !has_waited {
+                return Ok(leaf);
+            }
+            if let Some(leaf) = self.after_wait(leaf, probe)? {
+                return Ok(leaf);
+            }
+        }
+    }
+
+    /// The leaf whose range has `probe`, latched exclusively, and whether that had to be waited for.
+    #[inline]
+    pub(super) fn reach_counted(&self, probe: &F::Probe) -> Result<(PageWrite<'_>, bool)> {
+        self.structure.descend(|| self.go_down_exclusive(probe), |(leaf, _)| F::has(leaf, probe))
     }
 
     /// Goes down once. The inner error is what cannot be so if nobody changed the structure meanwhile.
@@ -280,17 +299,17 @@ impl<F: Format> Base<F> {
     }
 
     /// [`Base::go_down`] to the leaf that has `probe`, which is latched exclusively.
-    fn go_down_exclusive(&self, probe: &F::Probe) -> Result<Result<PageWrite<'_>>> {
+    fn go_down_exclusive(&self, probe: &F::Probe) -> Result<Result<(PageWrite<'_>, bool)>> {
         let leaf = match self.way_down(&At::<F>(probe))? {
             Ok(End::Leaf(leaf)) => leaf,
             // It is latched once more, and may have grown in between.
             Ok(End::Root(_)) => self.root,
             Err(stray) => return Ok(Err(stray)),
         };
-        let Some(node) = self.pool.write_live(leaf)? else {
+        let Some((node, has_waited)) = self.pool.write_counted(leaf)? else {
             return Ok(Err(self.pool.no_such_page(leaf)));
         };
-        Ok(self.check_child(&node, leaf, 1).map(|()| node))
+        Ok(self.check_child(&node, leaf, 1).map(|()| (node, has_waited)))
     }
 
     /// Goes down to the leaf that is to be latched next. Of inner nodes copies are read, where there are any: they tell what latches would.

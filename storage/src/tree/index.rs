@@ -222,18 +222,11 @@ impl IndexTree {
         Ok(true)
     }
 
-    /// An entry's number in the leaf where it should be.
-    fn find(page: &[u8], position: &[u8]) -> Result<Option<usize>> {
-        let node = Node::new(page)?;
-        let index = node.lower_bound_inside(position)?;
-        Ok(node.is_at(index, position)?.then_some(index))
-    }
-
     /// Replaces an entry's flags; false if it is not there.
     pub fn set_flags(&self, key: &[u8], rowid: RowId, flags: EntryFlags) -> Result<bool> {
         let position = position(key, rowid);
         let mut page = self.base.reach_exclusive(&position)?;
-        let Some(index) = Self::find(&page, &position)? else {
+        let Some(index) = IndexFormat::find_entry(&page, &position)? else {
             return Ok(false);
         };
         index_node::set_flags(&mut page, index, flags.0);
@@ -244,7 +237,7 @@ impl IndexTree {
     pub fn remove(&self, key: &[u8], rowid: RowId) -> Result<bool> {
         let position = position(key, rowid);
         let mut page = self.base.reach_exclusive(&position)?;
-        let Some(index) = Self::find(&page, &position)? else {
+        let Some(index) = IndexFormat::find_entry(&page, &position)? else {
             return Ok(false);
         };
         index_node::remove(&mut page, index)?;

@@ -497,6 +497,12 @@ impl Format for IndexFormat {
         Ok(node.low()? <= probe && node.high()?.is_none_or(|high| probe < high))
     }
 
+    fn find_entry(page: &[u8], probe: &[u8]) -> Result<Option<usize>> {
+        let node = Node::new(page)?;
+        let index = node.lower_bound_inside(probe)?;
+        Ok(node.is_at(index, probe)?.then_some(index))
+    }
+
     fn low(page: &[u8]) -> Result<Vec<u8>> {
         Ok(Node::new(page)?.low()?.to_vec())
     }

@@ -39,6 +39,9 @@
 mod base;
 mod buffered;
 mod build;
+mod contention;
+#[cfg(test)]
+mod contention_tests;
 mod descent;
 #[cfg(test)]
 mod descent_model;

@@ -38,6 +38,15 @@ struct Split<K> {
     right: Image<K>,
 }
 
+/// Why a leaf becomes two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    /// It has no room for what it should have.
+    Full,
+    /// Changes of different entries wait for each other ([`super::contention`]).
+    Contention,
+}
+
 /// What splits besides a leaf.
 struct Above<K> {
     /// From below. Their entries for new children have no page yet.
@@ -160,8 +169,23 @@ impl<F: Format> Base<F> {
         changed: usize,
     ) -> Result<()> {
         let split = self.split_image(image, changed)?;
+        self.split_into(leaf, split, Reason::Full)
+    }
+
+    /// Splits a leaf that is fought for before entry `cut`; false if its halves do not fit their pages. What fails leaves it as it was.
+    pub(super) fn split_apart(&self, leaf: PageWrite<'_>, cut: usize) -> Result<bool> {
+        let mut left = F::read(&leaf)?;
+        let right = Self::cut_at(&mut left, cut);
+        // Entries may share less with the fences of a half.
+        if F::size(&left).max(F::size(&right)) > self.page_bytes() {
+            return Ok(false);
+        }
+        self.split_into(leaf, Split { left, right }, Reason::Contention).map(|()| true)
+    }
+
+    fn split_into(&self, leaf: PageWrite<'_>, split: Split<F::Key>, reason: Reason) -> Result<()> {
         let mut fresh = Pages::new();
-        let result = self.split_with(leaf, split, &mut fresh);
+        let result = self.split_with(leaf, split, reason, &mut fresh);
         // Those of a change that cannot be made, and what was made for one that another thread made needless.
         let freed = fresh.into_iter().try_for_each(PageWrite::free);
         result.and(freed)
@@ -171,6 +195,7 @@ impl<F: Format> Base<F> {
         &'p self,
         leaf: PageWrite<'p>,
         split: Split<F::Key>,
+        reason: Reason,
         fresh: &mut Pages<'p>,
     ) -> Result<()> {
         let mut held = Pages::from_iter([leaf]);
@@ -186,7 +211,7 @@ impl<F: Format> Base<F> {
             let right = self.restructure();
             match self.latch_above(&split, &mut held, tries)? {
                 Ok(above) if above.page_count() <= fresh.len() => {
-                    return Self::apply(right, split, above, &mut held, fresh);
+                    return Self::apply(right, split, above, reason, &mut held, fresh);
                 }
                 Ok(above) => page_count = above.page_count(),
                 Err(page) => missing = Some(page),
@@ -232,6 +257,7 @@ impl<F: Format> Base<F> {
         mut right: Right<'_>,
         leaf: Split<F::Key>,
         above: Above<F::Key>,
+        reason: Reason,
         held: &mut Pages<'p>,
         fresh: &mut Pages<'p>,
     ) -> Result<()> {
@@ -250,6 +276,10 @@ impl<F: Format> Base<F> {
             F::write(&mut made[k], &split.right);
             let is_root = k == top && above.absorber.is_none();
             F::write(if is_root { &mut made[k + 1] } else { &mut held[k] }, &split.left);
+            if k == 0 && reason == Reason::Contention {
+                made[0].keep_apart();
+                if is_root { &mut made[1] } else { &mut held[0] }.keep_apart();
+            }
         }
         let Split { left, right } = &splits[top];
         let right_page = made[top].page();
@@ -322,9 +352,14 @@ impl<F: Format> Base<F> {
     /// Lets go of a leaf from which something was taken, and merges it with a neighbour if it is underfull, and then its parents. What
     /// was taken is gone whether or not nodes can be merged, so what fails here changes nothing.
     pub(super) fn let_go(&self, leaf: PageWrite<'_>) {
-        if leaf.page() != self.root && self.is_underfull(&leaf) {
+        if leaf.page() != self.root && self.is_underfull(&leaf) && !Self::stays_apart(&leaf) {
             self.rebalance(leaf).ok();
         }
+    }
+
+    /// Whether a leaf was split not long ago because it was fought for, so that merging it would only begin that anew.
+    fn stays_apart(leaf: &PageWrite<'_>) -> bool {
+        leaf.is_apart() && F::count(leaf).is_ok_and(|count| count > 0)
     }
 
     fn rebalance(&self, leaf: PageWrite<'_>) -> Result<()> {
@@ -344,7 +379,7 @@ impl<F: Format> Base<F> {
         self.merge_with(|tries| {
             let leaf = match latched.take() {
                 Some(leaf) => leaf,
-                None => self.reach_exclusive(key)?,
+                None => self.reach_counted(key)?.0,
             };
             if !self.is_underfull(&leaf) {
                 return Ok(Merged::Not);
@@ -416,6 +451,9 @@ impl<F: Format> Base<F> {
                 Tried::Missing => return Ok(Merged::Missing(other_page)),
             };
             self.check_child(&other, other_page, image.level)?;
+            if here.level == 0 && !here.entries.is_empty() && Self::stays_apart(&other) {
+                continue;
+            }
             let there = F::read(&other)?;
             let (mut joined, tail) = if is_left { (here.clone(), &there) } else { (there, &here) };
             joined.join(tail);

@@ -392,6 +392,10 @@ impl Format for RowFormat {
         Ok(get_u64(page, LOW))
     }
 
+    fn find_entry(page: &[u8], probe: &u64) -> Result<Option<usize>> {
+        Ok(Leaf::new(page)?.search(*probe).ok())
+    }
+
     fn find_child(page: &[u8], probe: &u64) -> Result<(usize, PageId)> {
         let count = inner_count(page)?;
         let key = |index| get_u64(page, key_at(index));

@@ -5,6 +5,7 @@
 
 use super::*;
 use crate::page::PageId;
+use crate::pool::ContentionRule;
 use crate::store::{Store, StoreOptions};
 use crate::testing::{Chance, env_of_nodes};
 use damask_types::{Result, RowId};
@@ -21,10 +22,15 @@ const BLOCK: u64 = 16;
 /// Row ids in use.
 const ROWS: u64 = 200 * BLOCK;
 
-/// A store with so many frames, on a machine with so many nodes.
-fn store(frames: usize, node_count: usize) -> Store {
-    let options =
-        StoreOptions { page_bytes: 4096, pool_bytes: frames * 4096, ..StoreOptions::default() };
+/// A store with so many frames, on a machine with so many nodes, where one change in `fight_one_in` counts as one that has waited for its
+/// leaf and fights with the one before, if that is not zero.
+fn store(frames: usize, node_count: usize, fight_one_in: u64) -> Store {
+    let options = StoreOptions {
+        page_bytes: 4096,
+        pool_bytes: frames * 4096,
+        contention: ContentionRule::pretending(fight_one_in),
+        ..StoreOptions::default()
+    };
     Store::open(env_of_nodes(1, node_count), Path::new(":memory:"), options).unwrap().0
 }
 
@@ -190,9 +196,9 @@ impl Stamped {
 
 #[test]
 fn threads_split_and_merge_a_row_tree() {
-    // More frames than pages, and fewer, and those on two nodes.
-    for (frames, node_count) in [(2048, 1), (64, 1), (64, 2)] {
-        let store = store(frames, node_count);
+    // More frames than pages, and fewer, and those on two nodes; leaves that are split and merged for being fought for.
+    for (frames, node_count, fight_one_in) in [(2048, 1, 0), (64, 1, 0), (64, 2, 0), (64, 1, 3)] {
+        let store = store(frames, node_count, fight_one_in);
         let tree = RowTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
         let stamps = (0..ROWS).map(|_| AtomicU64::new(0)).collect();
         let stamped = Stamped { tree, stamps };
@@ -228,6 +234,7 @@ fn threads_split_and_merge_a_row_tree() {
         for kind in 0..3 {
             stamped.scan(kind);
         }
+        assert!(fight_one_in == 0 || store.pool().statistics().contention_splits > 100);
         let statistics = check(&store, |visit| stamped.tree.verify(visit));
         assert_eq!(statistics.entries, model.len() as u64);
         for (rowid, row) in &model {
@@ -247,8 +254,10 @@ fn key(number: u64) -> Vec<u8> {
 /// Each thread adds and takes entries of its own rows under keys that all share; those of row 0 are always there.
 #[test]
 fn threads_split_and_merge_an_index_tree() {
-    for node_count in [1, 2] {
-        split_and_merge_an_index_tree(&store(64, node_count));
+    for (node_count, fight_one_in) in [(1, 0), (2, 0), (1, 3)] {
+        let store = store(64, node_count, fight_one_in);
+        split_and_merge_an_index_tree(&store);
+        assert!(fight_one_in == 0 || store.pool().statistics().contention_splits > 100);
     }
 }
 
@@ -334,7 +343,7 @@ fn split_and_merge_an_index_tree(store: &Store) {
 #[test]
 fn a_unique_key_is_one_threads_at_a_time() {
     const KEYS: u64 = 4;
-    let store = store(64, 2);
+    let store = store(64, 2, 10);
     let tree = IndexTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
     let taken: Vec<AtomicBool> = (0..KEYS).map(|_| AtomicBool::new(false)).collect();
     let met = AtomicU64::new(0);

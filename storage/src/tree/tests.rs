@@ -3,6 +3,7 @@
 use super::*;
 use crate::env::Env;
 use crate::page::{PageId, PageKind, TreeId};
+use crate::pool::ContentionRule;
 use crate::store::{Planted, Store, StoreOptions};
 use crate::testing::Chance;
 use crate::vfs::{Fault, SimVfs};
@@ -17,8 +18,17 @@ type Entries = BTreeMap<(Vec<u8>, u64), EntryFlags>;
 
 /// Pages of 4 KiB, and far fewer frames than pages.
 fn store() -> Store {
-    let options =
-        StoreOptions { page_bytes: 4096, pool_bytes: 24 * 4096, ..StoreOptions::default() };
+    fought_for(0)
+}
+
+/// [`store`], where one change in `one_in` counts as one that fights for its leaf, if that is not zero.
+fn fought_for(one_in: u64) -> Store {
+    let options = StoreOptions {
+        page_bytes: 4096,
+        pool_bytes: 24 * 4096,
+        contention: ContentionRule::pretending(one_in),
+        ..StoreOptions::default()
+    };
     Store::open(Env::in_memory(1), Path::new(":memory:"), options).unwrap().0
 }
 
@@ -110,7 +120,9 @@ fn add_run(chance: &mut Chance, tree: &RowTree, model: &mut Rows, rowid: u64) {
 #[test]
 fn a_row_tree_is_what_its_model_says() {
     for seed in 0..6 {
-        let store = store();
+        // In the later rounds leaves are split and merged for being fought for, too.
+        let fight_one_in = seed / 3 * 3;
+        let store = fought_for(fight_one_in);
         let tree = RowTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
         let mut model = Rows::new();
         let mut chance = Chance(seed);
@@ -137,6 +149,9 @@ fn a_row_tree_is_what_its_model_says() {
             }
         }
         let statistics = check_rows(&store, &tree, &model);
+        let splits = store.pool().statistics().contention_splits;
+        // Rows that are all over the range are hardly ever changed.
+        assert_eq!(splits > 10, fight_one_in > 0 && shift == 54, "{splits}");
         assert!(statistics.height >= 2, "{statistics:?}");
         for rowid in model.keys() {
             assert!(tree.remove(RowId(*rowid)).unwrap());
@@ -347,7 +362,9 @@ fn chance_shape(model: &Entries) -> u64 {
 #[test]
 fn an_index_tree_is_what_its_model_says() {
     for seed in 0..8 {
-        let store = store();
+        // In every second round leaves are split and merged for being fought for, too.
+        let fight_one_in = seed % 2 * 3;
+        let store = fought_for(fight_one_in);
         let tree = IndexTree::create(Arc::clone(store.pool()), store.next_tree_id()).unwrap();
         let mut model = Entries::new();
         let mut chance = Chance(seed);
@@ -404,6 +421,8 @@ fn an_index_tree_is_what_its_model_says() {
             }
         }
         let statistics = check_index(&store, &tree, &model, &mut chance);
+        let splits = store.pool().statistics().contention_splits;
+        assert_eq!(splits > 10, fight_one_in > 0, "{splits}");
         assert!(statistics.height >= 2, "{statistics:?}");
         for (key, rowid) in model.keys() {
             assert!(tree.remove(key, RowId(*rowid)).unwrap());
