@@ -337,6 +337,28 @@ fn share(
         })?;
         tree.destroy()
     })?;
+    // Ten rows in one leaf. Changes hold its latch for as long as they take, which is some hundred nanoseconds where versions are kept.
+    let fight = |first: u64, stride: u64, steps: u64| {
+        let tree = RowTree::create(Arc::clone(store.pool()), TreeId(1))?;
+        for i in 0..10 {
+            tree.insert(RowId(i), &encoded[i as usize], RowFlags::NONE)?;
+        }
+        on_threads(threads, rows, |i| {
+            let rowid = RowId(first + i % threads * stride);
+            tree.modify(rowid, |slot| {
+                black_box((0..steps).fold(1_u64, |mix, i| black_box(mix.wrapping_mul(i | 1))));
+                slot.put(&encoded[rowid.0 as usize][..], RowFlags::NONE);
+                Ok(())
+            })
+        })?;
+        tree.destroy()
+    };
+    for (name, steps) in [("short", 0), ("long", 300)] {
+        time(&format!("change neighbours of 10 rows, {name}"), &mut || fight(3, 1, steps))?;
+        time(&format!("change one row of 10, {name}"), &mut || fight(4, 0, steps))?;
+    }
+    let statistics = store.pool().statistics();
+    println!("{} waits, {} splits", statistics.leaf_waits, statistics.contention_splits);
     let column = [KeyColumn::ascending(TypeId::Int8)];
     time("insert an entry, shuffled int8", &mut || {
         let index = IndexTree::create(Arc::clone(store.pool()), TreeId(2))?;

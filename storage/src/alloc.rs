@@ -37,7 +37,8 @@ const HOLES_PART: u64 = 4;
 
 const _: () = assert!(RUN_BITS <= 56 && RUN_UNITS_MAX < 1 << (RUN_BITS - UNIT_BITS));
 
-/// Consecutive units of the data file.
+/// Consecutive units of the data file. Twelve bytes: each page number in use has one in its entry ([`crate::pool`]).
+#[repr(C, packed(4))]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Run {
     /// The first unit.
@@ -75,7 +76,8 @@ impl Run {
 
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}+{}", self.start, self.count)
+        let Self { start, count } = *self;
+        write!(f, "{start}+{count}")
     }
 }
 

@@ -599,7 +599,9 @@ mod tests {
             };
             let nodes: Vec<Node> = cpu_counts.iter().enumerate().map(node).collect();
             let mut counts = vec![0; nodes.len()];
-            spread(permits, &nodes).into_iter().for_each(|node| counts[node] += 1);
+            for node in spread(permits, &nodes) {
+                counts[node] += 1;
+            }
             counts
         };
         assert_eq!(counts(2, &[0]), [2]);

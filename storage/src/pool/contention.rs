@@ -25,12 +25,12 @@ pub(crate) struct ContentionRule {
 }
 
 impl Default for ContentionRule {
-    /// About one change in sixteen has waited, and was of another entry than the one before that had.
+    /// One change in sixty-four has waited, and was of another entry than the one before that had.
     fn default() -> Self {
         Self {
             sample_one_in: 4,
             window_changes: 1024,
-            crossings: 16,
+            crossings: 4,
             entries_min: 2,
             apart_changes: 16_384,
             #[cfg(test)]

@@ -67,6 +67,9 @@ pub enum Usage {
     Scan,
 }
 
+/// A pool of 100 GB has millions of them, and one is looked at for each page on the way to a leaf.
+const _: () = assert!(size_of::<Entry>() <= 80);
+
 impl Entry {
     /// Notes a use.
     #[inline]

@@ -633,7 +633,8 @@ impl Pool {
     #[cold]
     fn invalid(&self, page: PageId, location: PageRef, problem: String) -> Error {
         let message = format!("invalid page {page} in file \"{}\": {problem}", self.name());
-        Error::corrupted(message).detail(format!("The page is at unit {}.", location.run.start))
+        let start = location.run.start;
+        Error::corrupted(message).detail(format!("The page is at unit {start}."))
     }
 }
 

@@ -187,9 +187,10 @@ fn unit_problems(mut runs: Vec<Run>, unit_count: u64) -> Vec<String> {
     let mut problems = Vec::new();
     let mut next = SUPERBLOCK_UNITS;
     for run in runs {
-        if run.start < next {
-            problems.push(format!("unit {} has two owners", run.start));
-        } else if run.start > next {
+        let start = run.start;
+        if start < next {
+            problems.push(format!("unit {start} has two owners"));
+        } else if start > next {
             problems.push(format!("units {next} to {} have no owner", run.start - 1));
         }
         next = next.max(run.end());
