@@ -16,7 +16,7 @@
 //!   stripe -> leaf -> right to change the structure -> inner nodes        (other leaves, under the right: tried, never waited for)
 //! ```
 //!
-//! which [`crate::ledger`] checks. No latch is held while a page on the way to a leaf is loaded; a split's parents, should they have left memory
+//! which [`crate::ledger`] checks. A leaf that changes of different entries often wait for is split between them ([`contention`]). No latch is held while a page on the way to a leaf is loaded; a split's parents, should they have left memory
 //! a moment after they were passed, overflow pages, and what a closure reads of another tree are the exceptions.
 //!
 //! The interface does not promise it: closures passed in run under *some* latch that covers

@@ -1,4 +1,4 @@
-//! Splits and merges: the changes of which nodes there are.
+//! Splits and merges: the changes of which nodes there are. A leaf is split when it has no room, or when it is fought for ([`super::contention`]).
 //!
 //! One thread at a time makes them ([`super::descent`], S2). It comes with the leaf latched exclusively that brought it here, takes
 //! the right to change the structure, and then finds the leaf's parents: nobody else changes inner nodes, and whoever
