@@ -14,28 +14,21 @@
 //! - Y2: who still has a copy that was taken away reads what was so before; it learns of the change from what it latches next
 //!   ([`crate::tree`]).
 
+use super::entries::Entry;
 use super::{PageRead, Pool, Usage};
 use crate::governor::{Governor, Purpose};
 use crate::page::PageId;
-use arc_swap::{ArcSwapOption, Guard};
+use arc_swap::Guard;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 
 /// How often a page is read under its latch, and not changed, before it is copied: a node whose children split all the time has no copy.
 const READS_BEFORE: u8 = if cfg!(test) { 1 } else { 200 };
 
-/// A page's copy, if it has one.
-#[derive(Debug, Default)]
-pub(super) struct CopyPlace {
-    copy: ArcSwapOption<Copied>,
-    /// Reads noted since the last change, [`READS_BEFORE`] if there is a copy.
-    reads: AtomicU8,
-}
-
 /// The bytes of a page.
 #[derive(Debug)]
-struct Copied {
+pub(super) struct Copied {
     bytes: Box<[u8]>,
     memory: Arc<Governor>,
 }
@@ -58,17 +51,17 @@ impl Deref for PageCopy {
     }
 }
 
-impl CopyPlace {
+impl Entry {
     /// Takes the copy away (Y1). The caller has the page's exclusive latch, so nobody makes one.
     #[inline]
-    pub(super) fn clear(&self) {
+    pub(super) fn clear_copy(&self) {
         if self.reads.load(Ordering::Relaxed) > 0 {
-            self.take_away();
+            self.take_copy_away();
         }
     }
 
     #[cold]
-    fn take_away(&self) {
+    fn take_copy_away(&self) {
         self.reads.store(0, Ordering::Relaxed);
         self.copy.store(None);
     }
@@ -79,10 +72,10 @@ impl Pool {
     #[inline]
     pub(crate) fn copy(&self, page: PageId) -> Option<PageCopy> {
         let entry = self.entries.get(page)?;
-        if entry.copy.reads.load(Ordering::Relaxed) < READS_BEFORE {
+        if entry.reads.load(Ordering::Relaxed) < READS_BEFORE {
             return None;
         }
-        let copy = entry.copy.copy.load();
+        let copy = entry.copy.load();
         copy.is_some().then(|| {
             entry.touch(Usage::Point);
             PageCopy(copy)
@@ -93,12 +86,12 @@ impl Pool {
     #[inline]
     pub(crate) fn note_read(&self, page: &PageRead<'_>) {
         let Some(entry) = self.entries.get(page.page()) else { return };
-        let reads = entry.copy.reads.load(Ordering::Relaxed);
+        let reads = entry.reads.load(Ordering::Relaxed);
         if reads < READS_BEFORE {
             // Lost updates only put it off.
-            entry.copy.reads.store(reads + 1, Ordering::Relaxed);
+            entry.reads.store(reads + 1, Ordering::Relaxed);
         } else {
-            self.make_copy(page, &entry.copy);
+            self.make_copy(page, entry);
         }
     }
 
@@ -114,12 +107,12 @@ impl Pool {
     }
 
     #[cold]
-    fn make_copy(&self, page: &PageRead<'_>, place: &CopyPlace) {
+    fn make_copy(&self, page: &PageRead<'_>, entry: &Entry) {
         if self.memory.try_take(Purpose::Pages, page.len()) {
             let (bytes, memory) = (Box::from(&**page), Arc::clone(&self.memory));
-            place.copy.store(Some(Arc::new(Copied { bytes, memory })));
+            entry.copy.store(Some(Arc::new(Copied { bytes, memory })));
         } else {
-            place.reads.store(1, Ordering::Relaxed);
+            entry.reads.store(1, Ordering::Relaxed);
         }
     }
 }

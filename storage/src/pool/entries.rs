@@ -2,10 +2,11 @@
 //!
 //! The array is made of chunks of doubling size, so a slot's address never changes and finding it takes no lock.
 
-use super::copies::CopyPlace;
+use super::copies::Copied;
 use super::frame::Frame;
 use crate::codec::PageRef;
 use crate::page::PageId;
+use arc_swap::ArcSwapOption;
 use parking_lot::RwLock;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -54,8 +55,10 @@ pub(super) struct Entry {
     pub(super) ghost: AtomicBool,
     /// Its latch is held, or soon will be, by someone who reads it from the file or writes it there.
     pub(super) in_io: AtomicBool,
+    /// Reads of an inner node noted since it was changed; what that is for is told in [`super::copies`].
+    pub(super) reads: AtomicU8,
     /// What is read instead of the page.
-    pub(super) copy: CopyPlace,
+    pub(super) copy: ArcSwapOption<Copied>,
 }
 
 /// How a page is used.
@@ -68,7 +71,7 @@ pub enum Usage {
 }
 
 /// A pool of 100 GB has millions of them, and one is looked at for each page on the way to a leaf.
-const _: () = assert!(size_of::<Entry>() <= 80);
+const _: () = assert!(size_of::<Entry>() <= 88);
 
 impl Entry {
     /// Notes a use.

@@ -508,7 +508,7 @@ impl Pool {
     }
 
     fn free_slot(&self, page: PageId, entry: &Entry, slot: &mut Slot) {
-        entry.copy.clear();
+        entry.clear_copy();
         self.keep_for_snapshot(page, slot);
         let (tree, units) = self.units_of(slot);
         slot.live = false;
@@ -567,7 +567,7 @@ impl Pool {
                         disk_full = Some(error);
                         continue;
                     }
-                    self.entry(page)?.copy.clear();
+                    self.entry(page)?.clear_copy();
                     return Ok(slot.bytes.take().expect("a victim is in memory"));
                 }
                 Found::Nothing => match disk_full {
@@ -744,7 +744,7 @@ impl DerefMut for PageWrite<'_> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
         if !self.pool.leaves_copies() {
-            self.entry.copy.clear();
+            self.entry.clear_copy();
         }
         // The epoch changes only while page changes stand still.
         if self.slot.dirty_epoch != self.pool.epoch.load(Ordering::Relaxed) {

@@ -91,6 +91,9 @@ impl<F: Format> Base<F> {
         let Some(own) = F::find_entry(&leaf, probe)? else { return Ok(Some(leaf)) };
         let fight = self.fights.note(rule, leaf.page(), leaf.change_count(), probe.to_owned());
         let Some(other) = fight else { return Ok(Some(leaf)) };
+        if !F::has(&leaf, other.borrow())? {
+            return Ok(Some(leaf));
+        }
         let Some(other) = F::find_entry(&leaf, other.borrow())? else { return Ok(Some(leaf)) };
         let cut = cut_between(own, other, F::count(&leaf)?, rule.entries_min);
         let Some(cut) = cut else { return Ok(Some(leaf)) };
