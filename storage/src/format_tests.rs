@@ -54,6 +54,8 @@ fn the_superblock_is_as_documented() {
             ("root", at::ROOT, 8),
             ("root_crc", at::ROOT_CRC, 4),
             ("slot", at::SLOT, 4),
+            ("log_more_lanes", at::LOG_MORE_LANES, 4),
+            ("log_lane_offsets", at::LOG_LANE_OFFSETS, 8 * superblock::MORE_LANES_MAX),
             ("checksum", at::CHECKSUM, 4),
         ],
     );
@@ -114,6 +116,7 @@ fn the_page_table_and_the_root_are_as_documented() {
     );
     assert_eq!((codec::PAYLOAD, superblock::FEATURE_COMPRESSED_PAGES), (28, 1));
     assert_eq!((superblock::FEATURE_FIXED_LEAVES, superblock::FEATURE_WRITE_BUFFERS), (2, 4));
+    assert_eq!(superblock::FEATURE_LOG_LANES, 8);
     use root::offset as at;
     compare(
         "Checkpoint root piece",
@@ -146,8 +149,15 @@ fn the_log_group_is_as_documented() {
             ("checksum", at::CHECKSUM, 4),
         ],
     );
-    let flags = [group::FLAG_CONTINUES, group::FLAG_FIRST, group::FLAG_RESTART, group::FLAG_LZ4];
-    assert_eq!((group::VERSION, flags, group::FRAME_HEAD_BYTES), (1, [1, 2, 4, 8], 12));
+    let flags = [
+        group::FLAG_CONTINUES,
+        group::FLAG_FIRST,
+        group::FLAG_RESTART,
+        group::FLAG_LZ4,
+        group::FLAG_OVERLAPS,
+    ];
+    assert_eq!((group::VERSION, flags, group::FRAME_HEAD_BYTES), (1, [1, 2, 4, 8, 16], 12));
+    assert_eq!(group::LANES_MAX, 16);
 }
 
 #[test]

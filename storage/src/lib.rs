@@ -46,7 +46,7 @@ pub mod vfs;
 pub use codec::PageCodec;
 pub use env::{Clock, Env, Random, Signal, Spawn, Step};
 pub use governor::{Governor, Purpose};
-pub use log::{Frames, Log, LogCompression, LogSync};
+pub use log::{Flush, Frames, LANES_MAX, Log, LogCompression, LogSync};
 pub use page::{PageId, PageKind, TreeId};
 pub use pool::{PageRead, PageWrite, Pool};
 pub use store::{

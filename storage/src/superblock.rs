@@ -10,7 +10,7 @@
 //! - B3: what we do not understand we do not open: a newer major version or an unknown incompatible feature.
 
 use crate::alloc::{Run, SUPERBLOCK_UNITS};
-use crate::log::LogPosition;
+use crate::log::{LANES_MAX, LogPosition};
 use crate::page::{UNIT_BYTES, get_u16, get_u32, get_u64, put_u16, put_u32, put_u64};
 use crate::vfs::VfsFile;
 use damask_types::{Error, Result, SqlState, Timestamp};
@@ -28,9 +28,11 @@ pub(crate) const FEATURE_COMPRESSED_PAGES: u64 = 1;
 pub(crate) const FEATURE_FIXED_LEAVES: u64 = 2;
 /// Row trees may have write buffers.
 pub(crate) const FEATURE_WRITE_BUFFERS: u64 = 4;
+/// The log may have several lanes.
+pub(crate) const FEATURE_LOG_LANES: u64 = 8;
 /// Incompatible features this code understands.
 const FEATURES_INCOMPATIBLE_KNOWN: u64 =
-    FEATURE_COMPRESSED_PAGES | FEATURE_FIXED_LEAVES | FEATURE_WRITE_BUFFERS;
+    FEATURE_COMPRESSED_PAGES | FEATURE_FIXED_LEAVES | FEATURE_WRITE_BUFFERS | FEATURE_LOG_LANES;
 /// The database was closed: there is no log to read.
 const FLAG_CLEAN: u32 = 1;
 
@@ -56,9 +58,9 @@ pub(crate) mod offset {
     pub(crate) const GENERATION: usize = 56;
     /// u64: the checkpoint's commit timestamp.
     pub(crate) const CHECKPOINT_TS: usize = 64;
-    /// u64: byte position in the log files where recovery begins to read.
+    /// u64: byte position in lane 0 of the log where recovery begins to read.
     pub(crate) const LOG_OFFSET: usize = 72;
-    /// u64: the number the group there has.
+    /// u64: the number of the first group to read, in whatever lane.
     pub(crate) const LOG_GROUP_SEQ: usize = 80;
     /// u64: bytes of frames logged before it.
     pub(crate) const LOG_STREAM: usize = 88;
@@ -76,9 +78,18 @@ pub(crate) mod offset {
     pub(crate) const ROOT_CRC: usize = 128;
     /// u32: the slot the block belongs in, 0 or 1.
     pub(crate) const SLOT: usize = 132;
+    /// u32: lanes of the log besides lane 0.
+    pub(crate) const LOG_MORE_LANES: usize = 136;
+    /// u64 each: byte positions in the lanes from 1 on; 0 for those that are not there.
+    pub(crate) const LOG_LANE_OFFSETS: usize = 144;
     /// u32: crc32c of the whole unit with these four bytes zero.
     pub(crate) const CHECKSUM: usize = 508;
 }
+
+/// Lanes besides lane 0, at most.
+pub(crate) const MORE_LANES_MAX: usize = LANES_MAX - 1;
+
+const _: () = assert!(offset::LOG_LANE_OFFSETS + 8 * MORE_LANES_MAX <= offset::CHECKSUM);
 
 /// A reference to a block: where it is and what its checksum must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +148,12 @@ impl Superblock {
         unit[offset::UUID..offset::UUID + 16].copy_from_slice(&self.uuid);
         put_u64(&mut unit, offset::GENERATION, self.generation);
         put_u64(&mut unit, offset::CHECKPOINT_TS, self.checkpoint_ts.0);
-        put_u64(&mut unit, offset::LOG_OFFSET, self.log.offset);
+        let (first, more) = self.log.offsets.split_first().expect("a log has a lane");
+        put_u64(&mut unit, offset::LOG_OFFSET, *first);
+        put_u32(&mut unit, offset::LOG_MORE_LANES, more.len() as u32);
+        for (index, lane) in more.iter().enumerate() {
+            put_u64(&mut unit, offset::LOG_LANE_OFFSETS + 8 * index, *lane);
+        }
         put_u64(&mut unit, offset::LOG_GROUP_SEQ, self.log.group_seq);
         put_u64(&mut unit, offset::LOG_STREAM, self.log.stream);
         put_u32(&mut unit, offset::LOG_PREV_CRC, self.log.prev_crc);
@@ -173,6 +189,15 @@ impl Superblock {
             return Ok(Slot::Damaged);
         }
         check_version(unit, file)?;
+        let more_lanes = get_u32(unit, offset::LOG_MORE_LANES) as usize;
+        if more_lanes > MORE_LANES_MAX {
+            let name = file.path().display();
+            return Err(Error::corrupted(format!("superblock of file \"{name}\" makes no sense"))
+                .detail(format!("The log is said to have {more_lanes} lanes and one.")));
+        }
+        let more_lanes =
+            (0..more_lanes).map(|index| get_u64(unit, offset::LOG_LANE_OFFSETS + 8 * index));
+        let offsets = std::iter::once(get_u64(unit, offset::LOG_OFFSET)).chain(more_lanes);
         let root = Run::unpack(get_u64(unit, offset::ROOT))
             .map(|run| BlockRef { run, crc: get_u32(unit, offset::ROOT_CRC) });
         let mut uuid = [0; 16];
@@ -186,7 +211,7 @@ impl Superblock {
             generation: get_u64(unit, offset::GENERATION),
             checkpoint_ts: Timestamp(get_u64(unit, offset::CHECKPOINT_TS)),
             log: LogPosition {
-                offset: get_u64(unit, offset::LOG_OFFSET),
+                offsets: offsets.collect(),
                 group_seq: get_u64(unit, offset::LOG_GROUP_SEQ),
                 stream: get_u64(unit, offset::LOG_STREAM),
                 prev_crc: get_u32(unit, offset::LOG_PREV_CRC),
@@ -244,7 +269,12 @@ mod tests {
             uuid: *b"0123456789abcdef",
             generation: 5,
             checkpoint_ts: Timestamp(77),
-            log: LogPosition { offset: 8192, group_seq: 9, stream: 1234, prev_crc: 42 },
+            log: LogPosition {
+                offsets: vec![8192, 0, 4096],
+                group_seq: 9,
+                stream: 1234,
+                prev_crc: 42,
+            },
             log_segment_bytes: 64 << 20,
             unit_count: 100,
             root: Some(BlockRef { run: Run { start: 9, count: 3 }, crc: 7 }),
@@ -291,7 +321,7 @@ mod tests {
         };
         let detail = refused(|unit| put_u16(unit, offset::MAJOR, 2));
         assert!(detail.contains("format version 2.1"), "{detail}");
-        let detail = refused(|unit| put_u64(unit, offset::FEATURES_INCOMPATIBLE, 15));
-        assert!(detail.contains("features 0x8"), "{detail}");
+        let detail = refused(|unit| put_u64(unit, offset::FEATURES_INCOMPATIBLE, 31));
+        assert!(detail.contains("features 0x10"), "{detail}");
     }
 }

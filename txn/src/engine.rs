@@ -67,6 +67,8 @@ pub struct EngineOptions {
     pub log_segment_bytes: u64,
     /// How the log becomes durable.
     pub log_sync: LogSync,
+    /// How many flushes of the log may be under way at a time: 1 to 16.
+    pub log_lanes: usize,
     /// Changed rows that may wait for the oldest snapshot; of more of them what lies between snapshots is dropped.
     pub garbage_rows: usize,
     /// Memory for rows as they were, which old snapshots need; more of them go to temporary files.
@@ -89,6 +91,7 @@ impl Default for EngineOptions {
             flush_delay: Duration::from_millis(200),
             log_segment_bytes: store.log_segment_bytes,
             log_sync: store.log_sync,
+            log_lanes: store.log_lanes,
             garbage_rows: 4096,
             undo_bytes: 64 << 20,
             write_buffer_bytes: BUFFER_BYTES,
@@ -276,6 +279,7 @@ impl Engine {
             pool_bytes: options.pool_bytes,
             log_segment_bytes: options.log_segment_bytes,
             log_sync: options.log_sync,
+            log_lanes: options.log_lanes,
             create: options.create,
         };
         let in_memory = matches!(location, Location::Memory);

@@ -5,14 +5,14 @@
 //! frame may begin in one group and end in a later one.
 //!
 //! Invariants
-//! - G1: a group names its database, its number and the checksum of the group before it, and its checksum covers its
-//!   place in the log. So what an earlier use of a recycled segment left behind is never taken for a successor.
-//! - G2: a flag marks the first group of each flush. A flush begins only when the one before is durable, so a valid
-//!   first group *after* a bad one proves that acknowledged bytes were damaged, not merely that a crash tore the end.
+//! - G1: a group names its database, its lane, its number and the checksum of the group before it, in whatever lane that is, and its
+//!   checksum covers all that and its place in the lane. So what an earlier use of a recycled segment left behind is never taken for a
+//!   successor, nor a group of one lane for one of another.
+//! - G2: a flag marks the first group of each flush. It tells up to which group all was known to be durable when it was written: all
+//!   before it, or, if flushes before it were under way, up to a number that it has. So a sound first group that tells so of a bad one
+//!   proves that acknowledged bytes were damaged, not merely that a crash tore the end.
 //!
 //! A payload may be stored compressed, which a flag tells; then `stored_len` is below `raw_len`, else they are equal.
-//!
-//! Left out: lanes (the field is 0).
 
 use crate::page::{get_u16, get_u32, get_u64, put_u16, put_u32, put_u64};
 
@@ -34,8 +34,12 @@ pub(crate) const FLAG_FIRST: u8 = 2;
 pub(crate) const FLAG_RESTART: u8 = 4;
 /// The payload is stored as one LZ4 block.
 pub(crate) const FLAG_LZ4: u8 = 8;
+/// Flushes before the one that the group is the first of were under way (G2).
+pub(crate) const FLAG_OVERLAPS: u8 = 16;
 /// Flags that this version knows.
-const FLAGS_KNOWN: u8 = FLAG_CONTINUES | FLAG_FIRST | FLAG_RESTART | FLAG_LZ4;
+const FLAGS_KNOWN: u8 = FLAG_CONTINUES | FLAG_FIRST | FLAG_RESTART | FLAG_LZ4 | FLAG_OVERLAPS;
+/// The most lanes of a log.
+pub const LANES_MAX: usize = 16;
 /// Bytes of the head of a frame in the stream.
 pub(crate) const FRAME_HEAD_BYTES: usize = 12;
 
@@ -49,7 +53,7 @@ pub(crate) mod offset {
     pub(crate) const VERSION: usize = 4;
     /// u8.
     pub(crate) const FLAGS: usize = 6;
-    /// u8: 0.
+    /// u8: the lane that the group is in.
     pub(crate) const LANE: usize = 7;
     /// u64: counts groups over the database's life.
     pub(crate) const GROUP_SEQ: usize = 8;
@@ -59,7 +63,8 @@ pub(crate) mod offset {
     pub(crate) const STORED_LEN: usize = 20;
     /// u64: timestamp of the first frame that begins here; 0 if none does.
     pub(crate) const FIRST_TS: usize = 24;
-    /// u64: timestamp of the last frame that begins here; 0 if none does.
+    /// u64: timestamp of the last frame that begins here, 0 if none does; with `FLAG_OVERLAPS` instead of it the number of the first
+    /// group that was not known to be durable.
     pub(crate) const LAST_TS: usize = 32;
     /// 16 bytes: the database's identity.
     pub(crate) const UUID: usize = 40;
@@ -75,13 +80,17 @@ const _: () = assert!(offset::CHECKSUM + 4 == GROUP_HEADER_BYTES);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GroupHeader {
     pub(crate) flags: u8,
+    pub(crate) lane: u8,
     pub(crate) group_seq: u64,
     /// Bytes of the stream.
     pub(crate) raw_len: u32,
     /// Bytes that hold them.
     pub(crate) stored_len: u32,
     pub(crate) first_ts: u64,
+    /// 0 with `FLAG_OVERLAPS`.
     pub(crate) last_ts: u64,
+    /// If it is the first of a flush: all groups before this number were known to be durable. Its own number but with `FLAG_OVERLAPS`.
+    pub(crate) settled: u64,
     pub(crate) uuid: [u8; 16],
     pub(crate) prev_crc: u32,
 }
@@ -110,11 +119,13 @@ impl GroupHeader {
         put_u32(&mut header, offset::MAGIC, MAGIC);
         put_u16(&mut header, offset::VERSION, VERSION);
         header[offset::FLAGS] = self.flags;
+        header[offset::LANE] = self.lane;
         put_u64(&mut header, offset::GROUP_SEQ, self.group_seq);
         put_u32(&mut header, offset::RAW_LEN, self.raw_len);
         put_u32(&mut header, offset::STORED_LEN, self.stored_len);
         put_u64(&mut header, offset::FIRST_TS, self.first_ts);
-        put_u64(&mut header, offset::LAST_TS, self.last_ts);
+        let overlaps = self.flags & FLAG_OVERLAPS != 0;
+        put_u64(&mut header, offset::LAST_TS, if overlaps { self.settled } else { self.last_ts });
         header[offset::UUID..offset::UUID + 16].copy_from_slice(&self.uuid);
         put_u32(&mut header, offset::PREV_CRC, self.prev_crc);
         let crc = checksum(&header, stored, place);
@@ -137,7 +148,8 @@ impl GroupHeader {
         let (version, flags) = (get_u16(bytes, offset::VERSION), bytes[offset::FLAGS]);
         let (raw_len, stored_len) =
             (get_u32(bytes, offset::RAW_LEN), get_u32(bytes, offset::STORED_LEN));
-        if version != VERSION || flags & !FLAGS_KNOWN != 0 || bytes[offset::LANE] != 0 {
+        let lane = bytes[offset::LANE];
+        if version != VERSION || flags & !FLAGS_KNOWN != 0 || usize::from(lane) >= LANES_MAX {
             return Parsed::Unknown(version, flags);
         }
         let is_sound =
@@ -145,13 +157,19 @@ impl GroupHeader {
         if raw_len as usize > PAYLOAD_BYTES_MAX || !is_sound {
             return Parsed::Nothing;
         }
+        let group_seq = get_u64(bytes, offset::GROUP_SEQ);
+        let last = get_u64(bytes, offset::LAST_TS);
+        let (last_ts, settled) =
+            if flags & FLAG_OVERLAPS == 0 { (last, group_seq) } else { (0, last) };
         let header = Self {
             flags,
-            group_seq: get_u64(bytes, offset::GROUP_SEQ),
+            lane,
+            group_seq,
             raw_len,
             stored_len,
             first_ts: get_u64(bytes, offset::FIRST_TS),
-            last_ts: get_u64(bytes, offset::LAST_TS),
+            last_ts,
+            settled,
             uuid: *uuid,
             prev_crc: get_u32(bytes, offset::PREV_CRC),
         };
@@ -172,11 +190,13 @@ mod tests {
 
     const HEADER: GroupHeader = GroupHeader {
         flags: FLAG_FIRST,
+        lane: 0,
         group_seq: 9,
         raw_len: 5,
         stored_len: 5,
         first_ts: 1,
         last_ts: 2,
+        settled: 9,
         uuid: [7; 16],
         prev_crc: 3,
     };
@@ -188,6 +208,11 @@ mod tests {
         assert_eq!(bytes.len(), BLOCK_BYTES);
         assert_eq!(GroupHeader::parse(&bytes, &[7; 16]), Parsed::Header(HEADER, crc));
         assert_eq!(checksum(&bytes[..64], b"hello", 4096), crc);
+        let flags = FLAG_FIRST | FLAG_OVERLAPS;
+        let overlapping = GroupHeader { flags, lane: 15, last_ts: 0, settled: 7, ..HEADER };
+        bytes.clear();
+        let crc = overlapping.encode(b"hello", 4096, &mut bytes);
+        assert_eq!(GroupHeader::parse(&bytes, &[7; 16]), Parsed::Header(overlapping, crc));
         assert_ne!(checksum(&bytes[..64], b"hello", 8192), crc, "the place counts");
         assert_eq!(GroupHeader::parse(&bytes, &[8; 16]), Parsed::Nothing);
         assert_eq!(GroupHeader::parse(&bytes[..63], &[7; 16]), Parsed::Nothing);

@@ -1,25 +1,31 @@
-//! Who writes the log next, and who waits for whom: flushes that many committers share, handed from one to the next.
+//! Who writes the log next, and who waits for whom: flushes that many committers share, several of them under way at once.
 //!
-//! What committers append *collects*. Whoever needs some of it durable and finds nobody writing takes all that has collected and
-//! writes it; who comes meanwhile waits, for the write under way if that covers it, else for the next. When a write ends, all whom it
-//! covered wake at once, and one of those who wait for the next is told to write.
+//! What committers append *collects*. Whoever needs some of it durable and finds a *lane* free takes all that has collected and
+//! writes it there; who comes meanwhile waits: for the flight that covers it, or for a lane. When a write ends, all whom it
+//! made durable wake at once, and one of those who wait for a lane is told to write.
 //!
 //! ```text
-//!   appended:  ...| being written |  collects  |
-//!   waiters:          `covered`      `behind`        end of the write: wake `covered`, and the first of `behind` leads
+//!   appended:  ...| done, waits for flight 1 ...        |
+//!              ...| flight 1, lane 0 | flight 2, lane 1 |  collects  |
+//!   waiters:        its `covered`      its `covered`       `behind`
 //! ```
 //!
+//! Flights may end in any order, and are acknowledged in theirs: one that ends before an earlier one is durable when that is.
+//!
 //! Before it takes what has collected, a leader yields once if there are writers that have yet to come: where processors are short,
-//! those who could run now append first and spare a write; where one is idle, nothing is waited for. There is no timer.
+//! those who could run now append first and spare a write; where one is idle, nothing is waited for. There is no timer. A leader that has
+//! taken a batch puts it in order (numbers, checksums) before the next one takes: [`Leader::begun`] ends that.
 //!
 //! Nobody who wakes needs the mutex to go on: a position that is durable is seen in an atomic. A condition variable would wake the waiters
 //! one after another, each holding the mutex in turn.
 //!
 //! Invariants
-//! - O1: one leader at a time; what it takes is everything appended until then.
-//! - O2: while there is no leader, whoever is in `behind` has a wake-up on the way to one of them or to one who comes before them. So
-//!   nobody sleeps while what it waits for lies about.
-//! - O3: a leader that does not succeed, by a panic too, breaks the handover: everyone wakes, and nobody leads again.
+//! - O1: one leader at a time takes and orders; what it takes is everything appended until then. Each lane has one leader at most.
+//! - O2: while a lane is free and nobody takes, whoever is in `behind` has a wake-up on the way to one of them or to one who comes before
+//!   them. So nobody sleeps while what it waits for lies about.
+//! - O3: a leader that does not succeed, by a panic too, breaks the handover: nothing from its flight on is ever durable, who waits for
+//!   that wakes, and nobody leads again. Flights before it end as ever.
+//! - O4: what is durable is a prefix: it ends before the first flight that is not done.
 //!
 //! The mutex, atomics and threads come from the module's parent, so that a model can run this very file on others (see `handover_model`).
 
@@ -34,8 +40,10 @@ use std::sync::Arc;
 pub(super) trait Collect {
     /// What one leader writes.
     type Batch;
+    /// What is to be known of a batch while it is under way.
+    type Mark;
     /// Takes everything.
-    fn take(&mut self) -> Self::Batch;
+    fn take(&mut self) -> (Self::Batch, Self::Mark);
     /// Gives the memory of a batch back.
     fn put_back(&mut self, batch: Self::Batch);
 }
@@ -63,17 +71,47 @@ impl Waiter {
     }
 }
 
-struct State<C> {
+/// A batch that was taken.
+struct Flight<M> {
+    /// Position behind it.
+    end: u64,
+    mark: M,
+    /// It is written, and waits for those before it.
+    is_done: bool,
+    /// Who waits for it.
+    covered: Vec<Arc<Waiter>>,
+}
+
+struct State<C: Collect> {
     collecting: C,
     /// Position behind the last thing appended.
     appended: u64,
-    /// Position behind what is being written, while somebody writes.
-    writing: Option<u64>,
-    is_broken: bool,
-    /// Who waits for the write under way.
-    covered: Vec<Arc<Waiter>>,
-    /// Who waits for the one after it, in the order of coming.
+    /// Somebody is about to take what collects, or puts in order what it took.
+    is_taking: bool,
+    /// The lanes that nobody writes in, a bit each.
+    free: u32,
+    /// What is under way, in the order of the stream; the first one is not done.
+    flights: VecDeque<Flight<C::Mark>>,
+    /// Nothing behind this will be durable.
+    broken_from: Option<u64>,
+    /// Who waits for a lane, in the order of coming.
     behind: VecDeque<Arc<Waiter>>,
+}
+
+impl<C: Collect> State<C> {
+    fn can_lead(&self) -> bool {
+        !self.is_taking && self.free != 0
+    }
+
+    /// The first flight, if it is done (O4).
+    fn pop_done(&mut self) -> Option<Flight<C::Mark>> {
+        self.flights.pop_front_if(|flight| flight.is_done)
+    }
+
+    /// The one to be told to write (O2). Nobody is behind once the handover is broken.
+    fn next_leader(&mut self) -> Option<Arc<Waiter>> {
+        if self.can_lead() { self.behind.pop_front() } else { None }
+    }
 }
 
 /// See the head of the file.
@@ -82,6 +120,10 @@ pub(super) struct Handover<C: Collect> {
     durable: AtomicU64,
     /// Those who will append soon, roughly.
     writers: AtomicUsize,
+    lane_count: usize,
+    /// A defect for tests of the tests: flights are acknowledged as they end (breaks O4).
+    #[cfg(test)]
+    skips_order: AtomicBool,
 }
 
 impl<C: Collect> std::fmt::Debug for Handover<C> {
@@ -105,21 +147,38 @@ pub(super) struct Leader<'h, C: Collect> {
     handover: &'h Handover<C>,
     batch: Option<C::Batch>,
     end: u64,
+    lane: usize,
+    /// Whether nobody else may take yet.
+    is_taking: bool,
 }
 
 impl<C: Collect> Handover<C> {
     /// Begins behind `position`, which is durable.
-    pub(super) fn new(position: u64, collecting: C) -> Self {
+    pub(super) fn new(position: u64, collecting: C, lane_count: usize) -> Self {
+        assert!((1..32).contains(&lane_count), "each lane has a bit");
         let state = State {
             collecting,
             appended: position,
-            writing: None,
-            is_broken: false,
-            covered: Vec::new(),
+            is_taking: false,
+            free: (1 << lane_count) - 1,
+            flights: VecDeque::new(),
+            broken_from: None,
             behind: VecDeque::new(),
         };
-        let durable = AtomicU64::new(position);
-        Self { state: Mutex::new(state), durable, writers: AtomicUsize::new(0) }
+        Self {
+            state: Mutex::new(state),
+            durable: AtomicU64::new(position),
+            writers: AtomicUsize::new(0),
+            lane_count,
+            #[cfg(test)]
+            skips_order: AtomicBool::new(false),
+        }
+    }
+
+    /// Plants the defect, or not.
+    #[cfg(test)]
+    pub(super) fn skip_order(&self, skips: bool) {
+        self.skips_order.store(skips, Ordering::Relaxed);
     }
 
     /// Says that somebody will append, or give it up, before long.
@@ -132,6 +191,11 @@ impl<C: Collect> Handover<C> {
         self.writers.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// How many may write at a time.
+    pub(super) fn lane_count(&self) -> usize {
+        self.lane_count
+    }
+
     /// Everything before this is durable.
     pub(super) fn durable(&self) -> u64 {
         self.durable.load(Ordering::Acquire)
@@ -142,11 +206,18 @@ impl<C: Collect> Handover<C> {
         self.state.lock().appended
     }
 
-    /// Where to wait for something that was appended: behind all that collects if that `has` it, else behind what is being written.
-    /// If nobody writes, it is durable, or the handover broke with it.
-    pub(super) fn position(&self, has: impl FnOnce(&C) -> bool) -> Option<u64> {
+    /// Where to wait for something that was appended: behind all that collects if that has it, else behind the last flight that has it.
+    /// If none does, it is durable, or the handover broke with it.
+    pub(super) fn position(
+        &self,
+        collects: impl FnOnce(&C) -> bool,
+        has: impl Fn(&C::Mark) -> bool,
+    ) -> Option<u64> {
         let state = self.state.lock();
-        if has(&state.collecting) { Some(state.appended) } else { state.writing }
+        if collects(&state.collecting) {
+            return Some(state.appended);
+        }
+        state.flights.iter().rev().find(|flight| has(&flight.mark)).map(|flight| flight.end)
     }
 
     /// Looks at what collects.
@@ -170,17 +241,17 @@ impl<C: Collect> Handover<C> {
                 if self.durable() >= position {
                     return Turn::Durable;
                 }
-                if state.is_broken {
+                if state.broken_from.is_some_and(|from| position > from) {
                     return Turn::Broken;
                 }
-                let Some(end) = state.writing else {
-                    return Turn::Lead(self.lead(state));
-                };
+                let covering = state.flights.iter().position(|flight| position <= flight.end);
+                if covering.is_none() && state.can_lead() {
+                    return self.lead(state).map_or(Turn::Broken, Turn::Lead);
+                }
                 let waiter = Waiter::new();
-                if position <= end {
-                    state.covered.push(Arc::clone(&waiter));
-                } else {
-                    state.behind.push_back(Arc::clone(&waiter));
+                match covering {
+                    Some(at) => state.flights[at].covered.push(Arc::clone(&waiter)),
+                    None => state.behind.push_back(Arc::clone(&waiter)),
                 }
                 waiter
             };
@@ -191,36 +262,78 @@ impl<C: Collect> Handover<C> {
         }
     }
 
-    fn lead<'h>(&'h self, mut state: MutexGuard<'h, State<C>>) -> Leader<'h, C> {
+    /// Makes the caller write what has collected, if there is something, and a lane for it.
+    pub(super) fn try_lead(&self) -> Option<Leader<'_, C>> {
+        let state = self.state.lock();
+        let taken = state.flights.back().map_or_else(|| self.durable(), |last| last.end);
+        let is_due = state.appended > taken && state.broken_from.is_none();
+        if is_due && state.can_lead() { self.lead(state) } else { None }
+    }
+
+    /// Nobody may lead if a flight fails just now.
+    fn lead<'h>(&'h self, mut state: MutexGuard<'h, State<C>>) -> Option<Leader<'h, C>> {
+        let lane = state.free.trailing_zeros() as usize;
+        state.free &= state.free - 1;
+        // Whoever comes from now on is behind, or covered.
+        state.is_taking = true;
         if self.writers.load(Ordering::Relaxed) > 0 {
-            // The place is taken, and whoever comes is behind.
-            state.writing = Some(self.durable());
             drop(state);
             yield_now();
             state = self.state.lock();
+            if state.broken_from.is_some() {
+                state.is_taking = false;
+                return None;
+            }
         }
         let state = &mut *state;
+        let (batch, mark) = state.collecting.take();
         let end = state.appended;
-        state.writing = Some(end);
-        debug_assert!(state.covered.is_empty(), "the last leader woke them");
-        state.covered.extend(state.behind.drain(..));
-        Leader { handover: self, batch: Some(state.collecting.take()), end }
+        let covered = state.behind.drain(..).collect();
+        state.flights.push_back(Flight { end, mark, is_done: false, covered });
+        Some(Leader { handover: self, batch: Some(batch), end, lane, is_taking: true })
     }
 
-    fn finish(&self, batch: Option<C::Batch>, durable: Option<u64>) {
+    /// Ends a flight. `reach` is told the mark of each that becomes durable, before anybody sees that it is.
+    fn finish(
+        &self,
+        leader: &mut Leader<'_, C>,
+        is_written: bool,
+        mut reach: impl FnMut(&C::Mark),
+    ) {
         let mut state = self.state.lock();
-        state.writing = None;
-        if let Some(batch) = batch {
+        if let Some(batch) = leader.batch.take() {
             state.collecting.put_back(batch);
         }
-        let mut woken = std::mem::take(&mut state.covered);
-        if let Some(end) = durable {
-            self.durable.store(end, Ordering::Release);
-            woken.extend(state.behind.pop_front());
-        } else {
-            state.is_broken = true;
-            woken.extend(state.behind.drain(..));
+        state.free |= 1 << leader.lane;
+        if leader.is_taking {
+            state.is_taking = false;
         }
+        let mut woken = Vec::new();
+        // There is none if one before it failed.
+        let at = state.flights.iter().position(|flight| flight.end == leader.end);
+        match at {
+            Some(at) if is_written => {
+                state.flights[at].is_done = true;
+                #[cfg(test)]
+                if self.skips_order.load(Ordering::Relaxed) {
+                    state.flights.iter_mut().take(at).for_each(|flight| flight.is_done = true);
+                }
+                while let Some(flight) = state.pop_done() {
+                    reach(&flight.mark);
+                    self.durable.store(flight.end, Ordering::Release);
+                    woken.extend(flight.covered);
+                }
+            }
+            Some(at) => {
+                let lost = state.flights.drain(at..).flat_map(|flight| flight.covered);
+                woken.extend(lost);
+                woken.extend(state.behind.drain(..));
+                let from = state.flights.back().map_or_else(|| self.durable(), |last| last.end);
+                state.broken_from = Some(from);
+            }
+            None => {}
+        }
+        woken.extend(state.next_leader());
         drop(state);
         for waiter in woken {
             waiter.wake();
@@ -234,17 +347,37 @@ impl<C: Collect> Leader<'_, C> {
         self.batch.as_ref().expect("it is there until the leader is done")
     }
 
-    /// It is written and durable.
-    pub(super) fn succeed(mut self) {
-        let batch = self.batch.take();
-        self.handover.finish(batch, Some(self.end));
+    /// Where to write it.
+    pub(super) fn lane(&self) -> usize {
+        self.lane
+    }
+
+    /// It is put in order: the next leader may take what has collected since.
+    pub(super) fn begun(&mut self) {
+        // With one lane nobody can lead before this leader is done.
+        if self.handover.lane_count == 1 || !std::mem::replace(&mut self.is_taking, false) {
+            return;
+        }
+        let next = {
+            let mut state = self.handover.state.lock();
+            state.is_taking = false;
+            state.next_leader()
+        };
+        if let Some(next) = next {
+            next.wake();
+        }
+    }
+
+    /// It is written and durable. `reach` is told the mark of each batch that this makes durable for good, in their order.
+    pub(super) fn succeed(mut self, reach: impl FnMut(&C::Mark)) {
+        self.handover.finish(&mut self, true, reach);
     }
 }
 
 impl<C: Collect> Drop for Leader<'_, C> {
     fn drop(&mut self) {
-        if let Some(batch) = self.batch.take() {
-            self.handover.finish(Some(batch), None);
+        if self.batch.is_some() {
+            self.handover.finish(self, false, |_| {});
         }
     }
 }

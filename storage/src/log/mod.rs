@@ -1,23 +1,26 @@
 //! The redo log: frames in commit order, durable after a flush that many committers share.
 //!
 //! [`Log::append`] copies a frame into the batch that is being collected. [`Log::flush`] makes it durable: the first who
-//! needs it writes the whole batch and syncs once; who comes meanwhile waits for the next batch, whose writer is one of
-//! them. There is no timer and no thread: the disk's own pace decides how much a batch collects (group commit, DeWitt et
+//! needs it and finds a *lane* free writes the whole batch there and syncs once; who comes meanwhile waits for the next batch, whose
+//! writer is one of them. There is no timer and no thread: the disk's own pace decides how much a batch collects (group commit, DeWitt et
 //! al., SIGMOD 1984).
 //!
 //! ```text
 //!   append -> [batch n+1 collects]      leader writes [batch n] -> sync -> durable = end of n, wake n, one of n+1 leads
 //! ```
 //!
+//! With several lanes, several batches are written at once. There is one stream of frames all the same, and one chain of groups over all
+//! lanes ([`writer`]); what is durable is a prefix of it ([`handover`]).
+//!
 //! Invariants
 //! - W1: `durable <= appended`; neither moves back. Frames become durable in the order they were appended.
-//! - W2: nothing is reported durable before the sync that covers it returned.
-//! - W3: after a failed write or sync nothing is reported durable ever again ([`Health`]).
+//! - W2: nothing is reported durable before the sync that covers it, and those of all flushes before it, returned.
+//! - W3: after a failed write or sync nothing that it was to cover, and nothing behind that, is reported durable ever again ([`Health`]).
 //! - W4: a block that was written is never written again: groups are padded, the next begins behind. After a crash the
-//!   log goes on behind the last sound group with a group of random bytes, so that what a torn flush left further on
+//!   log goes on behind the last sound group with a group of random bytes, so that what torn flushes left further on, or in other lanes,
 //!   does not fit the new chain.
 //!
-//! Left out: lanes. docs/wal.md tells the whole story.
+//! docs/wal.md tells the whole story.
 
 pub(crate) mod group;
 mod handover;
@@ -25,6 +28,7 @@ mod handover;
 mod handover_model;
 mod reader;
 mod segment;
+mod writer;
 
 /// What [`handover`] runs on.
 mod sync {
@@ -36,17 +40,18 @@ mod sync {
 use crate::env::Env;
 use crate::health::Health;
 use damask_types::{Error, Lsn, Result, SqlState, Timestamp};
-use group::{
-    BLOCK_BYTES, FLAG_CONTINUES, FLAG_FIRST, FLAG_LZ4, FLAG_RESTART, FRAME_HEAD_BYTES,
-    GROUP_HEADER_BYTES, GroupHeader, PAYLOAD_BYTES_MAX, group_bytes,
-};
-use handover::{Collect, Handover, Turn};
-use parking_lot::Mutex;
-use segment::{Aligned, Segments};
+use group::FRAME_HEAD_BYTES;
+use handover::{Collect, Handover, Leader, Turn};
+use parking_lot::MutexGuard;
+use reader::GroupReader;
+use segment::LogDirectory;
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use writer::{Lane, Writer};
 
+pub use group::LANES_MAX;
 pub use reader::Frames;
 pub use segment::LogSync;
 
@@ -66,16 +71,24 @@ pub enum LogCompression {
 }
 
 /// A place between two groups of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct LogPosition {
-    /// Byte position in the log's files; a multiple of 4 KiB.
-    pub(crate) offset: u64,
-    /// The number of the group that begins there.
+    /// Byte position in each lane's files; multiples of 4 KiB.
+    pub(crate) offsets: Vec<u64>,
+    /// The number of the group that begins there, in one of the lanes.
     pub(crate) group_seq: u64,
     /// Stream bytes before it.
     pub(crate) stream: u64,
     /// Checksum of the group before it.
     pub(crate) prev_crc: u32,
+}
+
+impl LogPosition {
+    /// Bytes of log between an earlier position and this one, which have the same lanes.
+    fn bytes_behind(&self, earlier: &Self) -> u64 {
+        debug_assert_eq!(self.offsets.len(), earlier.offsets.len());
+        self.offsets.iter().zip(&earlier.offsets).map(|(now, then)| now - then).sum()
+    }
 }
 
 /// Frames collected for one flush.
@@ -93,66 +106,52 @@ struct Batch {
 #[derive(Debug)]
 struct Collecting {
     batch: Batch,
-    /// An empty one to swap in.
-    spare: Batch,
+    /// Empty ones to swap in, at most one a lane.
+    spares: Vec<Batch>,
     /// Timestamp of the last frame appended.
     appended_ts: Timestamp,
     /// Frames and bytes appended since the log was opened.
     appended_since: (u64, u64),
 }
 
-impl Collect for Collecting {
-    /// The frames, and the timestamp of the last.
-    type Batch = (Batch, Timestamp);
+/// The timestamps of a batch's first and last frame.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    first: Timestamp,
+    last: Timestamp,
+}
 
-    fn take(&mut self) -> Self::Batch {
-        let spare = std::mem::take(&mut self.spare);
-        (std::mem::replace(&mut self.batch, spare), self.appended_ts)
+impl Collect for Collecting {
+    type Batch = Batch;
+    type Mark = Span;
+
+    fn take(&mut self) -> (Batch, Span) {
+        let spare = self.spares.pop().unwrap_or_default();
+        let batch = std::mem::replace(&mut self.batch, spare);
+        // In memory no frames are kept.
+        let first = batch.frames.first().map_or(self.appended_ts, |(_, ts)| *ts);
+        (batch, Span { first, last: self.appended_ts })
     }
 
-    fn put_back(&mut self, (mut batch, _): Self::Batch) {
+    fn put_back(&mut self, mut batch: Batch) {
         batch.bytes.clear();
         batch.bytes.shrink_to(BATCH_BYTES_KEPT);
         batch.frames.clear();
         batch.frames.shrink_to(BATCH_BYTES_KEPT / 64);
         batch.compression = LogCompression::Off;
-        self.spare = batch;
-    }
-}
-
-/// What the writer of a batch owns.
-#[derive(Debug)]
-struct Writer {
-    segments: Segments,
-    position: LogPosition,
-    /// A restart group is due before the next frame (W4).
-    restart: Option<[u8; 16]>,
-    /// Reused memory for groups.
-    buffer: Aligned,
-    /// Reused memory for compressed payloads.
-    compressed: Vec<u8>,
-}
-
-impl Writer {
-    fn new(segments: Segments, position: LogPosition, restart: Option<[u8; 16]>) -> Self {
-        Self { segments, position, restart, buffer: Aligned::default(), compressed: Vec::new() }
+        self.spares.push(batch);
     }
 }
 
 /// The redo log of one database.
 #[derive(Debug)]
 pub struct Log {
-    uuid: [u8; 16],
     health: Arc<Health>,
     handover: Handover<Collecting>,
-    /// `None` for a database in memory, which has no log. Locked by the one that flushes.
-    writer: Option<Mutex<Writer>>,
+    /// `None` for a database in memory, which has no log.
+    writer: Option<Writer>,
     /// Stored before the handover's position moves.
     durable_ts: AtomicU64,
-    /// The position of the last checkpoint.
-    checkpoint_offset: AtomicU64,
-    /// The position behind the last group written.
-    written_offset: AtomicU64,
     flush_count: AtomicU64,
 }
 
@@ -162,66 +161,105 @@ pub(crate) struct LogParts<'a> {
     pub(crate) directory: &'a Path,
     pub(crate) segment_bytes: u64,
     pub(crate) sync: LogSync,
+    /// How many lanes are written.
+    pub(crate) lane_count: usize,
     pub(crate) uuid: [u8; 16],
-    /// Where the last checkpoint says recovery begins.
+    /// Where the last checkpoint says recovery begins, in the lanes that were written then.
     pub(crate) start: LogPosition,
     /// The last checkpoint's time.
     pub(crate) checkpoint_ts: Timestamp,
     pub(crate) health: Arc<Health>,
+    #[cfg(test)]
+    pub(crate) planted: crate::store::Planted,
+}
+
+impl LogParts<'_> {
+    fn directory(&self) -> Arc<LogDirectory> {
+        Arc::new(LogDirectory {
+            vfs: Arc::clone(&self.env.vfs),
+            path: self.directory.to_owned(),
+            segment_bytes: self.segment_bytes,
+            sync: self.sync,
+        })
+    }
+
+    #[cfg(not(test))]
+    fn skips_restart(&self) -> bool {
+        let _ = self;
+        false
+    }
+
+    #[cfg(test)]
+    fn skips_restart(&self) -> bool {
+        self.planted == crate::store::Planted::NoRestart
+    }
 }
 
 impl Log {
     /// A log that keeps nothing, for a database in memory.
     pub(crate) fn none(health: Arc<Health>, ts: Timestamp) -> Self {
-        Self::build([0; 16], health, LogPosition::default(), ts, None)
+        Self::build(health, 0, ts, None, 1)
     }
 
     /// A new log for a database that was closed: nothing to read.
     pub(crate) fn create(parts: LogParts<'_>) -> Result<Self> {
-        let vfs = Arc::clone(&parts.env.vfs);
-        let segments = Segments::create(vfs, parts.directory, parts.segment_bytes, parts.sync)?;
-        let position = parts.start;
-        let writer = Writer::new(segments, position, None);
-        Ok(Self::build(parts.uuid, parts.health, position, parts.checkpoint_ts, Some(writer)))
+        let directory = parts.directory();
+        directory.create()?;
+        Self::go_on(parts, directory, None, None)
     }
 
     /// The log of a database that was not closed, and the frames in it.
     pub(crate) fn recover(parts: LogParts<'_>) -> Result<(Self, Frames)> {
-        let LogParts { env, directory, segment_bytes, sync, uuid, start, checkpoint_ts, health } =
-            parts;
-        let open = || Segments::open(Arc::clone(&env.vfs), directory, segment_bytes, sync);
-        let segments = open()?;
-        let end = reader::scan(&segments, uuid, start)?;
-        let frames = Frames::new(open()?, uuid, start, end, checkpoint_ts);
+        let directory = parts.directory();
+        let start = &parts.start;
+        let read_count = start.offsets.len();
+        // A checkpoint let them go, and a lane of that number begins anew.
+        directory.remove_lanes(read_count)?;
+        let end = reader::scan(&directory.path, directory.lanes(read_count)?, parts.uuid, start)?;
+        let groups = GroupReader::new(directory.lanes(read_count)?, parts.uuid, start);
+        let frames = Frames::new(groups, &end, parts.checkpoint_ts);
         let mut random = [0; 16];
-        env.random.fill(&mut random);
-        let writer = Writer::new(segments, end, Some(random));
-        let log = Self::build(uuid, health, end, checkpoint_ts, Some(writer));
-        log.checkpoint_offset.store(start.offset, Ordering::Relaxed);
-        Ok((log, frames))
+        parts.env.random.fill(&mut random);
+        let restart = (!parts.skips_restart()).then_some(random);
+        Ok((Self::go_on(parts, directory, Some(end), restart)?, frames))
+    }
+
+    /// Goes on behind `end`, or behind the start if there was nothing to read.
+    fn go_on(
+        parts: LogParts<'_>,
+        directory: Arc<LogDirectory>,
+        end: Option<LogPosition>,
+        restart: Option<[u8; 16]>,
+    ) -> Result<Self> {
+        let bytes = end.as_ref().map_or(0, |end| end.bytes_behind(&parts.start));
+        let position = end.unwrap_or(parts.start);
+        let (stream, lane_count) = (position.stream, parts.lane_count);
+        let writer = Writer::new(parts.uuid, directory, lane_count, position, restart, bytes)?;
+        let (health, ts) = (parts.health, parts.checkpoint_ts);
+        let log = Self::build(health, stream, ts, Some(writer), lane_count);
+        #[cfg(test)]
+        log.handover.skip_order(parts.planted == crate::store::Planted::OutOfOrder);
+        Ok(log)
     }
 
     fn build(
-        uuid: [u8; 16],
         health: Arc<Health>,
-        position: LogPosition,
+        stream: u64,
         ts: Timestamp,
         writer: Option<Writer>,
+        lane_count: usize,
     ) -> Self {
         let collecting = Collecting {
             batch: Batch::default(),
-            spare: Batch::default(),
+            spares: Vec::new(),
             appended_ts: ts,
             appended_since: (0, 0),
         };
         Self {
-            uuid,
             health,
-            handover: Handover::new(position.stream, collecting),
-            writer: writer.map(Mutex::new),
+            handover: Handover::new(stream, collecting, lane_count),
+            writer,
             durable_ts: AtomicU64::new(ts.0),
-            checkpoint_offset: AtomicU64::new(position.offset),
-            written_offset: AtomicU64::new(position.offset),
             flush_count: AtomicU64::new(0),
         }
     }
@@ -291,15 +329,37 @@ impl Log {
                 }
                 Turn::Lead(leader) => leader,
             };
-            // Also when it unwinds: an error is noted already then, a panic is not.
-            let mut poison = PoisonUnlessWritten { health: &self.health, is_written: false };
-            let (batch, ts) = leader.batch();
-            self.write_batch(batch)?;
-            poison.is_written = true;
-            self.durable_ts.store(ts.0, Ordering::Release);
-            self.flush_count.fetch_add(1, Ordering::Relaxed);
-            leader.succeed();
+            let mut flush = self.begin(leader)?;
+            flush.write()?;
+            flush.sync()?;
+            flush.finish();
         }
+    }
+
+    /// Begins a flush of what has collected, if there is something and a lane is free. It goes on as its holder likes, which lets a test
+    /// say how flushes overlap; [`Log::flush`] does it in one go.
+    ///
+    /// Whoever holds one must not wait for the log: it would wait for itself.
+    ///
+    /// # Errors
+    /// As [`Log::flush`].
+    pub fn begin_flush(&self) -> Result<Option<Flush<'_>>> {
+        self.handover.try_lead().map(|leader| self.begin(leader)).transpose()
+    }
+
+    /// Puts a leader's batch in order; the next may take what has collected then.
+    fn begin<'l>(&'l self, mut leader: Leader<'l, Collecting>) -> Result<Flush<'l>> {
+        let poison = PoisonUnlessWritten { health: &self.health, is_written: false };
+        let mut lane = None;
+        if let Some(writer) = &self.writer {
+            let mut locked = writer.lane(leader.lane());
+            // A flush that failed just before this one must not be followed by one that succeeds.
+            self.health.check()?;
+            self.written(writer.order(&mut locked, leader.batch(), self.handover.durable()))?;
+            lane = Some(locked);
+        }
+        leader.begun();
+        Ok(Flush { poison, lane, leader, log: self })
     }
 
     /// Returns when every frame up to `ts` is durable: those before it are, and it is not made to wait for later ones.
@@ -312,7 +372,7 @@ impl Log {
         }
         let collects =
             |tail: &Collecting| tail.batch.frames.first().is_some_and(|(_, first)| *first <= ts);
-        if let Some(position) = self.handover.position(collects) {
+        if let Some(position) = self.handover.position(collects, |span| span.first <= ts) {
             return self.flush(Lsn(position));
         }
         if self.durable_ts() >= ts {
@@ -341,6 +401,11 @@ impl Log {
         self.handover.unexpect_writer();
     }
 
+    /// How many flushes may be under way at a time.
+    pub fn lane_count(&self) -> usize {
+        self.handover.lane_count()
+    }
+
     /// Bytes appended and not durable.
     pub fn unflushed_bytes(&self) -> u64 {
         self.appended_lsn().0.saturating_sub(self.durable_lsn().0)
@@ -363,8 +428,7 @@ impl Log {
 
     /// Bytes of log written since the last checkpoint: what recovery would read.
     pub fn bytes_since_checkpoint(&self) -> u64 {
-        let written = self.written_offset.load(Ordering::Relaxed);
-        written.saturating_sub(self.checkpoint_offset.load(Ordering::Relaxed))
+        self.writer.as_ref().map_or(0, Writer::bytes_since_checkpoint)
     }
 
     /// Frames appended since the log was opened, and their bytes.
@@ -382,38 +446,21 @@ impl Log {
     pub(crate) fn checkpoint_position(&self) -> Result<LogPosition> {
         self.flush_all()?;
         let Some(writer) = &self.writer else { return Ok(LogPosition::default()) };
-        let mut writer = writer.lock();
-        if writer.restart.is_some() {
-            // Without it, a frame written at this position could continue the torn flush of the last life.
-            self.written(writer.write(self.uuid, &Batch::default()))?;
-            self.written_offset.store(writer.position.offset, Ordering::Relaxed);
-        }
-        Ok(writer.position)
+        let position = self.written(writer.position(self.handover.durable()))?;
+        // Of what others have begun to flush meanwhile.
+        self.flush(Lsn(position.stream))?;
+        Ok(position)
     }
 
     /// Notes that a checkpoint at `position` is durable and lets go of the segments before it.
-    pub(crate) fn checkpoint_done(&self, position: LogPosition) -> Result<()> {
+    pub(crate) fn checkpoint_done(&self, position: &LogPosition) -> Result<()> {
         let Some(writer) = &self.writer else { return Ok(()) };
-        self.checkpoint_offset.store(position.offset, Ordering::Relaxed);
-        self.written(writer.lock().segments.recycle(position.offset))
+        self.written(writer.recycle(position))
     }
 
     /// Removes the log's files; nothing may be appended afterwards.
     pub(crate) fn remove(&self) -> Result<()> {
-        match &self.writer {
-            Some(writer) => writer.lock().segments.remove(),
-            None => Ok(()),
-        }
-    }
-
-    fn write_batch(&self, batch: &Batch) -> Result<()> {
-        let Some(writer) = &self.writer else { return Ok(()) };
-        let mut writer = writer.lock();
-        // A flush that failed just before this one took the lock must not be followed by one that succeeds.
-        self.health.check()?;
-        self.written(writer.write(self.uuid, batch))?;
-        self.written_offset.store(writer.position.offset, Ordering::Relaxed);
-        Ok(())
+        self.writer.as_ref().map_or(Ok(()), Writer::remove)
     }
 
     /// The log after a failed write is trusted no more (W3).
@@ -422,7 +469,56 @@ impl Log {
     }
 }
 
-/// Poisons the log when it is dropped before the batch is written.
+/// A flush under way: see [`Log::begin_flush`]. One that is dropped before it is finished has failed.
+pub struct Flush<'l> {
+    // Dropped in this order: whoever wakes finds the error noted, and the lane free.
+    poison: PoisonUnlessWritten<'l>,
+    lane: Option<MutexGuard<'l, Lane>>,
+    leader: Leader<'l, Collecting>,
+    log: &'l Log,
+}
+
+impl Flush<'_> {
+    /// Hands all of it to the disk.
+    ///
+    /// # Errors
+    /// As [`Log::flush`].
+    pub fn write(&mut self) -> Result<()> {
+        let lane = self.lane.as_mut();
+        self.log.written(lane.map_or(Ok(()), |lane| lane.write()))
+    }
+
+    /// Makes what was written durable.
+    ///
+    /// # Errors
+    /// As [`Log::flush`].
+    pub fn sync(&mut self) -> Result<()> {
+        let lane = self.lane.as_ref();
+        self.log.written(lane.map_or(Ok(()), |lane| lane.sync()))?;
+        self.poison.is_written = true;
+        Ok(())
+    }
+
+    /// Acknowledges it, and later ones that wait for it, as soon as all before it are.
+    ///
+    /// # Panics
+    /// If it was not synced.
+    pub fn finish(self) {
+        let Self { poison, lane, leader, log } = self;
+        assert!(poison.is_written, "a flush is synced before it is acknowledged");
+        drop(lane);
+        log.flush_count.fetch_add(1, Ordering::Relaxed);
+        leader.succeed(|span| log.durable_ts.store(span.last.0, Ordering::Release));
+    }
+}
+
+impl fmt::Debug for Flush<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Flush(lane {})", self.leader.lane())
+    }
+}
+
+/// Poisons the log when it is dropped before the batch is written: an error is noted already then, a panic is not.
 struct PoisonUnlessWritten<'h> {
     health: &'h Health,
     is_written: bool,
@@ -433,92 +529,5 @@ impl Drop for PoisonUnlessWritten<'_> {
         if !self.is_written {
             self.health.poison(Error::internal("the log could not be written"));
         }
-    }
-}
-
-impl Writer {
-    /// Writes a batch as groups and syncs.
-    fn write(&mut self, uuid: [u8; 16], batch: &Batch) -> Result<()> {
-        let mut flags = FLAG_FIRST;
-        if let Some(random) = self.restart {
-            let header = GroupHeader {
-                flags: flags | FLAG_RESTART,
-                group_seq: self.position.group_seq,
-                raw_len: random.len() as u32,
-                stored_len: random.len() as u32,
-                first_ts: 0,
-                last_ts: 0,
-                uuid,
-                prev_crc: self.position.prev_crc,
-            };
-            self.put(header, &random)?;
-            flags = 0;
-        }
-        let mut from = 0;
-        let mut frames = &batch.frames[..];
-        while from < batch.bytes.len() {
-            let segment_bytes = self.segments.segment_bytes();
-            let room = segment_bytes - self.position.offset % segment_bytes;
-            let room = (room as usize - GROUP_HEADER_BYTES).min(PAYLOAD_BYTES_MAX);
-            let payload = &batch.bytes[from..batch.bytes.len().min(from + room)];
-            let begin_count = frames.partition_point(|(at, _)| *at < from + payload.len());
-            let (begin, rest) = frames.split_at(begin_count);
-            if begin.first().is_none_or(|(at, _)| *at > from) {
-                flags |= FLAG_CONTINUES;
-            }
-            let header = GroupHeader {
-                flags,
-                group_seq: self.position.group_seq,
-                raw_len: payload.len() as u32,
-                stored_len: payload.len() as u32,
-                first_ts: begin.first().map_or(0, |(_, ts)| ts.0),
-                last_ts: begin.last().map_or(0, |(_, ts)| ts.0),
-                uuid,
-                prev_crc: self.position.prev_crc,
-            };
-            match batch.compression {
-                LogCompression::Off => self.put(header, payload)?,
-                LogCompression::Lz4 => self.put_compressed(header, payload)?,
-            }
-            self.position.stream += payload.len() as u64;
-            from += payload.len();
-            frames = rest;
-            flags = 0;
-        }
-        self.segments.sync()?;
-        self.restart = None;
-        Ok(())
-    }
-
-    /// Writes one group where the log ends, compressed if it takes fewer blocks then.
-    fn put_compressed(&mut self, mut header: GroupHeader, payload: &[u8]) -> Result<()> {
-        if group_bytes(payload.len()) == BLOCK_BYTES {
-            return self.put(header, payload);
-        }
-        let mut compressed = std::mem::take(&mut self.compressed);
-        compressed.resize(lz4_flex::block::get_maximum_output_size(payload.len()), 0);
-        let result = match lz4_flex::block::compress_into(payload, &mut compressed) {
-            Ok(len) if group_bytes(len) < group_bytes(payload.len()) => {
-                header.flags |= FLAG_LZ4;
-                header.stored_len = len as u32;
-                self.put(header, &compressed[..len])
-            }
-            _ => self.put(header, payload),
-        };
-        self.compressed = compressed;
-        result
-    }
-
-    /// Writes one group where the log ends.
-    fn put(&mut self, header: GroupHeader, stored: &[u8]) -> Result<()> {
-        let place = self.position.offset;
-        let bytes = group_bytes(stored.len());
-        let crc = header.encode(stored, place, self.buffer.begin(bytes));
-        debug_assert_eq!(self.buffer.bytes().len(), bytes);
-        self.segments.write(self.buffer.bytes(), place)?;
-        self.position.offset += bytes as u64;
-        self.position.group_seq += 1;
-        self.position.prev_crc = crc;
-        Ok(())
     }
 }

@@ -1,8 +1,11 @@
-//! Reading the log after a crash: groups in order up to the first that is not one, frames out of them.
+//! Reading the log after a crash: groups in order up to the first that no lane has, frames out of them.
 //!
 //! Reading happens twice. [`scan`] walks the groups once when the store is opened, to find the end and to see that what
-//! follows it is only the torn end of the last flush. [`Frames`] then hands out the frames one by one, so that recovery
+//! follows it is only what the last flushes tore. [`Frames`] then hands out the frames one by one, so that recovery
 //! needs memory for one frame at a time.
+//!
+//! All lanes are walked at once: the next group is the one, in whatever lane, that has the next number and names the checksum of the last.
+//! What lies behind a gap in other lanes was not acknowledged and stays unread, for ever: the chain goes on with another checksum (W4).
 
 use super::LogPosition;
 use super::group::{
@@ -13,62 +16,74 @@ use super::segment::Segments;
 use crate::vfs::VfsFile;
 use damask_types::{Error, Result, SqlState, Timestamp};
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
-/// Reads groups one after another.
+/// A group's header as it was read; nothing says yet that the group is sound.
+#[derive(Clone, Debug)]
+struct Head {
+    bytes: [u8; GROUP_HEADER_BYTES],
+    header: GroupHeader,
+    crc: u32,
+}
+
+/// Reads groups of one lane.
 #[derive(Debug)]
-pub(super) struct GroupReader {
+struct LaneReader {
     uuid: [u8; 16],
-    position: LogPosition,
+    segments: Segments,
+    /// Where the lane's next group begins.
+    offset: u64,
+    /// What there is of it; `None` if that was not read.
+    next: Option<Option<Head>>,
     file: Option<(u64, Arc<dyn VfsFile>)>,
-    /// The payload of the group read last.
-    payload: Vec<u8>,
-    /// The same as it is stored, if that is compressed.
+    /// A payload as it is stored, if that is compressed.
     stored: Vec<u8>,
 }
 
-impl GroupReader {
-    pub(super) fn new(uuid: [u8; 16], position: LogPosition) -> Self {
-        Self { uuid, position, file: None, payload: Vec::new(), stored: Vec::new() }
+impl LaneReader {
+    /// The header of the next group, as far as one can tell from it alone.
+    fn peek(&mut self) -> Result<Option<&Head>> {
+        let next = match self.next.take() {
+            Some(next) => next,
+            None => self.head_at(self.offset)?,
+        };
+        Ok(self.next.insert(next).as_ref())
     }
 
-    /// Where the next group begins.
-    pub(super) fn position(&self) -> LogPosition {
-        self.position
-    }
-
-    /// Reads the next group; `None` if there is no valid one.
-    fn next(&mut self, segments: &Segments) -> Result<Option<GroupHeader>> {
-        let place = self.position.offset;
-        let Some((header, crc)) = self.group_at(segments, place)? else { return Ok(None) };
-        if header.group_seq != self.position.group_seq || header.prev_crc != self.position.prev_crc
-        {
+    /// Reads the next group if it has this number and follows a group of this checksum.
+    fn next(
+        &mut self,
+        group_seq: u64,
+        prev_crc: u32,
+        payload: &mut Vec<u8>,
+    ) -> Result<Option<Head>> {
+        let Some(head) = self.peek()? else { return Ok(None) };
+        if head.header.group_seq != group_seq || head.header.prev_crc != prev_crc {
             return Ok(None);
         }
-        self.position.offset += group_bytes(header.stored_len as usize) as u64;
-        self.position.group_seq += 1;
-        self.position.prev_crc = crc;
-        if header.flags & FLAG_RESTART == 0 {
-            self.position.stream += u64::from(header.raw_len);
-        } else {
-            self.payload.clear();
+        let head = head.clone();
+        if !self.body(&head, self.offset, payload)? {
+            return Ok(None);
         }
-        Ok(Some(header))
+        self.offset += group_bytes(head.header.stored_len as usize) as u64;
+        self.next = None;
+        Ok(Some(head))
     }
 
-    /// Reads the group at `place` into `payload`, whatever its number; `None` if there is no sound one.
-    fn group_at(&mut self, segments: &Segments, place: u64) -> Result<Option<(GroupHeader, u32)>> {
-        let segment_bytes = segments.segment_bytes();
+    /// The header at `place`.
+    fn head_at(&mut self, place: u64) -> Result<Option<Head>> {
+        let segment_bytes = self.segments.segment_bytes();
         let (number, offset) = (place / segment_bytes, place % segment_bytes);
         if self.file.as_ref().is_none_or(|(open, _)| *open != number) {
-            self.file = segments.reader(number)?.map(|file| (number, file));
+            self.file = self.segments.reader(number)?.map(|file| (number, file));
         }
         let Some((_, file)) = &self.file else { return Ok(None) };
-        let mut head = [0; GROUP_HEADER_BYTES];
-        if file.read_at(&mut head, offset)? < head.len() {
+        let mut bytes = [0; GROUP_HEADER_BYTES];
+        if file.read_at(&mut bytes, offset)? < bytes.len() {
             return Ok(None);
         }
-        let (header, crc) = match GroupHeader::parse(&head, &self.uuid) {
+        let (header, crc) = match GroupHeader::parse(&bytes, &self.uuid) {
             Parsed::Header(header, crc) => (header, crc),
             Parsed::Nothing => return Ok(None),
             Parsed::Unknown(version, flags) => {
@@ -78,28 +93,96 @@ impl GroupReader {
                 return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message).detail(detail));
             }
         };
-        let len = header.stored_len as usize;
-        if offset + group_bytes(len) as u64 > segment_bytes {
-            return Ok(None);
-        }
-        let is_compressed = header.flags & FLAG_LZ4 != 0;
-        let stored = if is_compressed { &mut self.stored } else { &mut self.payload };
+        let fits = offset + group_bytes(header.stored_len as usize) as u64 <= segment_bytes;
+        let is_here = header.lane == self.segments.lane();
+        Ok((fits && is_here).then_some(Head { bytes, header, crc }))
+    }
+
+    /// Reads the payload of the group at `place`, whose header was read last; false if it is not sound.
+    fn body(&mut self, head: &Head, place: u64, payload: &mut Vec<u8>) -> Result<bool> {
+        let Some((_, file)) = &self.file else { return Ok(false) };
+        let offset = place % self.segments.segment_bytes();
+        let len = head.header.stored_len as usize;
+        let is_compressed = head.header.flags & FLAG_LZ4 != 0;
+        let stored = if is_compressed { &mut self.stored } else { &mut *payload };
         stored.resize(len, 0);
         let read = file.read_at(stored, offset + GROUP_HEADER_BYTES as u64)?;
-        if read < len || checksum(&head, stored, place) != crc {
-            return Ok(None);
+        if read < len || checksum(&head.bytes, stored, place) != head.crc {
+            return Ok(false);
         }
         if is_compressed {
-            self.payload.resize(header.raw_len as usize, 0);
-            let made = lz4_flex::block::decompress_into(&self.stored, &mut self.payload);
-            if made.ok() != Some(self.payload.len()) {
+            payload.resize(head.header.raw_len as usize, 0);
+            let made = lz4_flex::block::decompress_into(&self.stored, payload);
+            if made.ok() != Some(payload.len()) {
                 return Err(Error::corrupted(format!(
                     "log file \"{}\" has a group at {offset} that cannot be decompressed",
                     file.path().display()
                 )));
             }
         }
-        Ok(Some((header, crc)))
+        Ok(true)
+    }
+}
+
+/// Reads groups one after another.
+#[derive(Debug)]
+pub(super) struct GroupReader {
+    lanes: Vec<LaneReader>,
+    /// The number of the next group.
+    group_seq: u64,
+    /// Stream bytes before it.
+    stream: u64,
+    /// Checksum of the group before it.
+    prev_crc: u32,
+    /// The payload of the group read last.
+    payload: Vec<u8>,
+}
+
+impl GroupReader {
+    pub(super) fn new(lanes: Vec<Segments>, uuid: [u8; 16], start: &LogPosition) -> Self {
+        debug_assert_eq!(lanes.len(), start.offsets.len());
+        let lane = |(segments, offset): (Segments, &u64)| LaneReader {
+            uuid,
+            segments,
+            offset: *offset,
+            next: None,
+            file: None,
+            stored: Vec::new(),
+        };
+        Self {
+            lanes: lanes.into_iter().zip(&start.offsets).map(lane).collect(),
+            group_seq: start.group_seq,
+            stream: start.stream,
+            prev_crc: start.prev_crc,
+            payload: Vec::new(),
+        }
+    }
+
+    /// Where the next group begins in whatever lane.
+    pub(super) fn position(&self) -> LogPosition {
+        LogPosition {
+            offsets: self.lanes.iter().map(|lane| lane.offset).collect(),
+            group_seq: self.group_seq,
+            stream: self.stream,
+            prev_crc: self.prev_crc,
+        }
+    }
+
+    /// Reads the next group; the lane it is in and its header, or `None` if no lane has it.
+    fn next(&mut self) -> Result<Option<(usize, GroupHeader)>> {
+        for (number, lane) in self.lanes.iter_mut().enumerate() {
+            let found = lane.next(self.group_seq, self.prev_crc, &mut self.payload)?;
+            let Some(Head { header, crc, .. }) = found else { continue };
+            self.group_seq += 1;
+            self.prev_crc = crc;
+            if header.flags & FLAG_RESTART == 0 {
+                self.stream += u64::from(header.raw_len);
+            } else {
+                self.payload.clear();
+            }
+            return Ok(Some((number, header)));
+        }
+        Ok(None)
     }
 }
 
@@ -110,52 +193,63 @@ impl GroupReader {
 ///
 /// # Errors
 /// XX001 if a group in the middle is damaged: a later flush proves that it had been durable.
-pub(super) fn scan(segments: &Segments, uuid: [u8; 16], start: LogPosition) -> Result<LogPosition> {
-    let mut reader = GroupReader::new(uuid, start);
-    let mut numbers = BTreeSet::new();
-    loop {
-        let number = reader.position().offset / segments.segment_bytes();
-        if reader.next(segments)?.is_none() {
-            break;
-        }
-        if numbers.insert(number)
-            && let Some(file) = segments.reader(number)?
+pub(super) fn scan(
+    directory: &Path,
+    lanes: Vec<Segments>,
+    uuid: [u8; 16],
+    start: &LogPosition,
+) -> Result<LogPosition> {
+    let mut reader = GroupReader::new(lanes, uuid, start);
+    let mut synced = BTreeSet::new();
+    while let Some((lane, _)) = reader.next()? {
+        if let Some((number, file)) = &reader.lanes[lane].file
+            && synced.insert((lane, *number))
         {
             file.sync_data()?;
         }
     }
     let end = reader.position();
-    let number = end.offset / segments.segment_bytes();
-    let may_be_missing =
-        end.offset.is_multiple_of(segments.segment_bytes()) && !segments.has_later(number);
-    if !may_be_missing && segments.reader(number)?.is_none() {
-        return Err(Error::corrupted(format!(
-            "log directory \"{}\" has no segment {number:016x}, which the last checkpoint needs",
-            segments.directory().display()
-        )));
+    for lane in &mut reader.lanes {
+        check_segments(directory, lane)?;
+        check_tail(directory, lane, end.group_seq)?;
     }
-    check_tail(segments, uuid, end)?;
     Ok(end)
 }
 
-/// Looks behind the end for the beginning of a later flush (G2).
-fn check_tail(segments: &Segments, uuid: [u8; 16], end: LogPosition) -> Result<()> {
-    let segment_bytes = segments.segment_bytes();
-    let last_place = (end.offset / segment_bytes + 2) * segment_bytes;
-    let mut reader = GroupReader::new(uuid, end);
-    let mut place = end.offset + BLOCK_BYTES as u64;
+/// Sees to it that the segment in which a lane ends is there, unless it has not been made yet.
+fn check_segments(directory: &Path, lane: &LaneReader) -> Result<()> {
+    let segments = &lane.segments;
+    let number = lane.offset / segments.segment_bytes();
+    let may_be_missing =
+        lane.offset.is_multiple_of(segments.segment_bytes()) && !segments.has_later(number);
+    if may_be_missing || segments.reader(number)?.is_some() {
+        return Ok(());
+    }
+    Err(Error::corrupted(format!(
+        "log directory \"{}\" has no segment {number:016x} of lane {}, which the last checkpoint needs",
+        directory.display(),
+        segments.lane()
+    )))
+}
+
+/// Looks behind the end of a lane for the beginning of a flush that tells that the group `end` was durable (G2).
+fn check_tail(directory: &Path, lane: &mut LaneReader, end: u64) -> Result<()> {
+    let segment_bytes = lane.segments.segment_bytes();
+    let last_place = (lane.offset / segment_bytes + 2) * segment_bytes;
+    let mut payload = Vec::new();
+    let mut place = lane.offset;
     while place < last_place {
         // What parses as unknown here is leftover of some other use.
-        if let Ok(Some((header, _))) = reader.group_at(segments, place)
-            && header.flags & FLAG_FIRST != 0
-            && header.group_seq > end.group_seq
+        if let Ok(Some(head)) = lane.head_at(place)
+            && head.header.flags & FLAG_FIRST != 0
+            && head.header.settled > end
+            && let Ok(true) = lane.body(&head, place, &mut payload)
         {
             return Err(Error::corrupted(format!(
-                "invalid log group {} in directory \"{}\" at position {}: group {} of a later flush follows it",
-                end.group_seq,
-                segments.directory().display(),
-                end.offset,
-                header.group_seq
+                "invalid log group {end} in directory \"{}\": group {} at position {place} of lane {} was written when it was durable",
+                directory.display(),
+                head.header.group_seq,
+                lane.segments.lane()
             )));
         }
         place += BLOCK_BYTES as u64;
@@ -166,8 +260,8 @@ fn check_tail(segments: &Segments, uuid: [u8; 16], end: LogPosition) -> Result<(
 /// Frames to replay, in the order of their timestamps.
 #[derive(Debug)]
 pub struct Frames {
-    source: Option<(Segments, GroupReader)>,
-    /// Where the scan found the end.
+    source: Option<GroupReader>,
+    /// The number of the group that the scan did not find.
     end: u64,
     /// Stream bytes not handed out yet.
     pending: Vec<u8>,
@@ -184,15 +278,9 @@ impl Frames {
         Self { source: None, end: 0, pending: Vec::new(), taken: 0, after }
     }
 
-    pub(super) fn new(
-        segments: Segments,
-        uuid: [u8; 16],
-        start: LogPosition,
-        end: LogPosition,
-        after: Timestamp,
-    ) -> Self {
-        let source = Some((segments, GroupReader::new(uuid, start)));
-        Self { source, end: end.offset, pending: Vec::new(), taken: 0, after }
+    pub(super) fn new(groups: GroupReader, end: &LogPosition, after: Timestamp) -> Self {
+        let end = end.group_seq;
+        Self { source: Some(groups), end, pending: Vec::new(), taken: 0, after }
     }
 
     /// A whole frame from the pending bytes.
@@ -206,16 +294,14 @@ impl Frames {
 
     /// Reads one more group; false at the end.
     fn fill(&mut self) -> Result<bool> {
-        let Some((segments, reader)) = &mut self.source else { return Ok(false) };
-        if reader.position().offset >= self.end {
+        let Some(groups) = &mut self.source else { return Ok(false) };
+        if groups.group_seq >= self.end {
             return Ok(false);
         }
-        let Some(header) = reader.next(segments)? else {
-            let place = reader.position().offset;
-            let directory = segments.directory().display();
-            return Err(Error::corrupted(format!(
-                "log directory \"{directory}\" changed while it was read, at position {place}"
-            )));
+        let Some((_, header)) = groups.next()? else {
+            let number = groups.group_seq;
+            let message = format!("the log changed while it was read, at group {number}");
+            return Err(Error::corrupted(message));
         };
         if header.flags & FLAG_CONTINUES == 0 {
             // A frame whose end never came: its transaction was not acknowledged.
@@ -224,7 +310,7 @@ impl Frames {
             self.pending.drain(..self.taken);
         }
         self.taken = 0;
-        self.pending.extend_from_slice(&reader.payload);
+        self.pending.extend_from_slice(&groups.payload);
         Ok(true)
     }
 }

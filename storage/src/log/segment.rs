@@ -1,7 +1,7 @@
 //! The log's files: segments of one size in one directory, made as needed and used again.
 //!
-//! Byte `o` of the log is byte `o % segment_bytes` of segment `o / segment_bytes`, whose file is named by its number in
-//! sixteen hexadecimal digits. A new segment grows in steps of zeros ahead of what is written, so that later flushes
+//! Each lane has segments of its own. Byte `o` of a lane is byte `o % segment_bytes` of its segment `o / segment_bytes`, whose file is
+//! named by its number in sixteen hexadecimal digits, behind the lane in two but for lane 0. A new segment grows in steps of zeros ahead of what is written, so that later flushes
 //! change no metadata; a segment that no checkpoint needs is renamed to a number ahead and has its full length already.
 //!
 //! How what was written becomes durable is a choice ([`LogSync`]): by a sync after it, or by writes that go through.
@@ -10,7 +10,7 @@ use super::group::BLOCK_BYTES;
 use crate::vfs::{DIRECT_ALIGNMENT, OpenOptions, Vfs, VfsFile, WriteThrough, parent};
 use damask_types::{Result, SqlState};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// How far zeros run ahead of a new segment's content, at least.
@@ -68,13 +68,20 @@ impl Aligned {
     }
 }
 
-/// The files of a log directory.
+/// Where the files of all lanes are, and how they are written.
+#[derive(Debug)]
+pub(super) struct LogDirectory {
+    pub(super) vfs: Arc<dyn Vfs>,
+    pub(super) path: PathBuf,
+    pub(super) segment_bytes: u64,
+    pub(super) sync: LogSync,
+}
+
+/// The files of a lane.
 #[derive(Debug)]
 pub(super) struct Segments {
-    vfs: Arc<dyn Vfs>,
-    directory: PathBuf,
-    segment_bytes: u64,
-    sync: LogSync,
+    directory: Arc<LogDirectory>,
+    lane: u8,
     /// Numbers whose files exist.
     existing: BTreeSet<u64>,
     /// The segment written to last.
@@ -89,62 +96,81 @@ struct Open {
 }
 
 /// The file name of a segment.
-fn file_name(number: u64) -> String {
-    format!("{number:016x}.log")
+fn file_name(lane: u8, number: u64) -> String {
+    if lane == 0 { format!("{number:016x}.log") } else { format!("{lane:02x}-{number:016x}.log") }
 }
 
-/// The segment a file name stands for.
-fn parse_file_name(name: &str) -> Option<u64> {
-    let digits = name.strip_suffix(".log").filter(|digits| digits.len() == 16)?;
-    u64::from_str_radix(digits, 16).ok()
+/// The lane and the number of the segment that a file name stands for.
+fn parse_file_name(name: &str) -> Option<(u8, u64)> {
+    let digits = name.strip_suffix(".log")?;
+    let (lane, digits) = digits.split_once('-').unwrap_or(("00", digits));
+    let parsed = (u8::from_str_radix(lane, 16).ok()?, u64::from_str_radix(digits, 16).ok()?);
+    (file_name(parsed.0, parsed.1) == name).then_some(parsed)
+}
+
+impl LogDirectory {
+    /// Makes an empty, durable directory, removing what an unfinished close left in it.
+    pub(super) fn create(&self) -> Result<()> {
+        if self.vfs.exists(&self.path)? {
+            self.remove_files(0)?;
+        }
+        self.vfs.create_dir(&self.path)?;
+        self.vfs.sync_dir(parent(&self.path))
+    }
+
+    /// The files of the first `count` lanes.
+    pub(super) fn lanes(self: &Arc<Self>, count: usize) -> Result<Vec<Segments>> {
+        let names = self.vfs.list(&self.path)?;
+        let found: Vec<_> = names.iter().filter_map(|name| parse_file_name(name)).collect();
+        let segments = |lane| {
+            let of_lane = found.iter().filter(|(of, _)| *of == lane);
+            let existing = of_lane.map(|(_, number)| *number).collect();
+            Segments { directory: Arc::clone(self), lane, existing, current: None }
+        };
+        Ok((0..count as u8).map(segments).collect())
+    }
+
+    /// Removes the files of the lanes from `first` on, for good.
+    pub(super) fn remove_lanes(&self, first: usize) -> Result<()> {
+        if self.remove_files(first)? { self.vfs.sync_dir(&self.path) } else { Ok(()) }
+    }
+
+    /// Removes every file and the directory.
+    pub(super) fn remove(&self) -> Result<()> {
+        self.remove_files(0)?;
+        self.vfs.remove_dir(&self.path)?;
+        self.vfs.sync_dir(parent(&self.path))
+    }
+
+    /// Removes the segments of the lanes from `first` on; files that are not ours stay. Whether there were any.
+    fn remove_files(&self, first: usize) -> Result<bool> {
+        let mut found = false;
+        for name in self.vfs.list(&self.path)? {
+            if parse_file_name(&name).is_some_and(|(lane, _)| usize::from(lane) >= first) {
+                self.vfs.remove(&self.path.join(name))?;
+                found = true;
+            }
+        }
+        Ok(found)
+    }
 }
 
 impl Segments {
-    /// The files of an existing directory.
-    pub(super) fn open(
-        vfs: Arc<dyn Vfs>,
-        directory: &Path,
-        segment_bytes: u64,
-        sync: LogSync,
-    ) -> Result<Self> {
-        let names = vfs.list(directory)?;
-        let existing = names.iter().filter_map(|name| parse_file_name(name)).collect();
-        let directory = directory.to_owned();
-        Ok(Self { vfs, directory, segment_bytes, sync, existing, current: None })
-    }
-
-    /// Makes an empty, durable directory, removing what an unfinished close left in it.
-    pub(super) fn create(
-        vfs: Arc<dyn Vfs>,
-        directory: &Path,
-        segment_bytes: u64,
-        sync: LogSync,
-    ) -> Result<Self> {
-        if vfs.exists(directory)? {
-            remove_all(&*vfs, directory)?;
-        }
-        vfs.create_dir(directory)?;
-        vfs.sync_dir(parent(directory))?;
-        let directory = directory.to_owned();
-        let existing = BTreeSet::new();
-        Ok(Self { vfs, directory, segment_bytes, sync, existing, current: None })
-    }
-
     /// Whether there are segments behind the one of this number.
     pub(super) fn has_later(&self, number: u64) -> bool {
         self.existing.range(number + 1..).next().is_some()
     }
 
-    pub(super) fn segment_bytes(&self) -> u64 {
-        self.segment_bytes
+    pub(super) fn lane(&self) -> u8 {
+        self.lane
     }
 
-    pub(super) fn directory(&self) -> &Path {
-        &self.directory
+    pub(super) fn segment_bytes(&self) -> u64 {
+        self.directory.segment_bytes
     }
 
     fn path(&self, number: u64) -> PathBuf {
-        self.directory.join(file_name(number))
+        self.directory.path.join(file_name(self.lane, number))
     }
 
     /// The file of a segment for reading, if it exists.
@@ -152,17 +178,17 @@ impl Segments {
         if !self.existing.contains(&number) {
             return Ok(None);
         }
-        self.vfs.open(&self.path(number), OpenOptions::EXISTING).map(Some)
+        self.directory.vfs.open(&self.path(number), OpenOptions::EXISTING).map(Some)
     }
 
     /// Writes whole blocks at `place`, within one segment; [`Segments::sync`] makes them durable.
     pub(super) fn write(&mut self, bytes: &[u8], place: u64) -> Result<()> {
         debug_assert!(place.is_multiple_of(BLOCK_BYTES as u64) && !bytes.is_empty());
-        let (number, offset) = (place / self.segment_bytes, place % self.segment_bytes);
+        let segment_bytes = self.segment_bytes();
+        let (number, offset) = (place / segment_bytes, place % segment_bytes);
         let end = offset + bytes.len() as u64;
-        debug_assert!(end <= self.segment_bytes, "a write stays in its segment");
+        debug_assert!(end <= segment_bytes, "a write stays in its segment");
         self.switch_to(number)?;
-        let segment_bytes = self.segment_bytes;
         let open = self.current.as_mut().expect("the segment was just opened");
         if open.len < end {
             let target = end.max(open.len * 2).max(GROW_BYTES_MIN).min(segment_bytes);
@@ -178,7 +204,7 @@ impl Segments {
 
     /// Makes what was written to the current segment durable.
     pub(super) fn sync(&self) -> Result<()> {
-        match (&self.current, self.sync) {
+        match (&self.current, self.directory.sync) {
             (Some(open), LogSync::Fdatasync) => open.file.sync_data(),
             (Some(open), LogSync::Fsync) => open.file.sync_all(),
             // Every write was durable when it returned.
@@ -192,11 +218,11 @@ impl Segments {
             return Ok(());
         }
         self.sync()?;
-        let writes_through = self.sync.writes_through();
-        let options = OpenOptions { writes_through, ..OpenOptions::CREATE };
-        let file = self.vfs.open(&self.path(number), options)?;
+        let LogDirectory { vfs, path, sync, .. } = &*self.directory;
+        let options = OpenOptions { writes_through: sync.writes_through(), ..OpenOptions::CREATE };
+        let file = vfs.open(&self.path(number), options)?;
         if self.existing.insert(number) {
-            self.vfs.sync_dir(&self.directory)?;
+            vfs.sync_dir(path)?;
         }
         let len = file.len()?;
         self.current = Some(Open { number, file, len });
@@ -205,31 +231,29 @@ impl Segments {
 
     /// Lets go of segments wholly before `place`: some become segments to come, the others go away.
     pub(super) fn recycle(&mut self, place: u64) -> Result<()> {
-        let needed = place / self.segment_bytes;
+        let LogDirectory { vfs, path, .. } = &*self.directory;
+        let needed = place / self.segment_bytes();
         let old: Vec<u64> = self.existing.range(..needed).copied().collect();
         for number in old {
             // Numbers stay without gaps, so that a missing segment can be told from one that was never made.
             let next = self.existing.range(needed..).next_back().map_or(needed, |last| last + 1);
             if self.existing.range(needed + 1..).count() < SPARE_SEGMENTS_MAX {
-                self.vfs.rename(&self.path(number), &self.path(next))?;
+                vfs.rename(&self.path(number), &self.path(next))?;
                 // The new name must be durable before anything in it is acknowledged, and before the next one is.
-                self.vfs.sync_dir(&self.directory)?;
+                vfs.sync_dir(path)?;
                 self.existing.insert(next);
             } else {
-                self.vfs.remove(&self.path(number))?;
+                vfs.remove(&self.path(number))?;
             }
             self.existing.remove(&number);
         }
         Ok(())
     }
 
-    /// Removes every file and the directory.
-    pub(super) fn remove(&mut self) -> Result<()> {
+    /// Lets go of the files, which are about to be removed.
+    pub(super) fn forget(&mut self) {
         self.current = None;
         self.existing.clear();
-        remove_all(&*self.vfs, &self.directory)?;
-        self.vfs.remove_dir(&self.directory)?;
-        self.vfs.sync_dir(parent(&self.directory))
     }
 }
 
@@ -247,26 +271,29 @@ fn grow(file: &dyn VfsFile, mut from: u64, to: u64) -> Result<()> {
     Ok(())
 }
 
-/// Removes the segments of a directory; files that are not ours stay.
-fn remove_all(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
-    for name in vfs.list(directory)? {
-        if parse_file_name(&name).is_some() {
-            vfs.remove(&directory.join(name))?;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::vfs::MemoryVfs;
 
     #[test]
-    fn names_are_numbers() {
-        assert_eq!(file_name(0xab), "00000000000000ab.log");
-        assert_eq!(parse_file_name("00000000000000ab.log"), Some(0xab));
-        for name in ["ab.log", "00000000000000ab", "00000000000000zz.log", ".log"] {
+    fn names_are_lanes_and_numbers() {
+        for (lane, number, name) in
+            [(0, 0xab, "00000000000000ab.log"), (15, 0xab, "0f-00000000000000ab.log")]
+        {
+            assert_eq!(file_name(lane, number), name);
+            assert_eq!(parse_file_name(name), Some((lane, number)));
+        }
+        for name in [
+            "ab.log",
+            "00000000000000ab",
+            "00000000000000zz.log",
+            ".log",
+            "00-00000000000000ab.log",
+            "1-00000000000000ab.log",
+            "01-ab.log",
+            "01-00000000000000AB.log",
+        ] {
             assert_eq!(parse_file_name(name), None, "{name}");
         }
     }
@@ -282,21 +309,51 @@ mod tests {
         }
     }
 
+    fn directory(vfs: &Arc<dyn Vfs>) -> Arc<LogDirectory> {
+        let (vfs, path, sync) = (Arc::clone(vfs), PathBuf::from("d.wal"), LogSync::Fdatasync);
+        Arc::new(LogDirectory { vfs, path, segment_bytes: 8192, sync })
+    }
+
     #[test]
     fn old_segments_come_back_under_new_numbers() {
         let vfs: Arc<dyn Vfs> = Arc::new(MemoryVfs::default());
-        let directory = Path::new("d.wal");
-        let mut segments =
-            Segments::create(Arc::clone(&vfs), directory, 8192, LogSync::Fdatasync).unwrap();
+        let directory = directory(&vfs);
+        directory.create().unwrap();
+        let mut segments = directory.lanes(1).unwrap().remove(0);
         for block in 0..10 {
             segments.write(&[1; BLOCK_BYTES], block * BLOCK_BYTES as u64).unwrap();
         }
         segments.recycle(4 * 8192 + 100).unwrap();
-        let names = vfs.list(directory).unwrap();
-        assert_eq!(names, [4, 5, 6].map(file_name));
+        let names = vfs.list(&directory.path).unwrap();
+        assert_eq!(names, [4, 5, 6].map(|number| file_name(0, number)));
         segments.recycle(4 * 8192 + 200).unwrap();
-        assert_eq!(vfs.list(directory).unwrap(), names);
-        segments.remove().unwrap();
-        assert!(!vfs.exists(directory).unwrap());
+        assert_eq!(vfs.list(&directory.path).unwrap(), names);
+        directory.remove().unwrap();
+        assert!(!vfs.exists(&directory.path).unwrap());
+    }
+
+    #[test]
+    fn each_lane_has_its_own_files() {
+        let vfs: Arc<dyn Vfs> = Arc::new(MemoryVfs::default());
+        let directory = directory(&vfs);
+        directory.create().unwrap();
+        for (lane, segments) in directory.lanes(3).unwrap().iter_mut().enumerate() {
+            for number in 0..3 {
+                segments.write(&[lane as u8; BLOCK_BYTES], number * 8192).unwrap();
+            }
+        }
+        let mut lanes = directory.lanes(2).unwrap();
+        lanes[1].recycle(2 * 8192).unwrap();
+        let existing: Vec<Vec<u64>> =
+            lanes.iter().map(|lane| lane.existing.iter().copied().collect()).collect();
+        assert_eq!(existing, [vec![0, 1, 2], vec![2, 3, 4]]);
+        directory.remove_lanes(2).unwrap();
+        assert_eq!(directory.lanes(3).unwrap()[2].existing.len(), 0);
+        for (lane, number) in [(0, 0), (0, 2), (1, 2)] {
+            let mut byte = [9];
+            let file = directory.lanes(2).unwrap()[lane].reader(number).unwrap().unwrap();
+            file.read_at(&mut byte, 0).unwrap();
+            assert_eq!(usize::from(byte[0]), lane);
+        }
     }
 }

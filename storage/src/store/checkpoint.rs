@@ -186,7 +186,7 @@ impl Store {
             // The nodes come when they are written.
             Root { nodes: Vec::new(), trees: trees_now, next_tree: trees.next, meta }
         };
-        let (position, appended) = (start.position, self.log.appended_lsn());
+        let (position, appended) = (start.position.clone(), self.log.appended_lsn());
         disk.running = Some(Running {
             next: Next { ts, position, appended, closing, root },
             pages: self.pool.begin_snapshot(),
@@ -212,7 +212,7 @@ impl Store {
             }
         };
         let Some(Running { next, .. }) = running else { return Ok(CheckpointProgress::Idle) };
-        let position = next.position;
+        let position = next.position.clone();
         let table = match self.log.flush(next.appended) {
             Ok(()) => {
                 self.pool.write_table(&disk.nodes).map_err(|error| self.unless_full(error))?
@@ -224,7 +224,7 @@ impl Store {
         };
         self.switch(disk, table, next)?;
         // Nothing depends on these any more; but a log directory in an unknown state is not to be written to.
-        self.log.checkpoint_done(position)?;
+        self.log.checkpoint_done(&position)?;
         Ok(CheckpointProgress::Finished)
     }
 
@@ -242,6 +242,10 @@ impl Store {
     /// Writes the root and the superblock, and lets the old ones go.
     fn switch(&self, disk: &mut Disk, table: TableChanges, mut next: Next) -> Result<()> {
         next.root.nodes.clone_from(&table.nodes);
+        if next.closing {
+            // The next log begins with these anew.
+            next.position.offsets.truncate(1);
+        }
         let mut superblock = Superblock {
             generation: disk.superblock.generation + 1,
             checkpoint_ts: next.ts,

@@ -9,13 +9,16 @@
 //!
 //! Checkpoints are written at once or piece by piece with all of this in between. Recovery is crashed likewise at sampled
 //! events. The controls plant defects that must be found. Pages of three lives in four are compressed.
+//!
+//! Lives have one to three lanes of the log. With several, flushes are begun, written, synced and acknowledged step by step, in any order,
+//! so that a crash finds later ones done before earlier ones.
 
 use super::{CheckpointProgress, Planted, Store, StoreOptions, verify_file};
 use crate::codec::PageCodec;
 use crate::env::{Env, Random, SeededRandom};
-use crate::log::{LogCompression, LogSync};
+use crate::log::{Flush, LogCompression, LogSync};
 use crate::page::{PAGE_BYTES_MIN, PAGE_HEADER_BYTES, PageId, PageKind, TreeId};
-use crate::vfs::{Fault, ImageKind, SimVfs};
+use crate::vfs::{Fault, ImageKind, SimVfs, Vfs};
 use damask_types::{Result, SqlState, Timestamp};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -53,6 +56,11 @@ fn fill(page: &mut [u8], number: u8) {
     body.copy_from_slice(&content(number, body.len()));
 }
 
+/// Lanes of the log of a life.
+fn lane_count(seed: u64) -> usize {
+    1 + (seed / 4 % 3) as usize
+}
+
 /// Every third life writes its log through.
 fn options(planted: Planted, seed: u64) -> StoreOptions {
     let log_sync = if seed.is_multiple_of(3) { LogSync::OpenDatasync } else { LogSync::Fdatasync };
@@ -62,6 +70,7 @@ fn options(planted: Planted, seed: u64) -> StoreOptions {
         pool_bytes: 16 * PAGE_BYTES_MIN,
         log_segment_bytes: 32 << 10,
         log_sync,
+        log_lanes: lane_count(seed),
         planted,
         ..StoreOptions::default()
     }
@@ -118,6 +127,43 @@ fn change_pages(store: &Store, pages: &mut Pages, random: &SeededRandom, count: 
     Ok(())
 }
 
+/// Flushes under way, each with how many steps of it are done: written, synced, then finished.
+#[derive(Default)]
+struct Flights<'l>(Vec<(Flush<'l>, u8)>);
+
+impl<'l> Flights<'l> {
+    /// Begins one if a lane is free.
+    fn begin(&mut self, store: &'l Store) -> Result<()> {
+        self.0.extend(store.log().begin_flush()?.map(|flush| (flush, 0)));
+        Ok(())
+    }
+
+    /// A step of one of them; what is acknowledged then is marked.
+    fn step(&mut self, store: &Store, vfs: &SimVfs, random: &SeededRandom) -> Result<()> {
+        let at = random.below(self.0.len() as u64) as usize;
+        match self.0.get_mut(at) {
+            None => return Ok(()),
+            Some((flush, 0)) => flush.write()?,
+            Some((flush, 1)) => flush.sync()?,
+            Some(_) => {
+                self.0.swap_remove(at).0.finish();
+                vfs.mark(store.log().durable_ts().0);
+                return Ok(());
+            }
+        }
+        self.0[at].1 += 1;
+        Ok(())
+    }
+
+    /// All steps of all.
+    fn settle(&mut self, store: &Store, vfs: &SimVfs, random: &SeededRandom) -> Result<()> {
+        while !self.0.is_empty() {
+            self.step(store, vfs, random)?;
+        }
+        Ok(())
+    }
+}
+
 /// Does `steps` random things. Acknowledgements are marked on the disk.
 fn work(
     store: &Store,
@@ -126,10 +172,20 @@ fn work(
     random: &SeededRandom,
     steps: u64,
 ) -> Result<()> {
+    let mut flights = Flights::default();
     for _ in 0..steps {
-        match random.below(15) {
+        let action = random.below(15);
+        if !matches!(action, 0..10 | 12..14) || random.below(4) == 0 {
+            // Checkpoints wait for the log.
+            flights.settle(store, vfs, random)?;
+        }
+        for _ in 0..random.below(4) {
+            flights.step(store, vfs, random)?;
+        }
+        match action {
             0..4 => change_pages(store, &mut model.pages, random, 8)?,
             10.. if model.running.is_some() => {
+                flights.settle(store, vfs, random)?;
                 let pages_max = 1 + random.below(3) as usize;
                 let progress =
                     store.continue_checkpoint(pages_max).inspect_err(|_| model.running = None)?;
@@ -155,15 +211,19 @@ fn work(
                 };
                 let ts = Timestamp(model.ts);
                 let lsn = store.log().append_with(ts, &frame(model.ts), compression)?;
-                if random.below(3) > 0 {
-                    store.log().flush(lsn)?;
-                    vfs.mark(model.ts);
+                match random.below(3) {
+                    0 => {}
+                    1 | 2 if store.log().lane_count() > 1 => flights.begin(store)?,
+                    _ => {
+                        store.log().flush(lsn)?;
+                        vfs.mark(model.ts);
+                    }
                 }
             }
             _ => checkpoint(store, vfs, model)?,
         }
     }
-    Ok(())
+    flights.settle(store, vfs, random)
 }
 
 fn checkpoint(store: &Store, vfs: &SimVfs, model: &mut Model) -> Result<()> {
@@ -369,12 +429,13 @@ fn run(
     outcome
 }
 
-/// `DAMASK_CRASH_SEEDS=n` crashes n longer runs at every event instead of four at every third.
+/// `DAMASK_CRASH_SEEDS=n` crashes n longer runs at every event instead of twelve at every third.
 #[test]
 fn no_crash_loses_what_was_acknowledged() {
     let wanted = std::env::var("DAMASK_CRASH_SEEDS").ok().and_then(|n| n.parse::<u64>().ok());
     let strides: &[usize] = if wanted.is_some() { &[1, 5] } else { &[3, 11] };
-    let seeds = wanted.unwrap_or(4);
+    // As many of each number of lanes.
+    let seeds = wanted.unwrap_or(12);
     let mut total = Outcome::default();
     for seed in 0..seeds {
         let outcome = run(seed, 40, Planted::Nothing, None, strides);
@@ -406,9 +467,10 @@ fn planted_defects_are_found() {
         ("changes in a checkpoint's pages", Planted::NoCopyAside, None),
         ("changes in a checkpoint's page table", Planted::NoFrozenPlace, None),
         ("log acknowledged without sync", Planted::Nothing, lying(".wal")),
+        ("a flush acknowledged before an earlier one", Planted::OutOfOrder, None),
     ];
     for (name, planted, fault) in cases {
-        let found = (0..6).any(|seed| !run(seed, 60, planted, fault.clone(), &[2]).bad.is_empty());
+        let found = (0..12).any(|seed| !run(seed, 60, planted, fault.clone(), &[2]).bad.is_empty());
         assert!(found, "{name} was not noticed");
     }
 }
@@ -577,6 +639,159 @@ fn a_damaged_log_is_not_a_short_one() {
     image.flip(segment, 2 * 4096 + 66, 1);
     let (_, recovered) = open(&image, 2, Planted::Nothing).unwrap();
     assert_eq!(recovered.frames.count(), 2, "the last flush may have been torn");
+}
+
+/// Opens with so many lanes; what the log has.
+fn open_lanes(vfs: &SimVfs, lanes: usize, planted: Planted) -> Result<(Store, Vec<u64>)> {
+    let env = Env::simulated(Arc::new(vfs.clone()), 1);
+    let options = StoreOptions { log_lanes: lanes, ..options(planted, 1) };
+    let (store, recovered) = Store::open(env, path(), options)?;
+    let found = recovered.frames.map(|frame| {
+        let (ts, bytes) = frame.unwrap();
+        assert_eq!(bytes, frame_of(ts.0));
+        ts.0
+    });
+    let found = found.collect();
+    Ok((store, found))
+}
+
+/// A frame that tells its time and is the same in every life.
+fn frame_of(ts: u64) -> Vec<u8> {
+    format!("frame {ts}").into_bytes()
+}
+
+/// Appends the frames of these times and begins a flush of each.
+fn begin_flushes(store: &Store, times: std::ops::RangeInclusive<u64>) -> Vec<Flush<'_>> {
+    let begin = |ts| {
+        store.log().append(Timestamp(ts), &frame_of(ts)).unwrap();
+        store.log().begin_flush().unwrap().expect("a lane is free")
+    };
+    times.map(begin).collect()
+}
+
+fn write_and_sync(flush: &mut Flush<'_>) {
+    flush.write().unwrap();
+    flush.sync().unwrap();
+}
+
+/// What reached the disk before something earlier did not is not there, and does not come back when the same is logged again.
+fn log_over_a_gap(planted: Planted) -> Vec<u64> {
+    let vfs = SimVfs::default();
+    let (store, _) = open_lanes(&vfs, 3, planted).unwrap();
+    begin_flushes(&store, 1..=1).into_iter().for_each(|mut flush| {
+        write_and_sync(&mut flush);
+        flush.finish();
+    });
+    let mut flushes = begin_flushes(&store, 2..=4);
+    flushes[1..].iter_mut().for_each(write_and_sync);
+    flushes.drain(1..).for_each(Flush::finish);
+    assert_eq!(store.log().durable_ts(), Timestamp(1), "flush 2 is not done");
+    let image = vfs.killed();
+    drop(flushes);
+    drop(store);
+
+    let (store, found) = open_lanes(&image, 3, planted).unwrap();
+    assert_eq!(found, [1]);
+    let lsn = store.log().append(Timestamp(2), &frame_of(2)).unwrap();
+    store.log().flush(lsn).unwrap();
+    drop(store);
+    open_lanes(&image.killed(), 2, planted).unwrap().1
+}
+
+#[test]
+fn what_lies_behind_a_gap_never_comes_back() {
+    assert_eq!(log_over_a_gap(Planted::Nothing), [1, 2]);
+    assert_eq!(log_over_a_gap(Planted::NoRestart), [1, 2, 3, 4], "the harness sees what it is for");
+}
+
+/// Damage in the middle of a log of several lanes is told from what flushes under way left undone.
+#[test]
+fn a_log_with_lanes_that_is_damaged_is_not_a_short_one() {
+    // Flushes 1 and 2 overlap; 3 begins when 1 is acknowledged, and overlaps 2. Frame n is in the place (lane, block).
+    let places = [(0, 0), (1, 0), (0, 1)];
+    let log = |is_written: [bool; 3]| {
+        let vfs = SimVfs::default();
+        let (store, _) = open_lanes(&vfs, 2, Planted::Nothing).unwrap();
+        let mut flushes = begin_flushes(&store, 1..=2);
+        let mut second = flushes.pop().unwrap();
+        let mut first = flushes.pop().unwrap();
+        write_and_sync(&mut first);
+        first.finish();
+        let mut third = begin_flushes(&store, 3..=3).remove(0);
+        if is_written[1] {
+            write_and_sync(&mut second);
+        }
+        if is_written[2] {
+            write_and_sync(&mut third);
+        }
+        vfs.killed()
+    };
+    let damage = |vfs: &SimVfs, frame: usize| {
+        let (lane, block) = places[frame - 1];
+        let name = if lane == 0 { "" } else { "01-" };
+        let segment = format!("d.wal/{name}0000000000000000.log");
+        vfs.flip(Path::new(&segment), block * 4096 + 66, 1);
+        assert_eq!(vfs.counts().flipped_bits, 1);
+    };
+    let found = |vfs: &SimVfs| open_lanes(vfs, 2, Planted::Nothing).map(|(_, found)| found);
+    assert_eq!(found(&log([true, true, true])).unwrap(), [1, 2, 3]);
+    assert_eq!(found(&log([true, false, true])).unwrap(), [1], "the second was under way");
+    for (frame, is_written) in [(1, [true, true, true]), (1, [true, false, true])] {
+        let vfs = log(is_written);
+        damage(&vfs, frame);
+        let error = found(&vfs).unwrap_err();
+        assert_eq!(error.sqlstate(), SqlState::DATA_CORRUPTED, "the third says it was durable");
+    }
+    for (frame, left) in [(2, vec![1]), (3, vec![1, 2])] {
+        let vfs = log([true, true, true]);
+        damage(&vfs, frame);
+        assert_eq!(found(&vfs).unwrap(), left, "{frame} was under way for all that one knows");
+    }
+    let vfs = log([true, true, false]);
+    damage(&vfs, 1);
+    assert_eq!(found(&vfs).unwrap(), [], "the second was begun before the first was durable");
+}
+
+/// One life has more lanes than the last, the next fewer; with crashes in between and checkpoints and closes.
+#[test]
+fn lives_have_as_many_lanes_as_they_like() {
+    for end in ["crash", "checkpoint", "close"] {
+        let mut vfs = SimVfs::default();
+        let mut expected = Vec::new();
+        let mut ts = 0;
+        for lanes in [1, 3, 2, 1, 16, 4, 4, 1, 2] {
+            let (store, found) = open_lanes(&vfs, lanes, Planted::Nothing).unwrap();
+            assert_eq!(found, expected, "{end}, {lanes} lanes");
+            // Twice as many flushes as there are lanes, those of a round in the other order.
+            for _ in 0..2 {
+                let mut flushes = begin_flushes(&store, ts + 1..=ts + lanes as u64);
+                assert!(store.log().begin_flush().unwrap().is_none(), "nothing is left to flush");
+                flushes.iter_mut().rev().for_each(write_and_sync);
+                flushes.into_iter().rev().for_each(Flush::finish);
+                expected.extend(ts + 1..=ts + lanes as u64);
+                ts += lanes as u64;
+                assert_eq!(store.log().durable_ts(), Timestamp(ts));
+            }
+            assert_eq!(store.log().flush_count(), 2 * lanes as u64);
+            match end {
+                "checkpoint" => {
+                    store.checkpoint(Timestamp(ts), b"").unwrap();
+                    expected.clear();
+                    let names = vfs.list(Path::new("d.wal")).unwrap();
+                    let of_lanes: std::collections::BTreeSet<_> =
+                        names.iter().map(|name| name.split_once('-').map(|name| name.0)).collect();
+                    assert_eq!(of_lanes.len(), lanes, "lanes that are not used go: {names:?}");
+                }
+                "close" => {
+                    store.close(Timestamp(ts), b"").unwrap();
+                    expected.clear();
+                }
+                _ => {}
+            }
+            drop(store);
+            vfs = vfs.crashed(ImageKind::Nothing, &SeededRandom::new(1));
+        }
+    }
 }
 
 /// Writes that go nowhere or elsewhere, and say they were done.

@@ -59,6 +59,8 @@ pub struct StoreOptions {
     pub log_segment_bytes: u64,
     /// How the log becomes durable.
     pub log_sync: LogSync,
+    /// How many flushes of the log may be under way at a time, each in a lane of its own: 1 to 16.
+    pub log_lanes: usize,
     /// Makes the store if there is none.
     pub create: bool,
     /// A defect that a test plants, to see that it is found.
@@ -86,6 +88,10 @@ pub(crate) enum Planted {
     NoFrozenPlace,
     /// A page that changes keeps its copy (breaks Y1 of the pool's copies).
     StaleCopies,
+    /// A flush of the log is acknowledged when one behind it is done (breaks W2).
+    OutOfOrder,
+    /// The log goes on after a crash without a group of random bytes (breaks W4).
+    NoRestart,
 }
 
 impl Default for StoreOptions {
@@ -95,6 +101,7 @@ impl Default for StoreOptions {
             pool_bytes: 256 << 20,
             log_segment_bytes: 64 << 20,
             log_sync: LogSync::default(),
+            log_lanes: 1,
             create: true,
             #[cfg(test)]
             planted: Planted::Nothing,

@@ -5,12 +5,12 @@ use crate::alloc::Allocator;
 use crate::codec::PageRef;
 use crate::env::Env;
 use crate::health::Health;
-use crate::log::{Frames, Log, LogParts, LogPosition};
+use crate::log::{Frames, LANES_MAX, Log, LogParts, LogPosition};
 use crate::page::{PAGE_BYTES_MAX, PAGE_BYTES_MIN, UNIT_BYTES};
 use crate::page_table;
 use crate::pool::{ContentionRule, Pool, PoolParts, block_problem};
 use crate::root::{self, Root};
-use crate::superblock::{Slot, Superblock};
+use crate::superblock::{FEATURE_LOG_LANES, Slot, Superblock};
 use crate::vfs::{MemoryVfs, OpenOptions, Vfs, VfsFile, parent, read_exact_at, with_suffix};
 use damask_types::{Error, Result, SqlState, Timestamp};
 use parking_lot::{Mutex, RwLock};
@@ -63,8 +63,9 @@ impl Store {
         if superblock.clean {
             // The log of a closed database is gone. The next begins with a segment, so that a crash before its first
             // write leaves nothing that recovery would miss.
-            let offset = &mut superblock.log.offset;
-            *offset = offset.next_multiple_of(superblock.log_segment_bytes.max(1));
+            for offset in &mut superblock.log.offsets {
+                *offset = offset.next_multiple_of(superblock.log_segment_bytes.max(1));
+            }
         }
         let seed = seed(&superblock);
         let loaded = load(&*file, &superblock)?;
@@ -75,13 +76,17 @@ impl Store {
             directory: &log_directory(path),
             segment_bytes: superblock.log_segment_bytes,
             sync: options.log_sync,
+            lane_count: options.log_lanes,
             uuid: superblock.uuid,
-            start: superblock.log,
+            start: superblock.log.clone(),
             checkpoint_ts: superblock.checkpoint_ts,
             health: Arc::clone(&health),
+            #[cfg(test)]
+            planted: options.planted,
         };
+        let lane_count = options.log_lanes;
         let (log, frames, superblock) = if superblock.clean {
-            (Log::create(parts)?, Frames::none(), mark_open(&*file, superblock)?)
+            (Log::create(parts)?, Frames::none(), mark_open(&*file, superblock, lane_count)?)
         } else {
             let directory = log_directory(path);
             if !env.vfs.exists(&directory)? {
@@ -94,6 +99,10 @@ impl Store {
                     .detail("The database was not closed, so its last commits are in the log."));
             }
             let (log, frames) = Log::recover(parts)?;
+            // Before anything is written in a lane that it does not name.
+            let names_all = superblock.log.offsets.len() >= lane_count;
+            let superblock =
+                if names_all { superblock } else { mark_open(&*file, superblock, lane_count)? };
             (log, frames, superblock)
         };
         let Loaded { root, root_runs, pages } = loaded;
@@ -211,6 +220,12 @@ fn check_options(options: &StoreOptions) -> Result<()> {
         return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
             .detail("A segment is a multiple of 4096 bytes, at least 8192."));
     }
+    let lanes = options.log_lanes;
+    if !(1..=LANES_MAX).contains(&lanes) {
+        let message = format!("invalid number of log lanes {lanes}");
+        return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
+            .detail(format!("There are 1 to {LANES_MAX} lanes.")));
+    }
     Ok(())
 }
 
@@ -278,7 +293,7 @@ fn create(
         uuid,
         generation: 2,
         checkpoint_ts: Timestamp(0),
-        log: LogPosition { offset: 0, group_seq: 1, stream: 0, prev_crc: 0 },
+        log: LogPosition { offsets: vec![0], group_seq: 1, stream: 0, prev_crc: 0 },
         log_segment_bytes: options.log_segment_bytes,
         // Not two: after a crash the file may have this block and yet not the length set above.
         unit_count: 1,
@@ -294,9 +309,17 @@ fn create(
     Ok(superblock)
 }
 
-/// Moves a closed database to open; returns the superblock in force.
-fn mark_open(file: &dyn VfsFile, mut superblock: Superblock) -> Result<Superblock> {
+/// Moves a database to open with so many lanes at least; returns the superblock in force.
+fn mark_open(
+    file: &dyn VfsFile,
+    mut superblock: Superblock,
+    lane_count: usize,
+) -> Result<Superblock> {
     superblock.clean = false;
+    if lane_count > superblock.log.offsets.len() {
+        superblock.log.offsets.resize(lane_count, 0);
+        superblock.features_incompatible |= FEATURE_LOG_LANES;
+    }
     superblock.generation += 1;
     superblock.write(file)?;
     file.sync_data()?;

@@ -4,7 +4,9 @@ use super::{CheckpointProgress, Recovered, Store, StoreOptions, verify_file};
 use crate::env::{Env, Random, SeededRandom};
 use crate::log::LogCompression;
 use crate::page::{self, PAGE_BYTES, PAGE_BYTES_MIN, PAGE_HEADER_BYTES, PageId, PageKind, TreeId};
-use crate::superblock::{FEATURE_COMPRESSED_PAGES, FEATURE_FIXED_LEAVES, FEATURE_WRITE_BUFFERS};
+use crate::superblock::{
+    FEATURE_COMPRESSED_PAGES, FEATURE_FIXED_LEAVES, FEATURE_LOG_LANES, FEATURE_WRITE_BUFFERS,
+};
 use crate::testing::env_of_nodes;
 use crate::tree::{RowFlags, RowTree};
 use crate::vfs::OpenOptions;
@@ -382,35 +384,48 @@ fn a_pool_full_of_latched_pages_says_so() {
     store.pool().read(pages[17]).unwrap();
 }
 
+/// Committers at once, who wait for their own frame or for that of another, beside checkpoints.
 #[test]
 fn many_committers_share_flushes() {
-    let env = Env::in_memory(1);
-    let (store, _) = open(&env, "d");
-    let store = Arc::new(store);
-    let section = Arc::new(parking_lot::Mutex::new(0_u64));
-    let threads: Vec<_> = (0..4)
-        .map(|_| {
-            let (store, section) = (Arc::clone(&store), Arc::clone(&section));
-            std::thread::spawn(move || {
-                for _ in 0..200 {
+    for lanes in [1, 2, 4] {
+        let env = Env::in_memory(1);
+        let options = StoreOptions { log_lanes: lanes, ..options() };
+        let (store, _) = Store::open(env.clone(), Path::new("d"), options).unwrap();
+        let section = parking_lot::Mutex::new(0_u64);
+        let commit = |thread: u64| {
+            for i in 0..200 {
+                let (mine, lsn) = {
                     let mut ts = section.lock();
                     *ts += 1;
                     let mine = Timestamp(*ts);
-                    let lsn = store.log().append(mine, &ts.to_le_bytes()).unwrap();
-                    drop(ts);
-                    store.log().flush(lsn).unwrap();
-                    assert!(store.log().durable_ts() >= mine);
+                    (mine, store.log().append(mine, &ts.to_le_bytes()).unwrap())
+                };
+                match (thread + i) % 2 {
+                    0 => store.log().flush(lsn).unwrap(),
+                    _ => store.log().flush_ts(mine).unwrap(),
                 }
-            })
-        })
-        .collect();
-    for thread in threads {
-        thread.join().unwrap();
+                assert!(store.log().durable_ts() >= mine && store.log().durable_lsn() >= lsn);
+            }
+        };
+        let mut saved = 0;
+        std::thread::scope(|scope| {
+            let commit = &commit;
+            let threads: Vec<_> = (0..4).map(|it| scope.spawn(move || commit(it))).collect();
+            while !threads.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+                let start = store.prepare_checkpoint().unwrap();
+                {
+                    let ts = section.lock();
+                    saved = *ts;
+                    store.begin_checkpoint(&start, Timestamp(saved), Vec::new()).unwrap();
+                }
+                while store.continue_checkpoint(5).unwrap() != CheckpointProgress::Finished {}
+            }
+        });
+        assert!(store.log().flush_count() <= 800);
+        drop(store);
+        let found = frames(open(&env, "d").1);
+        assert!(found.iter().map(|(ts, _)| *ts).eq(saved + 1..=800), "{lanes} lanes");
     }
-    assert!(store.log().flush_count() <= 800);
-    drop(store);
-    let found = frames(open(&env, "d").1);
-    assert!(found.iter().map(|(ts, _)| *ts).eq(1..=800));
 }
 
 /// Readers, writers, loads, evictions and checkpoints at once: a page is always whole, and no change is lost.
@@ -593,4 +608,28 @@ fn features_are_told_by_the_superblock() {
     store.close(Timestamp(3), &[]).unwrap();
     let all = FEATURE_FIXED_LEAVES | FEATURE_COMPRESSED_PAGES | FEATURE_WRITE_BUFFERS;
     assert_eq!(mark(&env), all);
+    drop(store);
+    // Also of a database that was not closed.
+    for (lanes, is_marked) in [(1, false), (2, true), (1, true)] {
+        let options = StoreOptions { log_lanes: lanes, ..options() };
+        let (store, _) = Store::open(env.clone(), Path::new("d"), options).unwrap();
+        assert_eq!(mark(&env) & FEATURE_LOG_LANES != 0, is_marked);
+        let lsn = store.log().append(Timestamp(4), b"frame").unwrap();
+        store.log().flush(lsn).unwrap();
+    }
+}
+
+#[test]
+fn there_are_as_many_lanes_as_are_said() {
+    let env = Env::in_memory(1);
+    for (lanes, is_possible) in [(0, false), (1, true), (16, true), (17, false)] {
+        let options = StoreOptions { log_lanes: lanes, ..options() };
+        match Store::open(env.clone(), Path::new("d"), options) {
+            Ok((store, _)) => assert!(is_possible && store.log().lane_count() == lanes),
+            Err(error) => {
+                assert!(!is_possible, "{error}");
+                assert_eq!(error.sqlstate(), SqlState::INVALID_PARAMETER_VALUE);
+            }
+        }
+    }
 }

@@ -1,0 +1,270 @@
+//! Writing batches as groups: into which lane, under which numbers, in what order with the disk.
+//!
+//! A batch is *put in order* under the chain's lock, which is short: its groups get their numbers, each the checksum of the one before,
+//! in whatever lane that is, and their places in the lane. Of a batch of several groups all but the last are written meanwhile, so
+//! that one group is in memory at a time; the last one is written, and all are synced, without that lock, while the next batch is put in
+//! order for another lane.
+//!
+//! Invariants
+//! - N1: the chain has the order of the stream, since whoever takes a batch puts it in order before the next is taken (O1 of `handover`).
+//! - N2: a lane is locked by the one that writes in it, and before the chain.
+
+use super::group::{
+    BLOCK_BYTES, FLAG_CONTINUES, FLAG_FIRST, FLAG_LZ4, FLAG_OVERLAPS, FLAG_RESTART,
+    GROUP_HEADER_BYTES, GroupHeader, PAYLOAD_BYTES_MAX, group_bytes,
+};
+use super::segment::{Aligned, LogDirectory, Segments};
+use super::{Batch, LogCompression, LogPosition};
+use damask_types::{Result, Timestamp};
+use parking_lot::{Mutex, MutexGuard};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The files of a log, and how far they are.
+#[derive(Debug)]
+pub(super) struct Writer {
+    uuid: [u8; 16],
+    directory: Arc<LogDirectory>,
+    lanes: Vec<Mutex<Lane>>,
+    chain: Mutex<Chain>,
+    /// Bytes in all lanes behind the position of the last checkpoint. Written under the chain's lock.
+    bytes_since_checkpoint: AtomicU64,
+}
+
+/// What the writer in a lane owns.
+#[derive(Debug)]
+pub(super) struct Lane {
+    number: usize,
+    segments: Segments,
+    /// Where the group in `buffer` goes, if it is not written yet.
+    due: Option<u64>,
+    /// Reused memory for groups.
+    buffer: Aligned,
+    /// Reused memory for compressed payloads.
+    compressed: Vec<u8>,
+}
+
+/// The order of groups over all lanes.
+#[derive(Debug)]
+struct Chain {
+    /// Where the next group goes.
+    position: LogPosition,
+    /// A restart group is due before the next frame (W4).
+    restart: Option<[u8; 16]>,
+    /// Groups before this are known to be durable.
+    settled: u64,
+    /// Flushes behind that: the position in the stream and the number behind each.
+    under_way: VecDeque<(u64, u64)>,
+    /// There may be files of lanes that are not written any more.
+    has_old_lanes: bool,
+}
+
+impl Chain {
+    /// Takes note of how far the stream is durable. Whether all that was put in order is.
+    fn settle(&mut self, durable: u64) -> bool {
+        while let Some((_, behind)) = self.under_way.pop_front_if(|(stream, _)| *stream <= durable)
+        {
+            self.settled = behind;
+        }
+        self.under_way.is_empty()
+    }
+}
+
+impl Writer {
+    /// Goes on at `position`, which has the lanes that the last life wrote. There are `lane_count` from now on.
+    pub(super) fn new(
+        uuid: [u8; 16],
+        directory: Arc<LogDirectory>,
+        lane_count: usize,
+        mut position: LogPosition,
+        restart: Option<[u8; 16]>,
+        bytes_since_checkpoint: u64,
+    ) -> Result<Self> {
+        let has_old_lanes = position.offsets.len() > lane_count;
+        position.offsets.resize(lane_count, 0);
+        let lane = |(number, segments)| {
+            let (buffer, compressed) = (Aligned::default(), Vec::new());
+            Mutex::new(Lane { number, segments, due: None, buffer, compressed })
+        };
+        let lanes = directory.lanes(lane_count)?.into_iter().enumerate().map(lane).collect();
+        let settled = position.group_seq;
+        let under_way = VecDeque::new();
+        let chain = Chain { position, restart, settled, under_way, has_old_lanes };
+        let bytes_since_checkpoint = AtomicU64::new(bytes_since_checkpoint);
+        Ok(Self { uuid, directory, lanes, chain: Mutex::new(chain), bytes_since_checkpoint })
+    }
+
+    pub(super) fn bytes_since_checkpoint(&self) -> u64 {
+        self.bytes_since_checkpoint.load(Ordering::Relaxed)
+    }
+
+    /// The lane of this number, for the one that writes in it.
+    pub(super) fn lane(&self, number: usize) -> MutexGuard<'_, Lane> {
+        self.lanes[number].lock()
+    }
+
+    /// Puts a batch in order in a lane. What is left is [`Lane::write`] and [`Lane::sync`]. The stream is durable up to `durable` at
+    /// least.
+    pub(super) fn order(&self, lane: &mut Lane, batch: &Batch, durable: u64) -> Result<()> {
+        self.order_in(&mut self.chain.lock(), lane, batch, durable)
+    }
+
+    fn order_in(
+        &self,
+        chain: &mut Chain,
+        lane: &mut Lane,
+        batch: &Batch,
+        durable: u64,
+    ) -> Result<()> {
+        let is_alone = chain.settle(durable);
+        let settled = if is_alone { chain.position.group_seq } else { chain.settled };
+        let mut flags = if is_alone { FLAG_FIRST } else { FLAG_FIRST | FLAG_OVERLAPS };
+        let begin = chain.position.offsets[lane.number];
+        let number = lane.number as u8;
+        let header = |position: &LogPosition, flags, len, first_ts, last_ts| GroupHeader {
+            flags,
+            lane: number,
+            group_seq: position.group_seq,
+            raw_len: len as u32,
+            stored_len: len as u32,
+            first_ts,
+            last_ts,
+            settled,
+            uuid: self.uuid,
+            prev_crc: position.prev_crc,
+        };
+        if let Some(random) = chain.restart.take() {
+            let position = &mut chain.position;
+            let head = header(position, flags | FLAG_RESTART, random.len(), 0, 0);
+            lane.put(position, head, &random)?;
+            flags = 0;
+        }
+        let position = &mut chain.position;
+        let mut from = 0;
+        let mut frames = &batch.frames[..];
+        while from < batch.bytes.len() {
+            let segment_bytes = self.directory.segment_bytes;
+            let room = segment_bytes - position.offsets[lane.number] % segment_bytes;
+            let room = (room as usize - GROUP_HEADER_BYTES).min(PAYLOAD_BYTES_MAX);
+            let payload = &batch.bytes[from..batch.bytes.len().min(from + room)];
+            let begin_count = frames.partition_point(|(at, _)| *at < from + payload.len());
+            let (begin, rest) = frames.split_at(begin_count);
+            if begin.first().is_none_or(|(at, _)| *at > from) {
+                flags |= FLAG_CONTINUES;
+            }
+            let ts = |frame: Option<&(usize, Timestamp)>| frame.map_or(0, |(_, ts)| ts.0);
+            let head = header(position, flags, payload.len(), ts(begin.first()), ts(begin.last()));
+            match batch.compression {
+                LogCompression::Off => lane.put(position, head, payload)?,
+                LogCompression::Lz4 => lane.put_compressed(position, head, payload)?,
+            }
+            position.stream += payload.len() as u64;
+            from += payload.len();
+            frames = rest;
+            flags = 0;
+        }
+        chain.under_way.push_back((position.stream, position.group_seq));
+        let bytes = position.offsets[lane.number] - begin;
+        self.bytes_since_checkpoint.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Where the log goes on. What is before it in the stream may be under way; a restart that was due is not.
+    pub(super) fn position(&self, durable: u64) -> Result<LogPosition> {
+        {
+            let chain = self.chain.lock();
+            if chain.restart.is_none() {
+                return Ok(chain.position.clone());
+            }
+        }
+        let mut lane = self.lane(0);
+        let mut chain = self.chain.lock();
+        if chain.restart.is_some() {
+            // Without it, a frame written at this position could continue what the last life tore.
+            self.order_in(&mut chain, &mut lane, &Batch::default(), durable)?;
+            lane.write()?;
+            lane.sync()?;
+        }
+        Ok(chain.position.clone())
+    }
+
+    /// Lets go of the segments before `position`, which a checkpoint has, and of lanes that it does not have.
+    pub(super) fn recycle(&self, position: &LogPosition) -> Result<()> {
+        let has_old_lanes = {
+            let mut chain = self.chain.lock();
+            let bytes = chain.position.bytes_behind(position);
+            self.bytes_since_checkpoint.store(bytes, Ordering::Relaxed);
+            std::mem::take(&mut chain.has_old_lanes)
+        };
+        for (lane, offset) in self.lanes.iter().zip(&position.offsets) {
+            lane.lock().segments.recycle(*offset)?;
+        }
+        if has_old_lanes { self.directory.remove_lanes(self.lanes.len()) } else { Ok(()) }
+    }
+
+    /// Removes the log's files.
+    pub(super) fn remove(&self) -> Result<()> {
+        self.lanes.iter().for_each(|lane| lane.lock().segments.forget());
+        self.directory.remove()
+    }
+}
+
+impl Lane {
+    /// Writes the group that is left of what was put in order.
+    pub(super) fn write(&mut self) -> Result<()> {
+        match self.due.take() {
+            Some(place) => self.segments.write(self.buffer.bytes(), place),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes what was written durable.
+    pub(super) fn sync(&self) -> Result<()> {
+        debug_assert!(self.due.is_none(), "all is written before it is synced");
+        self.segments.sync()
+    }
+
+    /// Puts one group in order, compressed if it takes fewer blocks then.
+    fn put_compressed(
+        &mut self,
+        position: &mut LogPosition,
+        mut header: GroupHeader,
+        payload: &[u8],
+    ) -> Result<()> {
+        if group_bytes(payload.len()) == BLOCK_BYTES {
+            return self.put(position, header, payload);
+        }
+        let mut compressed = std::mem::take(&mut self.compressed);
+        compressed.resize(lz4_flex::block::get_maximum_output_size(payload.len()), 0);
+        let result = match lz4_flex::block::compress_into(payload, &mut compressed) {
+            Ok(len) if group_bytes(len) < group_bytes(payload.len()) => {
+                header.flags |= FLAG_LZ4;
+                header.stored_len = len as u32;
+                self.put(position, header, &compressed[..len])
+            }
+            _ => self.put(position, header, payload),
+        };
+        self.compressed = compressed;
+        result
+    }
+
+    /// Puts one group in order; the one before it is written.
+    fn put(
+        &mut self,
+        position: &mut LogPosition,
+        header: GroupHeader,
+        stored: &[u8],
+    ) -> Result<()> {
+        self.write()?;
+        let offset = &mut position.offsets[self.number];
+        let bytes = group_bytes(stored.len());
+        let crc = header.encode(stored, *offset, self.buffer.begin(bytes));
+        debug_assert_eq!(self.buffer.bytes().len(), bytes);
+        self.due = Some(*offset);
+        *offset += bytes as u64;
+        position.group_seq += 1;
+        position.prev_crc = crc;
+        Ok(())
+    }
+}
