@@ -42,6 +42,11 @@ fn open(vfs: &SimVfs, seed: u64, planted: Planted) -> Result<Arc<Engine>> {
     open_sized(vfs, seed, planted, 4096)
 }
 
+/// Lanes of the log of a life.
+fn lane_count(seed: u64) -> usize {
+    1 + (seed.wrapping_sub(1) % 3) as usize
+}
+
 /// Opens a database; makes it with pages of so many bytes if there is none.
 fn open_sized(vfs: &SimVfs, seed: u64, planted: Planted, page_bytes: usize) -> Result<Arc<Engine>> {
     let env = Env::simulated(Arc::new(vfs.clone()), seed);
@@ -49,6 +54,7 @@ fn open_sized(vfs: &SimVfs, seed: u64, planted: Planted, page_bytes: usize) -> R
         pool_bytes: 64 * 4096,
         page_bytes,
         log_segment_bytes: 64 << 10,
+        log_lanes: lane_count(seed),
         // So that versions between snapshots go at once, and old rows to files.
         garbage_rows: 8,
         undo_bytes: 300,
@@ -593,9 +599,13 @@ fn enumerate(
 }
 
 fn survives(workload: fn(&mut Run), stride: usize) {
+    survives_seeded(workload, 1, stride);
+}
+
+fn survives_seeded(workload: fn(&mut Run), seed: u64, stride: usize) {
     let wanted = std::env::var("DAMASK_CRASH_STRIDE").ok().and_then(|text| text.parse().ok());
     let strides = [wanted.unwrap_or(stride), wanted.unwrap_or(5)];
-    let outcome = enumerate(workload, 1, Planted::Nothing, None, &strides);
+    let outcome = enumerate(workload, seed, Planted::Nothing, None, &strides);
     println!("{} images", outcome.images);
     assert!(outcome.bad.is_empty(), "{}: {:#?}", outcome.bad.len(), &outcome.bad[..1]);
     assert!(outcome.images > 50, "{} images", outcome.images);
@@ -690,6 +700,14 @@ fn crashes_among_commits_that_do_not_wait() {
     survives(mixed_durability, 7);
 }
 
+/// With one, two and three lanes.
+#[test]
+fn crashes_among_flushes_that_overlap() {
+    for seed in 1..=3 {
+        survives_seeded(workloads::overlapping_flushes, seed, 3);
+    }
+}
+
 #[test]
 fn crashes_among_writers_that_build_on_each_other() {
     survives(early_writers, 7);
@@ -698,7 +716,7 @@ fn crashes_among_writers_that_build_on_each_other() {
 #[test]
 fn planted_defects_are_found() {
     let lying = || Some(Fault::LyingSync(".wal"));
-    let cases: [(&str, fn(&mut Run), Planted, Option<Fault>); 8] = [
+    let cases: [(&str, fn(&mut Run), Planted, Option<Fault>); 9] = [
         ("a commit acknowledged before its flush", single_changes, Planted::NoFlush, None),
         ("an acknowledgement among others", mixed_durability, Planted::NoFlush, None),
         ("a commit shown before its flush", mixed_durability, Planted::ShownEarly, None),
@@ -712,9 +730,15 @@ fn planted_defects_are_found() {
             None,
         ),
         ("a disk that lies about syncs", single_changes, Planted::Nothing, lying()),
+        (
+            "a flush acknowledged before an earlier one",
+            workloads::hasty_flushes,
+            Planted::Nothing,
+            None,
+        ),
     ];
     for (name, workload, planted, fault) in cases {
-        let outcome = enumerate(workload, 2, planted, fault, &[11]);
+        let outcome = enumerate(workload, 2, planted, fault, &[5]);
         assert!(!outcome.bad.is_empty(), "{name} was not noticed in {} images", outcome.images);
     }
 }

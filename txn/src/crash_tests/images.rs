@@ -3,7 +3,8 @@
 //! A run is recorded once for each workload and seed. Behind each of its events the power is cut, and each disk that
 //! could be left ([`ImageKind`]; several of the kinds that chance decides) is opened and compared as `check` says. The
 //! recovery of some of these disks is recorded and crashed at each of *its* events, and the recovery from that, too.
-//! Two disks of one moment that are alike are one image. Some of the recovered databases go on for ten transactions.
+//! Two disks of one moment that are alike are one image. Some of the recovered databases go on for ten transactions. Runs have one to three
+//! lanes of the log by their seed, and each recovery another number than what it recovers.
 //!
 //! What is counted, and fails the test if it stays at zero: crashes behind each kind of event, for runs and for
 //! recoveries; disks of each kind; recoveries of recoveries. The controls plant defects that must be found.
@@ -80,7 +81,7 @@ const fn case(name: &'static str, workload: fn(&mut Run)) -> Case {
 }
 
 /// Those with much to recover run less often, the slowest first, so that it does not run alone at the end.
-const CASES: [Case; 20] = [
+const CASES: [Case; 21] = [
     Case { seeds: 1, deeper_one_in: 400, stride: 24, ..case("large rows", large_rows) },
     case("single changes", single_changes),
     case("several tables", several_tables),
@@ -91,6 +92,7 @@ const CASES: [Case; 20] = [
     case("growing trees", workloads::growing_trees),
     case("open over checkpoints", workloads::open_over_checkpoints),
     case("shared flushes", workloads::shared_flushes),
+    Case { seeds: 9, ..case("overlapping flushes", workloads::overlapping_flushes) },
     case("upserts", workloads::upserts),
     case("reopenings", workloads::reopenings),
     Case {
@@ -239,7 +241,9 @@ fn crash(
             };
             *sites.entry(site(&crashes)).or_default() += 1;
             let number = totals.images[depth];
-            let result = (case.check)(&image, seed, noted, &marks).and_then(|engine| {
+            // Another number of lanes than the life before had.
+            let life = seed + 1 + depth as u64;
+            let result = (case.check)(&image, life, noted, &marks).and_then(|engine| {
                 let one_in = if depth == 0 { case.deeper_one_in } else { DEEPER_ONE_IN };
                 if depth < DEPTH_MAX && number.is_multiple_of(one_in) {
                     crash(case, &image, noted, &marks, seed, depth + 1, totals);

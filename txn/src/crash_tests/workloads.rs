@@ -4,11 +4,13 @@
 use super::unsettled::Pending;
 use super::{Noted, Planted, Run, change, check, dump_view, index, int, open};
 use crate::{
-    Arbiters, Durability, Engine, InsertOutcome, IsolationLevel, ReadView, ScanSpec, Table,
+    Arbiters, CommitTicket, Durability, Engine, InsertOutcome, IsolationLevel, ReadView, ScanSpec,
+    Table,
 };
+use damask_storage::Flush;
 use damask_storage::vfs::SimVfs;
 use damask_types::{ColumnIndex, RelId, TxnId, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Threads of [`threads`].
@@ -121,6 +123,80 @@ pub(super) fn shared_flushes(run: &mut Run) {
             ticket.wait().unwrap();
             run.vfs.mark(number as u64);
         }
+    }
+}
+
+/// Commits whose flushes are under way together, step by step, and end in any order; with one lane one at a time.
+pub(super) fn overlapping_flushes(run: &mut Run) {
+    overlap(run, false);
+}
+
+/// The same by someone who acknowledges commits when their own flush is done: a defect that must be found.
+pub(super) fn hasty_flushes(run: &mut Run) {
+    overlap(run, true);
+}
+
+/// A flush that is written, synced and finished in steps.
+struct Flight<'l> {
+    flush: Flush<'l>,
+    steps: u8,
+    /// The last commit that it has.
+    number: usize,
+}
+
+fn overlap(run: &mut Run, is_hasty: bool) {
+    let mut txn = run.begin();
+    let rel = txn.create_relation(run.desc(true, vec![index(&[1], false)])).unwrap();
+    run.commit(txn);
+    let engine = Arc::clone(&run.engine);
+    let log = engine.store.log();
+    let mut flights: Vec<Flight<'_>> = Vec::new();
+    let mut pending = VecDeque::new();
+    for round in 0..72 {
+        let mut txn = run.begin();
+        for key in 0..=run.random.below(4) as i32 {
+            change_row(run, &mut txn, rel, round * 10 + key);
+        }
+        let ticket = txn.commit_with(Durability::Flushed).unwrap();
+        let number = run.states.len();
+        run.states.push(dump_view(&run.engine, &ReadView::newest(TxnId(0))).unwrap());
+        run.values.push(0);
+        pending.push_back(Pending { number, ticket });
+        if run.random.below(4) > 0 {
+            let flush = log.begin_flush().unwrap();
+            flights.extend(flush.map(|flush| Flight { flush, steps: 0, number }));
+        }
+        let is_last = round % 12 == 11;
+        let mut steps = run.random.below(5);
+        while !flights.is_empty() && (is_last || steps > 0) {
+            steps = steps.saturating_sub(1);
+            let at = run.random.below(flights.len() as u64) as usize;
+            let flight = &mut flights[at];
+            flight.steps += 1;
+            match flight.steps {
+                1 => flight.flush.write().unwrap(),
+                2 => {
+                    flight.flush.sync().unwrap();
+                    if is_hasty {
+                        run.vfs.mark(flight.number as u64);
+                    }
+                }
+                _ => flights.swap_remove(at).flush.finish(),
+            }
+            acknowledge(run, &mut pending, |ticket| ticket.is_durable());
+        }
+        if is_last {
+            acknowledge(run, &mut pending, |_| true);
+            run.engine.checkpoint().unwrap();
+        }
+    }
+}
+
+/// Waits for the first commits that are `due`, and marks them.
+fn acknowledge(run: &Run, pending: &mut VecDeque<Pending>, due: impl Fn(&CommitTicket) -> bool) {
+    while let Some(Pending { number, ticket }) = pending.pop_front_if(|it| due(&it.ticket)) {
+        ticket.wait().unwrap();
+        run.vfs.mark(number as u64);
     }
 }
 
