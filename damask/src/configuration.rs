@@ -7,7 +7,7 @@
 
 use crate::session::setting_list::Context;
 use crate::session::settings;
-use damask_txn::LogSync;
+use damask_txn::{LANES_MAX, LogSync};
 use damask_types::{Error, Result, SqlState};
 use hashbrown::HashMap;
 use std::time::Duration;
@@ -79,6 +79,14 @@ impl Configuration {
         }
     }
 
+    /// How many flushes of the log may be under way at a time (`wal_lanes`).
+    pub fn log_lanes(&self) -> usize {
+        match self.number("wal_lanes") as usize {
+            0 => lanes_for(std::thread::available_parallelism().map_or(1, usize::from)),
+            lanes => lanes,
+        }
+    }
+
     /// Where to listen, as `HOST:PORT` (`listen_addresses`, `port`); there is one address.
     pub fn listen(&self) -> String {
         format!("{}:{}", self.text("listen_addresses"), self.number("port"))
@@ -114,6 +122,11 @@ impl Configuration {
     }
 }
 
+/// Lanes of the log where nobody said how many: where few processors are, committers rather share a flush.
+fn lanes_for(processors: usize) -> usize {
+    if processors < 8 { 1 } else { (processors / 4).min(LANES_MAX) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,5 +159,16 @@ mod tests {
         assert_eq!(configuration.checkpoint_log_bytes(), engine.checkpoint_log_bytes);
         assert_eq!(configuration.checkpoint_interval(), engine.checkpoint_interval);
         assert_eq!(configuration.flush_delay(), engine.flush_delay);
+    }
+
+    #[test]
+    fn lanes_grow_with_the_processors() {
+        for (processors, lanes) in [(1, 1), (7, 1), (8, 2), (15, 3), (64, 16), (256, 16)] {
+            assert_eq!(lanes_for(processors), lanes, "{processors} processors");
+        }
+        let mut configuration = Configuration::default();
+        configuration.set("wal_lanes", "3").unwrap();
+        assert_eq!(configuration.log_lanes(), 3);
+        assert!(configuration.set("wal_lanes", "17").is_err());
     }
 }

@@ -88,6 +88,7 @@ impl Database {
             checkpoint_interval: options.configuration.checkpoint_interval(),
             flush_delay: options.configuration.flush_delay(),
             log_sync: options.configuration.log_sync(),
+            log_lanes: options.configuration.log_lanes(),
             programs: Arc::new(Programs),
             ..EngineOptions::default()
         };

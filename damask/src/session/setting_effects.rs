@@ -165,6 +165,7 @@ static EFFECTS: &[(&str, Effect)] = &[
     ("vacuum_cost_delay", Moot("There is nothing to vacuum.")),
     ("wal_buffers", Moot("The buffer of the log has one size.")),
     ("wal_compression", Only(&["off", "lz4"])),
+    ("wal_lanes", Acts),
     ("wal_level", Only(&["minimal", "replica"])),
     ("wal_sync_method", Acts),
     ("wal_writer_delay", Acts),

@@ -199,6 +199,37 @@ fn every_way_to_sync_the_log_keeps_what_is_committed() {
 }
 
 #[test]
+fn lives_with_any_number_of_lanes_keep_what_is_committed() {
+    let folder = Folder::new("durability-lanes");
+    // Whether a superblock says that there may be lanes (docs/format.md).
+    let is_marked = || {
+        let file = std::fs::read(folder.0.join("d.damask")).expect("it can be read");
+        [0, 4096].iter().any(|superblock| file[superblock + 32] & 8 != 0)
+    };
+    let mut count = 0;
+    for lanes in ["1", "3", "16", "2", "0"] {
+        let database = folder.open_with(&[("wal_lanes", lanes)]);
+        let mut connection = database.connect().expect("it opens");
+        assert_eq!(rows(&mut connection, "SHOW wal_lanes"), lanes);
+        assert_eq!(is_marked(), lanes != "1");
+        run(&mut connection, &["CREATE TABLE IF NOT EXISTS t (a int)"]);
+        // The last life was not closed, so this was read from its log.
+        assert_eq!(rows(&mut connection, "SELECT count(*) FROM t"), count.to_string());
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| {
+                    let mut connection = database.connect().expect("it opens");
+                    for _ in 0..20 {
+                        run(&mut connection, &["INSERT INTO t VALUES (1)"]);
+                    }
+                });
+            }
+        });
+        count += 120;
+    }
+}
+
+#[test]
 fn a_compressed_log_is_read_again() {
     let folder = Folder::new("durability-lz4");
     let database = folder.open();
