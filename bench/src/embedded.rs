@@ -7,7 +7,7 @@
 use crate::chance::{Chance, Zipfian, mix};
 use crate::measure::{Latencies, now};
 use crate::{Failure, sqlite};
-use damask::{Connection, Database, Statement, params};
+use damask::{Connection, Database, DatabaseOptions, Statement, params};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,6 +42,9 @@ pub(crate) struct Arguments {
     /// Whether commits wait for the disk; ycsb-a's always do
     #[arg(long)]
     durable: bool,
+    /// Settings that Damask is opened with, each NAME=VALUE
+    #[arg(short = 'c')]
+    settings: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -152,9 +155,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Engine::Damask => {
             let path = arguments.folder.join("bench.damask");
             remove_damask(&path);
-            let database = Database::open(&path)?;
+            let mut options = DatabaseOptions::default();
+            for setting in &arguments.settings {
+                let (name, value) = setting.split_once('=').ok_or("a setting is NAME=VALUE")?;
+                options.configuration.set(name, value)?;
+            }
+            let database = Database::open_with(Some(&path), options)?;
             fill_damask(&database, arguments.records)?;
+            let before = flushes(&database)?;
             work(arguments, &|| Ok(Box::new(Library::new(&database, is_durable)?)))?;
+            println!("{} flushes of the log", flushes(&database)? - before);
             database.close()?;
             remove_damask(&path);
         }
@@ -168,6 +178,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Flushes of the log since it was opened.
+fn flushes(database: &Database) -> Result<i64, Failure> {
+    let rows = database.connect()?.query("SELECT wal_sync FROM pg_stat_wal", &[])?;
+    Ok(rows.get::<i64>(0, 0)?)
 }
 
 fn remove_damask(path: &Path) {
@@ -303,6 +319,7 @@ mod tests {
                     threads: 2,
                     seconds: 0,
                     durable: false,
+                    settings: vec!["wal_lanes=2".to_owned()],
                 };
                 run(&arguments).unwrap();
                 std::fs::remove_dir_all(&arguments.folder).unwrap();

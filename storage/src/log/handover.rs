@@ -1,8 +1,8 @@
 //! Who writes the log next, and who waits for whom: flushes that many committers share, several of them under way at once.
 //!
 //! What committers append *collects*. Whoever needs some of it durable and finds a *lane* free takes all that has collected and
-//! writes it there; who comes meanwhile waits: for the flight that covers it, or for a lane. When a write ends, all whom it
-//! made durable wake at once, and one of those who wait for a lane is told to write.
+//! writes it there; who comes meanwhile waits: for the flight that covers it, or for one to come. When a write ends, all whom it
+//! made durable wake at once, and one of those who wait for the next is told to write.
 //!
 //! ```text
 //!   appended:  ...| done, waits for flight 1 ...        |
@@ -11,6 +11,11 @@
 //! ```
 //!
 //! Flights may end in any order, and are acknowledged in theirs: one that ends before an earlier one is durable when that is.
+//!
+//! A flight begins beside others once as much has collected as is under way. Whoever took a lane for the first thing that comes would leave the
+//! rest to the end of a flight again; and where the disk does one sync at a time, flights of one commit each would stand in line. So half of
+//! those who commit again and again are under way while the other half comes together, and each waits for one sync; on a disk that does
+//! one at a time the halves take turns, as with one lane. `docs/decisions/0009-lanes-of-writes.md` has the figures.
 //!
 //! Before it takes what has collected, a leader yields once if there are writers that have yet to come: where processors are short,
 //! those who could run now append first and spare a write; where one is idle, nothing is waited for. There is no timer. A leader that has
@@ -21,11 +26,13 @@
 //!
 //! Invariants
 //! - O1: one leader at a time takes and orders; what it takes is everything appended until then. Each lane has one leader at most.
-//! - O2: while a lane is free and nobody takes, whoever is in `behind` has a wake-up on the way to one of them or to one who comes before
-//!   them. So nobody sleeps while what it waits for lies about.
+//! - O2: whoever is in `behind` has a wake-up on the way to one of them or to one who comes before them; or somebody takes, and takes them
+//!   along; or a flight is under way, and its end looks whether there should be another (O5). So nobody sleeps while what it waits for lies
+//!   about.
 //! - O3: a leader that does not succeed, by a panic too, breaks the handover: nothing from its flight on is ever durable, who waits for
 //!   that wakes, and nobody leads again. Flights before it end as ever.
 //! - O4: what is durable is a prefix: it ends before the first flight that is not done.
+//! - O5: a flight begins when none is under way, or as much has collected as is under way.
 //!
 //! The mutex, atomics and threads come from the module's parent, so that a model can run this very file on others (see `handover_model`).
 
@@ -75,6 +82,8 @@ impl Waiter {
 struct Flight<M> {
     /// Position behind it.
     end: u64,
+    /// How many things it has.
+    size: u64,
     mark: M,
     /// It is written, and waits for those before it.
     is_done: bool,
@@ -86,6 +95,8 @@ struct State<C: Collect> {
     collecting: C,
     /// Position behind the last thing appended.
     appended: u64,
+    /// How many things have collected.
+    collected: u64,
     /// Somebody is about to take what collects, or puts in order what it took.
     is_taking: bool,
     /// The lanes that nobody writes in, a bit each.
@@ -103,6 +114,14 @@ impl<C: Collect> State<C> {
         !self.is_taking && self.free != 0
     }
 
+    /// Whether one who waits should write now (O5).
+    fn should_lead(&self) -> bool {
+        let is_under_way = |flight: &&Flight<_>| !flight.is_done;
+        self.can_lead()
+            && self.collected
+                >= self.flights.iter().filter(is_under_way).map(|flight| flight.size).sum()
+    }
+
     /// The first flight, if it is done (O4).
     fn pop_done(&mut self) -> Option<Flight<C::Mark>> {
         self.flights.pop_front_if(|flight| flight.is_done)
@@ -110,7 +129,7 @@ impl<C: Collect> State<C> {
 
     /// The one to be told to write (O2). Nobody is behind once the handover is broken.
     fn next_leader(&mut self) -> Option<Arc<Waiter>> {
-        if self.can_lead() { self.behind.pop_front() } else { None }
+        if self.should_lead() { self.behind.pop_front() } else { None }
     }
 }
 
@@ -159,6 +178,7 @@ impl<C: Collect> Handover<C> {
         let state = State {
             collecting,
             appended: position,
+            collected: 0,
             is_taking: false,
             free: (1 << lane_count) - 1,
             flights: VecDeque::new(),
@@ -229,6 +249,7 @@ impl<C: Collect> Handover<C> {
     pub(super) fn append(&self, append: impl FnOnce(&mut C) -> u64) -> u64 {
         let mut state = self.state.lock();
         state.appended += append(&mut state.collecting);
+        state.collected += 1;
         state.appended
     }
 
@@ -245,7 +266,7 @@ impl<C: Collect> Handover<C> {
                     return Turn::Broken;
                 }
                 let covering = state.flights.iter().position(|flight| position <= flight.end);
-                if covering.is_none() && state.can_lead() {
+                if covering.is_none() && state.should_lead() {
                     return self.lead(state).map_or(Turn::Broken, Turn::Lead);
                 }
                 let waiter = Waiter::new();
@@ -262,7 +283,7 @@ impl<C: Collect> Handover<C> {
         }
     }
 
-    /// Makes the caller write what has collected, if there is something, and a lane for it.
+    /// Makes the caller write what has collected, if there is something, and a lane for it, however little it is.
     pub(super) fn try_lead(&self) -> Option<Leader<'_, C>> {
         let state = self.state.lock();
         let taken = state.flights.back().map_or_else(|| self.durable(), |last| last.end);
@@ -287,9 +308,9 @@ impl<C: Collect> Handover<C> {
         }
         let state = &mut *state;
         let (batch, mark) = state.collecting.take();
-        let end = state.appended;
+        let (end, size) = (state.appended, std::mem::take(&mut state.collected));
         let covered = state.behind.drain(..).collect();
-        state.flights.push_back(Flight { end, mark, is_done: false, covered });
+        state.flights.push_back(Flight { end, size, mark, is_done: false, covered });
         Some(Leader { handover: self, batch: Some(batch), end, lane, is_taking: true })
     }
 

@@ -278,6 +278,44 @@ fn a_free_lane_is_handed_on_when_a_flight_has_begun() {
     shuttle::check_random(case, SCHEDULES);
 }
 
+/// A flight begins beside another when as much has collected as is under way there, and not before.
+#[test]
+fn a_flight_begins_beside_another_when_it_is_as_large() {
+    let case = || {
+        let handover = new_handover(2);
+        let disk = Arc::new(Disk::new(None));
+        append(&handover);
+        append(&handover);
+        let mut first = handover.try_lead().expect("a lane is free");
+        disk.order(*first.batch());
+        first.begun();
+        let committers: Vec<_> = (0..2)
+            .map(|_| {
+                let (handover, disk) = (Arc::clone(&handover), Arc::clone(&disk));
+                thread::spawn(move || {
+                    let position = append(&handover);
+                    if let Turn::Lead(mut leader) = handover.turn(position) {
+                        assert_eq!(*leader.batch(), (2, 4), "one alone waits for the other");
+                        disk.order(*leader.batch());
+                        leader.begun();
+                        assert!(disk.write(*leader.batch(), leader.lane()));
+                        leader.succeed(|mark| disk.reach(*mark));
+                    }
+                })
+            })
+            .collect();
+        // Nobody waits for the first before both have come.
+        while !disk.is_written[3].load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        assert!(disk.write(*first.batch(), first.lane()));
+        first.succeed(|mark| disk.reach(*mark));
+        committers.into_iter().for_each(|committer| committer.join().unwrap());
+        assert_eq!(handover.durable(), 4);
+    };
+    shuttle::check_random(case, SCHEDULES);
+}
+
 /// A failed flight takes those behind it along, and none before it.
 #[test]
 fn a_failure_leaves_what_is_before_it() {
