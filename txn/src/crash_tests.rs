@@ -8,7 +8,7 @@
 //! - ten more transactions go through, and the closed database opens with them.
 //!
 //! Recovery and what follows it are crashed likewise at sampled events; [`images`] does this at size. The controls plant defects
-//! that must be found. [`faults`] does not crash: there calls fail.
+//! that must be found. [`faults`] does not crash: there calls fail. The seed of a life says how many lanes the log has, one to three.
 //!
 //! `DAMASK_CRASH_STRIDE=1` visits every event.
 

@@ -242,7 +242,9 @@ fn flights_are_acknowledged_in_their_order() {
         let earlier = flights.pop().unwrap();
         assert!(disk.write(*earlier.batch(), earlier.lane()));
         earlier.succeed(|mark| disk.reach(*mark));
-        waits.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in waits {
+            thread.join().unwrap();
+        }
         assert_eq!(handover.durable(), third);
     };
     shuttle::check_random(case, SCHEDULES);
@@ -310,7 +312,9 @@ fn a_flight_begins_beside_another_when_it_is_as_large() {
         }
         assert!(disk.write(*first.batch(), first.lane()));
         first.succeed(|mark| disk.reach(*mark));
-        committers.into_iter().for_each(|committer| committer.join().unwrap());
+        for committer in committers {
+            committer.join().unwrap();
+        }
         assert_eq!(handover.durable(), 4);
     };
     shuttle::check_random(case, SCHEDULES);

@@ -27,6 +27,15 @@ struct Head {
     crc: u32,
 }
 
+/// What is known of a lane's next group.
+#[derive(Debug)]
+enum Next {
+    Unread,
+    /// There is none.
+    Nothing,
+    Seen(Head),
+}
+
 /// Reads groups of one lane.
 #[derive(Debug)]
 struct LaneReader {
@@ -34,8 +43,7 @@ struct LaneReader {
     segments: Segments,
     /// Where the lane's next group begins.
     offset: u64,
-    /// What there is of it; `None` if that was not read.
-    next: Option<Option<Head>>,
+    next: Next,
     file: Option<(u64, Arc<dyn VfsFile>)>,
     /// A payload as it is stored, if that is compressed.
     stored: Vec<u8>,
@@ -44,11 +52,10 @@ struct LaneReader {
 impl LaneReader {
     /// The header of the next group, as far as one can tell from it alone.
     fn peek(&mut self) -> Result<Option<&Head>> {
-        let next = match self.next.take() {
-            Some(next) => next,
-            None => self.head_at(self.offset)?,
-        };
-        Ok(self.next.insert(next).as_ref())
+        if matches!(self.next, Next::Unread) {
+            self.next = self.head_at(self.offset)?.map_or(Next::Nothing, Next::Seen);
+        }
+        Ok(if let Next::Seen(head) = &self.next { Some(head) } else { None })
     }
 
     /// Reads the next group if it has this number and follows a group of this checksum.
@@ -67,7 +74,7 @@ impl LaneReader {
             return Ok(None);
         }
         self.offset += group_bytes(head.header.stored_len as usize) as u64;
-        self.next = None;
+        self.next = Next::Unread;
         Ok(Some(head))
     }
 
@@ -145,7 +152,7 @@ impl GroupReader {
             uuid,
             segments,
             offset: *offset,
-            next: None,
+            next: Next::Unread,
             file: None,
             stored: Vec::new(),
         };

@@ -678,10 +678,8 @@ fn write_and_sync(flush: &mut Flush<'_>) {
 fn log_over_a_gap(planted: Planted) -> Vec<u64> {
     let vfs = SimVfs::default();
     let (store, _) = open_lanes(&vfs, 3, planted).unwrap();
-    begin_flushes(&store, 1..=1).into_iter().for_each(|mut flush| {
-        write_and_sync(&mut flush);
-        flush.finish();
-    });
+    let lsn = store.log().append(Timestamp(1), &frame_of(1)).unwrap();
+    store.log().flush(lsn).unwrap();
     let mut flushes = begin_flushes(&store, 2..=4);
     flushes[1..].iter_mut().for_each(write_and_sync);
     flushes.drain(1..).for_each(Flush::finish);
@@ -750,6 +748,37 @@ fn a_log_with_lanes_that_is_damaged_is_not_a_short_one() {
     let vfs = log([true, true, false]);
     damage(&vfs, 1);
     assert_eq!(found(&vfs).unwrap(), [], "the second was begun before the first was durable");
+}
+
+/// A sync that fails in one lane takes along what is behind it in the stream, in whatever lane, and leaves what is before it.
+#[test]
+fn a_failed_sync_in_a_lane_fails_all_behind_it() {
+    let vfs = SimVfs::default();
+    let (store, _) = open_lanes(&vfs, 3, Planted::Nothing).unwrap();
+    let mut flushes = begin_flushes(&store, 1..=3);
+    for flush in &mut flushes {
+        flush.write().unwrap();
+    }
+    let mut third = flushes.pop().unwrap();
+    third.sync().unwrap();
+    third.finish();
+    vfs.inject(Fault::FailSync(1));
+    assert_eq!(flushes[1].sync().unwrap_err().sqlstate(), SqlState::IO_ERROR);
+    assert_eq!(vfs.counts().failed_syncs, 1);
+    flushes.truncate(1);
+    let mut first = flushes.pop().unwrap();
+    first.sync().unwrap();
+    assert_eq!(store.log().durable_ts(), Timestamp(0));
+    first.finish();
+    assert_eq!(store.log().durable_ts(), Timestamp(1));
+    let error = store.log().flush_ts(Timestamp(3)).unwrap_err();
+    assert_eq!(error.sqlstate(), SqlState::IO_ERROR);
+    assert!(store.log().append(Timestamp(4), b"four").is_err());
+    assert!(store.log().begin_flush().unwrap().is_none());
+    assert!(store.checkpoint(Timestamp(3), b"").is_err());
+    drop(flushes);
+    drop(store);
+    assert_eq!(open_lanes(&vfs.killed(), 2, Planted::Nothing).unwrap().1, [1]);
 }
 
 /// One life has more lanes than the last, the next fewer; with crashes in between and checkpoints and closes.

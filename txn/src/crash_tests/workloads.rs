@@ -183,7 +183,7 @@ fn overlap(run: &mut Run, is_hasty: bool) {
                 }
                 _ => flights.swap_remove(at).flush.finish(),
             }
-            acknowledge(run, &mut pending, |ticket| ticket.is_durable());
+            acknowledge(run, &mut pending, CommitTicket::is_durable);
         }
         if is_last {
             acknowledge(run, &mut pending, |_| true);
