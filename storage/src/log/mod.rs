@@ -442,14 +442,12 @@ impl Log {
     }
 
     /// Flushes everything and tells where the log goes on: what a checkpoint records. Frames may be appended meanwhile;
-    /// those behind the position that the checkpoint has are known by their timestamps.
+    /// those behind the position that the checkpoint has are known by their timestamps. Of those before it, which are not above its time,
+    /// some may be under way: it is written when all is flushed up to its instant.
     pub(crate) fn checkpoint_position(&self) -> Result<LogPosition> {
         self.flush_all()?;
         let Some(writer) = &self.writer else { return Ok(LogPosition::default()) };
-        let position = self.written(writer.position(self.handover.durable()))?;
-        // Of what others have begun to flush meanwhile.
-        self.flush(Lsn(position.stream))?;
-        Ok(position)
+        self.written(writer.position(self.handover.durable()))
     }
 
     /// Notes that a checkpoint at `position` is durable and lets go of the segments before it.

@@ -823,6 +823,47 @@ fn lives_have_as_many_lanes_as_they_like() {
     }
 }
 
+/// A checkpoint lets lanes go that are not used any more, and is crashed at every event of that. Lanes of these numbers begin anew, whatever is
+/// left of the old ones.
+#[test]
+fn lanes_that_a_crash_left_behind_mean_nothing() {
+    let vfs = SimVfs::default();
+    let (store, _) = open_lanes(&vfs, 3, Planted::Nothing).unwrap();
+    // More than a segment in each lane.
+    for round in 0..12 {
+        for mut flush in begin_flushes(&store, round * 3 + 1..=round * 3 + 3) {
+            write_and_sync(&mut flush);
+            flush.finish();
+        }
+    }
+    drop(store);
+    let vfs = vfs.killed();
+    let (store, found) = open_lanes(&vfs, 1, Planted::Nothing).unwrap();
+    assert!(found.into_iter().eq(1..=36));
+    store.checkpoint(Timestamp(36), b"").unwrap();
+    drop(store);
+    let random = SeededRandom::new(1);
+    let mut crashes = vfs.crashes();
+    let mut with_leftovers = 0;
+    for event in 0..=crashes.event_count() {
+        for image in crashes.at(event, &random) {
+            let vfs = image.vfs;
+            let has_lanes = vfs.list(Path::new("d.wal")).unwrap().iter().any(|it| it.contains('-'));
+            let (store, expected) = open_lanes(&vfs, 3, Planted::Nothing).unwrap();
+            with_leftovers += usize::from(has_lanes && expected.is_empty());
+            drop(store);
+            let (store, mut found) = open_lanes(&vfs, 3, Planted::Nothing).unwrap();
+            assert_eq!(found, expected, "event {event}, {:?}", image.kind);
+            begin_flushes(&store, 37..=39).iter_mut().for_each(write_and_sync);
+            drop(store);
+            found.extend(37..=39);
+            let (_, again) = open_lanes(&vfs, 2, Planted::Nothing).unwrap();
+            assert_eq!(again, found, "event {event}, {:?}", image.kind);
+        }
+    }
+    assert!(with_leftovers > 0, "no crash came before the lanes were gone");
+}
+
 /// Writes that go nowhere or elsewhere, and say they were done.
 #[test]
 fn lost_and_misdirected_writes_are_noticed() {
