@@ -139,6 +139,11 @@ impl Database {
         Arc::clone(&self.shared.env.topology)
     }
 
+    /// How many flushes of the log may be under way at a time (`wal_lanes`).
+    pub fn log_lanes(&self) -> usize {
+        self.shared.catalog.engine().log_lanes()
+    }
+
     /// Cancels what a session runs, if `secret` is its.
     pub fn cancel_request(&self, pid: i32, secret: i32) {
         self.shared.backends.cancel_request(pid, secret);

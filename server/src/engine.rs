@@ -71,6 +71,10 @@ impl Host for Engine {
         self.0.topology()
     }
 
+    fn flushes_max(&self) -> usize {
+        self.0.log_lanes()
+    }
+
     fn is_terminated(&self, pid: i32) -> bool {
         self.0.is_terminated(pid)
     }

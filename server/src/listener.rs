@@ -60,6 +60,10 @@ pub trait Host: Send + Sync + 'static {
     fn topology(&self) -> Arc<dyn Topology> {
         Arc::new(OneNode::default())
     }
+    /// How many flushes of the log may be under way at a time.
+    fn flushes_max(&self) -> usize {
+        1
+    }
     /// Cancels what a session runs, if the secret is its.
     fn cancel(&self, pid: i32, secret: i32);
     /// Another session has asked this one to end.
@@ -208,8 +212,9 @@ pub fn start<H: Host>(host: H, options: ServerOptions) -> Result<Server> {
         ended: Condvar::new(),
         stop_asked: Condvar::new(),
     });
-    let pool = Pool::start(Arc::clone(&shared.clock), shared.host.topology())
-        .map_err(|error| no_thread(&error))?;
+    let pool =
+        Pool::start(Arc::clone(&shared.clock), shared.host.topology(), shared.host.flushes_max())
+            .map_err(|error| no_thread(&error))?;
     let mut threads = Vec::new();
     for listener in listeners {
         let (shared, pool) = (Arc::clone(&shared), Arc::clone(&pool));

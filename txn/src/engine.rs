@@ -547,6 +547,11 @@ impl Engine {
         self.gathered_writers.load(Ordering::Relaxed) > 0
     }
 
+    /// How many flushes of the log may be under way at a time.
+    pub fn log_lanes(&self) -> usize {
+        self.store.log().lane_count()
+    }
+
     /// Whether the commit at `timestamp` survives a crash.
     pub(crate) fn is_durable(&self, timestamp: Timestamp) -> bool {
         self.in_memory || timestamp <= self.store.log().durable_ts()

@@ -6,6 +6,8 @@
 //!
 //! Whoever flushes takes all unsettled tasks and settles the last of them, which covers those before it. It does so when the poller
 //! has nothing, or when the first of them has waited for [`GATHER_MAX`], so that commits do not wait for a server that is never idle.
+//! While it settles, what comes gathers; others settle that at the same time, as many as the log has lanes, once it is as much as is being
+//! settled (`storage/src/log/handover.rs` says why).
 //! If other tasks are to follow and the poller has nothing, it first yields its processor up to [`YIELDS_MAX`] times: clients that share the
 //! machine may be about to send what makes them ready. Where a processor is idle that returns at once, and nothing is waited for.
 //!
@@ -72,8 +74,12 @@ impl<T> Queue<T> {
         Self { count: AtomicUsize::new(0), tasks: Mutex::default() }
     }
 
+    fn len(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+
     fn is_empty(&self) -> bool {
-        self.count.load(Ordering::SeqCst) == 0
+        self.len() == 0
     }
 
     fn push(&self, task: Arc<Handle<T>>) {
@@ -110,8 +116,12 @@ pub(crate) struct Pool<T> {
     unsettled_since: AtomicU64,
     /// Whether the last of them said that others follow.
     others_follow: AtomicBool,
-    /// Somebody settles what was unsettled.
-    is_flushing: AtomicBool,
+    /// How many may settle tasks at a time.
+    flushes_max: usize,
+    /// How many do.
+    flushes: AtomicUsize,
+    /// How many tasks they settle.
+    being_settled: AtomicUsize,
     timers: Mutex<Timers>,
     clock: Clock,
     /// The nodes that workers run on.
@@ -140,11 +150,15 @@ pub(crate) fn about_to_wait() {
 
 impl<T: Task> Pool<T> {
     /// Starts the watch thread and as many workers as there are processors, at least two, spread over the machine's nodes. `clock` times
-    /// deadlines.
+    /// deadlines; at most `flushes_max` workers settle tasks at a time.
     ///
     /// # Errors
     /// When there are no descriptors or threads left.
-    pub(crate) fn start(clock: Clock, topology: Arc<dyn Topology>) -> io::Result<Arc<Self>> {
+    pub(crate) fn start(
+        clock: Clock,
+        topology: Arc<dyn Topology>,
+        flushes_max: usize,
+    ) -> io::Result<Arc<Self>> {
         let permits = thread::available_parallelism().map_or(2, usize::from).max(2);
         let pool = Arc::new(Self {
             poller: Arc::new(Poller::new()?),
@@ -154,7 +168,9 @@ impl<T: Task> Pool<T> {
             unsettled: Queue::new(),
             unsettled_since: AtomicU64::new(0),
             others_follow: AtomicBool::new(false),
-            is_flushing: AtomicBool::new(false),
+            flushes_max,
+            flushes: AtomicUsize::new(0),
+            being_settled: AtomicUsize::new(0),
             timers: Mutex::default(),
             clock,
             topology,
@@ -332,9 +348,12 @@ impl<T: Task> Pool<T> {
         !self.ready.is_empty() || self.can_flush()
     }
 
-    /// Whether there is something to settle, and nobody at it.
+    /// Whether there is something to settle, and nobody at it; or somebody, but as much has gathered as is being settled, and more may be at it.
     fn can_flush(&self) -> bool {
-        !self.unsettled.is_empty() && !self.is_flushing.load(Ordering::SeqCst)
+        let count = self.unsettled.len();
+        let flushes = self.flushes.load(Ordering::SeqCst);
+        let is_enough = || count >= self.being_settled.load(Ordering::SeqCst);
+        count > 0 && (flushes == 0 || flushes < self.flushes_max && is_enough())
     }
 
     /// Runs the first task that something happened to, and leaves the others to whoever comes first.
@@ -445,15 +464,18 @@ impl<T: Task> Pool<T> {
 
     /// Settles what is unsettled. False if the worker is to end.
     fn flush(&self, seat: &Arc<Seat>) -> bool {
-        if self.is_flushing.swap(true, Ordering::SeqCst) {
+        let is_allowed = |count: usize| (count < self.flushes_max).then_some(count + 1);
+        if self.flushes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, is_allowed).is_err() {
             return true;
         }
         self.begin(seat);
         let mut tasks = self.unsettled.take();
+        self.being_settled.fetch_add(tasks.len(), Ordering::SeqCst);
         if let Some(last) = tasks.back() {
             settle(last);
         }
-        self.is_flushing.store(false, Ordering::SeqCst);
+        self.being_settled.fetch_sub(tasks.len(), Ordering::SeqCst);
+        self.flushes.fetch_sub(1, Ordering::SeqCst);
         for task in tasks.drain(..) {
             let is_settled = task.task.lock().as_ref().is_none_or(T::is_settled);
             if is_settled { &self.ready } else { &self.unsettled }.push(task);
@@ -589,6 +611,98 @@ fn settle<T: Task>(task: &Handle<T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use damask::topology::OneNode;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    /// A task that is settled once, which takes as long as somebody likes, and then ends.
+    struct Slow {
+        /// Told when it is being settled, and when it ends.
+        tells: Sender<&'static str>,
+        /// It is settled when this is dropped.
+        until: Receiver<()>,
+        is_settled: bool,
+        _socket: UnixStream,
+    }
+
+    impl Task for Slow {
+        type Room = ();
+
+        fn run(&mut self, (): &mut (), signs: Signs) -> Next {
+            match (self.is_settled, signs.has_news) {
+                (true, _) => {
+                    self.tells.send("ends").unwrap();
+                    Next::End
+                }
+                (false, true) => Next::Settle { others_follow: false },
+                (false, false) => Next::Wait(None),
+            }
+        }
+
+        fn is_settled(&self) -> bool {
+            self.is_settled
+        }
+
+        fn settle(&mut self) {
+            self.tells.send("settles").unwrap();
+            self.until.recv().unwrap_err();
+            self.is_settled = true;
+        }
+    }
+
+    /// Adds a task to a pool and lets it begin: its client, what it tells, and what it waits for.
+    fn add(pool: &Pool<Slow>, key: u64) -> (UnixStream, Receiver<&'static str>, Sender<()>) {
+        let (mut client, socket) = UnixStream::pair().unwrap();
+        let ((tells, told), (end, until)) = (channel(), channel());
+        // The task has the socket; that it is watched goes on until the last handle is closed.
+        let watched = socket.try_clone().unwrap();
+        let slow = Slow { tells, until, is_settled: false, _socket: socket };
+        pool.add(key, slow, &watched).unwrap();
+        client.write_all(b"x").unwrap();
+        (client, told, end)
+    }
+
+    /// What a task tells next.
+    fn next(told: &Receiver<&'static str>) -> &'static str {
+        told.recv_timeout(Duration::from_mins(1)).expect("it gets on")
+    }
+
+    fn pool(flushes_max: usize) -> Arc<Pool<Slow>> {
+        Pool::start(Arc::new(|| Duration::ZERO), Arc::new(OneNode::default()), flushes_max).unwrap()
+    }
+
+    #[test]
+    fn flushes_are_under_way_beside_each_other() {
+        let pool = pool(2);
+        let (_first, told_first, end_first) = add(&pool, 1);
+        assert_eq!(next(&told_first), "settles");
+        let (_second, told_second, end_second) = add(&pool, 2);
+        // The first has not ended, and will not before the second.
+        assert_eq!(next(&told_second), "settles");
+        drop(end_second);
+        assert_eq!(next(&told_second), "ends");
+        drop(end_first);
+        assert_eq!(next(&told_first), "ends");
+        pool.close();
+    }
+
+    #[test]
+    fn one_flush_at_a_time_gathers_the_rest() {
+        let pool = pool(1);
+        let (_first, told_first, end_first) = add(&pool, 1);
+        assert_eq!(next(&told_first), "settles");
+        let (_second, told_second, end_second) = add(&pool, 2);
+        drop(end_second);
+        while pool.unsettled.is_empty() {
+            thread::yield_now();
+        }
+        assert!(!pool.can_flush() && told_second.try_recv().is_err());
+        drop(end_first);
+        assert_eq!(next(&told_first), "ends");
+        assert_eq!([next(&told_second), next(&told_second)], ["settles", "ends"]);
+        pool.close();
+    }
 
     #[test]
     fn permits_are_spread_by_processors() {
