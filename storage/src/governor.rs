@@ -8,8 +8,10 @@
 //! | versions | whoever changes a row | the change is 53200; the statement is undone |
 //! | statements | operators, before they keep rows | they go on in temporary files near the limit, and 53200 at it |
 //!
+//! Copies of inner nodes and filters of tables with write buffers count as pages; where there is no memory for one, there is none.
+//!
 //! Not counted, since each has a bound of its own or is small beside them: what checkpoints lay aside, plans and catalog, buffers of
-//! sessions and log, filters of tables with write buffers, the files of a database in memory.
+//! sessions and log, the files of a database in memory.
 
 use damask_types::{Error, Result, SqlState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -255,6 +255,11 @@ impl Pool {
         }
     }
 
+    /// Who grants memory.
+    pub(crate) fn memory(&self) -> &Arc<Governor> {
+        &self.memory
+    }
+
     /// Bytes of a page.
     pub fn page_bytes(&self) -> usize {
         self.page_bytes

@@ -7,6 +7,7 @@ use super::base::{At, Base, Format};
 use super::build::Builder;
 use super::overflow;
 use super::row_node::{self, Leaf, OVERFLOW, RowFormat};
+use crate::governor::Governor;
 use crate::page::{PageId, TreeId};
 use crate::pool::{PageRead, PageWrite, Pool, Usage};
 use crate::row::ROW_BYTES_MAX;
@@ -178,6 +179,11 @@ impl RowTree {
         let mut whole = Vec::new();
         let (bytes, flags) = self.row(&leaf, index, &mut whole)?;
         Ok(f(Some((bytes, flags))))
+    }
+
+    /// Who grants memory.
+    pub(super) fn memory(&self) -> &Arc<Governor> {
+        self.base.pool.memory()
     }
 
     /// Reads rows one after the other.

@@ -4,11 +4,13 @@
 //! Space-Efficient Bloom Filters", 2007). With [`BITS_A_ROW`] bits a row about one answer in eighty is a false "perhaps".
 //!
 //! A filter grows by parts, each for eight times the rows of the one before, so that small tables take little memory. A look asks
-//! all parts. Rows are added while others look: a look says nothing of rows that are being added meanwhile.
+//! all parts. Rows are added while others look: a look says nothing of rows that are being added meanwhile. A part that the governor grants
+//! no memory for leaves the filter full: it says "perhaps" of every row.
 
+use crate::governor::{Governor, Purpose};
 use damask_types::RowId;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 const BITS_A_ROW: usize = 10;
 /// Bits that a row sets in its block.
@@ -23,7 +25,9 @@ const PARTS_MAX: usize = 8;
 
 /// A set of row ids that may take in some more than were added.
 pub(super) struct Filter {
-    parts: [OnceLock<Box<[AtomicU64]>>; PARTS_MAX],
+    /// Nothing in a part for which there was no memory.
+    parts: [OnceLock<Option<Box<[AtomicU64]>>>; PARTS_MAX],
+    memory: Arc<Governor>,
     /// Rows added.
     rows: AtomicU64,
     /// Most rows that it takes.
@@ -37,10 +41,11 @@ pub(super) const fn rows_in(bytes: usize) -> u64 {
     (bytes * 8 / BITS_A_ROW) as u64
 }
 
-/// Zeros for so many rows, whole blocks of them.
-fn words(rows: u64) -> Box<[AtomicU64]> {
-    let blocks = (rows as usize * BITS_A_ROW).div_ceil(BLOCK_BITS);
-    (0..blocks * BLOCK_WORDS).map(|_| AtomicU64::new(0)).collect()
+/// Zeros for so many rows, whole blocks of them; none if there is no memory.
+fn words(rows: u64, memory: &Governor) -> Option<Box<[AtomicU64]>> {
+    let count = (rows as usize * BITS_A_ROW).div_ceil(BLOCK_BITS) * BLOCK_WORDS;
+    let is_granted = memory.try_take(Purpose::Pages, count * size_of::<AtomicU64>());
+    is_granted.then(|| (0..count).map(|_| AtomicU64::new(0)).collect())
 }
 
 /// Stafford's mix of a word's bits (variant 13), the end of SplitMix64.
@@ -87,9 +92,10 @@ impl Place {
 
 impl Filter {
     /// An empty set that takes at most so many rows; with more, it says "perhaps" of every row.
-    pub(super) fn new(rows_max: u64) -> Self {
+    pub(super) fn new(rows_max: u64, memory: Arc<Governor>) -> Self {
         Self {
             parts: [const { OnceLock::new() }; PARTS_MAX],
+            memory,
             rows: AtomicU64::new(0),
             rows_max,
             is_open: AtomicBool::new(false),
@@ -126,7 +132,11 @@ impl Filter {
         let mut size = FIRST_ROWS;
         for (i, part) in self.parts.iter().enumerate() {
             if rows < size || i + 1 == PARTS_MAX {
-                let words = part.get_or_init(|| words(size));
+                let Some(words) = part.get_or_init(|| words(size, &self.memory)) else {
+                    self.rows.fetch_max(self.rows_max + 1, Ordering::Relaxed);
+                    self.open();
+                    return;
+                };
                 let block = place.block(words);
                 for (word, bit) in place.bits() {
                     block[word].fetch_or(bit, Ordering::Relaxed);
@@ -138,12 +148,20 @@ impl Filter {
     }
 
     fn has(&self, place: Place) -> bool {
-        self.parts.iter().map_while(OnceLock::get).any(|part| place.is_in(part))
+        self.parts.iter().map_while(OnceLock::get).flatten().any(|part| place.is_in(part))
     }
 
     /// Whether the row may have been added.
     pub(super) fn may_have(&self, row: RowId) -> bool {
         self.is_open() || self.has(Place::of(row))
+    }
+}
+
+impl Drop for Filter {
+    fn drop(&mut self) {
+        let words = self.parts.iter().map_while(OnceLock::get).flatten();
+        let bytes = words.map(|words| size_of_val(&**words)).sum();
+        self.memory.give_back(Purpose::Pages, bytes);
     }
 }
 
@@ -154,7 +172,7 @@ mod tests {
     #[test]
     fn rows_are_found_and_few_others() {
         for rows in [0, 100, FIRST_ROWS, 200_000] {
-            let filter = Filter::new(200_000);
+            let filter = Filter::new(200_000, Arc::default());
             for row in 0..rows {
                 filter.add(RowId(row << 20));
             }
@@ -166,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_filter_that_does_not_know_says_perhaps() {
-        let filter = Filter::new(10);
+        let filter = Filter::new(10, Arc::default());
         for row in 0..10 {
             filter.add(RowId(row));
         }
@@ -180,5 +198,25 @@ mod tests {
         }
         filter.close();
         assert!(filter.may_have(RowId(77)), "it is full");
+    }
+    #[test]
+    fn without_memory_a_filter_says_perhaps() {
+        // Enough for the first part, and not for the second.
+        let memory = Arc::new(Governor::new(20_000));
+        let filter = Filter::new(1_000_000, Arc::clone(&memory));
+        for row in 0..FIRST_ROWS {
+            filter.add(RowId(row));
+        }
+        let held = memory.held(Purpose::Pages);
+        assert!(held > 5000 && !filter.is_open(), "{held}");
+        // Some of them were taken for rows that were there already.
+        for row in FIRST_ROWS..2 * FIRST_ROWS {
+            filter.add(RowId(row));
+        }
+        assert_eq!(memory.held(Purpose::Pages), held);
+        filter.close();
+        assert!(filter.may_have(RowId(u64::MAX)), "it does not know");
+        drop(filter);
+        assert_eq!(memory.total(), 0);
     }
 }

@@ -65,6 +65,7 @@ use merge::Merge;
 use parking_lot::{Mutex, RwLock};
 use std::borrow::Cow;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Runs that are merged together.
@@ -180,10 +181,11 @@ struct Layer {
 
 impl Layer {
     fn empty(tree: RowTree, limits: BufferLimits) -> Self {
+        let memory = Arc::clone(tree.memory());
         Self {
             tree,
             // Writers that come before it is frozen may add some more.
-            filter: Filter::new(limits.rows.saturating_mul(4)),
+            filter: Filter::new(limits.rows.saturating_mul(4), memory),
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             has_long_rows: AtomicBool::new(false),
@@ -354,9 +356,10 @@ impl BufferedTree {
     }
 
     fn new(main: RowTree, layers: Layers, limits: BufferLimits) -> Self {
+        let memory = Arc::clone(main.memory());
         Self {
             main,
-            filter: Filter::new(limits.filtered_rows),
+            filter: Filter::new(limits.filtered_rows, memory),
             limits,
             layers: RwLock::new(layers),
             merge: Mutex::default(),
