@@ -17,7 +17,7 @@
 use super::entries::Entry;
 use super::{PageRead, Pool, Usage};
 use crate::governor::{Governor, Purpose};
-use crate::page::PageId;
+use crate::page::{PAGE_BYTES_MAX, PageId};
 use arc_swap::Guard;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -26,16 +26,24 @@ use std::sync::atomic::Ordering;
 /// How often a page is read under its latch, and not changed, before it is copied: a node whose children split all the time has no copy.
 const READS_BEFORE: u8 = if cfg!(test) { 1 } else { 200 };
 
-/// The bytes of a page.
-#[derive(Debug)]
+/// The bytes of a page, right where the pointer leads, so that a reader meets no line of memory that it would not
+/// have met in a frame.
+#[repr(C, align(64))]
 pub(super) struct Copied {
-    bytes: Box<[u8]>,
+    bytes: [u8; PAGE_BYTES_MAX],
+    len: usize,
     memory: Arc<Governor>,
+}
+
+impl std::fmt::Debug for Copied {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Copied({} bytes)", self.len)
+    }
 }
 
 impl Drop for Copied {
     fn drop(&mut self) {
-        self.memory.give_back(Purpose::Pages, self.bytes.len());
+        self.memory.give_back(Purpose::Pages, size_of::<Self>());
     }
 }
 
@@ -47,7 +55,7 @@ impl Deref for PageCopy {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        self.0.as_deref().map_or(&[], |copied| &copied.bytes)
+        self.0.as_deref().map_or(&[], |copied| &copied.bytes[..copied.len])
     }
 }
 
@@ -108,11 +116,12 @@ impl Pool {
 
     #[cold]
     fn make_copy(&self, page: &PageRead<'_>, entry: &Entry) {
-        if self.memory.try_take(Purpose::Pages, page.len()) {
-            let (bytes, memory) = (Box::from(&**page), Arc::clone(&self.memory));
-            entry.copy.store(Some(Arc::new(Copied { bytes, memory })));
-        } else {
-            entry.reads.store(1, Ordering::Relaxed);
+        if !self.memory.try_take(Purpose::Pages, size_of::<Copied>()) {
+            return entry.reads.store(1, Ordering::Relaxed);
         }
+        let mut bytes = [0; PAGE_BYTES_MAX];
+        bytes[..page.len()].copy_from_slice(page);
+        let memory = Arc::clone(&self.memory);
+        entry.copy.store(Some(Arc::new(Copied { bytes, len: page.len(), memory })));
     }
 }
