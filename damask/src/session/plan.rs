@@ -328,6 +328,11 @@ impl Session {
             .then(|| Arc::clone(&plan.columns));
             return Ok((Arc::clone(&plan.parameters), columns));
         }
+        if let ast::Statement::DeclareCursor(declare) = statement {
+            // Its parameters are the query's.
+            let query = self.cursor_query(prepared, declare)?;
+            return Ok((self.describe(&query)?.0, None));
+        }
         Ok((given(), self.utility_columns(statement)?))
     }
 }

@@ -448,8 +448,7 @@ impl Session {
                 format!("cursor \"{name}\" already exists"),
             ));
         }
-        let text = prepared.slice(declare.query.span).to_owned();
-        let made = self.prepare(&text, vec![])?;
+        let made = self.cursor_query(prepared, declare)?;
         let mut portal = Portal::new(made, params.to_vec(), self.state.clock.wall_micros());
         portal.is_named_cursor = true;
         portal.text = Arc::clone(prepared.text());
@@ -465,6 +464,15 @@ impl Session {
         }
         self.portals.insert(name, Box::new(portal));
         Ok("DECLARE CURSOR".to_owned())
+    }
+
+    /// The query of a cursor, with the parameters that the client gave types for.
+    pub(super) fn cursor_query(
+        &mut self,
+        prepared: &Prepared,
+        declare: &ast::DeclareCursor,
+    ) -> Result<Arc<Prepared>> {
+        self.prepare(prepared.slice(declare.query.span), prepared.parameter_types())
     }
 
     fn fetch(&mut self, fetch: &ast::Fetch, sink: &mut dyn Sink) -> Result<Completion> {

@@ -3,6 +3,7 @@
 use crate::client::{block_on, connect};
 use damask_server::{Server, ServerOptions, serve};
 use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::types::Type;
 
 pub(crate) fn server() -> Server {
     let database = damask::Database::open_in_memory().unwrap();
@@ -192,6 +193,34 @@ fn portals_stop_at_their_row_limit() {
             }
         }
         assert_eq!(sizes, [2, 2, 1]);
+    });
+    server.stop();
+}
+
+/// The types that a client gives are those of the statement inside, too.
+#[test]
+fn parameters_reach_the_query_of_a_cursor() {
+    let server = server();
+    block_on(async {
+        let mut client = connect(&server, CONFIG).await.unwrap();
+        client
+            .batch_execute("create table t as select a from generate_series(1, 9) a")
+            .await
+            .unwrap();
+        let transaction = client.transaction().await.unwrap();
+        let text = "declare c cursor for select a from t where a between $1 and $2 order by a";
+        let declare = transaction.prepare_typed(text, &[Type::INT2, Type::INT8]).await.unwrap();
+        transaction.execute(&declare, &[&2_i16, &4_i64]).await.unwrap();
+        // Without types they are the query's.
+        let declare = text.replace("declare c", "declare d");
+        transaction.execute(&declare, &[&7_i32, &8_i32]).await.unwrap();
+        let mut found: Vec<i32> = Vec::new();
+        for fetch in ["fetch all from c", "fetch all from d"] {
+            found.extend(
+                transaction.query(fetch, &[]).await.unwrap().iter().map(|row| row.get::<_, i32>(0)),
+            );
+        }
+        assert_eq!(found, [2, 3, 4, 7, 8]);
     });
     server.stop();
 }
