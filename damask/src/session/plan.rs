@@ -19,6 +19,7 @@ use damask_types::format::{DateOrder, FormatSettings, IntervalStyle};
 use damask_types::{Result, SqlType, TypeId};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -198,7 +199,23 @@ pub(crate) fn is_planned(statement: &ast::Statement) -> bool {
 
 /// Whether a query is `SELECT ... INTO`, which makes a table.
 pub(crate) fn has_into(query: &ast::Query) -> bool {
-    matches!(&query.body, ast::QueryBody::Select(select) if select.into.is_some())
+    into_clause(query).is_some()
+}
+
+/// The INTO of such a query.
+pub(crate) fn into_clause(query: &ast::Query) -> Option<&ast::IntoTable> {
+    match &query.body {
+        ast::QueryBody::Select(select) => select.into.as_ref(),
+        _ => None,
+    }
+}
+
+/// Where `INTO [TABLE] name` stands in a query's text, which begins at `offset`.
+fn into_range(text: &str, offset: u32, name: ast::Span) -> std::ops::Range<usize> {
+    let end = (name.end - offset) as usize;
+    let before = &text[..(name.start - offset) as usize];
+    let start = before.to_ascii_lowercase().rfind("into").unwrap_or(before.len());
+    start..end
 }
 
 impl Session {
@@ -303,6 +320,31 @@ impl Session {
             .any(|(now, then)| is_stale(*then, now) && (now > 2.0 * then || now < 0.5 * then))
     }
 
+    /// The query of a statement that keeps its rows, in a cursor or in a new table. The statement's parameters are the query's, with the types
+    /// that the client gave them.
+    pub(super) fn inner_query(&mut self, prepared: &Prepared) -> Result<Option<Arc<Prepared>>> {
+        let text = match prepared.statement() {
+            Some(ast::Statement::DeclareCursor(declare)) => {
+                Cow::Borrowed(prepared.slice(declare.query.span))
+            }
+            Some(ast::Statement::CreateTableAs(create)) => match &create.source {
+                ast::Statement::Query(query) => Cow::Borrowed(prepared.slice(query.span)),
+                _ => return Ok(None),
+            },
+            Some(ast::Statement::Query(query)) => match into_clause(query) {
+                Some(into) => {
+                    // The same without INTO: its words are cut out of the text.
+                    let text = prepared.slice(query.span);
+                    let cut = into_range(text, query.span.start, into.name.span());
+                    Cow::Owned(format!("{} {}", &text[..cut.start], &text[cut.end..]))
+                }
+                None => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
+        self.prepare(&text, prepared.parameter_types()).map(Some)
+    }
+
     /// Parameter types and result columns of a statement.
     pub(crate) fn describe(
         &mut self,
@@ -328,9 +370,7 @@ impl Session {
             .then(|| Arc::clone(&plan.columns));
             return Ok((Arc::clone(&plan.parameters), columns));
         }
-        if let ast::Statement::DeclareCursor(declare) = statement {
-            // Its parameters are the query's.
-            let query = self.cursor_query(prepared, declare)?;
+        if let Some(query) = self.inner_query(prepared)? {
             return Ok((self.describe(&query)?.0, None));
         }
         Ok((given(), self.utility_columns(statement)?))

@@ -123,7 +123,7 @@ impl Session {
                     Error::unsupported(unsupported.name).at(Position(unsupported.span.start))
                 );
             }
-            other => return self.define(prepared, other, sink),
+            other => return self.define(prepared, other, params),
         };
         Ok(Completion::Tag(tag.into()))
     }
@@ -448,7 +448,7 @@ impl Session {
                 format!("cursor \"{name}\" already exists"),
             ));
         }
-        let made = self.cursor_query(prepared, declare)?;
+        let made = self.inner_query(prepared)?.expect("a cursor has a query");
         let mut portal = Portal::new(made, params.to_vec(), self.state.clock.wall_micros());
         portal.is_named_cursor = true;
         portal.text = Arc::clone(prepared.text());
@@ -464,15 +464,6 @@ impl Session {
         }
         self.portals.insert(name, Box::new(portal));
         Ok("DECLARE CURSOR".to_owned())
-    }
-
-    /// The query of a cursor, with the parameters that the client gave types for.
-    pub(super) fn cursor_query(
-        &mut self,
-        prepared: &Prepared,
-        declare: &ast::DeclareCursor,
-    ) -> Result<Arc<Prepared>> {
-        self.prepare(prepared.slice(declare.query.span), prepared.parameter_types())
     }
 
     fn fetch(&mut self, fetch: &ast::Fetch, sink: &mut dyn Sink) -> Result<Completion> {

@@ -34,7 +34,7 @@ fn statements_travel_the_whole_way() {
         let rows = client
             .query_typed(
                 "select $1::regclass::oid = 't'::regclass::oid",
-                &[(&"t", tokio_postgres::types::Type::TEXT)],
+                &[(&"t", Type::TEXT)],
             )
             .await
             .unwrap();
@@ -199,7 +199,7 @@ fn portals_stop_at_their_row_limit() {
 
 /// The types that a client gives are those of the statement inside, too.
 #[test]
-fn parameters_reach_the_query_of_a_cursor() {
+fn parameters_reach_the_query_of_cursors_and_new_tables() {
     let server = server();
     block_on(async {
         let mut client = connect(&server, CONFIG).await.unwrap();
@@ -221,6 +221,17 @@ fn parameters_reach_the_query_of_a_cursor() {
             );
         }
         assert_eq!(found, [2, 3, 4, 7, 8]);
+        for text in [
+            "create table made as select a from t where a < $1 order by a limit $2",
+            "select a into made from t where a < $1 order by a limit $2",
+        ] {
+            let make = transaction.prepare_typed(text, &[Type::INT2]).await.unwrap();
+            assert_eq!(transaction.execute(&make, &[&7_i16, &2_i64]).await.unwrap(), 2, "{text}");
+            let rows = transaction.query("select a from made order by a", &[]).await.unwrap();
+            let made: Vec<i32> = rows.iter().map(|row| row.get(0)).collect();
+            assert_eq!(made, [1, 2], "{text}");
+            transaction.batch_execute("drop table made").await.unwrap();
+        }
     });
     server.stop();
 }

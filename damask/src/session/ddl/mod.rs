@@ -18,14 +18,14 @@ mod using_index;
 use super::env::StatementEnv;
 use super::plan::Prepared;
 use super::settings::Level;
-use super::{Completion, Session, Sink};
+use super::{Completion, Session};
 use damask_catalog::ObjectName;
 use damask_catalog::object::{Relation, RelationKind};
 use damask_planner::expr::Expr;
 use damask_planner::{ColumnUse, columns_read};
 use damask_sql::ast::{self, Statement};
 use damask_txn::{TableLock, Txn};
-use damask_types::{ColumnIndex, Error, Position, Result, SqlState, SqlType};
+use damask_types::{ColumnIndex, Error, Position, Result, SqlState, SqlType, Value};
 use std::sync::Arc;
 
 impl Session {
@@ -34,16 +34,16 @@ impl Session {
         &mut self,
         prepared: &Arc<Prepared>,
         statement: &Statement,
-        sink: &mut dyn Sink,
+        params: &[Value],
     ) -> Result<Completion> {
         self.begin_statement()?;
         self.check_writable(&command(statement))?;
         let tag = match statement {
             Statement::CreateTable(create) => self.create_table(prepared, create)?,
             Statement::CreateTableAs(create) => {
-                return self.create_table_as(prepared, create, sink);
+                return self.create_table_as(prepared, create, params);
             }
-            Statement::Query(query) => return self.select_into(prepared, query),
+            Statement::Query(query) => return self.select_into(prepared, query, params),
             Statement::AlterTable(alter) => self.alter_table(prepared, alter)?,
             Statement::CreateIndex(create) => self.create_index(prepared, create)?,
             Statement::CreateView(create) => self.create_view(prepared, create)?,
@@ -180,22 +180,26 @@ impl Session {
     }
 
     /// Runs an internal query and says whether it gave a row, and the first value of it.
-    pub(crate) fn probe(&mut self, text: &str) -> Result<Option<damask_types::Value>> {
+    pub(crate) fn probe(&mut self, text: &str) -> Result<Option<Value>> {
         let prepared = self.prepare(text, vec![])?;
         self.txn.as_mut().expect("a statement runs in a transaction").begin_statement()?;
         let mut execution = self.start(&prepared, &[])?;
         let txn = self.txn.as_mut().expect("a statement runs in a transaction");
         Ok(execution.next(txn)?.map(|batch| match batch.columns.first() {
             Some(column) => column.value(0),
-            None => damask_types::Value::Null,
+            None => Value::Null,
         }))
     }
 
     /// Runs an internal statement to its end.
     pub(crate) fn run_internal(&mut self, text: &str) -> Result<u64> {
         let prepared = self.prepare(text, vec![])?;
+        self.run_prepared_internal(&prepared, &[])
+    }
+
+    fn run_prepared_internal(&mut self, prepared: &Arc<Prepared>, params: &[Value]) -> Result<u64> {
         self.txn.as_mut().expect("a statement runs in a transaction").begin_statement()?;
-        let mut execution = self.start(&prepared, &[])?;
+        let mut execution = self.start(prepared, params)?;
         let txn = self.txn.as_mut().expect("a statement runs in a transaction");
         while execution.next(txn)?.is_some() {}
         Ok(execution.affected_rows())

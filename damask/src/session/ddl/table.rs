@@ -1,8 +1,8 @@
 //! CREATE TABLE, CREATE TABLE AS, SELECT INTO.
 
 use super::super::env::StatementEnv;
-use super::super::plan::Prepared;
-use super::super::{Completion, Session, Sink};
+use super::super::plan::{Prepared, into_clause};
+use super::super::{Completion, Session};
 use super::parameters;
 use super::sequence::sequence_of;
 use damask_catalog::ddl::{NewColumn, NewConstraint, NewConstraintKind, NewTable};
@@ -436,9 +436,9 @@ impl Session {
         &mut self,
         prepared: &Arc<Prepared>,
         create: &ast::CreateTableAs,
-        _sink: &mut dyn Sink,
+        params: &[Value],
     ) -> Result<Completion> {
-        let ast::Statement::Query(query) = &create.source else {
+        let Some(query) = self.inner_query(prepared)? else {
             return Err(Error::unsupported("CREATE TABLE AS EXECUTE"));
         };
         let schema = self.creation_schema(&create.name, create.persistence)?;
@@ -448,12 +448,11 @@ impl Session {
         }
         let names: Vec<String> =
             create.columns.iter().map(|name| name.as_str().to_owned()).collect();
-        let text = prepared.slice(query.span).to_owned();
         let rows = self.fill_new_table(
             schema,
             create.name.base().as_str(),
             &names,
-            &text,
+            (&query, params),
             create.with_data,
             create.on_commit,
             &create.options,
@@ -469,21 +468,22 @@ impl Session {
         &mut self,
         prepared: &Arc<Prepared>,
         query: &ast::Query,
+        params: &[Value],
     ) -> Result<Completion> {
-        let ast::QueryBody::Select(select) = &query.body else {
-            return Err(Error::internal("SELECT INTO is a SELECT"));
-        };
-        let Some(into) = &select.into else {
+        let (Some(into), Some(inner)) = (into_clause(query), self.inner_query(prepared)?) else {
             return Err(Error::internal("SELECT INTO has a table"));
         };
         let schema = self.creation_schema(&into.name, into.persistence)?;
         self.is_taken(schema, into.name.base().as_str(), false)?;
-        // The same query without INTO: its words are cut out of the text.
-        let text = prepared.slice(query.span);
-        let cut = into_range(text, query.span.start, into.name.span());
-        let text = format!("{} {}", &text[..cut.start], &text[cut.end..]);
-        let rows =
-            self.fill_new_table(schema, into.name.base().as_str(), &[], &text, true, None, &[])?;
+        let rows = self.fill_new_table(
+            schema,
+            into.name.base().as_str(),
+            &[],
+            (&inner, params),
+            true,
+            None,
+            &[],
+        )?;
         Ok(Completion::Tag(format!("SELECT {rows}").into()))
     }
 
@@ -493,14 +493,13 @@ impl Session {
         schema: Oid,
         name: &str,
         names: &[String],
-        text: &str,
+        (query, params): (&Arc<Prepared>, &[Value]),
         with_data: bool,
         on_commit: Option<ast::OnCommit>,
         options: &[ast::DefinitionOption],
     ) -> Result<u64> {
         let parameters = parameters::of_new_table(options)?;
-        let inner = self.prepare(text, vec![])?;
-        let (_, columns) = self.describe(&inner)?;
+        let (_, columns) = self.describe(query)?;
         let columns = columns.unwrap_or_default();
         if names.len() > columns.len() {
             return Err(Error::new(SqlState::SYNTAX_ERROR, "too many column names were specified"));
@@ -534,16 +533,10 @@ impl Session {
         if !with_data {
             return Ok(0);
         }
-        self.run_internal(&format!("INSERT INTO {} {text}", self.sql_name(&relation)))
+        let text = format!("INSERT INTO {} {}", self.sql_name(&relation), query.text());
+        let insert = self.prepare(&text, query.parameter_types())?;
+        self.run_prepared_internal(&insert, params)
     }
-}
-
-/// Where `INTO [TABLE] name` stands in a query's text.
-fn into_range(text: &str, offset: u32, name: ast::Span) -> std::ops::Range<usize> {
-    let end = (name.end - offset) as usize;
-    let before = &text[..(name.start - offset) as usize];
-    let start = before.to_ascii_lowercase().rfind("into").unwrap_or(before.len());
-    start..end
 }
 
 /// A column of a table being defined.
