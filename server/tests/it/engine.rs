@@ -32,10 +32,7 @@ fn statements_travel_the_whole_way() {
         assert_eq!(row.get::<_, String>(0), "row 5");
         // The name of a relation as a parameter.
         let rows = client
-            .query_typed(
-                "select $1::regclass::oid = 't'::regclass::oid",
-                &[(&"t", Type::TEXT)],
-            )
+            .query_typed("select $1::regclass::oid = 't'::regclass::oid", &[(&"t", Type::TEXT)])
             .await
             .unwrap();
         assert!(rows[0].get::<_, bool>(0));

@@ -24,6 +24,10 @@
 mod checkpoint;
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
+mod lane_tests;
 mod open;
 #[cfg(test)]
 mod tests;
