@@ -435,36 +435,45 @@ impl<F: Format> Base<F> {
     ) -> Result<Merged> {
         let Some((parent, index)) = path.last().copied() else { return Ok(Merged::Not) };
         let Some(bytes) = self.inner(parent, tries)? else { return Ok(Merged::Missing(parent)) };
-        let mut image = F::read(&bytes)?;
+        let (level, count) = (page::level(&bytes), F::count(&bytes)?);
+        // Each with the entry of the right one of both.
+        let mut neighbours = SmallVec::<[(PageId, usize); 2]>::new();
+        if index + 1 < count {
+            neighbours.push((F::child(&bytes, index + 1)?, index + 1));
+        }
+        if index > 0 {
+            neighbours.push((F::child(&bytes, index - 1)?, index));
+        }
         drop(bytes);
-        let here = F::read(&node)?;
-        for right_index in [index + 1, index] {
-            if right_index == 0 || right_index >= image.entries.len() {
-                continue;
-            }
+        for (other_page, right_index) in neighbours {
             let is_left = right_index == index + 1;
-            let other_index = if is_left { right_index } else { right_index - 1 };
-            let other_page = PageId(image.entries[other_index].tag);
-            let other = match self.try_neighbour(other_page, here.level, tries)? {
+            let other = match self.try_neighbour(other_page, page::level(&node), tries)? {
                 Tried::Got(other) => other,
                 Tried::Taken => continue,
                 Tried::Missing => return Ok(Merged::Missing(other_page)),
             };
-            self.check_child(&other, other_page, image.level)?;
-            if here.level == 0 && !here.entries.is_empty() && Self::stays_apart(&other) {
+            self.check_child(&other, other_page, level)?;
+            let is_leaf = level == 1;
+            if is_leaf && F::count(&node)? > 0 && Self::stays_apart(&other) {
                 continue;
             }
-            let there = F::read(&other)?;
-            let (mut joined, tail) = if is_left { (here.clone(), &there) } else { (there, &here) };
-            joined.join(tail);
-            // Some room is left, lest the next insert split what this merged.
-            if F::size(&joined) > self.page_bytes() / 8 * 7 {
+            // Some room is left, lest the next insert split what this merged. What both come to is worked out only if it may fit: beside a
+            // full neighbour, every entry that goes comes here. Together they need what they use now, or more, as they share less.
+            let bytes_max = self.page_bytes() / 8 * 7;
+            if F::used(&node) + F::used(&other) > bytes_max {
                 continue;
             }
-            image.entries.remove(right_index);
+            let (here, there) = (F::read(&node)?, F::read(&other)?);
+            let (mut joined, tail) = if is_left { (here, there) } else { (there, here) };
+            joined.join(&tail);
+            if F::size(&joined) > bytes_max {
+                continue;
+            }
             let Some(mut parent) = self.inner_exclusive(parent, tries)? else {
                 return Ok(Merged::Missing(parent));
             };
+            let mut image = F::read(&parent)?;
+            image.entries.remove(right_index);
             let (mut left, gone) = if is_left { (node, other) } else { (other, node) };
             let _change = right.restructuring.begin();
             F::write(&mut parent, &image);
