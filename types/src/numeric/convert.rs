@@ -18,7 +18,19 @@ from_integer!(i16, i32, i64, u32, u64);
 impl Numeric {
     /// A float8 rounded to 15 significant digits, as PostgreSQL converts it.
     pub fn from_f64(value: f64) -> Self {
-        Self::from_digits(value, 15)
+        Self::from_short(value).unwrap_or_else(|| Self::from_digits(value, 15))
+    }
+
+    /// A float8 that is the nearest to a number of few decimals. 15 digits survive a float8, so what is the nearest to a number of
+    /// no more than that is rounded to it.
+    fn from_short(value: f64) -> Option<Self> {
+        const TENS: [f64; 5] = [1.0, 10.0, 100.0, 1e3, 1e4];
+        TENS.iter().zip(0..).find_map(|(ten, scale)| {
+            let mantissa = (value * ten).round();
+            // Both are exact as f64, so the one division rounds correctly.
+            let is_it = mantissa.abs() < 1e15 && mantissa / ten == value;
+            is_it.then_some(Self::Decimal { mantissa: mantissa as i128, scale })
+        })
     }
 
     /// A float4 rounded to 6 significant digits, as PostgreSQL converts it.
@@ -194,4 +206,35 @@ pub(crate) fn numeric_from_decimal(mantissa: i128, scale: i8) -> Result<Numeric>
         return Ok(value);
     }
     value.mul(&Numeric::parse(&format!("1e{}", scale.unsigned_abs()))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_floats_become_what_their_digits_say() {
+        let mut state = 7_u64;
+        let mut short_count = 0;
+        for round in 0..40_000 {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            let mantissa = ((state >> 8) as i64 >> (round % 50)) as f64;
+            let value = match round % 3 {
+                0 => mantissa / 10f64.powi((state % 7) as i32),
+                1 => mantissa * 1e-3 + 0.1,
+                _ => f64::from_bits(state),
+            };
+            let digits = Numeric::from_digits(value, 15);
+            let whole = Numeric::from_f64(value);
+            assert_eq!(whole.to_string(), digits.to_string(), "{value:?}");
+            short_count += usize::from(Numeric::from_short(value).is_some());
+        }
+        assert!(short_count > 10_000, "{short_count} were short");
+        for value in
+            [0.0, -0.0, 1.0, 0.5, 1e14, 999_999_999_999_999.0, 1e15, 0.1 + 0.2, 12.3456, 1e-5]
+        {
+            let digits = Numeric::from_digits(value, 15);
+            assert_eq!(Numeric::from_f64(value).to_string(), digits.to_string(), "{value:?}");
+        }
+    }
 }
