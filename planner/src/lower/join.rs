@@ -31,24 +31,27 @@ impl Lower<'_> {
         };
         let loop_penalty = penalty(tuning.enable_nestloop);
         if matches!(join.kind, JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti) {
-            let right_lookup = self.lookup(&join.right, &join.predicates, &left_columns);
-            let scan = self.scan_cost(&join.right);
-            if let Some(cost) = right_lookup
-                && left_rows * (cost + RUN) + loop_penalty < scan + hash_cost(left_rows, right_rows)
-            {
+            // Of a lookup on either side, beside reading the other; none if reading both and hashing is cheaper.
+            let (left_scan, right_scan) = (self.scan_cost(&join.left), self.scan_cost(&join.right));
+            let total = |outer: (f64, f64), lookup: Option<f64>, hashed: f64| {
+                let total = outer.0 + outer.1 * (lookup? + RUN) + loop_penalty;
+                (total < left_scan + right_scan + hashed).then_some(total)
+            };
+            let lookup = self.lookup(&join.right, &join.predicates, &left_columns);
+            let in_right = total((left_scan, left_rows), lookup, hash_cost(left_rows, right_rows));
+            let in_left = if join.kind == JoinKind::Inner {
+                let right_columns = join.right.output_set();
+                let lookup = self.lookup(&join.left, &join.predicates, &right_columns);
+                total((right_scan, right_rows), lookup, hash_cost(right_rows, left_rows))
+            } else {
+                None
+            };
+            if in_left.is_some_and(|left| in_right.is_none_or(|right| left < right)) {
+                std::mem::swap(&mut join.left, &mut join.right);
                 return self.index_join(join, needed, rows);
             }
-            if join.kind == JoinKind::Inner {
-                let right_columns = join.right.output_set();
-                let left_lookup = self.lookup(&join.left, &join.predicates, &right_columns);
-                let scan = self.scan_cost(&join.left);
-                if let Some(cost) = left_lookup
-                    && right_rows * (cost + RUN) + loop_penalty
-                        < scan + hash_cost(right_rows, left_rows)
-                {
-                    std::mem::swap(&mut join.left, &mut join.right);
-                    return self.index_join(join, needed, rows);
-                }
+            if in_right.is_some() {
+                return self.index_join(join, needed, rows);
             }
         }
         let loops = !tuning.enable_hashjoin
