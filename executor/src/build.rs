@@ -5,6 +5,7 @@ use crate::eval::Eval;
 use crate::operator::aggregate::Aggregate;
 use crate::operator::distinct::{Distinct, Unique};
 use crate::operator::hash_join::{HashJoin, Shape};
+use crate::operator::lookup_join::{self, LookupJoin};
 use crate::operator::loop_join::{Inner, LoopJoin};
 use crate::operator::modify::{Conflict, Delete, Insert, Update};
 use crate::operator::scan::{FunctionScan, IndexScan, SeqScan, SystemScan};
@@ -133,6 +134,10 @@ fn build_plain(plan: &Plan, id: PlanId, state: &mut State<'_>) -> Result<Box<dyn
             ))
         }
         physical::Operator::Apply { kind, left, right, predicates } => {
+            let shape = lookup_join::Shape::of(plan, *kind, *left, *right, predicates, state);
+            if let Some(shape) = shape {
+                return Ok(Box::new(LookupJoin::new(*kind, build(plan, *left, state)?, shape)));
+            }
             let both = of(*left).join(&of(*right));
             Box::new(LoopJoin::new(
                 *kind,

@@ -479,7 +479,8 @@ pub(crate) fn run_kernel(
     Ok(if vector.ty == result.id { vector } else { retype(vector, result.id) })
 }
 
-fn retype(vector: Vector, ty: TypeId) -> Vector {
+/// The same values as those of another type.
+pub(crate) fn retype(vector: Vector, ty: TypeId) -> Vector {
     if vector.ty.physical() == ty.physical() {
         return vector.retype(ty);
     }
@@ -575,26 +576,32 @@ fn by_row(
     Ok(builder.finish())
 }
 
-/// A cast through text.
+/// A cast through text, of a vector.
 fn in_out(value: &Vector, target: SqlType, active: &Mask, state: &State<'_>) -> Result<Vector> {
-    let session = &*state.ctx.session;
-    let settings = session.format();
-    let source = value.ty;
+    let convert = |row| cast_by_text(&*state.ctx.session, value.ty, target, &value.value(row));
+    if value.is_const() {
+        return Ok(Vector::constant(target.id, &convert(0)?, value.rows()));
+    }
+    by_row(target.id, value.rows(), active, convert)
+}
+
+/// A cast through text, of one value.
+pub(crate) fn cast_by_text(
+    session: &dyn damask_functions::Session,
+    source: TypeId,
+    target: SqlType,
+    value: &Value,
+) -> Result<Value> {
     let names_objects = |ty: TypeId| is_reg_type(ty) || ty.element().is_some_and(is_reg_type);
-    let convert = |value: Value| match output(session, source, &value) {
+    match output(session, source, value) {
         None => Ok(Value::Null),
         Some(text) if names_objects(target.id) => text_io::input(session, target, &text),
-        Some(text) => parse_text(target, &text, settings, session.transaction_timestamp()),
-    };
-    if value.is_const() {
-        let converted = convert(value.value(0))?;
-        return Ok(Vector::constant(target.id, &converted, value.rows()));
+        Some(text) => parse_text(target, &text, session.format(), session.transaction_timestamp()),
     }
-    by_row(target.id, value.rows(), active, |row| convert(value.value(row)))
 }
 
 /// IS NULL of a record: every field is null; IS NOT NULL: none is.
-fn record_is(value: &Value, null: bool) -> bool {
+pub(crate) fn record_is(value: &Value, null: bool) -> bool {
     match value {
         Value::Record(fields) => fields.iter().all(|(_, field)| field.is_null() == null),
         other => other.is_null() == null,

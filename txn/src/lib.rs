@@ -94,7 +94,7 @@ pub use isolation::{IsolationLevel, ReadView};
 pub use lock::{LockInfo, LockTag, TableLock};
 pub use program::{NoPrograms, ProgramCompiler, RowProgram};
 pub use runs::NewRows;
-pub use scan::{IndexScan, Scan};
+pub use scan::{IndexScan, Lookup, Scan};
 pub use schema::{
     AliasKey, ColumnRange, Direction, IndexDesc, KeyColumn, KeyRange, KeySource, RelationDesc,
     TableEngine,

@@ -341,10 +341,7 @@ impl IndexScan {
             is_done,
             ..
         } = self;
-        let direction = match direction {
-            Direction::Forward => tree::Direction::Forward,
-            Direction::Backward => tree::Direction::Backward,
-        };
+        let direction = (*direction).into();
         entries.clear();
         keys.clear();
         while !*is_done && entries.len() < tile_rows {
@@ -435,17 +432,38 @@ impl Engine {
     }
 }
 
+/// Rows to look for, for [`Table::lookup`].
+#[derive(Clone, Copy, Debug)]
+pub struct Lookup<'a> {
+    /// In this index.
+    pub index: RelId,
+    /// Their key, or the beginning of it; no part is null.
+    pub key: &'a [Value],
+    /// What is read of them.
+    pub columns: &'a [ColumnIndex],
+    /// Which comes first.
+    pub direction: Direction,
+    /// How many are likely to be taken, at least one: no more entries are read at first.
+    pub wanted: usize,
+}
+
+impl<'a> Lookup<'a> {
+    /// All rows of a key.
+    pub const fn all(index: RelId, key: &'a [Value], columns: &'a [ColumnIndex]) -> Self {
+        Self { index, key, columns, direction: Direction::Forward, wanted: usize::MAX }
+    }
+}
+
 /// See [`Table::lookup`]. The entries of a leaf are taken under its latch, and their rows visited when it is let go.
 pub(crate) fn lookup(
     table: &Table,
     view: &ReadView,
-    index: RelId,
-    key: &[Value],
-    columns: &[ColumnIndex],
+    lookup: &Lookup<'_>,
     values: &mut Vec<Value>,
     mut give: impl FnMut(RowId, &mut Vec<Value>) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     let Table { engine, relation } = table;
+    let Lookup { index, key, columns, direction, mut wanted } = *lookup;
     let heap = relation.heap.load();
     let layout = relation.layout.load();
     let index = heap.index(index)?;
@@ -467,7 +485,7 @@ pub(crate) fn lookup(
     while more {
         entries.clear();
         keys.clear();
-        more = index.tree.scan_leaf(&mut range, tree::Direction::Forward, |entry| {
+        more = index.tree.scan_leaf(&mut range, direction.into(), |entry| {
             let is_believed = !entry.flags.has(EntryFlags::DELETE_MARK)
                 && !engine.has_versions(&heap, entry.rowid);
             let start = keys.len();
@@ -475,8 +493,10 @@ pub(crate) fn lookup(
                 keys.extend_from_slice(entry.key);
             }
             entries.push(Entry { row: entry.rowid, is_believed, key: (start, keys.len()) });
-            Ok(ControlFlow::Continue(()))
+            let is_enough = entries.len() >= wanted;
+            Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
+        wanted = wanted.saturating_mul(TILE_GROWTH);
         engine.stop.check()?;
         for entry in &entries {
             let is_taken = engine.with_visible(view, &heap, entry.row, |bytes| {

@@ -171,3 +171,12 @@ pub enum Direction {
     /// From the upper bound down.
     Backward,
 }
+
+impl From<Direction> for damask_storage::tree::Direction {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Forward => Self::Forward,
+            Direction::Backward => Self::Backward,
+        }
+    }
+}

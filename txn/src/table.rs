@@ -5,7 +5,7 @@ use crate::horizon::Horizon;
 use crate::runs::NewRows;
 use crate::scan;
 use crate::{
-    ColumnRange, Direction, Engine, IndexScan, KeyRange, ReadView, Scan, TableEngine, Txn,
+    ColumnRange, Direction, Engine, IndexScan, KeyRange, Lookup, ReadView, Scan, TableEngine, Txn,
 };
 use damask_storage::PageCodec;
 use damask_types::{Batch, ColumnIndex, Error, RelId, Result, RowId, SqlType, Value};
@@ -241,27 +241,26 @@ impl Table {
         columns: &[ColumnIndex],
     ) -> Result<Option<(RowId, Vec<Value>)>> {
         let mut found = None;
-        self.lookup(view, index, key, columns, &mut Vec::new(), |row, values| {
+        let lookup = Lookup::all(index, key, columns);
+        self.lookup(view, &lookup, &mut Vec::new(), |row, values| {
             found = Some((row, std::mem::take(values)));
             Ok(ControlFlow::Break(()))
         })?;
         Ok(found)
     }
 
-    /// Calls `give` with the id and the columns of each row that the view sees and whose key in `index` begins with `key`, in the
-    /// index's order, until it breaks off. Nothing is latched meanwhile. `values` is room for a row's columns.
+    /// Calls `give` with the id and the columns of each row that the view sees and that is looked for, in the index's order, until it
+    /// breaks off. Nothing is latched meanwhile. `values` is room for a row's columns.
     ///
     /// For keys that few rows have: nothing but `give` looks for cancellation.
     pub fn lookup(
         &self,
         view: &ReadView,
-        index: RelId,
-        key: &[Value],
-        columns: &[ColumnIndex],
+        lookup: &Lookup<'_>,
         values: &mut Vec<Value>,
         give: impl FnMut(RowId, &mut Vec<Value>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        scan::lookup(self, view, index, key, columns, values, give)
+        scan::lookup(self, view, lookup, values, give)
     }
 
     /// Reads the columns of a row into `values`, if the view sees it; says whether it does.

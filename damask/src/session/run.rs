@@ -261,7 +261,14 @@ impl Session {
         if plan.writes {
             self.check_writable(command)?;
         }
-        Ok(Ready { env, plan, short: short.filter(|_| !self.avoids_short_path) })
+        let keeps_reads = || {
+            let view = self.txn.as_ref().and_then(|txn| txn.view_ref().ok());
+            view.is_some_and(damask_txn::ReadView::keeps_reads)
+        };
+        let is_fit =
+            |short: &Short| !self.avoids_short_path && !(short.keeps_more() && keeps_reads());
+        let short = short.filter(|short| is_fit(short));
+        Ok(Ready { env, plan, short })
     }
 
     /// An execution of a plan.

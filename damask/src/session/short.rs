@@ -7,6 +7,16 @@ use damask_types::{Result, Value};
 use std::sync::Arc;
 
 impl Session {
+    /// Whether a statement runs by value: for tests, which compare that with the way of batches.
+    ///
+    /// # Errors
+    /// What parsing and planning it raise.
+    pub fn runs_by_value(&mut self, text: &str) -> Result<bool> {
+        let prepared = self.prepare_text(text)?;
+        let env = self.statement_env()?;
+        Ok(self.guarded(|session| session.planned(&prepared[0], &env))?.1.is_some())
+    }
+
     /// Runs a short plan of the statement that has begun; says how many rows it gave or changed. `is_early` tells whether its rows stay
     /// in the process until the end of the message.
     pub(crate) fn run_short(

@@ -11,6 +11,7 @@ mod estimates;
 mod failures;
 mod indexes;
 mod locking;
+mod lookup_joins;
 mod memory;
 mod notify;
 mod panics;

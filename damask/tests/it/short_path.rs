@@ -32,6 +32,26 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("SELECT * FROM a WHERE t = $1 AND v = $2 FOR NO KEY UPDATE SKIP LOCKED", "ti"),
     ("SELECT code, n / $2 FROM k WHERE code = $1 FOR KEY SHARE NOWAIT", "tI"),
     ("SELECT n FROM a WHERE d = $1 FOR SHARE", "I"),
+    ("SELECT id, n FROM a WHERE d = $1 AND v > $2 AND x IS DISTINCT FROM t", "Ii"),
+    ("SELECT id, n FROM a WHERE d = $1 AND (v > $2 OR n / v > 1)", "Ii"),
+    ("SELECT v, id FROM a WHERE t = $1 ORDER BY v LIMIT 2", "t"),
+    ("SELECT v, id, d FROM a WHERE t = $1 AND d > 3 ORDER BY v DESC LIMIT $2", "ti"),
+    ("SELECT id + 1 FROM a WHERE d = $1 LIMIT $2::text::int", "Ii"),
+    ("SELECT a.id, k.n, a.v + k.n FROM a JOIN k ON k.code = a.t WHERE a.id = $1", "i"),
+    ("SELECT * FROM k, a WHERE k.code = $1 AND a.id = $2 AND (a.v > k.n OR k.ok)", "ti"),
+    ("SELECT a.id, b.id FROM a JOIN a AS b ON b.t = a.t AND b.v > a.v WHERE a.id = $1", "i"),
+    ("SELECT a.id, b.id FROM a JOIN a AS b ON b.d = a.v - 1 JOIN k ON code = b.t WHERE a.id = $1", "i"),
+    ("SELECT a.v, b.v FROM a, a AS b WHERE a.id = $1 AND b.id = 7 / $2", "ii"),
+    ("SELECT count(*), sum(v), max(n), min(x) FILTER (WHERE v > $2), avg(n / v) FROM a WHERE d = $1", "Ii"),
+    ("SELECT sum(b.n) * 2 FROM a JOIN a AS b ON b.d = a.d WHERE a.id = $1", "i"),
+    ("SELECT count(DISTINCT t), string_agg(x, ',') FROM a WHERE d = $1", "I"),
+    ("SELECT n::text, $2::text::numeric + n, d::text || t, v::float8 FROM a WHERE id = $1", "in"),
+    (
+        "SELECT CASE WHEN v > $2 THEN 'x' WHEN n / v > 1 THEN t ELSE x END, coalesce(x, t, 'none'), n IS NULL,
+            (v > 3 AND d > 2) IS TRUE, NOT (n > 1 OR x = t), nullif(v, 3) FROM a WHERE id = $1",
+        "ii",
+    ),
+    ("SELECT made::text, made::timestamp, code::char(2), ok::int, ok::text FROM k WHERE code = $1", "t"),
     ("INSERT INTO a VALUES ($1, $2, $3, $3, $4, $5)", "iitIn"),
     ("INSERT INTO a (id, v, t) VALUES ($1, $2, $3) RETURNING *, v * 2", "iit"),
     // Not with expressions that raise: batches evaluate all rows before they insert the first.
@@ -51,6 +71,8 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("UPDATE a SET d = d * $2, n = n + $3 WHERE id = $1", "iIn"),
     ("UPDATE a SET n = $2 WHERE t = $1 AND v = 3 RETURNING n", "tn"),
     ("UPDATE a SET n = $2 WHERE id = $1 AND v > 3", "in"),
+    ("UPDATE a SET n = n - $2::text::numeric, x = d::text WHERE id = $1 RETURNING n::text, x", "in"),
+    ("UPDATE a SET v = CASE WHEN d > $2 THEN v + 1 ELSE v / ($2 - 1) END WHERE id = $1", "iI"),
     ("UPDATE k SET n = n / $2, ok = NOT ok WHERE code = $1 RETURNING *", "tI"),
     ("UPDATE checked SET v = v + 20 WHERE id = $1", "i"),
     ("DELETE FROM a WHERE id = $1 RETURNING x, id", "i"),
@@ -114,6 +136,16 @@ fn outcome(connection: &mut Connection, sql: &str, params: &[Value]) -> String {
     }
 }
 
+/// So that few rows are looked for by key, too.
+const BY_KEY: &[&str] = &[
+    "INSERT INTO a (id, v, t, d) SELECT i, i % 7, 't' || i % 50, i % 40 FROM generate_series(100, 400) i",
+    "INSERT INTO k (code, n) SELECT 't' || i, i FROM generate_series(1, 300) i",
+    "ANALYZE",
+    "SET enable_seqscan = off",
+    "SET enable_hashjoin = off",
+    "SET enable_sort = off",
+];
+
 fn open(is_short: bool) -> (Database, Connection) {
     let (database, mut connection) = connect();
     connection.session().avoid_short_path(!is_short);
@@ -123,10 +155,14 @@ fn open(is_short: bool) -> (Database, Connection) {
 
 #[test]
 fn both_ways_give_the_same() {
-    for seed in 0..12 {
+    for seed in 0..16 {
         let mut chance = Chance(seed);
         let (_short_database, mut short) = open(true);
         let (_long_database, mut long) = open(false);
+        if seed % 2 == 0 {
+            run(&mut short, BY_KEY);
+            run(&mut long, BY_KEY);
+        }
         for step in 0..400 {
             let (sql, params): (&str, Vec<Value>) = if chance.below(8) == 0 {
                 (OTHERS[chance.below(OTHERS.len() as u64) as usize], vec![])
@@ -138,6 +174,33 @@ fn both_ways_give_the_same() {
                 (outcome(&mut short, sql, &params), outcome(&mut long, sql, &params));
             assert_eq!(by_value, by_batch, "seed {seed}, step {step}: {sql} with {params:?}");
         }
+    }
+}
+
+/// Some of the statements above, lest they all go the way of batches.
+#[test]
+fn statements_by_key_run_by_value() {
+    let (_database, mut connection) = open(true);
+    run(&mut connection, BY_KEY);
+    for statement in [
+        "SELECT id, n FROM a WHERE d = $1 AND (v > $2 OR n / v > 1)",
+        "SELECT v, id FROM a WHERE t = $1 ORDER BY v LIMIT 2",
+        "SELECT a.id, k.n, a.v + k.n FROM a JOIN k ON k.code = a.t WHERE a.id = $1",
+        "SELECT * FROM k, a WHERE k.code = $1 AND a.id = $2 AND (a.v > k.n OR k.ok)",
+        "SELECT count(*), sum(v), min(x) FILTER (WHERE v > $2) FROM a WHERE d = $1",
+        "SELECT CASE WHEN v > $2 THEN 'x' ELSE x END, coalesce(x, t), made::text FROM a, k WHERE id = $1 AND code = $3",
+        "UPDATE a SET n = n - $2::text::numeric WHERE id = $1 RETURNING n::text",
+    ] {
+        let is_short = connection.session().runs_by_value(statement).expect("it has a plan");
+        assert!(is_short, "{statement}");
+    }
+    for statement in [
+        "SELECT count(DISTINCT t) FROM a WHERE d = $1",
+        "SELECT v, count(*) FROM a WHERE d = $1 GROUP BY v",
+        "SELECT a.v FROM a, a AS b WHERE a.id = $1 AND b.id = 7 / $2",
+    ] {
+        let is_short = connection.session().runs_by_value(statement).expect("it has a plan");
+        assert!(!is_short, "{statement}");
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod distinct;
 pub(crate) mod foreign_key;
 pub(crate) mod groups;
 pub(crate) mod hash_join;
+pub(crate) mod lookup_join;
 pub(crate) mod loop_join;
 pub(crate) mod modify;
 pub(crate) mod read_bounds;

@@ -321,13 +321,20 @@ pub(crate) fn limits(
             "OFFSET must not be negative",
         ));
     }
-    if limit.is_some_and(|limit| limit < 0) {
-        return Err(Error::new(
-            SqlState::INVALID_ROW_COUNT_IN_LIMIT_CLAUSE,
-            "LIMIT must not be negative",
-        ));
+    Ok((offset.map_or(0, i64::cast_unsigned), row_limit(limit)?))
+}
+
+/// How many rows a value of LIMIT lets through.
+///
+/// # Errors
+/// 2201W for a negative one.
+pub(crate) fn row_limit(limit: Option<i64>) -> Result<u64> {
+    match limit {
+        None => Ok(u64::MAX),
+        Some(limit) => u64::try_from(limit).map_err(|_| {
+            Error::new(SqlState::INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, "LIMIT must not be negative")
+        }),
     }
-    Ok((offset.map_or(0, i64::cast_unsigned), limit.map_or(u64::MAX, i64::cast_unsigned)))
 }
 
 impl Operator for Limit {

@@ -1,6 +1,6 @@
 //! SELECT ... FOR UPDATE and its kin of one row: found, locked, and given as it is then.
 
-use super::scalar::{Given, Scalar};
+use super::scalar::{Given, Scalar, all};
 use super::write::{Target, Tried, give_row};
 use super::{Give, ShortContext, column_of};
 use crate::operator::simple::{lock_error, lock_of};
@@ -31,7 +31,7 @@ impl Lock {
         };
         let (target, exprs) = Target::of(plan, *input, table.row_id, |places, scan| {
             let mut place = |id| Some(places.place(column_of(scan, id)?));
-            exprs.iter().map(|expr| Scalar::of(expr, &mut place)).collect::<Option<Vec<_>>>()
+            all(exprs, &mut place)
         })?;
         let (strength, wait) = lock_of(table);
         Some(Self { target, strength, wait, exprs })

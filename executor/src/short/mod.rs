@@ -1,34 +1,36 @@
 //! Statements that find few rows by key, or write one or rows that they spell out: run by value, without operators and batches.
 //!
 //! A [`Short`] is made of a plan once and kept beside it. It stands for the same plan, and does what its operators do, in their order:
-//! [`Short::of`] takes only plans whose operators add nothing to that. What it leaves to them: predicates beside the key, CHECK
-//! constraints, foreign keys that the statement concerns, ON CONFLICT, subqueries, limits.
+//! [`Short::of`] takes only plans whose operators add nothing to that. What it leaves to them: ranges of keys, CHECK
+//! constraints, foreign keys that the statement concerns, ON CONFLICT, subqueries, groups.
 //!
 //! | plan | here |
 //! |---|---|
-//! | [Project of] index scan for a whole key, or the beginning of one | each row that has it, straight to the sink |
+//! | [Project, Limit of] index scan for a whole key, or the beginning of one; inner joins of such scans | each row that has it, straight to the sink |
+//! | [Project of] aggregates over the same | its rows' values, gathered, to the aggregates' states |
 //! | Project of LockRows of an index scan for a unique key | the row, locked, as it is then |
 //! | Insert of rows of expressions | for each its values, NOT NULL, the row |
 //! | Update or Delete over an index scan for a unique key | the row, and again if another transaction changed it meanwhile |
 //!
 //! Invariants
-//! - S1: cancellation is looked for once, and at each row given or inserted; at most [`ROWS_MAX`] rows are expected of a key.
+//! - S1: cancellation is looked for once, and at each row found or inserted; at most [`ROWS_MAX`] rows are expected of a key, or wanted.
 //! - S2: whatever runs here gives the rows, the changes and the errors that the plan's operators give; tests run both.
 
+mod find;
 mod lock;
 mod scalar;
+mod select;
 mod write;
 
+use crate::build::types;
 use damask_catalog::CatalogSnapshot;
-use damask_catalog::object::{Index, IndexMethod, Relation};
 use damask_functions::Session;
 use damask_planner::expr::ColumnId;
-use damask_planner::physical::{self, KeyBounds, Node, Operator, Plan};
-use damask_txn::{Engine, ReadView, Table, Txn};
-use damask_types::{ColumnIndex, RelId, Result, RowId, TypeId, Value};
+use damask_planner::physical::{Operator, Plan};
+use damask_txn::{Engine, Txn};
+use damask_types::{ColumnIndex, Result, TypeId, Value};
 use lock::Lock;
-use scalar::{Given, Scalar};
-use std::ops::ControlFlow;
+use select::Select;
 use std::sync::Arc;
 use write::{Delete, Insert, Update};
 
@@ -41,8 +43,9 @@ pub struct Short {
     kind: Kind,
     /// Types of the rows it gives.
     types: Vec<TypeId>,
-    /// At most one row has the key.
+    /// It gives at most one row.
     is_unique: bool,
+    keeps_more: bool,
 }
 
 #[derive(Debug)]
@@ -79,129 +82,6 @@ impl std::fmt::Debug for ShortContext<'_> {
 /// Takes the rows that a statement gives.
 pub type Give<'a> = dyn FnMut(&[Value]) -> Result<()> + 'a;
 
-/// How rows are found: by a whole key of an index, or by its first columns.
-#[derive(Debug)]
-struct Access {
-    relation: Arc<Relation>,
-    index: Arc<Index>,
-    key: Vec<Scalar>,
-    is_unique: bool,
-}
-
-impl Access {
-    /// Of a scan that looks at nothing but the key.
-    fn of(node: &Node) -> Option<(Self, &physical::Scan)> {
-        let Operator::IndexScan { scan, index, bounds, backward, index_only } = &node.operator
-        else {
-            return None;
-        };
-        let KeyBounds { equal, any: false, lower: None, upper: None } = bounds else {
-            return None;
-        };
-        let key = equal.iter().map(Scalar::constant).collect::<Option<Vec<_>>>()?;
-        let is_whole = key.len() == index.keys.len();
-        let is_unique = is_whole && index.unique && index.immediate && index.predicate.is_none();
-        // Many rows are better read from the index alone, if it has all that is wanted.
-        let is_prefix = index.method == IndexMethod::Btree && !key.is_empty() && !index_only;
-        let fits = (is_whole || is_prefix)
-            && scan.predicates.is_empty()
-            && scan.table_oid.is_none()
-            && (is_unique || !*backward && node.rows <= ROWS_MAX);
-        let relation = Arc::clone(&scan.table);
-        fits.then(|| (Self { relation, index: Arc::clone(index), key, is_unique }, scan))
-    }
-
-    /// The key; none if a part of it is null, which no row matches.
-    fn key(&self, given: Given<'_>) -> Result<Option<smallvec::SmallVec<[Value; 2]>>> {
-        let mut values = smallvec::SmallVec::new();
-        for part in &self.key {
-            let value = part.value(&[], given)?;
-            if value.is_null() {
-                return Ok(None);
-            }
-            values.push(value);
-        }
-        Ok(Some(values))
-    }
-
-    /// Calls `give` with each row that has the key.
-    fn rows(
-        &self,
-        key: &[Value],
-        table: &Table,
-        view: &ReadView,
-        columns: &[ColumnIndex],
-        room: &mut Vec<Value>,
-        mut give: impl FnMut(RowId, &mut Vec<Value>) -> Result<()>,
-    ) -> Result<()> {
-        if self.index.rel == RelId(0) {
-            let row = key[0].as_i64().map(Table::alias_row);
-            return match row {
-                Some(row) if table.read(view, row, columns, room)? => give(row, room),
-                _ => Ok(()),
-            };
-        }
-        table.lookup(view, self.index.rel, key, columns, room, |row, values| {
-            give(row, values)?;
-            Ok(if self.is_unique { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })
-    }
-}
-
-/// SELECT by key.
-#[derive(Debug)]
-struct Select {
-    access: Access,
-    columns: Vec<ColumnIndex>,
-    /// What is given, over the columns; none for the columns themselves.
-    exprs: Option<Vec<Scalar>>,
-}
-
-impl Select {
-    fn of(plan: &Plan, node: &Node) -> Option<Self> {
-        let (input, exprs) = match &node.operator {
-            Operator::Project { input, exprs } => (plan.node(*input), Some(exprs)),
-            _ => (node, None),
-        };
-        let (access, scan) = Access::of(input)?;
-        if scan.row_id.is_some() {
-            return None;
-        }
-        let mut place = |id| scan.columns.iter().position(|(_, column)| *column == id);
-        let exprs = match exprs {
-            None => None,
-            Some(exprs) => {
-                Some(exprs.iter().map(|expr| Scalar::of(expr, &mut place)).collect::<Option<_>>()?)
-            }
-        };
-        let columns = scan.columns.iter().map(|(column, _)| *column).collect();
-        Some(Self { access, columns, exprs })
-    }
-
-    fn run(&self, ctx: &mut ShortContext<'_>, txn: &Txn, give: &mut Give<'_>) -> Result<u64> {
-        let given = Given { params: ctx.params, session: ctx.session };
-        let Some(key) = self.access.key(given)? else {
-            return Ok(0);
-        };
-        let table = ctx.engine.table_handle(self.access.relation.rel)?;
-        let mut rows = 0;
-        let mut shown = vec![];
-        self.access.rows(&key, &table, txn.view_ref()?, &self.columns, ctx.room, |_, values| {
-            rows += 1;
-            ctx.control.check()?;
-            let Some(exprs) = &self.exprs else {
-                return give(values);
-            };
-            shown.clear();
-            for expr in exprs {
-                shown.push(expr.value(values, given)?);
-            }
-            give(&shown)
-        })?;
-        Ok(rows)
-    }
-}
-
 impl Short {
     /// The short form of a plan, if it has one.
     pub fn of(plan: &Plan) -> Option<Self> {
@@ -215,11 +95,11 @@ impl Short {
                 None => Kind::Select(Select::of(plan, node)?),
             },
         };
-        let is_unique = match &kind {
-            Kind::Select(select) => select.access.is_unique,
-            Kind::Lock(_) | Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) => true,
+        let (is_unique, keeps_more) = match &kind {
+            Kind::Select(select) => (select.is_unique(), select.keeps_more()),
+            Kind::Lock(_) | Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) => (true, false),
         };
-        Some(Self { kind, types: node.types.iter().map(|ty| ty.id).collect(), is_unique })
+        Some(Self { kind, types: types(node), is_unique, keeps_more })
     }
 
     /// Types of the rows it gives.
@@ -230,6 +110,11 @@ impl Short {
     /// Whether it gives at most one row.
     pub fn is_unique(&self) -> bool {
         self.is_unique
+    }
+
+    /// Whether a transaction that keeps its reads would keep more of them than the plan's operators do.
+    pub fn keeps_more(&self) -> bool {
+        self.keeps_more
     }
 
     /// Runs it under the transaction's present view; says how many rows it gave or changed.

@@ -2,26 +2,20 @@
 //!
 //! The order of steps is that of [`crate::operator::modify`]: values, NOT NULL, the change, RETURNING.
 
-use super::scalar::{Given, Scalar};
-use super::{Access, Give, Places, ShortContext, column_of};
+use super::find::Access;
+use super::scalar::{Given, Scalar, Stages, all, values_of};
+use super::{Give, Places, ROWS_MAX, ShortContext, column_of};
 use crate::operator::foreign_key::ForeignKeys;
 use crate::operator::modify::{null_violation, of_table};
 use damask_catalog::object::Relation;
-use damask_planner::expr::{ColumnId, Expr};
+use damask_planner::expr::ColumnId;
 use damask_planner::physical::{self, Operator, Plan, RowChecks};
 use damask_txn::{NewRows, Table, Txn, WriteOutcome};
 use damask_types::compare::compare;
 use damask_types::{ColumnIndex, Result, RowId, TILE_ROWS, Value};
 use smallvec::SmallVec;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-
-/// RETURNING, over a row whose places are known.
-fn returning(
-    exprs: &[Expr],
-    mut place: impl FnMut(ColumnId) -> Option<usize>,
-) -> Option<Vec<Scalar>> {
-    exprs.iter().map(|expr| Scalar::of(expr, &mut place)).collect()
-}
 
 /// Gives what `exprs` make of a row.
 pub(super) fn give_row(
@@ -30,8 +24,7 @@ pub(super) fn give_row(
     given: Given<'_>,
     give: &mut Give<'_>,
 ) -> Result<()> {
-    let values = exprs.iter().map(|expr| expr.value(row, given)).collect::<Result<Vec<_>>>()?;
-    give(&values)
+    give(&values_of(exprs, row, given)?)
 }
 
 /// Whether a changed row has nothing to pass but NOT NULL.
@@ -44,8 +37,8 @@ fn is_free(relation: &Arc<Relation>, checks: &RowChecks, changed: Option<&[Colum
 pub(super) struct Insert {
     relation: Arc<Relation>,
     rows: Vec<Vec<Scalar>>,
-    /// From each of them to the new row, in the order of the live columns; each step reads the values of the one before.
-    steps: Vec<Vec<Scalar>>,
+    /// From each of them to the new row, in the order of the live columns.
+    stages: Stages,
     columns: Vec<ColumnIndex>,
     /// Over the new row.
     returning: Vec<Scalar>,
@@ -60,29 +53,25 @@ impl Insert {
         if ForeignKeys::new(&insert.table, None).has_outgoing() {
             return None;
         }
-        let mut steps = vec![];
-        let mut node = plan.node(insert.input);
+        let (mut projections, mut node) = (vec![], plan.node(insert.input));
         let rows = loop {
             match &node.operator {
                 Operator::Values { rows } => break rows,
-                Operator::Project { input, exprs } => {
+                Operator::Project { input, .. } => {
+                    projections.push(node);
                     node = plan.node(*input);
-                    let mut place = |id| node.output.iter().position(|column| *column == id);
-                    let step = exprs.iter().map(|expr| Scalar::of(expr, &mut place));
-                    steps.push(step.collect::<Option<_>>()?);
                 }
                 _ => return None,
             }
         };
-        steps.reverse();
-        let row = |row: &Vec<Expr>| row.iter().map(Scalar::constant).collect::<Option<Vec<_>>>();
+        let stages = Stages::of(&projections, &node.output, &plan.node(insert.input).output)?;
         let new = &insert.checks.columns;
         Some(Self {
             relation: Arc::clone(&insert.table),
-            rows: rows.iter().map(row).collect::<Option<_>>()?,
-            steps,
+            rows: rows.iter().map(|row| all(row, &mut |_| None)).collect::<Option<_>>()?,
+            stages,
             columns: new.iter().map(|(column, _)| *column).collect(),
-            returning: returning(&insert.returning, |id| {
+            returning: all(&insert.returning, &mut |id| {
                 new.iter().position(|(_, known)| *known == id)
             })?,
         })
@@ -98,19 +87,17 @@ impl Insert {
         let given = Given { params: ctx.params, session: ctx.session };
         let of_table = |error| of_table(error, &self.relation, ctx.catalog);
         let mut whole = vec![Value::Null; self.relation.columns.len()];
-        let (mut row, mut next) = (vec![], vec![]);
         let mut returned = vec![];
         let mut new = NewRows::default();
         for exprs in &self.rows {
             ctx.control.check()?;
-            let mut take = || {
-                self.new_row(exprs, given, &mut row, &mut next)?;
-                self.check_nulls(&row, ctx)?;
+            let take = |row: &[Value]| {
+                self.check_nulls(row, ctx)?;
                 let values = if row.len() == whole.len() {
-                    &row
+                    row
                 } else {
                     // Dropped columns keep their places.
-                    for (column, value) in self.columns.iter().zip(&row) {
+                    for (column, value) in self.columns.iter().zip(row) {
                         whole[usize::from(column.0)] = value.clone();
                     }
                     &whole
@@ -121,12 +108,12 @@ impl Insert {
                     table.push_row(&mut new, values)?;
                 }
                 if !self.returning.is_empty() {
-                    let shown = self.returning.iter().map(|expr| expr.value(&row, given));
-                    returned.push(shown.collect::<Result<Vec<_>>>()?);
+                    returned.push(values_of(&self.returning, row, given)?);
                 }
                 Ok(())
             };
-            let taken = take();
+            let values = values_of(exprs, &[], given);
+            let taken = values.and_then(|values| self.stages.run(&values, given, take));
             if taken.is_err() || new.len() == TILE_ROWS {
                 // What the rows before a failing one violate comes first.
                 table.insert_rows(txn, &mut new).map_err(of_table)?;
@@ -139,28 +126,6 @@ impl Insert {
             give(shown)?;
         }
         Ok(self.rows.len() as u64)
-    }
-
-    /// Computes a new row's values into `row`; `next` is room for another.
-    fn new_row(
-        &self,
-        exprs: &[Scalar],
-        given: Given<'_>,
-        row: &mut Vec<Value>,
-        next: &mut Vec<Value>,
-    ) -> Result<()> {
-        row.clear();
-        for expr in exprs {
-            row.push(expr.value(&[], given)?);
-        }
-        for step in &self.steps {
-            next.clear();
-            for expr in step {
-                next.push(expr.value(row, given)?);
-            }
-            std::mem::swap(row, next);
-        }
-        Ok(())
     }
 
     /// # Errors
@@ -194,8 +159,8 @@ impl Target {
         row_id: ColumnId,
         more: impl FnOnce(&mut Places, &[(ColumnIndex, ColumnId)]) -> Option<R>,
     ) -> Option<(Self, R)> {
-        let (access, scan) = Access::of(plan.node(input))?;
-        if !access.is_unique || scan.row_id != Some(row_id) {
+        let (access, scan) = Access::of(plan.node(input), ROWS_MAX, &mut |_| None)?;
+        if !access.is_unique || !scan.predicates.is_empty() || scan.row_id != Some(row_id) {
             return None;
         }
         let mut places = Places::default();
@@ -214,9 +179,9 @@ impl Target {
         room: &mut Vec<Value>,
     ) -> Result<Option<RowId>> {
         let mut found = None;
-        self.access.rows(key, table, txn.view_ref()?, &self.read, room, |row, _| {
+        self.access.rows(key, table, txn.view_ref()?, &self.read, 1, room, |row, _| {
             found = Some(row);
-            Ok(())
+            Ok(ControlFlow::Break(()))
         })?;
         Ok(found)
     }
@@ -252,7 +217,7 @@ impl Target {
         room: &mut Vec<Value>,
         mut change: impl FnMut(&mut Txn, &[Value], Tried) -> Result<WriteOutcome>,
     ) -> Result<bool> {
-        let Some(key) = self.access.key(given)? else {
+        let Some(key) = self.access.key(&[], given)? else {
             return Ok(false);
         };
         let Some(row) = self.find(&key, table, txn, room)? else {
@@ -315,8 +280,8 @@ impl Update {
                     .map(|(column, expr)| Some((*column, Scalar::of(expr, &mut old)?)))
                     .collect::<Option<Vec<_>>>()?;
                 let new = &update.checks.columns;
-                let returning =
-                    returning(&update.returning, |id| Some(places.place(column_of(new, id)?)))?;
+                let mut place = |id| Some(places.place(column_of(new, id)?));
+                let returning = all(&update.returning, &mut place)?;
                 Some((assignments, returning))
             })?;
         Some(Self { target, assignments, returning })
@@ -412,7 +377,7 @@ impl Delete {
             return None;
         }
         let (target, returning) = Target::of(plan, delete.input, delete.row_id, |places, scan| {
-            returning(&delete.returning, |id| Some(places.place(column_of(scan, id)?)))
+            all(&delete.returning, &mut |id| Some(places.place(column_of(scan, id)?)))
         })?;
         Some(Self { target, returning })
     }
