@@ -8,6 +8,7 @@
 )]
 
 mod chance;
+mod client;
 mod compression;
 mod embedded;
 mod measure;

@@ -1,6 +1,6 @@
 //! Servers that speak PostgreSQL's protocol, as the command line names them.
 
-use crate::{Failure, measure};
+use crate::{Failure, client, measure};
 use std::str::FromStr;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
@@ -40,6 +40,13 @@ impl Server {
             drop(connection.await);
         });
         Ok((client, driver))
+    }
+
+    /// A connection that costs little, for what is measured.
+    pub(crate) fn connect_lightly(&self) -> Result<client::Client, Failure> {
+        let config: tokio_postgres::Config =
+            self.url.parse().map_err(|error| format!("{}: {error}", self.name))?;
+        Ok(client::Client::connect(&config).map_err(|error| format!("{}: {error}", self.name))?)
     }
 
     /// Seconds of CPU used so far, if the server's process is known.

@@ -1,6 +1,6 @@
 //! A TPC-C-like load: nine tables, all five transactions in the standard mix, without think times.
 //!
-//! Each client is a connection of its own and works for one warehouse after the other, with statements that it prepared. A transaction
+//! Each client is a thread with a connection of its own ([`crate::client`]) and works for one warehouse after the other, with statements that it prepared. A transaction
 //! that fails with 40001 or 40P01 is tried again with the same request, as its user would. Differences from the
 //! specification: no terminals with keying and think times, so a warehouse is asked for far more than 12.86 tpmC; no
 //! foreign keys; transactions run at READ COMMITTED unless asked otherwise. A figure from here is no TPC-C result.
@@ -16,7 +16,6 @@ use crate::chance::Chance;
 use crate::measure::{Latencies, now};
 use crate::server::{Server, runtime};
 use std::time::{Duration, Instant};
-use tokio_postgres::error::SqlState;
 use transactions::{End, Kind, Request, Terminal};
 
 /// Tries of one transaction after which the run fails.
@@ -142,8 +141,7 @@ async fn turn(
 ) -> Result<(Figure, Vec<String>), Failure> {
     let mut terminals = Vec::new();
     for _ in 0..clients {
-        let (client, _) = server.connect().await?;
-        terminals.push(Terminal::new(client, &arguments.isolation).await?);
+        terminals.push(Terminal::new(server.connect_lightly()?, &arguments.isolation)?);
     }
     let start = now() + WARM_UP;
     let end = start + Duration::from_secs(arguments.seconds);
@@ -152,7 +150,9 @@ async fn turn(
         let chance = Chance::new(1 + number as u64 + 1000 * round);
         let warehouses = arguments.warehouses;
         let home = number as i32 % warehouses + 1;
-        tasks.push(tokio::spawn(work(terminal, chance, home, warehouses, start, end)));
+        tasks.push(tokio::task::spawn_blocking(move || {
+            work(terminal, chance, home, warehouses, start, end)
+        }));
     }
     tokio::time::sleep_until(start.into()).await;
     let cpu_before = server.cpu_seconds();
@@ -190,8 +190,8 @@ async fn turn(
 }
 
 /// A client's work; what was begun before `start` does not count.
-async fn work(
-    terminal: Terminal,
+fn work(
+    mut terminal: Terminal,
     mut chance: Chance,
     home: i32,
     warehouses: i32,
@@ -209,7 +209,7 @@ async fn work(
         let counts = began >= start;
         let mut tries = 0;
         let ended = loop {
-            match terminal.run(&request).await {
+            match terminal.run(&request) {
                 Ok(ended) => break ended,
                 Err(error) if is_retried(&error) && tries < TRIES_MAX => tries += 1,
                 Err(error) => return Err(format!("{}: {error:?}", kind.name()).into()),
@@ -231,8 +231,7 @@ async fn work(
 }
 
 /// Whether the server asks to try again.
-fn is_retried(error: &tokio_postgres::Error) -> bool {
-    let state = error.code();
-    state == Some(&SqlState::T_R_SERIALIZATION_FAILURE)
-        || state == Some(&SqlState::T_R_DEADLOCK_DETECTED)
+fn is_retried(error: &crate::client::Error) -> bool {
+    // A transaction that cannot be serialized, or a deadlock.
+    matches!(error.code(), Some("40001" | "40P01"))
 }

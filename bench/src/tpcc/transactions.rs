@@ -2,8 +2,8 @@
 
 use super::load::{CUSTOMERS, DISTRICTS, ITEMS, cents, last_name};
 use crate::chance::Chance;
+use crate::client::{Client, Error, Statement};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, Row, Statement};
 
 /// Constants of the non-uniform numbers of a run (clause 2.1.6.1).
 const C_LAST: i32 = 86;
@@ -144,8 +144,8 @@ macro_rules! statements {
         struct Statements { $($name: Statement),* }
 
         impl Statements {
-            async fn prepare(client: &Client) -> Result<Self, Error> {
-                Ok(Self { $($name: client.prepare($sql).await?),* })
+            fn prepare(client: &mut Client) -> Result<Self, Error> {
+                Ok(Self { $($name: client.prepare($sql)?),* })
             }
         }
     };
@@ -203,153 +203,143 @@ pub(super) struct Terminal {
 impl Terminal {
     /// # Errors
     /// What the server says to a statement; it runs them at `isolation`.
-    pub(super) async fn new(client: Client, isolation: &str) -> Result<Self, Error> {
+    pub(super) fn new(mut client: Client, isolation: &str) -> Result<Self, Error> {
         let characteristics =
             format!("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {isolation}");
-        client.batch_execute(&characteristics).await?;
-        let statements = Statements::prepare(&client).await?;
+        client.run(&characteristics)?;
+        let statements = Statements::prepare(&mut client)?;
         Ok(Self { client, statements })
     }
 
     /// Runs a transaction; one that fails is rolled back.
-    pub(super) async fn run(&self, request: &Request) -> Result<End, Error> {
-        self.client.batch_execute("BEGIN").await?;
+    pub(super) fn run(&mut self, request: &Request) -> Result<End, Error> {
+        self.client.run("BEGIN")?;
         let outcome = match request {
-            Request::NewOrder { w, d, c, lines } => self.new_order(*w, *d, *c, lines).await,
-            Request::Payment { w, d, of, who, amount } => {
-                self.payment(*w, *d, *of, who, amount).await
-            }
-            Request::OrderStatus { w, d, who } => self.order_status(*w, *d, who).await,
-            Request::Delivery { w, carrier } => self.delivery(*w, *carrier).await,
-            Request::StockLevel { w, d, threshold } => self.stock_level(*w, *d, *threshold).await,
+            Request::NewOrder { w, d, c, lines } => self.new_order(*w, *d, *c, lines),
+            Request::Payment { w, d, of, who, amount } => self.payment(*w, *d, *of, who, amount),
+            Request::OrderStatus { w, d, who } => self.order_status(*w, *d, who),
+            Request::Delivery { w, carrier } => self.delivery(*w, *carrier),
+            Request::StockLevel { w, d, threshold } => self.stock_level(*w, *d, *threshold),
         };
         match outcome {
             Ok(End::Committed) => {
-                self.client.batch_execute("COMMIT").await?;
+                self.client.run("COMMIT")?;
                 Ok(End::Committed)
             }
             Ok(End::RolledBack) => {
-                self.client.batch_execute("ROLLBACK").await?;
+                self.client.run("ROLLBACK")?;
                 Ok(End::RolledBack)
             }
             Err(error) => {
                 // The first error is the one to tell.
-                drop(self.client.batch_execute("ROLLBACK").await);
+                drop(self.client.run("ROLLBACK"));
                 Err(error)
             }
         }
     }
 
-    async fn one(
-        &self,
-        statement: &Statement,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<Row, Error> {
-        self.client.query_one(statement, params).await
-    }
-
-    async fn new_order(&self, w: i32, d: i32, c: i32, lines: &[Line]) -> Result<End, Error> {
-        let own = &self.statements;
-        let row = self.one(&own.customer_tax, &[&w, &d, &c]).await?;
+    fn new_order(&mut self, w: i32, d: i32, c: i32, lines: &[Line]) -> Result<End, Error> {
+        let Self { client, statements: own } = self;
+        let row = client.query_one(&own.customer_tax, &[&w, &d, &c])?;
         let (discount, tax): (f64, f64) = (row.get(0), row.get(3));
-        let row = self.one(&own.next_order, &[&w, &d]).await?;
+        let row = client.query_one(&own.next_order, &[&w, &d])?;
         let (order, district_tax): (i32, f64) = (row.get(0), row.get(1));
         let is_local = i32::from(lines.iter().all(|line| line.supplier == w));
         let count = lines.len() as i32;
-        self.client.execute(&own.insert_order, &[&w, &d, &order, &c, &count, &is_local]).await?;
-        self.client.execute(&own.insert_new_order, &[&w, &d, &order]).await?;
+        client.query(&own.insert_order, &[&w, &d, &order, &c, &count, &is_local])?;
+        client.query(&own.insert_new_order, &[&w, &d, &order])?;
         let mut total = 0.0;
         for (number, line) in (1..).zip(lines) {
             let Line { item, supplier, quantity } = *line;
-            let Some(row) = self.client.query_opt(&own.item, &[&item]).await? else {
+            let Some(row) = client.query_opt(&own.item, &[&item])? else {
                 return Ok(End::RolledBack);
             };
             let price: f64 = row.get(0);
-            let row = self.one(&own.stock, &[&supplier, &item]).await?;
+            let row = client.query_one(&own.stock, &[&supplier, &item])?;
             let in_stock: i32 = row.get(0);
             let info: &str = row.get(1 + d as usize);
             let refill = if in_stock >= quantity + 10 { 0 } else { 91 };
             let left = in_stock - quantity + refill;
             let remote = i32::from(supplier != w);
             let params: [&(dyn ToSql + Sync); 5] = [&supplier, &item, &left, &quantity, &remote];
-            self.client.execute(&own.update_stock, &params).await?;
+            client.query(&own.update_stock, &params)?;
             // Cents are exact in doubles of this size.
             let amount = (price * 100.0).round() * f64::from(quantity) / 100.0;
             total += amount;
             let params: [&(dyn ToSql + Sync); 9] =
                 [&w, &d, &order, &number, &item, &supplier, &quantity, &amount, &info];
-            self.client.execute(&own.insert_line, &params).await?;
+            client.query(&own.insert_line, &params)?;
         }
         std::hint::black_box(total * (1.0 - discount) * (1.0 + tax + district_tax));
         Ok(End::Committed)
     }
 
-    /// The customer's number; by name it is the middle one in the order of first names.
-    async fn find(&self, w: i32, d: i32, who: &Who) -> Result<i32, Error> {
-        match who {
-            Who::Number(number) => Ok(*number),
-            Who::Name(name) => {
-                let rows = self.client.query(&self.statements.named, &[&w, &d, name]).await?;
-                // Every name was loaded.
-                Ok(rows[rows.len().div_ceil(2) - 1].get(0))
-            }
-        }
-    }
-
-    async fn payment(
-        &self,
+    fn payment(
+        &mut self,
         w: i32,
         d: i32,
         of: (i32, i32),
         who: &Who,
         amount: &str,
     ) -> Result<End, Error> {
-        let own = &self.statements;
-        let warehouse = self.one(&own.pay_warehouse, &[&w, &amount]).await?;
-        let district = self.one(&own.pay_district, &[&w, &d, &amount]).await?;
+        let Self { client, statements: own } = self;
+        let warehouse = client.query_one(&own.pay_warehouse, &[&w, &amount])?;
+        let district = client.query_one(&own.pay_district, &[&w, &d, &amount])?;
         let (cw, cd) = of;
-        let c = self.find(cw, cd, who).await?;
-        let row = self.one(&own.pay_customer, &[&cw, &cd, &c, &amount]).await?;
-        if row.get::<_, &str>(3) == "BC" {
+        let c = find(client, own, cw, cd, who)?;
+        let row = client.query_one(&own.pay_customer, &[&cw, &cd, &c, &amount])?;
+        if row.get::<&str>(3) == "BC" {
             let note = format!("{c} {cd} {cw} {d} {w} {amount} | ");
-            self.client.execute(&own.bad_credit, &[&cw, &cd, &c, &note]).await?;
+            client.query(&own.bad_credit, &[&cw, &cd, &c, &note])?;
         }
-        let data = format!("{}    {}", warehouse.get::<_, &str>(0), district.get::<_, &str>(0));
+        let data = format!("{}    {}", warehouse.get::<&str>(0), district.get::<&str>(0));
         let params: [&(dyn ToSql + Sync); 7] = [&c, &cd, &cw, &d, &w, &amount, &data];
-        self.client.execute(&own.insert_history, &params).await?;
+        client.query(&own.insert_history, &params)?;
         Ok(End::Committed)
     }
 
-    async fn order_status(&self, w: i32, d: i32, who: &Who) -> Result<End, Error> {
-        let own = &self.statements;
-        let c = self.find(w, d, who).await?;
-        self.one(&own.status_customer, &[&w, &d, &c]).await?;
-        let order: i32 = self.one(&own.status_order, &[&w, &d, &c]).await?.get(0);
-        self.client.query(&own.status_lines, &[&w, &d, &order]).await?;
+    fn order_status(&mut self, w: i32, d: i32, who: &Who) -> Result<End, Error> {
+        let Self { client, statements: own } = self;
+        let c = find(client, own, w, d, who)?;
+        client.query_one(&own.status_customer, &[&w, &d, &c])?;
+        let order: i32 = client.query_one(&own.status_order, &[&w, &d, &c])?.get(0);
+        client.query(&own.status_lines, &[&w, &d, &order])?;
         Ok(End::Committed)
     }
 
-    async fn delivery(&self, w: i32, carrier: i32) -> Result<End, Error> {
-        let own = &self.statements;
+    fn delivery(&mut self, w: i32, carrier: i32) -> Result<End, Error> {
+        let Self { client, statements: own } = self;
         for d in 1..=DISTRICTS {
             // None if all are delivered, or another delivery just took it.
-            let Some(row) = self.client.query_opt(&own.oldest, &[&w, &d]).await? else { continue };
+            let Some(row) = client.query_opt(&own.oldest, &[&w, &d])? else { continue };
             let order: i32 = row.get(0);
-            self.client.execute(&own.delete_new_order, &[&w, &d, &order]).await?;
-            let c: i32 = self.one(&own.carry, &[&w, &d, &order, &carrier]).await?.get(0);
-            self.client.execute(&own.deliver_lines, &[&w, &d, &order]).await?;
-            let row = self.one(&own.amount, &[&w, &d, &order]).await?;
+            client.query(&own.delete_new_order, &[&w, &d, &order])?;
+            let c: i32 = client.query_one(&own.carry, &[&w, &d, &order, &carrier])?.get(0);
+            client.query(&own.deliver_lines, &[&w, &d, &order])?;
+            let row = client.query_one(&own.amount, &[&w, &d, &order])?;
             let amount: &str = row.get(0);
-            self.client.execute(&own.deliver_customer, &[&w, &d, &c, &amount]).await?;
+            client.query(&own.deliver_customer, &[&w, &d, &c, &amount])?;
         }
         Ok(End::Committed)
     }
 
-    async fn stock_level(&self, w: i32, d: i32, threshold: i32) -> Result<End, Error> {
-        let own = &self.statements;
-        let next: i32 = self.one(&own.district_next, &[&w, &d]).await?.get(0);
+    fn stock_level(&mut self, w: i32, d: i32, threshold: i32) -> Result<End, Error> {
+        let Self { client, statements: own } = self;
+        let next: i32 = client.query_one(&own.district_next, &[&w, &d])?.get(0);
         let params: [&(dyn ToSql + Sync); 5] = [&w, &d, &(next - 20), &next, &threshold];
-        self.one(&own.low_stock, &params).await?;
+        client.query_one(&own.low_stock, &params)?;
         Ok(End::Committed)
+    }
+}
+
+/// The customer's number; by name it is the middle one in the order of first names.
+fn find(client: &mut Client, own: &Statements, w: i32, d: i32, who: &Who) -> Result<i32, Error> {
+    match who {
+        Who::Number(number) => Ok(*number),
+        Who::Name(name) => {
+            let rows = client.query(&own.named, &[&w, &d, name])?;
+            // Every name was loaded.
+            Ok(rows[rows.len().div_ceil(2) - 1].get(0))
+        }
     }
 }

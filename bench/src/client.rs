@@ -1,0 +1,250 @@
+//! A connection that costs the machine little: prepared statements over a blocking socket, each one write and one read.
+//!
+//! A driver shares the processors with the server it asks, and what it takes itself makes all servers look alike. An asynchronous client
+//! takes as long for a small statement as a server does. Here a client is a thread. Trusted users only, and no TLS.
+
+use bytes::BytesMut;
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::IsNull;
+use postgres_protocol::message::backend::{DataRowBody, ErrorResponseBody, Message};
+use postgres_protocol::message::frontend::{self, BindError};
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::ops::Range;
+use std::sync::Arc;
+use tokio_postgres::config::Host;
+use tokio_postgres::types::{FromSql, ToSql, Type};
+
+/// Room that is made for what the server sends.
+const READ_BYTES: usize = 16 << 10;
+
+/// What went wrong.
+#[derive(Debug)]
+pub(crate) enum Error {
+    /// What the server says: SQLSTATE and message.
+    Server(String, String),
+    /// The connection, or what came over it.
+    Broken(String),
+}
+
+impl Error {
+    /// The SQLSTATE, if the server raised it.
+    pub(crate) fn code(&self) -> Option<&str> {
+        match self {
+            Self::Server(code, _) => Some(code),
+            Self::Broken(_) => None,
+        }
+    }
+
+    fn of_server(body: &ErrorResponseBody) -> Self {
+        let (mut code, mut message) = (String::new(), String::new());
+        let mut fields = body.fields();
+        while let Ok(Some(field)) = fields.next() {
+            let text = String::from_utf8_lossy(field.value_bytes()).into_owned();
+            match field.type_() {
+                b'C' => code = text,
+                b'M' => message = text,
+                _ => {}
+            }
+        }
+        Self::Server(code, message)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server(code, message) => write!(f, "{code}: {message}"),
+            Self::Broken(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Broken(error.to_string())
+    }
+}
+
+/// A prepared statement.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    name: String,
+    params: Vec<Type>,
+    columns: Arc<[Type]>,
+}
+
+/// A row of a prepared statement.
+#[derive(Debug)]
+pub(crate) struct Row {
+    body: DataRowBody,
+    ranges: Vec<Option<Range<usize>>>,
+    columns: Arc<[Type]>,
+}
+
+impl Row {
+    /// The value of a column.
+    ///
+    /// # Panics
+    /// If it is not of that type, or null and that is not an `Option`.
+    pub(crate) fn get<'a, T: FromSql<'a>>(&'a self, index: usize) -> T {
+        let value = self.ranges[index].clone().map(|range| &self.body.buffer()[range]);
+        let value = T::from_sql_nullable(&self.columns[index], value);
+        value.unwrap_or_else(|error| panic!("column {index}: {error}"))
+    }
+}
+
+/// See the head of the file.
+pub(crate) struct Client {
+    socket: TcpStream,
+    out: BytesMut,
+    input: BytesMut,
+    statement_count: usize,
+}
+
+impl Client {
+    /// Connects to the server that `config` names.
+    pub(crate) fn connect(config: &tokio_postgres::Config) -> Result<Self, Error> {
+        let (Some(Host::Tcp(host)), Some(port)) =
+            (config.get_hosts().first(), config.get_ports().first())
+        else {
+            return Err(Error::Broken("a host and a port are needed".to_owned()));
+        };
+        let socket = TcpStream::connect((host.as_str(), *port))?;
+        socket.set_nodelay(true)?;
+        let (out, input) = (BytesMut::new(), BytesMut::new());
+        let mut client = Self { socket, out, input, statement_count: 0 };
+        let user = config.get_user().unwrap_or("postgres");
+        let database = config.get_dbname().unwrap_or(user);
+        let parameters = [("user", user), ("database", database), ("client_encoding", "UTF8")];
+        frontend::startup_message(parameters, &mut client.out)?;
+        client.ask(|message| match message {
+            Message::AuthenticationOk | Message::BackendKeyData(_) => Ok(()),
+            _ => Err(Error::Broken("the server wants a password".to_owned())),
+        })?;
+        Ok(client)
+    }
+
+    /// Sends what was written and hands everything that comes back to `take`, until the server is ready. The first error is given.
+    fn ask(&mut self, mut take: impl FnMut(Message) -> Result<(), Error>) -> Result<(), Error> {
+        self.socket.write_all(&self.out)?;
+        self.out.clear();
+        let mut outcome = Ok(());
+        loop {
+            match Message::parse(&mut self.input)? {
+                None => self.fill()?,
+                Some(Message::ReadyForQuery(_)) => return outcome,
+                Some(Message::ErrorResponse(body)) => {
+                    outcome = outcome.and(Err(Error::of_server(&body)));
+                }
+                Some(Message::NoticeResponse(_) | Message::ParameterStatus(_)) => {}
+                Some(message) => outcome = outcome.and(take(message)),
+            }
+        }
+    }
+
+    fn fill(&mut self) -> Result<(), Error> {
+        let len = self.input.len();
+        self.input.resize(len + READ_BYTES, 0);
+        let count = self.socket.read(&mut self.input[len..]);
+        self.input.truncate(len + *count.as_ref().unwrap_or(&0));
+        match count? {
+            0 => Err(Error::Broken("the server closed the connection".to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Prepares a statement.
+    pub(crate) fn prepare(&mut self, text: &str) -> Result<Statement, Error> {
+        self.statement_count += 1;
+        let name = format!("s{}", self.statement_count);
+        frontend::parse(&name, text, [], &mut self.out)?;
+        frontend::describe(b'S', &name, &mut self.out)?;
+        frontend::sync(&mut self.out);
+        let (mut params, mut columns) = (vec![], vec![]);
+        self.ask(|message| {
+            match message {
+                Message::ParameterDescription(body) => {
+                    params = body.parameters().map(|oid| Ok(known_type(oid))).collect()?;
+                }
+                Message::RowDescription(body) => {
+                    columns =
+                        body.fields().map(|field| Ok(known_type(field.type_oid()))).collect()?;
+                }
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(Statement { name, params, columns: columns.into() })
+    }
+
+    /// Runs a prepared statement.
+    pub(crate) fn query(
+        &mut self,
+        statement: &Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Error> {
+        let Statement { name, params: types, columns } = statement;
+        let write = |(value, ty): (&&(dyn ToSql + Sync), &Type), out: &mut BytesMut| {
+            Ok(match value.to_sql_checked(ty, out)? {
+                tokio_postgres::types::IsNull::Yes => IsNull::Yes,
+                tokio_postgres::types::IsNull::No => IsNull::No,
+            })
+        };
+        let values = params.iter().zip(types);
+        frontend::bind("", name, [1], values, write, [1], &mut self.out).map_err(|error| {
+            match error {
+                BindError::Conversion(error) => Error::Broken(error.to_string()),
+                BindError::Serialization(error) => error.into(),
+            }
+        })?;
+        frontend::execute("", 0, &mut self.out)?;
+        frontend::sync(&mut self.out);
+        let mut rows = vec![];
+        self.ask(|message| {
+            if let Message::DataRow(body) = message {
+                let ranges = body.ranges().collect()?;
+                rows.push(Row { body, ranges, columns: Arc::clone(columns) });
+            }
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// The only row of a statement's result, or none.
+    pub(crate) fn query_opt(
+        &mut self,
+        statement: &Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Option<Row>, Error> {
+        let mut rows = self.query(statement, params)?;
+        match rows.len() {
+            0 | 1 => Ok(rows.pop()),
+            count => Err(Error::Broken(format!("{count} rows instead of one"))),
+        }
+    }
+
+    /// The only row of a statement's result.
+    pub(crate) fn query_one(
+        &mut self,
+        statement: &Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Row, Error> {
+        let row = self.query_opt(statement, params)?;
+        row.ok_or_else(|| Error::Broken("no row instead of one".to_owned()))
+    }
+
+    /// Runs a text whose rows nobody wants.
+    pub(crate) fn run(&mut self, text: &str) -> Result<(), Error> {
+        frontend::query(text, &mut self.out)?;
+        self.ask(|_| Ok(()))
+    }
+}
+
+/// A type that every server knows; others are read and written as bytes.
+fn known_type(oid: u32) -> Type {
+    Type::from_oid(oid).unwrap_or(Type::BYTEA)
+}
