@@ -134,6 +134,16 @@ impl ViewsBuilder {
         Self { views: Vec::with_capacity(rows), bytes: Vec::new() }
     }
 
+    /// Makes room for `bytes` bytes of long strings.
+    pub fn reserve_bytes(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes);
+    }
+
+    /// Bytes of long strings so far.
+    pub fn bytes_len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Appends a string of less than 4 GiB.
     #[inline]
     pub fn push(&mut self, value: &[u8]) {
@@ -372,6 +382,14 @@ impl Vector {
         }
     }
 
+    /// The bytes of a string that is not null, if this is a vector of strings.
+    pub fn bytes(&self, row: usize) -> Option<&[u8]> {
+        match &self.data {
+            VectorData::Bytes(views) => Some(views.get(self.index(row))),
+            _ => None,
+        }
+    }
+
     /// Rows `rows` in that order (repeats allowed), at most [`TILE_ROWS`].
     pub fn gather(&self, rows: &[u32]) -> Self {
         assert!(rows.len() <= TILE_ROWS, "T1: at most TILE_ROWS rows");
@@ -536,6 +554,32 @@ impl VectorBuilder {
                 out.push(value.clone());
             }
             (data, value) => panic!("a {:?} builder was given {value:?} ({data:?})", self.ty),
+        }
+    }
+
+    /// Appends a string to a builder of a text type.
+    ///
+    /// # Panics
+    /// If the builder is of another physical type, or the vector is full.
+    pub fn push_text(&mut self, text: &str) {
+        assert!(self.rows < TILE_ROWS, "T1: at most TILE_ROWS rows");
+        let BuilderData::Bytes(out) = &mut self.data else {
+            panic!("a {:?} builder was given a string", self.ty);
+        };
+        out.push(text.as_bytes());
+        self.validity.set(self.rows, true);
+        self.rows += 1;
+    }
+
+    /// Bytes of long strings so far; 0 for other types.
+    pub fn bytes_len(&self) -> usize {
+        if let BuilderData::Bytes(out) = &self.data { out.bytes_len() } else { 0 }
+    }
+
+    /// Makes room for `bytes` bytes of long strings, if it is a builder of strings.
+    pub fn reserve_bytes(&mut self, bytes: usize) {
+        if let BuilderData::Bytes(out) = &mut self.data {
+            out.reserve_bytes(bytes);
         }
     }
 

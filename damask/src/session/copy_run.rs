@@ -1,7 +1,7 @@
 //! COPY, with the session around it.
 
 use super::copy::binary::{self, BinaryDecoder};
-use super::copy::decode::{Fields, bad_format};
+use super::copy::decode::{Field, Fields, bad_format};
 use super::copy::options::Header;
 use super::copy::{CopyFormat, CopyOptions, Decoder, Encoder};
 use super::plan::Prepared;
@@ -10,11 +10,15 @@ use damask_catalog::object::{Relation, RelationKind};
 use damask_planner::physical::Plan;
 use damask_sql::ast::{self, CopySource, CopyTarget};
 use damask_txn::TableLock;
-use damask_types::format::{parse_binary, parse_text};
+use damask_types::format::{parse_binary, parse_text_into, utf8};
 use damask_types::{
     Batch, ColumnIndex, Error, Position, Result, SqlState, TILE_ROWS, Value, VectorBuilder,
 };
+use std::ops::Range;
 use std::sync::Arc;
+
+/// Room for the strings of a column that is made before they come.
+const ROOM_BYTES_MAX: usize = 1 << 20;
 
 /// COPY FROM STDIN under way.
 pub(crate) struct CopyIn {
@@ -107,7 +111,7 @@ impl Session {
             null_text,
             rows: 0,
         };
-        copy.reset_builders();
+        copy.take_builders();
         self.copy = Some(copy);
         Ok(Completion::CopyIn(CopyShape { columns: count, binary: is_binary }))
     }
@@ -188,11 +192,7 @@ impl Session {
             return result;
         }
         while let Some(record) = copy.decoder.next_record(is_last)? {
-            let mut fields = std::mem::take(&mut copy.fields);
-            copy.decoder.split(record.clone(), &mut fields)?;
-            let result = copy.take_record(&fields);
-            copy.fields = fields;
-            result?;
+            copy.take_record(record)?;
             if copy.builders.first().is_some_and(|builder| builder.len() == TILE_ROWS) {
                 self.state.backend.check()?;
                 self.insert_batch(copy)?;
@@ -234,8 +234,7 @@ impl Session {
     }
 
     fn insert_batch(&mut self, copy: &mut CopyIn) -> Result<()> {
-        let builders = std::mem::take(&mut copy.builders);
-        copy.reset_builders();
+        let builders = copy.take_builders();
         let rows = builders.first().map_or(0, VectorBuilder::len);
         if rows == 0 {
             return Ok(());
@@ -356,20 +355,26 @@ fn forced(
 }
 
 impl CopyIn {
-    fn reset_builders(&mut self) {
+    /// The rows so far; the next ones begin.
+    fn take_builders(&mut self) -> Vec<VectorBuilder> {
         let relation = &self.relation;
-        self.builders = self
-            .columns
-            .iter()
-            .map(|column| {
-                VectorBuilder::new(relation.columns[usize::from(column.0)].ty.id, TILE_ROWS)
-            })
-            .collect();
+        let builder = |column: &ColumnIndex| {
+            VectorBuilder::new(relation.columns[usize::from(column.0)].ty.id, TILE_ROWS)
+        };
+        let mut next: Vec<VectorBuilder> = self.columns.iter().map(builder).collect();
+        // The next rows are most often like these.
+        for (next, last) in next.iter_mut().zip(&self.builders) {
+            next.reserve_bytes(last.bytes_len().min(ROOM_BYTES_MAX));
+        }
+        std::mem::replace(&mut self.builders, next)
     }
 
-    fn take_record(&mut self, fields: &Fields) -> Result<()> {
+    fn take_record(&mut self, record: Range<usize>) -> Result<()> {
+        let record = self.decoder.record(record);
+        self.decoder.split(record, &mut self.fields);
+        let fields = &self.fields;
         if std::mem::take(&mut self.header_is_due) {
-            return self.check_header(fields);
+            return self.check_header(record);
         }
         // A line without anything is a row of no columns only if there are none.
         if fields.len() < self.columns.len() {
@@ -380,9 +385,11 @@ impl CopyIn {
             return Err(bad_format("extra data after last expected column"));
         }
         let settings = &self.env.effective.format;
+        // If all of a record is text, so are the fields that lie in it: delimiters are ASCII.
+        let record_text = utf8(record).ok();
         for i in 0..fields.len() {
             let definition = &self.relation.columns[usize::from(self.columns[i].0)];
-            let field = match fields.get(i) {
+            let field = match fields.get(record, i) {
                 None if self.not_null[i] => Some(&self.options.null[..]),
                 Some(bytes) if self.null_text[i] && bytes == self.options.null => None,
                 other => other,
@@ -399,16 +406,21 @@ impl CopyIn {
                     definition.name
                 ))
             };
-            let text = damask_types::format::utf8(bytes)
-                .map_err(|error| located(error, &String::from_utf8_lossy(bytes)))?;
-            let value = parse_text(definition.ty, text, settings, self.env.transaction_timestamp)
+            let text = match (record_text, fields.place(i)) {
+                (Some(record), Field::Verbatim(place)) => &record[place.clone()],
+                _ => {
+                    utf8(bytes).map_err(|error| located(error, &String::from_utf8_lossy(bytes)))?
+                }
+            };
+            let now = self.env.transaction_timestamp;
+            parse_text_into(definition.ty, text, settings, now, &mut self.builders[i])
                 .map_err(|error| located(error, text))?;
-            self.builders[i].push(&value);
         }
         Ok(())
     }
 
-    fn check_header(&self, fields: &Fields) -> Result<()> {
+    fn check_header(&self, record: &[u8]) -> Result<()> {
+        let fields = &self.fields;
         if self.options.header != Header::Match {
             return Ok(());
         }
@@ -421,7 +433,7 @@ impl CopyIn {
         }
         for (i, column) in self.columns.iter().enumerate() {
             let name = &self.relation.columns[usize::from(column.0)].name;
-            let found = fields.get(i).map(String::from_utf8_lossy).unwrap_or_default();
+            let found = fields.get(record, i).map(String::from_utf8_lossy).unwrap_or_default();
             if found != name.as_str() {
                 return Err(bad_format(format!(
                     "column name mismatch in header line field {}: got \"{found}\", expected \"{name}\"",

@@ -2,6 +2,7 @@
 
 use crate::support::{connect, run};
 use damask::{SqlState, Value, params};
+use std::fmt::Write;
 
 #[test]
 fn parameters_take_the_statements_types() {
@@ -97,4 +98,79 @@ fn copy_reads_nulls_as_its_options_say() {
     };
     assert_eq!(state("a", "d"), SqlState::UNDEFINED_COLUMN);
     assert_eq!(state("a", "b"), SqlState::INVALID_COLUMN_REFERENCE);
+}
+
+#[test]
+fn copy_says_where_text_is_broken() {
+    let (_database, mut connection) = connect();
+    run(&mut connection, &["CREATE TABLE t (a int, b text, c varchar(3))"]);
+    let mut failure = |data: &[u8]| {
+        let error = connection.copy_in("COPY t FROM STDIN", data).expect_err("it is broken");
+        (error.sqlstate(), error.fields().context.clone().expect("COPY says where"))
+    };
+    let invalid = SqlState::CHARACTER_NOT_IN_REPERTOIRE;
+    for (data, state, column) in [
+        (&b"1\tgood\tx\n2\tb\xc3\tx\n"[..], invalid, "b: \"b\u{fffd}\""),
+        // Halves of one character on both sides of a delimiter are no character.
+        (b"1\tgood\tx\n2\tb\xc3\t\xa9\n", invalid, "b: \"b\u{fffd}\""),
+        (b"1\tgood\tx\n2\tb\0d\tx\n", invalid, "b: \"b\0d\""),
+        (b"1\tgood\tx\n2\tb\\xffd\tx\n", invalid, "b: \"b\u{fffd}d\""),
+        // The first column that is wrong counts, whatever comes behind it.
+        (b"1\tgood\tx\ntwo\tb\xff\tx\n", SqlState::INVALID_TEXT_REPRESENTATION, "a: \"two\""),
+        (
+            "1\tgood\tx\n2\té\tlong\n".as_bytes(),
+            SqlState::STRING_DATA_RIGHT_TRUNCATION,
+            "c: \"long\"",
+        ),
+    ] {
+        assert_eq!(failure(data), (state, format!("COPY t, line 2, column {column}")));
+    }
+    assert_eq!(connection.query("SELECT * FROM t", &[]).expect("nothing stays").len(), 0);
+}
+
+#[test]
+fn copied_text_is_as_long_as_its_column_says() {
+    let (_database, mut connection) = connect();
+    run(&mut connection, &["CREATE TABLE t (a varchar(3), b char(3), c varchar, d char, e name)"]);
+    let data = "abc\tabc\tlong\tx\tn\nééé\téé\té\té\té\nabc   \tabc   \t\tx  \tn\n\\N\t\t\\N\t\t\n";
+    assert_eq!(connection.copy_in("COPY t FROM STDIN", data.as_bytes()).expect("it fits"), 4);
+    let rows = connection
+        .query("SELECT concat_ws('|', a, octet_length(b), b, c, d, e) FROM t", &[])
+        .expect("they are there");
+    let shown: Vec<String> = (0..4).map(|row| rows.get(row, 0).expect("text")).collect();
+    assert_eq!(shown, ["abc|3|abc|long|x|n", "ééé|5|éé |é|é|é", "abc|3|abc||x|n", "3|   | |"]);
+}
+
+/// Rows of a table with columns that were dropped and added, longer than a page, with the short and the wide form of offsets.
+#[test]
+fn copied_rows_come_back() {
+    let (_database, mut connection) = connect();
+    run(
+        &mut connection,
+        &[
+            "CREATE TABLE t (gone text, a int PRIMARY KEY, b bytea, c text[], d numeric, e timestamp)",
+            "ALTER TABLE t DROP COLUMN gone",
+            "ALTER TABLE t ADD COLUMN f text DEFAULT 'f'",
+        ],
+    );
+    let len = |i: usize| if i.is_multiple_of(500) { 70_000 } else { 1 + i % 50 };
+    let mut data = String::new();
+    for i in 0..3000 {
+        let text = "x".repeat(len(i));
+        let fixed = format!("{i}\t\\\\x{i:04x}\t{{{text},y}}\t{i}.5\t2026-01-02 03:04:05");
+        writeln!(data, "{fixed}\t{text}").expect("strings take all");
+    }
+    assert_eq!(connection.copy_in("COPY t FROM STDIN", data.as_bytes()).expect("good data"), 3000);
+    let rows = connection
+        .query(
+            "SELECT concat_ws('|', count(*), sum(a), sum(d), sum(length(f)), min(e), max(c[2]), \
+             count(*) FILTER (WHERE f = c[1] AND get_byte(b, 1) = a % 256)) FROM t",
+            &[],
+        )
+        .expect("they are there");
+    let chars: usize = (0..3000).map(len).sum();
+    assert_eq!(
+        rows.get::<String>(0, 0).expect("text"),
+        format!("3000|4498500|4500000.0|{chars}|2026-01-02 03:04:05|y|3000")
+    );
 }

@@ -27,7 +27,7 @@ pub use array::parse_record;
 pub use binary::{parse_binary, write_binary, write_binary_at};
 pub use names::{format_type, type_by_name, type_name};
 pub use pattern::{to_char, to_date, to_number, to_timestamp};
-pub use text::{parse_text, to_text, write_text, write_text_at};
+pub use text::{parse_text, parse_text_into, to_text, write_text, write_text_at};
 pub use typmod::apply_typmod;
 pub use utf8::utf8;
 

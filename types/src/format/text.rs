@@ -1,9 +1,10 @@
 //! Input and output functions: the text form of every type.
 
 use super::digits::{write_decimal, write_i64, write_u64};
-use super::{FormatSettings, apply_typmod, array, bytes, json, number};
+use super::{FormatSettings, apply_typmod, array, bytes, json, number, typmod};
 use crate::{
-    Error, Interval, Numeric, Oid, Result, SqlType, TypeId, Value, Vector, VectorData, datetime,
+    Error, Interval, Numeric, Oid, Result, SqlType, TypeId, Value, Vector, VectorBuilder,
+    VectorData, datetime,
 };
 use std::borrow::Cow;
 
@@ -90,6 +91,37 @@ pub fn parse_text(ty: SqlType, text: &str, settings: &FormatSettings, now: i64) 
         },
     };
     if ty.typmod < 0 { Ok(value) } else { apply_typmod(ty, value, false) }
+}
+
+/// Appends what [`parse_text`] makes of `text`; strings that stay as they are need no value for that.
+///
+/// # Errors
+/// As [`parse_text`]; nothing is appended then.
+pub fn parse_text_into(
+    ty: SqlType,
+    text: &str,
+    settings: &FormatSettings,
+    now: i64,
+    builder: &mut VectorBuilder,
+) -> Result<()> {
+    if is_kept(ty, text) {
+        builder.push_text(text);
+    } else {
+        builder.push(&parse_text(ty, text, settings, now)?);
+    }
+    Ok(())
+}
+
+/// Whether `text` is the value of a string type as it is, seen without counting characters.
+fn is_kept(ty: SqlType, text: &str) -> bool {
+    match ty.id {
+        TypeId::Text => true,
+        TypeId::Varchar => typmod::length_limit(ty).is_none_or(|limit| text.len() <= limit),
+        TypeId::BpChar => {
+            typmod::length_limit(ty).is_none_or(|limit| text.len() == limit && text.is_ascii())
+        }
+        _ => false,
+    }
 }
 
 /// `text` cut to the length of a `name`, at a character's end.

@@ -17,7 +17,7 @@ pub fn apply_typmod(ty: SqlType, value: Value, explicit: bool) -> Result<Value> 
     }
     Ok(match value {
         Value::Text(text) if matches!(ty.id, TypeId::Varchar | TypeId::BpChar) => {
-            let limit = (ty.typmod - 4).max(0) as usize;
+            let limit = length_limit(ty).unwrap_or(0);
             match fit_text(ty, &text, limit, explicit)? {
                 Cow::Borrowed(fitted) if fitted.len() == text.len() => Value::Text(text),
                 fitted => Value::text(&*fitted),
@@ -44,6 +44,11 @@ pub fn apply_typmod(ty: SqlType, value: Value, explicit: bool) -> Result<Value> 
         }
         other => other,
     })
+}
+
+/// How many characters a `varchar` or `char` may have, if its type says so.
+pub(super) fn length_limit(ty: SqlType) -> Option<usize> {
+    (ty.typmod >= 0).then(|| (ty.typmod - 4).max(0) as usize)
 }
 
 /// Text of at most `limit` characters; `char(n)` is padded to them.

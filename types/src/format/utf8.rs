@@ -11,7 +11,7 @@ pub fn utf8(bytes: &[u8]) -> Result<&str> {
         Ok(text) => (bytes.len(), text),
         Err(error) => (error.valid_up_to(), ""),
     };
-    match bytes[..valid].iter().position(|&byte| byte == 0) {
+    match memchr::memchr(0, &bytes[..valid]) {
         Some(zero) => Err(invalid(&bytes[zero..])),
         None if valid < bytes.len() => Err(invalid(&bytes[valid..])),
         None => Ok(text),

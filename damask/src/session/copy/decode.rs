@@ -9,9 +9,14 @@
 
 use super::{CopyFormat, CopyOptions};
 use damask_types::{Error, Result, SqlState};
+use memchr::{memchr2, memchr3};
+use std::ops::Range;
 
 /// Longest record.
 pub(super) const RECORD_BYTES_MAX: usize = 1 << 30;
+
+/// Bytes of a field that are looked at one by one.
+const NEAR_BYTES: usize = 16;
 
 /// Splits bytes into records and fields.
 #[derive(Debug)]
@@ -40,27 +45,44 @@ enum LineEnd {
 /// The fields of one record; reused between records.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
+    fields: Vec<Field>,
+    /// Those that do not lie in the record as they are.
     bytes: Vec<u8>,
-    /// End of each field in `bytes`, and whether it is null.
-    ends: Vec<(usize, bool)>,
+}
+
+/// Where a field lies.
+#[derive(Clone, Debug)]
+pub(crate) enum Field {
+    Null,
+    /// In the record, at these bytes.
+    Verbatim(Range<usize>),
+    /// In the fields' own bytes: it had escapes or quotes.
+    Decoded(Range<usize>),
 }
 
 impl Fields {
     /// Number of fields.
     pub(crate) fn len(&self) -> usize {
-        self.ends.len()
+        self.fields.len()
     }
 
-    /// Field `i`; `None` is null.
-    pub(crate) fn get(&self, i: usize) -> Option<&[u8]> {
-        let start = i.checked_sub(1).map_or(0, |before| self.ends[before].0);
-        let (end, is_null) = self.ends[i];
-        (!is_null).then(|| &self.bytes[start..end])
+    /// Where field `i` lies.
+    pub(crate) fn place(&self, i: usize) -> &Field {
+        &self.fields[i]
+    }
+
+    /// Field `i` of `record`, which was split into these; `None` is null.
+    pub(crate) fn get<'f>(&'f self, record: &'f [u8], i: usize) -> Option<&'f [u8]> {
+        match &self.fields[i] {
+            Field::Null => None,
+            Field::Verbatim(range) => Some(&record[range.clone()]),
+            Field::Decoded(range) => Some(&self.bytes[range.clone()]),
+        }
     }
 
     fn clear(&mut self) {
+        self.fields.clear();
         self.bytes.clear();
-        self.ends.clear();
     }
 }
 
@@ -108,60 +130,13 @@ impl Decoder {
     ///
     /// # Errors
     /// 22P04 for mixed line ends, an unterminated quoted field or text after the end marker; 54000 over [`RECORD_BYTES_MAX`].
-    pub(crate) fn next_record(&mut self, is_last: bool) -> Result<Option<std::ops::Range<usize>>> {
+    pub(crate) fn next_record(&mut self, is_last: bool) -> Result<Option<Range<usize>>> {
         if self.ended {
             return Ok(None);
         }
         let is_csv = self.options.format == CopyFormat::Csv;
-        let (quote, escape) = (self.options.quote, self.options.escape);
-        let mut i = self.scanned;
-        let end = loop {
-            let Some(&byte) = self.buffer.get(i) else {
-                break None;
-            };
-            if is_csv {
-                if self.in_quotes {
-                    if byte == escape && escape != quote {
-                        if self.buffer.get(i + 1).is_none() && !is_last {
-                            break None;
-                        }
-                        i += 2;
-                        continue;
-                    }
-                    // A doubled quote closes and opens again, which comes to the same.
-                    self.in_quotes = byte != quote;
-                    i += 1;
-                    continue;
-                }
-                if byte == quote {
-                    self.in_quotes = true;
-                    i += 1;
-                    continue;
-                }
-            } else if byte == b'\\' {
-                // The byte after a backslash never ends a line by itself, but a real line end after one does data's work.
-                if self.buffer.get(i + 1).is_none() && !is_last {
-                    break None;
-                }
-                i += if self.buffer.get(i + 1) == Some(&b'\r')
-                    && self.buffer.get(i + 2) == Some(&b'\n')
-                {
-                    3
-                } else {
-                    2
-                };
-                continue;
-            }
-            if byte == b'\n' || byte == b'\r' {
-                if byte == b'\r' && self.buffer.get(i + 1).is_none() && !is_last {
-                    break None;
-                }
-                break Some(i);
-            }
-            i += 1;
-        };
+        let end = if is_csv { self.find_csv_end(is_last) } else { self.find_text_end(is_last) };
         let Some(end) = end else {
-            self.scanned = i.min(self.buffer.len());
             if self.buffer.len() - self.start > RECORD_BYTES_MAX {
                 return Err(too_long());
             }
@@ -193,8 +168,69 @@ impl Decoder {
         self.found(record)
     }
 
+    /// Where the line end after the record stands, in the text format. If that needs more bytes, notes how far it was looked for.
+    fn find_text_end(&mut self, is_last: bool) -> Option<usize> {
+        let buffer = &self.buffer;
+        let mut i = self.scanned;
+        loop {
+            // An escape at the end of the data reaches beyond it.
+            let rest = buffer.get(i..).unwrap_or_default();
+            let Some(at) = memchr3(b'\\', b'\n', b'\r', rest) else {
+                self.scanned = buffer.len();
+                return None;
+            };
+            i += at;
+            let (next, after) = (buffer.get(i + 1), buffer.get(i + 2));
+            let needs_more = match (buffer[i], next) {
+                (b'\n', _) => false,
+                (_, None) => true,
+                (b'\\', Some(b'\r')) => after.is_none(),
+                _ => false,
+            };
+            if needs_more && !is_last {
+                self.scanned = i;
+                return None;
+            }
+            if buffer[i] != b'\\' {
+                return Some(i);
+            }
+            // The byte after a backslash never ends a line by itself, but a real line end after one does data's work.
+            i += if (next, after) == (Some(&b'\r'), Some(&b'\n')) { 3 } else { 2 };
+        }
+    }
+
+    /// As [`Decoder::find_text_end`], in the CSV format.
+    fn find_csv_end(&mut self, is_last: bool) -> Option<usize> {
+        let (quote, escape) = (self.options.quote, self.options.escape);
+        let mut i = self.scanned;
+        while let Some(&byte) = self.buffer.get(i) {
+            let is_at_end = i + 1 == self.buffer.len() && !is_last;
+            if self.in_quotes {
+                if byte == escape && escape != quote {
+                    if is_at_end {
+                        break;
+                    }
+                    i += 2;
+                    continue;
+                }
+                // A doubled quote closes and opens again, which comes to the same.
+                self.in_quotes = byte != quote;
+            } else if byte == quote {
+                self.in_quotes = true;
+            } else if byte == b'\n' || byte == b'\r' {
+                if byte == b'\r' && is_at_end {
+                    break;
+                }
+                return Some(i);
+            }
+            i += 1;
+        }
+        self.scanned = i.min(self.buffer.len());
+        None
+    }
+
     /// Counts a record; the end-of-data marker ends the data.
-    fn found(&mut self, record: std::ops::Range<usize>) -> Result<Option<std::ops::Range<usize>>> {
+    fn found(&mut self, record: Range<usize>) -> Result<Option<Range<usize>>> {
         self.line += 1;
         let bytes = &self.buffer[record.clone()];
         if bytes == b"\\." {
@@ -207,46 +243,51 @@ impl Decoder {
         Ok(Some(record))
     }
 
+    /// The bytes of a record, until more are fed.
+    pub(crate) fn record(&self, record: Range<usize>) -> &[u8] {
+        &self.buffer[record]
+    }
+
     /// Splits a record into fields.
-    ///
-    /// # Errors
-    /// 22P04 for text after a closing quote.
-    pub(crate) fn split(&self, record: std::ops::Range<usize>, fields: &mut Fields) -> Result<()> {
+    pub(crate) fn split(&self, record: &[u8], fields: &mut Fields) {
         fields.clear();
-        let record = &self.buffer[record];
         match self.options.format {
             CopyFormat::Text | CopyFormat::Binary => self.split_text(record, fields),
             CopyFormat::Csv => self.split_csv(record, fields),
         }
-        Ok(())
     }
 
     fn split_text(&self, record: &[u8], fields: &mut Fields) {
-        let mut rest = record;
+        let delimiter = self.options.delimiter;
+        let mut start = 0;
         loop {
-            // The null text is compared before escapes are undone.
-            let mut end = 0;
             let mut has_escape = false;
-            while end < rest.len() && rest[end] != self.options.delimiter {
-                let is_escape = rest[end] == b'\\';
-                has_escape |= is_escape;
-                end += if is_escape { 2 } else { 1 };
-            }
-            let end = end.min(rest.len());
-            let raw = &rest[..end];
-            let is_null = raw == self.options.null;
-            if !is_null {
-                if has_escape {
-                    unescape(raw, &mut fields.bytes);
-                } else {
-                    fields.bytes.extend_from_slice(raw);
+            let mut at = start;
+            let end = loop {
+                let rest = record.get(at..).unwrap_or_default();
+                let Some(found) = find2(delimiter, b'\\', rest) else { break record.len() };
+                at += found;
+                if record[at] == delimiter {
+                    break at;
                 }
+                has_escape = true;
+                at += 2;
+            };
+            let raw = &record[start..end];
+            // The null text is compared before escapes are undone.
+            fields.fields.push(if raw == self.options.null {
+                Field::Null
+            } else if has_escape {
+                let from = fields.bytes.len();
+                unescape(raw, &mut fields.bytes);
+                Field::Decoded(from..fields.bytes.len())
+            } else {
+                Field::Verbatim(start..end)
+            });
+            if end == record.len() {
+                return;
             }
-            fields.ends.push((fields.bytes.len(), is_null));
-            match rest.get(end) {
-                Some(_) => rest = &rest[end + 1..],
-                None => return,
-            }
+            start = end + 1;
         }
     }
 
@@ -282,13 +323,26 @@ impl Decoder {
             }
             let text = &fields.bytes[start..];
             let is_null = !was_quoted && text == self.options.null;
-            fields.ends.push((fields.bytes.len(), is_null));
+            fields.fields.push(if is_null {
+                Field::Null
+            } else {
+                Field::Decoded(start..fields.bytes.len())
+            });
             if i >= record.len() {
                 return;
             }
             i += 1;
         }
     }
+}
+
+/// The first place of either byte.
+fn find2(a: u8, b: u8, bytes: &[u8]) -> Option<usize> {
+    // Most fields are short: by the time that the search for long ones has begun, theirs is over.
+    let (near, far) = bytes.split_at(bytes.len().min(NEAR_BYTES));
+    let is_found = |&byte: &u8| byte == a || byte == b;
+    let found = near.iter().position(is_found);
+    found.or_else(|| memchr2(a, b, far).map(|at| near.len() + at))
 }
 
 /// Undoes the text format's escapes.
@@ -390,9 +444,10 @@ mod tests {
             decoder.feed(bytes.unwrap_or(&[]));
             let is_last = bytes.is_none();
             while let Some(record) = decoder.next_record(is_last)? {
-                decoder.split(record, &mut fields)?;
+                let record = decoder.record(record);
+                decoder.split(record, &mut fields);
                 let text = |field: &[u8]| String::from_utf8(field.to_vec()).unwrap();
-                rows.push((0..fields.len()).map(|i| fields.get(i).map(text)).collect());
+                rows.push((0..fields.len()).map(|i| fields.get(record, i).map(text)).collect());
             }
             if is_last {
                 return Ok(rows);
@@ -432,6 +487,47 @@ mod tests {
         check("\n", "");
         check("1\n2\r\n", "literal carriage return found in data");
         check("last", "last");
+        check("a\\\r\nb\r\nc\r\n", "a\r\nb;c");
+        check("a\t\\N\t\\\\N\t\n", "a|<null>|\\N|");
+        check("1\r\n\\.\r\nnot data", "1");
+        check("1\n\\.x\n", "end-of-copy marker corrupt");
+        check("1\t\\", "1|\\");
+        check("\t\n", "|");
+    }
+
+    /// Where a field ends and an escape stands must not matter to a search that takes bytes one by one, then many at once.
+    #[test]
+    fn fields_of_every_length() {
+        let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        for len in 0..letters.len() {
+            let field = &letters[..len];
+            check(CopyFormat::Text, &format!("{field}\t{field}\n"), &format!("{field}|{field}"));
+            for at in 0..=len {
+                let (head, tail) = field.split_at(at);
+                check(
+                    CopyFormat::Text,
+                    &format!("{head}\\t{tail}\t{head}\\\t{tail}\nx\n"),
+                    &format!("{head}\t{tail}|{head}\t{tail};x"),
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_huge_field() {
+        let long = "x".repeat(300_000);
+        let mut decoder = Decoder::new(options(CopyFormat::Text));
+        let mut fields = Fields::default();
+        let input = format!("1\t{long}\t2\n");
+        for piece in input.as_bytes().chunks(10_000) {
+            assert_eq!(decoder.next_record(false).unwrap(), None);
+            decoder.feed(piece);
+        }
+        let record = decoder.next_record(false).unwrap().unwrap();
+        let record = decoder.record(record);
+        decoder.split(record, &mut fields);
+        assert_eq!(fields.get(record, 1), Some(long.as_bytes()));
+        assert_eq!((fields.len(), fields.get(record, 2)), (3, Some(&b"2"[..])));
     }
 
     #[test]
