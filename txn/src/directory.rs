@@ -411,7 +411,12 @@ impl Relation {
 impl AliasKey {
     /// The row id of a row with these values.
     pub(crate) fn row(&self, values: &[Value]) -> Result<RowId> {
-        let key = values.get(usize::from(self.column.0)).and_then(Value::as_i64);
+        Self::row_of(values.get(usize::from(self.column.0)))
+    }
+
+    /// The row id of a row with this key.
+    pub(crate) fn row_of(key: Option<&Value>) -> Result<RowId> {
+        let key = key.and_then(Value::as_i64);
         let key = key.ok_or_else(|| Error::internal("an alias key is not an integer"))?;
         Ok(crate::Table::alias_row(key))
     }

@@ -10,11 +10,12 @@
 
 use crate::directory::{Heap, Relation};
 use crate::engine::Engine;
+use crate::schema::AliasKey;
 use crate::table::Table;
 use crate::txn::{Txn, Undo};
 use crate::upsert::Arbiters;
 use damask_storage::tree::RowFlags;
-use damask_types::{Result, RowId, Value};
+use damask_types::{Result, RowId, Value, Vector};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -27,8 +28,6 @@ pub struct NewRows {
     ends: Vec<usize>,
     /// Their ids, if keys are ids.
     ids: Vec<RowId>,
-    /// Room to encode one.
-    row: Vec<u8>,
 }
 
 /// Rows of a heap that a command inserted, without versions; all ids from the first to the last are there.
@@ -69,12 +68,35 @@ impl Table {
     /// # Errors
     /// 54000 when the row is too large.
     pub fn push_row(&self, rows: &mut NewRows, values: &[Value]) -> Result<()> {
-        self.relation.layout.load().encode_into(values, &mut rows.row)?;
-        if let Some(alias) = &self.relation.alias {
-            rows.ids.push(alias.row(values)?);
-        }
-        rows.bytes.extend_from_slice(&rows.row);
+        let alias = self.relation.alias.as_ref();
+        let id = alias.map(|alias| alias.row(values)).transpose()?;
+        self.relation.layout.load().append(values, &mut rows.bytes)?;
+        rows.ids.extend(id);
         rows.ends.push(rows.bytes.len());
+        Ok(())
+    }
+
+    /// Adds rows `from` of vectors, one for each column, up to the first that cannot be added; what has no vector is null.
+    ///
+    /// # Errors
+    /// As [`Table::push_row`].
+    pub fn push_rows(
+        &self,
+        rows: &mut NewRows,
+        vectors: &[Option<&Vector>],
+        from: Range<usize>,
+    ) -> Result<()> {
+        let layout = self.relation.layout.load();
+        for row in from {
+            let key = |alias: &AliasKey| {
+                let vector = vectors.get(usize::from(alias.column.0)).copied().flatten();
+                AliasKey::row_of(vector.map(|vector| vector.value(row)).as_ref())
+            };
+            let id = self.relation.alias.as_ref().map(key).transpose()?;
+            layout.append_row(vectors, row, &mut rows.bytes)?;
+            rows.ids.extend(id);
+            rows.ends.push(rows.bytes.len());
+        }
         Ok(())
     }
 

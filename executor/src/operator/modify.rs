@@ -259,14 +259,20 @@ impl Insert {
             return done.map_err(|error| of_table(error, &self.relation, &state.ctx.catalog));
         }
         let of_table = |error| of_table(error, &self.relation, &state.ctx.catalog);
-        for row in 0..batch.rows() {
-            self.row_values(batch, row, values);
-            if let Err(error) = table.push_row(&mut self.new, values) {
-                // What the rows before the failing one violate comes first.
-                table.insert_rows(state.txn, &mut self.new).map_err(of_table)?;
-                return Err(error);
+        let mut vectors = vec![None; values.len()];
+        for (column, vector) in self.columns.iter().zip(&batch.columns) {
+            vectors[usize::from(column.0)] = Some(vector);
+        }
+        if let Err(error) = table.push_rows(&mut self.new, &vectors, 0..batch.rows()) {
+            // What the rows before the failing one violate comes first.
+            table.insert_rows(state.txn, &mut self.new).map_err(of_table)?;
+            return Err(error);
+        }
+        if foreign.has_outgoing() {
+            for row in 0..batch.rows() {
+                self.row_values(batch, row, values);
+                foreign.note_new(values);
             }
-            foreign.note_new(values);
         }
         table.insert_rows(state.txn, &mut self.new).map_err(of_table)?;
         state.run.affected += batch.rows() as u64;

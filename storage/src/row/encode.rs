@@ -3,34 +3,70 @@
 use super::decode::RowView;
 use super::physical::{Kind, LAYOUT_BYTES, Physical, Place, Slot, WIDE_OFFSETS};
 use super::{ROW_BYTES_MAX, RowColumn, RowLayout, stored, unknown_column};
-use damask_types::{ColumnIndex, Error, Numeric, Result, SqlState, Value};
+use damask_types::{ColumnIndex, Error, Numeric, Result, SqlState, Value, Vector};
+use std::borrow::Cow;
 
 /// Room for what a changed row may be longer by.
 const GROWTH_BYTES: usize = 32;
 
-/// Encodes `values` as a row of layout `physical` into `out`.
-pub(crate) fn encode_into(
+/// A value that is to be encoded.
+pub(crate) enum Cell<'a> {
+    Null,
+    /// The bytes of a string.
+    Bytes(&'a [u8]),
+    Value(Cow<'a, Value>),
+}
+
+impl<'a> From<&'a Value> for Cell<'a> {
+    fn from(value: &'a Value) -> Self {
+        if value.is_null() { Self::Null } else { Self::Value(Cow::Borrowed(value)) }
+    }
+}
+
+impl<'a> Cell<'a> {
+    /// Row `row` of a vector.
+    pub(crate) fn of(vector: &'a Vector, row: usize) -> Self {
+        if vector.is_null(row) {
+            return Self::Null;
+        }
+        match vector.bytes(row) {
+            Some(bytes) => Self::Bytes(bytes),
+            None => Self::Value(Cow::Owned(vector.value(row))),
+        }
+    }
+}
+
+/// Appends a row of layout `physical` to `out`: `cell` has the `count` values. If it fails, `out` is as it was.
+pub(crate) fn append<'a>(
     physical: &Physical,
     columns: &[RowColumn],
-    values: &[Value],
+    count: usize,
+    cell: impl Fn(usize) -> Cell<'a>,
     out: &mut Vec<u8>,
 ) -> Result<()> {
-    if values.len() != columns.len() {
+    if count != columns.len() {
         return Err(Error::internal(format!(
-            "a row of {} columns was given {} values",
-            columns.len(),
-            values.len()
+            "a row of {} columns was given {count} values",
+            columns.len()
         )));
     }
-    out.clear();
-    if encode_as(physical, columns, values, false, out)? {
-        return Ok(());
+    let start = out.len();
+    for wide in [false, true] {
+        match encode_as(physical, columns, &cell, wide, out) {
+            Ok(true) => return Ok(()),
+            Ok(false) if wide => {
+                let bytes = out.len() - start;
+                out.truncate(start);
+                return Err(too_big(bytes));
+            }
+            Ok(false) => out.truncate(start),
+            Err(error) => {
+                out.truncate(start);
+                return Err(error);
+            }
+        }
     }
-    out.clear();
-    if encode_as(physical, columns, values, true, out)? {
-        return Ok(());
-    }
-    Err(too_big(out.len()))
+    unreachable!("the second round ends it")
 }
 
 #[cold]
@@ -42,39 +78,46 @@ fn too_big(bytes: usize) -> Error {
 }
 
 /// Encodes with end offsets of one width; false if they do not hold the row's variable bytes.
-fn encode_as(
+fn encode_as<'a>(
     physical: &Physical,
     columns: &[RowColumn],
-    values: &[Value],
+    cell: &impl Fn(usize) -> Cell<'a>,
     wide: bool,
     out: &mut Vec<u8>,
 ) -> Result<bool> {
-    let variable_start = physical.variable_start(wide);
-    let limit = if wide { ROW_BYTES_MAX } else { usize::from(u16::MAX) + variable_start };
+    let start = out.len();
+    let variable_start = start + physical.variable_start(wide);
+    let limit = if wide { start + ROW_BYTES_MAX } else { variable_start + usize::from(u16::MAX) };
     out.resize(variable_start, 0);
     let layout = columns.len() as u16 | if wide { WIDE_OFFSETS } else { 0 };
-    out[..LAYOUT_BYTES].copy_from_slice(&layout.to_le_bytes());
-    for (index, (slot, value)) in physical.slots.iter().zip(values).enumerate() {
-        let is_null = value.is_null() || columns[index].dropped;
-        if is_null {
-            out[LAYOUT_BYTES + index / 8] |= 1 << (index % 8);
+    out[start..start + LAYOUT_BYTES].copy_from_slice(&layout.to_le_bytes());
+    for (index, slot) in physical.slots.iter().enumerate() {
+        let cell = if columns[index].dropped { Cell::Null } else { cell(index) };
+        if matches!(cell, Cell::Null) {
+            out[start + LAYOUT_BYTES + index / 8] |= 1 << (index % 8);
         }
         match slot.place {
-            Place::Fixed(offset) if !is_null => write_fixed(slot, value, &mut out[offset..])?,
-            Place::Fixed(_) => {}
+            Place::Fixed(offset) => match cell {
+                Cell::Null => {}
+                Cell::Value(value) => write_fixed(slot, &value, &mut out[start + offset..])?,
+                Cell::Bytes(_) => return Err(misplaced(slot)),
+            },
             Place::Variable(number) => {
-                if !is_null {
-                    write_variable(slot, value, out)?;
+                match (cell, slot.kind) {
+                    (Cell::Null, _) => {}
+                    (Cell::Value(value), _) => write_variable(slot, &value, out)?,
+                    (Cell::Bytes(bytes), Kind::Text | Kind::Bytes) => out.extend_from_slice(bytes),
+                    (Cell::Bytes(_), _) => return Err(misplaced(slot)),
                 }
                 if out.len() > limit {
                     return Ok(false);
                 }
                 let end = out.len() - variable_start;
                 if wide {
-                    let at = physical.fixed_end + number * 4;
+                    let at = start + physical.fixed_end + number * 4;
                     out[at..at + 4].copy_from_slice(&(end as u32).to_le_bytes());
                 } else {
-                    let at = physical.fixed_end + number * 2;
+                    let at = start + physical.fixed_end + number * 2;
                     out[at..at + 2].copy_from_slice(&(end as u16).to_le_bytes());
                 }
             }
@@ -251,6 +294,11 @@ fn rescale(mut mantissa: i128, from: u16, to: u16) -> Option<i128> {
 #[cold]
 fn field_overflow() -> Error {
     Error::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow")
+}
+
+#[cold]
+fn misplaced(slot: &Slot) -> Error {
+    Error::internal(format!("a column of type {} was given a string's bytes", slot.ty.name()))
 }
 
 #[cold]

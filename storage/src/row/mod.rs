@@ -35,6 +35,7 @@ mod tests;
 pub use gather::ColumnGatherer;
 
 use damask_types::{ColumnIndex, Error, Result, SqlState, SqlType, Value, Vector};
+use encode::Cell;
 use physical::Physical;
 use std::sync::{Arc, OnceLock};
 
@@ -118,7 +119,31 @@ impl RowLayout {
 
     /// [`Self::encode`] into `out`, which is cleared first.
     pub fn encode_into(&self, values: &[Value], out: &mut Vec<u8>) -> Result<()> {
-        encode::encode_into(&self.newest, &self.columns, values, out)
+        out.clear();
+        self.append(values, out)
+    }
+
+    /// [`Self::encode`], appended to `out`, which stays as it was if that fails.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn append(&self, values: &[Value], out: &mut Vec<u8>) -> Result<()> {
+        let cell = |index: usize| Cell::from(&values[index]);
+        encode::append(&self.newest, &self.columns, values.len(), cell, out)
+    }
+
+    /// The same for row `row` of vectors, one a column; what has no vector is null.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn append_row(
+        &self,
+        vectors: &[Option<&Vector>],
+        row: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let cell = |index: usize| vectors[index].map_or(Cell::Null, |vector| Cell::of(vector, row));
+        encode::append(&self.newest, &self.columns, vectors.len(), cell, out)
     }
 
     /// The values of a row, one a column.
