@@ -14,6 +14,7 @@ use crate::horizon::{Horizon, Unflushed};
 use crate::interrupt::{Interrupt, NoInterrupt};
 use crate::lock::LockTable;
 use crate::program::{NoPrograms, ProgramCompiler};
+use crate::redo::Redo;
 use crate::row_queue::RowQueues;
 use crate::sequence::Sequences;
 use crate::serializable::Serializable;
@@ -606,17 +607,15 @@ impl Engine {
     /// Logs a frame and gives it a timestamp; `flip` runs before anybody can see that timestamp. Nothing if `admit`, which is asked
     /// when no other commit can come before this one, says no.
     ///
-    /// `ops` larger than a fragment are cut: each piece is a frame with a timestamp of its own. `frame` is room.
+    /// A large `redo` comes in pieces: each is a frame with a timestamp of its own. It is empty afterwards, unless `admit` says no.
     pub(crate) fn log_commit(
         &self,
-        ops: &[u8],
-        frame: &mut Vec<u8>,
+        redo: &mut Redo,
         durability: Durability,
         compression: LogCompression,
         admit: impl FnOnce() -> Result<bool>,
         flip: impl FnOnce(Timestamp),
     ) -> Result<Option<(Timestamp, Lsn)>> {
-        use crate::redo::{FRAGMENT_BYTES, kind};
         let mut last = self.commit.lock();
         if !admit()? {
             return Ok(None);
@@ -625,15 +624,12 @@ impl Engine {
         if self.in_memory {
             last.0 += 1;
         } else {
-            let mut rest = ops;
-            let mut kind = kind::COMMIT;
-            while rest.len() > FRAGMENT_BYTES {
-                let (piece, tail) = rest.split_at(FRAGMENT_BYTES);
-                self.append(&mut last, frame, kind::FRAGMENT, piece, compression)?;
-                rest = tail;
-                kind = kind::COMMIT_FRAGMENTS;
-            }
-            lsn = self.append(&mut last, frame, kind, rest, compression)?;
+            let log = self.store.log();
+            lsn = redo.log(|frame| {
+                let lsn = log.append_with(Timestamp(last.0 + 1), frame, compression)?;
+                last.0 += 1;
+                Ok(lsn)
+            })?;
         }
         flip(*last);
         if durability == Durability::Flushed && !self.in_memory && !self.shows_too_early() {
@@ -644,22 +640,6 @@ impl Engine {
             self.unflushed.add_relaxed(*last);
         }
         Ok(Some((*last, lsn)))
-    }
-
-    fn append(
-        &self,
-        last: &mut Timestamp,
-        frame: &mut Vec<u8>,
-        kind: u8,
-        bytes: &[u8],
-        compression: LogCompression,
-    ) -> Result<Lsn> {
-        frame.clear();
-        frame.push(kind);
-        frame.extend_from_slice(bytes);
-        let lsn = self.store.log().append_with(Timestamp(last.0 + 1), frame, compression)?;
-        last.0 += 1;
-        Ok(lsn)
     }
 
     /// Logs a frame that is no transaction's.

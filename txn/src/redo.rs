@@ -24,6 +24,7 @@
 //! Left out: a dictionary of relations in each frame; compression.
 
 use crate::bytes::{Reader, put_bytes, put_signed, put_varint};
+use damask_storage::log::{FRAME_HEAD_BYTES, LogFrame};
 use damask_types::{RelId, Result, RowId};
 
 /// What a frame is.
@@ -54,71 +55,126 @@ pub(crate) mod tag {
 }
 
 /// Longest piece of a commit's operations in one frame.
-pub(crate) const FRAGMENT_BYTES: usize = 1 << 20;
+const FRAGMENT_BYTES: usize = 1 << 20;
+
+/// A piece is full from here on: with an operation of usual length at its end it still goes into one group of the log.
+const PIECE_BYTES: usize = FRAGMENT_BYTES - (32 << 10);
+
+/// Room before a piece's operations, so that it becomes a frame where it lies: for the frame's head, and its kind.
+const ROOM_BYTES: usize = FRAME_HEAD_BYTES + 1;
 
 /// Memory that a transaction leaves to the next one of its session.
 const KEPT_BYTES: usize = 16 << 10;
 
-/// A transaction's operations so far.
+/// A transaction's operations so far: in pieces, so that the bytes of a large one are not moved when there come more, nor when it commits.
 #[derive(Debug, Default)]
 pub(crate) struct Redo {
-    /// The operations.
-    pub(crate) bytes: Vec<u8>,
-    /// Room for a frame of them.
-    pub(crate) frame: Vec<u8>,
-    /// The row of the last one.
+    /// Full pieces, with room at the front.
+    full: Vec<Vec<u8>>,
+    /// The last piece: nothing yet, or room and operations.
+    last: Vec<u8>,
+    /// The row of the last operation.
     row: u64,
 }
 
 /// A place in a [`Redo`] to cut it off at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RedoMark {
+    full_count: usize,
+    /// Length of the piece behind those.
     len: usize,
     row: u64,
 }
 
 impl Redo {
     pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.full.is_empty() && self.last.is_empty()
     }
 
     /// Forgets all operations, and keeps memory of a usual size.
     pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-        self.bytes.shrink_to(KEPT_BYTES);
-        self.frame.clear();
-        self.frame.shrink_to(KEPT_BYTES);
+        self.full.clear();
+        self.last.clear();
+        self.last.shrink_to(KEPT_BYTES);
         self.row = 0;
     }
 
     pub(crate) fn mark(&self) -> RedoMark {
-        RedoMark { len: self.bytes.len(), row: self.row }
+        RedoMark { full_count: self.full.len(), len: self.last.len(), row: self.row }
     }
 
     pub(crate) fn cut(&mut self, mark: RedoMark) {
-        self.bytes.truncate(mark.len);
+        if let Some(piece) = self.full.drain(mark.full_count..).next() {
+            self.last = piece;
+        }
+        self.last.truncate(mark.len);
         self.row = mark.row;
     }
 
-    fn row_op(&mut self, tag: u8, rel: RelId, row: RowId) {
-        self.bytes.push(tag);
-        put_varint(&mut self.bytes, rel.0.into());
-        put_signed(&mut self.bytes, row.0.wrapping_sub(self.row) as i64);
+    /// Gives `log` the frames of a commit of these operations, which are gone then. Returns what it says of the last one.
+    pub(crate) fn log<R>(&mut self, mut log: impl FnMut(LogFrame<'_>) -> Result<R>) -> Result<R> {
+        let mut last_kind = kind::COMMIT;
+        for mut piece in self.full.drain(..) {
+            last_kind = kind::COMMIT_FRAGMENTS;
+            if piece.len() <= ROOM_BYTES + FRAGMENT_BYTES {
+                piece[ROOM_BYTES - 1] = kind::FRAGMENT;
+                log(LogFrame::Owned(piece))?;
+                continue;
+            }
+            for part in piece[ROOM_BYTES..].chunks(FRAGMENT_BYTES) {
+                log(fragment(part))?;
+            }
+        }
+        if self.last.is_empty() {
+            // A cut left nothing behind full pieces.
+            self.last.resize(ROOM_BYTES, 0);
+        }
+        let mut begin = ROOM_BYTES;
+        while self.last.len() - begin > FRAGMENT_BYTES {
+            last_kind = kind::COMMIT_FRAGMENTS;
+            log(fragment(&self.last[begin..begin + FRAGMENT_BYTES]))?;
+            begin += FRAGMENT_BYTES;
+        }
+        // Fragments have been logged: nobody needs what stands there.
+        self.last[begin - 1] = last_kind;
+        let logged = log(LogFrame::Borrowed(&self.last[begin - 1..]));
+        self.last.clear();
+        logged
+    }
+
+    /// Where the next operation's bytes go.
+    fn next(&mut self) -> &mut Vec<u8> {
+        if self.last.len() >= PIECE_BYTES {
+            let next = Vec::with_capacity(ROOM_BYTES + FRAGMENT_BYTES);
+            self.full.push(std::mem::replace(&mut self.last, next));
+        }
+        if self.last.is_empty() {
+            self.last.resize(ROOM_BYTES, 0);
+        }
+        &mut self.last
+    }
+
+    fn row_op(&mut self, tag: u8, rel: RelId, row: RowId) -> &mut Vec<u8> {
+        let difference = row.0.wrapping_sub(self.row) as i64;
         self.row = row.0;
+        let bytes = self.next();
+        bytes.push(tag);
+        put_varint(bytes, rel.0.into());
+        put_signed(bytes, difference);
+        bytes
     }
 
     pub(crate) fn insert(&mut self, rel: RelId, row: RowId, bytes: &[u8]) {
-        self.row_op(tag::INSERT, rel, row);
-        put_bytes(&mut self.bytes, bytes);
+        put_bytes(self.row_op(tag::INSERT, rel, row), bytes);
     }
 
     pub(crate) fn update(&mut self, rel: RelId, row: RowId, before: &[u8], after: &[u8]) {
-        self.row_op(tag::UPDATE, rel, row);
+        let out = self.row_op(tag::UPDATE, rel, row);
         let head = common_head(before, after);
         let tail = common_tail(&before[head..], &after[head..]);
-        put_varint(&mut self.bytes, head as u64);
-        put_varint(&mut self.bytes, (before.len() - head - tail) as u64);
-        put_bytes(&mut self.bytes, &after[head..after.len() - tail]);
+        put_varint(out, head as u64);
+        put_varint(out, (before.len() - head - tail) as u64);
+        put_bytes(out, &after[head..after.len() - tail]);
     }
 
     pub(crate) fn delete(&mut self, rel: RelId, row: RowId) {
@@ -127,10 +183,20 @@ impl Redo {
 
     /// An operation on a relation as a whole; `body` writes what follows.
     pub(crate) fn relation(&mut self, tag: u8, rel: RelId, body: impl FnOnce(&mut Vec<u8>)) {
-        self.bytes.push(tag);
-        put_varint(&mut self.bytes, rel.0.into());
-        body(&mut self.bytes);
+        let bytes = self.next();
+        bytes.push(tag);
+        put_varint(bytes, rel.0.into());
+        body(bytes);
     }
+}
+
+/// A fragment of a piece that is longer than one.
+fn fragment(part: &[u8]) -> LogFrame<'static> {
+    let mut frame = Vec::with_capacity(ROOM_BYTES + part.len());
+    frame.resize(ROOM_BYTES, 0);
+    frame[ROOM_BYTES - 1] = kind::FRAGMENT;
+    frame.extend_from_slice(part);
+    LogFrame::Owned(frame)
 }
 
 /// Bytes that are compared at once.
@@ -234,6 +300,72 @@ pub(crate) fn splice(
 mod tests {
     use super::*;
 
+    /// The operations that the frames of a commit hold, after a check of their kinds, and how many frames there are.
+    fn logged(mut redo: Redo) -> (Vec<u8>, usize) {
+        let mut frames: Vec<Vec<u8>> = vec![];
+        redo.log(|frame| {
+            frames.push(frame.bytes().to_vec());
+            Ok(())
+        })
+        .unwrap();
+        assert!(redo.is_empty());
+        let (last, fragments) = frames.split_last().unwrap();
+        let is_alone = fragments.is_empty();
+        assert_eq!(last[0], if is_alone { kind::COMMIT } else { kind::COMMIT_FRAGMENTS });
+        assert!(fragments.iter().all(|frame| frame[0] == kind::FRAGMENT));
+        assert!(frames.iter().all(|frame| frame.len() <= 1 + FRAGMENT_BYTES));
+        (frames.iter().flat_map(|frame| &frame[1..]).copied().collect(), frames.len())
+    }
+
+    #[test]
+    fn pieces_come_out_as_one() {
+        // Of usual rows, of rows that a piece does not hold, and of both.
+        for lens in
+            [&[100][..], &[3 * FRAGMENT_BYTES], &[PIECE_BYTES], &[70_000, 9], &[1, 2_500_000]]
+        {
+            for count in [1, 2, 50, 3000] {
+                let sizes: Vec<usize> = lens.iter().copied().cycle().take(count).collect();
+                if sizes.iter().sum::<usize>() > 40 * FRAGMENT_BYTES {
+                    continue;
+                }
+                let mut redo = Redo::default();
+                for (i, len) in sizes.iter().enumerate() {
+                    redo.insert(RelId(1), RowId(i as u64), &vec![i as u8; *len]);
+                }
+                let (bytes, _) = logged(redo);
+                let mut ops = Ops::new(&bytes);
+                for (i, len) in sizes.iter().enumerate() {
+                    let Some(Op::Insert { row, bytes, .. }) = ops.next().unwrap() else {
+                        panic!("an insert");
+                    };
+                    assert_eq!((row, bytes), (RowId(i as u64), &vec![i as u8; *len][..]));
+                }
+                assert!(ops.next().unwrap().is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_goes_back_over_pieces() {
+        let row = vec![7; 1000];
+        let with = |count: u64| {
+            let mut redo = Redo::default();
+            (0..count).for_each(|i| redo.insert(RelId(1), RowId(i), &row));
+            redo
+        };
+        for kept in [0, 1, 1000, 1031, 1100, 2500] {
+            let mut redo = with(kept);
+            let mark = redo.mark();
+            (0..3000).for_each(|i| redo.insert(RelId(2), RowId(i), &row));
+            redo.cut(mark);
+            assert_eq!(redo.is_empty(), kept == 0);
+            redo.delete(RelId(3), RowId(5));
+            let mut expected = with(kept);
+            expected.delete(RelId(3), RowId(5));
+            assert_eq!(logged(redo).0, logged(expected).0);
+        }
+    }
+
     #[test]
     fn a_splice_makes_the_new_row() {
         let rows: [&[u8]; 10] = [
@@ -253,7 +385,7 @@ mod tests {
                 let mut redo = Redo::default();
                 redo.update(RelId(1), RowId(1 << 63), before, after);
                 redo.insert(RelId(2), RowId(7), after);
-                let mut ops = Ops::new(&redo.bytes);
+                let mut ops = Ops::new(&redo.last[ROOM_BYTES..]);
                 let Some(Op::Update { row, offset, removed, bytes, .. }) = ops.next().unwrap()
                 else {
                     panic!("an update");

@@ -41,7 +41,7 @@ const FLAGS_KNOWN: u8 = FLAG_CONTINUES | FLAG_FIRST | FLAG_RESTART | FLAG_LZ4 | 
 /// The most lanes of a log.
 pub const LANES_MAX: usize = 16;
 /// Bytes of the head of a frame in the stream.
-pub(crate) const FRAME_HEAD_BYTES: usize = 12;
+pub const FRAME_HEAD_BYTES: usize = 12;
 
 const _: () = assert!((PAYLOAD_BYTES_MAX + GROUP_HEADER_BYTES).is_multiple_of(BLOCK_BYTES));
 

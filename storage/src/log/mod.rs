@@ -1,6 +1,6 @@
 //! The redo log: frames in commit order, durable after a flush that many committers share.
 //!
-//! [`Log::append`] copies a frame into the batch that is being collected. [`Log::flush`] makes it durable: the first who
+//! [`Log::append`] copies a frame into the batch that is being collected, or hands over one that is long. [`Log::flush`] makes it durable: the first who
 //! needs it and finds a *lane* free writes the whole batch there and syncs once; who comes meanwhile waits for the next batch, whose
 //! writer is one of them. There is no timer and no thread: the disk's own pace decides how much a batch collects (group commit, DeWitt et
 //! al., SIGMOD 1984).
@@ -40,7 +40,6 @@ mod sync {
 use crate::env::Env;
 use crate::health::Health;
 use damask_types::{Error, Lsn, Result, SqlState, Timestamp};
-use group::FRAME_HEAD_BYTES;
 use handover::{Collect, Handover, Leader, Turn};
 use parking_lot::MutexGuard;
 use reader::GroupReader;
@@ -51,7 +50,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use writer::{Lane, Writer};
 
-pub use group::LANES_MAX;
+pub use group::{FRAME_HEAD_BYTES, LANES_MAX};
 pub use reader::Frames;
 pub use segment::LogSync;
 
@@ -91,15 +90,71 @@ impl LogPosition {
     }
 }
 
+/// A frame to be appended.
+#[derive(Debug)]
+pub enum LogFrame<'f> {
+    /// It is copied.
+    Borrowed(&'f [u8]),
+    /// It is written from where it lies, behind [`FRAME_HEAD_BYTES`] of room: for frames so long that a copy would be felt.
+    Owned(Vec<u8>),
+}
+
+impl LogFrame<'_> {
+    /// The frame's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Owned(bytes) => bytes.get(FRAME_HEAD_BYTES..).unwrap_or_default(),
+        }
+    }
+}
+
 /// Frames collected for one flush.
 #[derive(Debug, Default)]
 struct Batch {
-    /// The stream's bytes.
+    /// The stream's bytes, in parts, save the last.
+    parts: Vec<Vec<u8>>,
+    /// Bytes in them.
+    parts_len: usize,
+    /// The stream's last bytes.
     bytes: Vec<u8>,
     /// Where each frame begins, and its timestamp.
     frames: Vec<(usize, Timestamp)>,
     /// What one of them asks for.
     compression: LogCompression,
+}
+
+impl Batch {
+    /// The stream's bytes, one part after the other.
+    fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        self.parts.iter().chain([&self.bytes]).map(Vec::as_slice)
+    }
+
+    fn push(&mut self, ts: Timestamp, frame: LogFrame<'_>) {
+        self.frames.push((self.parts_len + self.bytes.len(), ts));
+        let mut head = [0; FRAME_HEAD_BYTES];
+        head[..4].copy_from_slice(&(frame.bytes().len() as u32).to_le_bytes());
+        head[4..].copy_from_slice(&ts.0.to_le_bytes());
+        match frame {
+            LogFrame::Borrowed(frame) => {
+                self.bytes.extend_from_slice(&head);
+                self.bytes.extend_from_slice(frame);
+            }
+            LogFrame::Owned(mut frame) => {
+                frame[..FRAME_HEAD_BYTES].copy_from_slice(&head);
+                let before = std::mem::take(&mut self.bytes);
+                if !before.is_empty() {
+                    self.push_part(before);
+                }
+                self.push_part(frame);
+            }
+        }
+    }
+
+    fn push_part(&mut self, part: Vec<u8>) {
+        self.parts_len += part.len();
+        self.parts.push(part);
+    }
 }
 
 /// Where frames collect.
@@ -134,6 +189,9 @@ impl Collect for Collecting {
     }
 
     fn put_back(&mut self, mut batch: Batch) {
+        batch.parts.clear();
+        batch.parts.shrink_to(BATCH_BYTES_KEPT / 64);
+        batch.parts_len = 0;
         batch.bytes.clear();
         batch.bytes.shrink_to(BATCH_BYTES_KEPT);
         batch.frames.clear();
@@ -266,31 +324,35 @@ impl Log {
 
     /// Appends a frame; the position to pass to [`Log::flush`].
     ///
-    /// Cheap: the frame is copied into memory. The caller holds its commit section, so that frames arrive in the order
+    /// Cheap: the frame is kept in memory. The caller holds its commit section, so that frames arrive in the order
     /// of their timestamps; several frames may have the same one.
     ///
     /// # Errors
     /// 58030 once a write or sync failed; 54000 if the frame is longer than [`FRAME_BYTES_MAX`].
     pub fn append(&self, ts: Timestamp, frame: &[u8]) -> Result<Lsn> {
-        self.append_with(ts, frame, LogCompression::Off)
+        self.append_with(ts, LogFrame::Borrowed(frame), LogCompression::Off)
     }
 
     /// The same, and says whether the frame may be compressed.
     ///
     /// # Errors
     /// As [`Log::append`].
+    ///
+    /// # Panics
+    /// If an owned frame has no room for its head.
     pub fn append_with(
         &self,
         ts: Timestamp,
-        frame: &[u8],
+        frame: LogFrame<'_>,
         compression: LogCompression,
     ) -> Result<Lsn> {
         self.health.check()?;
-        if frame.len() > FRAME_BYTES_MAX {
-            let message = format!("log frame of {} bytes is too long", frame.len());
+        let len = frame.bytes().len();
+        if len > FRAME_BYTES_MAX {
+            let message = format!("log frame of {len} bytes is too long");
             return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
         }
-        let bytes = (FRAME_HEAD_BYTES + frame.len()) as u64;
+        let bytes = (FRAME_HEAD_BYTES + len) as u64;
         let end = self.handover.append(|tail| {
             assert!(ts >= tail.appended_ts, "frames are appended in the order of their timestamps");
             tail.appended_ts = ts;
@@ -298,10 +360,7 @@ impl Log {
             tail.appended_since.1 += bytes;
             if self.writer.is_some() {
                 let batch = &mut tail.batch;
-                batch.frames.push((batch.bytes.len(), ts));
-                batch.bytes.extend_from_slice(&(frame.len() as u32).to_le_bytes());
-                batch.bytes.extend_from_slice(&ts.0.to_le_bytes());
-                batch.bytes.extend_from_slice(frame);
+                batch.push(ts, frame);
                 if compression != LogCompression::Off {
                     batch.compression = compression;
                 }

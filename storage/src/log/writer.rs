@@ -143,26 +143,30 @@ impl Writer {
         let position = &mut chain.position;
         let mut from = 0;
         let mut frames = &batch.frames[..];
-        while from < batch.bytes.len() {
-            let segment_bytes = self.directory.segment_bytes;
-            let room = segment_bytes - position.offsets[lane.number] % segment_bytes;
-            let room = (room as usize - GROUP_HEADER_BYTES).min(PAYLOAD_BYTES_MAX);
-            let payload = &batch.bytes[from..batch.bytes.len().min(from + room)];
-            let begin_count = frames.partition_point(|(at, _)| *at < from + payload.len());
-            let (begin, rest) = frames.split_at(begin_count);
-            if begin.first().is_none_or(|(at, _)| *at > from) {
-                flags |= FLAG_CONTINUES;
+        for mut part in batch.parts() {
+            while !part.is_empty() {
+                let segment_bytes = self.directory.segment_bytes;
+                let room = segment_bytes - position.offsets[lane.number] % segment_bytes;
+                let room = (room as usize - GROUP_HEADER_BYTES).min(PAYLOAD_BYTES_MAX);
+                let (payload, tail) = part.split_at(part.len().min(room));
+                let begin_count = frames.partition_point(|(at, _)| *at < from + payload.len());
+                let (begin, rest) = frames.split_at(begin_count);
+                if begin.first().is_none_or(|(at, _)| *at > from) {
+                    flags |= FLAG_CONTINUES;
+                }
+                let ts = |frame: Option<&(usize, Timestamp)>| frame.map_or(0, |(_, ts)| ts.0);
+                let (first_ts, last_ts) = (ts(begin.first()), ts(begin.last()));
+                let head = header(position, flags, payload.len(), first_ts, last_ts);
+                match batch.compression {
+                    LogCompression::Off => lane.put(position, head, payload)?,
+                    LogCompression::Lz4 => lane.put_compressed(position, head, payload)?,
+                }
+                position.stream += payload.len() as u64;
+                from += payload.len();
+                part = tail;
+                frames = rest;
+                flags = 0;
             }
-            let ts = |frame: Option<&(usize, Timestamp)>| frame.map_or(0, |(_, ts)| ts.0);
-            let head = header(position, flags, payload.len(), ts(begin.first()), ts(begin.last()));
-            match batch.compression {
-                LogCompression::Off => lane.put(position, head, payload)?,
-                LogCompression::Lz4 => lane.put_compressed(position, head, payload)?,
-            }
-            position.stream += payload.len() as u64;
-            from += payload.len();
-            frames = rest;
-            flags = 0;
         }
         chain.under_way.push_back((position.stream, position.group_seq));
         let bytes = position.offsets[lane.number] - begin;

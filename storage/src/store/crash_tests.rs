@@ -16,7 +16,7 @@
 use super::{CheckpointProgress, Planted, Store, StoreOptions, verify_file};
 use crate::codec::PageCodec;
 use crate::env::{Env, Random, SeededRandom};
-use crate::log::{Flush, LogCompression, LogSync};
+use crate::log::{FRAME_HEAD_BYTES, Flush, LogCompression, LogFrame, LogSync};
 use crate::page::{PAGE_BYTES_MIN, PAGE_HEADER_BYTES, PageId, PageKind, TreeId};
 use crate::vfs::{Fault, ImageKind, SimVfs};
 use damask_types::{Result, SqlState, Timestamp};
@@ -215,7 +215,13 @@ fn work(
                     LogCompression::Off
                 };
                 let ts = Timestamp(model.ts);
-                let lsn = store.log().append_with(ts, &frame(model.ts), compression)?;
+                let bytes = frame(model.ts);
+                let frame = if model.ts.is_multiple_of(3) {
+                    LogFrame::Owned([&[0; FRAME_HEAD_BYTES][..], &bytes].concat())
+                } else {
+                    LogFrame::Borrowed(&bytes)
+                };
+                let lsn = store.log().append_with(ts, frame, compression)?;
                 match random.below(3) {
                     0 => {}
                     1 | 2 if store.log().lane_count() > 1 => flights.begin(store)?,

@@ -2,7 +2,7 @@
 
 use super::{CheckpointProgress, Recovered, Store, StoreOptions, verify_file};
 use crate::env::{Env, Random, SeededRandom};
-use crate::log::LogCompression;
+use crate::log::{LogCompression, LogFrame};
 use crate::page::{self, PAGE_BYTES, PAGE_BYTES_MIN, PAGE_HEADER_BYTES, PageId, PageKind, TreeId};
 use crate::superblock::{
     FEATURE_COMPRESSED_PAGES, FEATURE_FIXED_LEAVES, FEATURE_LOG_LANES, FEATURE_WRITE_BUFFERS,
@@ -113,7 +113,8 @@ fn compressed_frames_come_back() {
     let mut write = |frame: &[u8], compression| {
         ts += 1;
         let before = store.log().bytes_since_checkpoint();
-        let lsn = store.log().append_with(Timestamp(ts), frame, compression).unwrap();
+        let lsn =
+            store.log().append_with(Timestamp(ts), LogFrame::Borrowed(frame), compression).unwrap();
         store.log().flush(lsn).unwrap();
         expected.push((ts, frame.to_vec()));
         store.log().bytes_since_checkpoint() - before

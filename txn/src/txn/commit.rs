@@ -10,6 +10,7 @@ use super::{Txn, Undo};
 use crate::cell::TxnCell;
 use crate::engine::Engine;
 use crate::gc::Changed;
+use crate::redo::Redo;
 use crate::serializable::Changes;
 use damask_storage::ledger;
 use damask_types::{Lsn, Result, Timestamp};
@@ -140,9 +141,15 @@ impl Txn {
     /// Logs the changes and flips the cell. For serializable transactions the changes are kept if there are any, and what this one has
     /// read is tested if it is one: again in the commit section, for commits since, of which there are few.
     fn log(&mut self, durability: Durability) -> Result<(Timestamp, Lsn)> {
+        let mut redo = std::mem::take(&mut self.redo);
+        let logged = self.log_redo(&mut redo, durability);
+        self.redo = redo;
+        logged
+    }
+
+    fn log_redo(&mut self, redo: &mut Redo, durability: Durability) -> Result<(Timestamp, Lsn)> {
         let engine = Arc::clone(&self.engine);
         let mut serial = self.serial.take();
-        let mut frame = std::mem::take(&mut self.redo.frame);
         let mut changes = None;
         loop {
             if changes.is_none() && engine.serializable.is_active() {
@@ -168,12 +175,10 @@ impl Txn {
                 engine.serializable.note(timestamp, noted.take(), &engine);
                 self.cell.commit(timestamp);
             };
-            let (ops, compression) = (&self.redo.bytes, self.log_compression);
-            let logged =
-                engine.log_commit(ops, &mut frame, durability, compression, admit, flip)?;
+            let compression = self.log_compression;
+            let logged = engine.log_commit(redo, durability, compression, admit, flip)?;
             // If it was not admitted, a serializable transaction has begun since.
             if let Some(logged) = logged {
-                self.redo.frame = frame;
                 return Ok(logged);
             }
         }
