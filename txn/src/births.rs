@@ -141,6 +141,10 @@ fn cut(ranges: &mut Ranges, first: u64, last: u64) {
         if start < first {
             ranges.insert(start, Range { last: first - 1, ..range });
         }
+        // Ranges do not overlap (B5): what is before it ends before `first`.
+        if start <= first {
+            break;
+        }
     }
 }
 
@@ -229,8 +233,13 @@ impl Births {
     /// Adds rows that a command inserts; `first` and `last` are the first and the last of them.
     pub(crate) fn add(&self, first: RowId, last: RowId, cell: &Arc<TxnCell>, command: CommandId) {
         self.change(|ranges| {
-            cut(ranges, first.0, last.0);
-            if let Some((_, before)) = ranges.range_mut(..first.0).next_back()
+            // Most often no range has one of the rows, and one search says so and finds what is before them.
+            let mut before = ranges.range_mut(..=last.0).next_back();
+            if before.as_ref().is_some_and(|(_, before)| before.last >= first.0) {
+                cut(ranges, first.0, last.0);
+                before = ranges.range_mut(..first.0).next_back();
+            }
+            if let Some((_, before)) = before
                 && before.last + 1 == first.0
                 && let Born::By(by, its) = &before.born
                 && Arc::ptr_eq(by, cell)
@@ -332,7 +341,7 @@ impl Births {
                 if range.born.is_over(watermark) {
                     ranges.remove(&start);
                 }
-                end = start.checked_sub(1);
+                end = (start > first.0).then(|| start - 1);
             }
         });
     }
