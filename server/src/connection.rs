@@ -36,6 +36,8 @@ pub(crate) enum Rest {
     Settling {
         /// Other sessions are expected to commit before long.
         others_follow: bool,
+        /// Other sessions may wait for it meanwhile.
+        is_urgent: bool,
     },
     /// Nothing: it is over, and what was to be said is collected.
     Over,
@@ -94,7 +96,10 @@ impl<S: Session> Connection<S> {
     }
 
     fn settling(&self) -> Rest {
-        Rest::Settling { others_follow: self.session.expects_commits() }
+        Rest::Settling {
+            others_follow: self.session.expects_commits(),
+            is_urgent: self.session.holds_locks(),
+        }
     }
 
     /// Waits until what was said may leave, or cannot: the session then says so again.

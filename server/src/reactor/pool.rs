@@ -5,7 +5,9 @@
 //! while nobody else polled.
 //!
 //! Whoever flushes takes all unsettled tasks and settles the last of them, which covers those before it. It does so when the poller
-//! has nothing, or when the first of them has waited for [`GATHER_MAX`], so that commits do not wait for a server that is never idle.
+//! has nothing, or when the first of them has waited for [`GATHER_MAX`], so that commits do not wait for a server that is never idle; at
+//! once if one of them is urgent: a statement that waits for another's commit to be durable before it shows what it found, while its
+//! transaction holds locks, makes those who wait for them wait as long.
 //! While it settles, what comes gathers; others settle that at the same time, as many as the log has lanes, once it is as much as is being
 //! settled (`storage/src/log/handover.rs` says why).
 //! If other tasks are to follow and the poller has nothing, it first yields its processor up to [`YIELDS_MAX`] times: clients that share the
@@ -116,6 +118,8 @@ pub(crate) struct Pool<T> {
     unsettled_since: AtomicU64,
     /// Whether the last of them said that others follow.
     others_follow: AtomicBool,
+    /// Whether one of them is urgent.
+    is_urgent: AtomicBool,
     /// How many may settle tasks at a time.
     flushes_max: usize,
     /// How many do.
@@ -168,6 +172,7 @@ impl<T: Task> Pool<T> {
             unsettled: Queue::new(),
             unsettled_since: AtomicU64::new(0),
             others_follow: AtomicBool::new(false),
+            is_urgent: AtomicBool::new(false),
             flushes_max,
             flushes: AtomicUsize::new(0),
             being_settled: AtomicUsize::new(0),
@@ -302,7 +307,8 @@ impl<T: Task> Pool<T> {
                 }
                 has_permit = self.serve(&seat, &task, &mut room);
             } else if self.can_flush() {
-                let is_gathering = self.gathered_for() < GATHER_MAX;
+                let is_gathering =
+                    !self.is_urgent.load(Ordering::Relaxed) && self.gathered_for() < GATHER_MAX;
                 if is_gathering && self.poller.look(&mut events, self.crew.is_unpolled()) {
                     yields = 0;
                     self.alert();
@@ -405,8 +411,8 @@ impl<T: Task> Pool<T> {
                         break;
                     }
                 }
-                Ok(Next::Settle { others_follow }) => {
-                    self.put_aside(Arc::clone(task), others_follow);
+                Ok(Next::Settle { others_follow, is_urgent }) => {
+                    self.put_aside(Arc::clone(task), others_follow, is_urgent);
                     break;
                 }
                 Ok(Next::End) => {
@@ -448,12 +454,15 @@ impl<T: Task> Pool<T> {
         }
     }
 
-    fn put_aside(&self, task: Arc<Handle<T>>, others_follow: bool) {
+    fn put_aside(&self, task: Arc<Handle<T>>, others_follow: bool, is_urgent: bool) {
         if self.unsettled.is_empty() {
             self.unsettled_since.store((self.clock)().as_micros() as u64, Ordering::Relaxed);
         }
         self.others_follow.store(others_follow, Ordering::Relaxed);
         self.unsettled.push(task);
+        if is_urgent {
+            self.is_urgent.store(true, Ordering::Relaxed);
+        }
     }
 
     /// How long the first of the tasks that are unsettled has waited.
@@ -469,6 +478,7 @@ impl<T: Task> Pool<T> {
             return true;
         }
         self.begin(seat);
+        self.is_urgent.store(false, Ordering::Relaxed);
         let mut tasks = self.unsettled.take();
         self.being_settled.fetch_add(tasks.len(), Ordering::SeqCst);
         if let Some(last) = tasks.back() {
@@ -635,7 +645,7 @@ mod tests {
                     self.tells.send("ends").unwrap();
                     Next::End
                 }
-                (false, true) => Next::Settle { others_follow: false },
+                (false, true) => Next::Settle { others_follow: false, is_urgent: false },
                 (false, false) => Next::Wait(None),
             }
         }
