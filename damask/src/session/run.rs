@@ -265,9 +265,9 @@ impl Session {
             let view = self.txn.as_ref().and_then(|txn| txn.view_ref().ok());
             view.is_some_and(damask_txn::ReadView::keeps_reads)
         };
-        let is_fit =
-            |short: &Short| !self.avoids_short_path && !(short.keeps_more() && keeps_reads());
-        let short = short.filter(|short| is_fit(short));
+        let is_unfit =
+            |short: &Short| self.avoids_short_path || short.keeps_more() && keeps_reads();
+        let short = short.filter(|short| !is_unfit(short));
         Ok(Ready { env, plan, short })
     }
 

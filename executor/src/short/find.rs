@@ -50,7 +50,7 @@ impl Access {
             && (is_unique || node.rows <= rows_max);
         let direction = if *backward { Direction::Backward } else { Direction::Forward };
         let (relation, index) = (Arc::clone(&scan.table), Arc::clone(index));
-        fits.then(|| (Self { relation, index, key, direction, is_unique }, scan))
+        fits.then_some((Self { relation, index, key, direction, is_unique }, scan))
     }
 
     /// The key for a row found before; none if a part of it is null, which no row matches.
