@@ -122,8 +122,8 @@ impl<H: Host> Client<H> {
                     let clock = &*self.place.shared.clock;
                     match connection.advance(signs, &clock)? {
                         Rest::Client(until) => return Ok(Next::Wait(until)),
-                        Rest::Settling { others_follow, is_urgent } => {
-                            return Ok(Next::Settle { others_follow, is_urgent });
+                        Rest::Settling { others_follow } => {
+                            return Ok(Next::Settle { others_follow });
                         }
                         Rest::Over => self.finish()?,
                         Rest::Left => return Ok(Next::End),

@@ -36,8 +36,6 @@ pub(crate) enum Rest {
     Settling {
         /// Other sessions are expected to commit before long.
         others_follow: bool,
-        /// Other sessions may wait for it meanwhile.
-        is_urgent: bool,
     },
     /// Nothing: it is over, and what was to be said is collected.
     Over,
@@ -96,10 +94,7 @@ impl<S: Session> Connection<S> {
     }
 
     fn settling(&self) -> Rest {
-        Rest::Settling {
-            others_follow: self.session.expects_commits(),
-            is_urgent: self.session.holds_locks(),
-        }
+        Rest::Settling { others_follow: self.session.expects_commits() }
     }
 
     /// Waits until what was said may leave, or cannot: the session then says so again.

@@ -343,10 +343,6 @@ impl Session for EngineSession {
         self.session.expects_commits()
     }
 
-    fn holds_locks(&self) -> bool {
-        self.session.holds_locks()
-    }
-
     fn settle(&mut self) -> Result<()> {
         self.session.settle_output()
     }

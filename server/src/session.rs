@@ -51,10 +51,6 @@ pub trait Session {
     fn expects_commits(&self) -> bool {
         false
     }
-    /// Whether others may wait for what its transaction holds.
-    fn holds_locks(&self) -> bool {
-        false
-    }
     /// Returns when what the session has said may leave the process. Called before output is written; an error, which comes again from then
     /// on, is the end of the session.
     fn settle(&mut self) -> Result<()> {

@@ -530,11 +530,6 @@ impl Session {
         self.database.shared.catalog.engine().expects_gathered()
     }
 
-    /// Whether it is in a transaction that has written: others may wait for its locks, and get on no sooner than it does.
-    pub fn holds_locks(&self) -> bool {
-        self.txn.as_ref().is_some_and(|txn| txn.has_writes())
-    }
-
     /// Returns when everything that the session has said may leave the process.
     ///
     /// # Errors

@@ -68,8 +68,6 @@ pub(crate) enum Next {
     Settle {
         /// Other tasks are expected to want the same before long.
         others_follow: bool,
-        /// Other tasks may wait for it meanwhile.
-        is_urgent: bool,
     },
     /// Nothing any more: it is dropped.
     End,
