@@ -234,12 +234,17 @@ impl Index {
         self.keys.iter().map(IndexKey::column).collect()
     }
 
-    /// The columns that tell rows apart at every moment: of a unique index of all rows that is not deferrable, its key columns.
-    pub fn unique_columns(&self) -> Option<Vec<ColumnIndex>> {
-        self.constraint_columns().filter(|_| self.immediate)
+    /// Whether its keys tell all rows apart at every moment: it is unique, without a predicate, and not deferrable.
+    pub fn tells_rows_apart(&self) -> bool {
+        self.unique && self.valid && self.immediate && self.predicate.is_none()
     }
 
-    /// The same, also if the key is deferrable.
+    /// The key columns of an index that tells rows apart.
+    pub fn unique_columns(&self) -> Option<Vec<ColumnIndex>> {
+        self.key_columns().filter(|_| self.tells_rows_apart())
+    }
+
+    /// The same, also if it is deferrable.
     pub fn constraint_columns(&self) -> Option<Vec<ColumnIndex>> {
         self.key_columns().filter(|_| self.unique && self.valid && self.predicate.is_none())
     }

@@ -435,7 +435,7 @@ impl Engine {
 /// Rows to look for, for [`Table::lookup`].
 #[derive(Clone, Copy, Debug)]
 pub struct Lookup<'a> {
-    /// In this index.
+    /// In this index; 0 is that of a table whose row id is its key, which has no storage.
     pub index: RelId,
     /// Their key, or the beginning of it; no part is null.
     pub key: &'a [Value],

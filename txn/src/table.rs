@@ -258,13 +258,21 @@ impl Table {
         view: &ReadView,
         lookup: &Lookup<'_>,
         values: &mut Vec<Value>,
-        give: impl FnMut(RowId, &mut Vec<Value>) -> Result<ControlFlow<()>>,
+        mut give: impl FnMut(RowId, &mut Vec<Value>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        scan::lookup(self, view, lookup, values, give)
+        if lookup.index != RelId(0) {
+            return scan::lookup(self, view, lookup, values, give);
+        }
+        if let Some(row) = lookup.key[0].as_i64().map(Self::alias_row)
+            && self.read(view, row, lookup.columns, values)?
+        {
+            let _ = give(row, values)?;
+        }
+        Ok(())
     }
 
     /// Reads the columns of a row into `values`, if the view sees it; says whether it does.
-    pub fn read(
+    fn read(
         &self,
         view: &ReadView,
         row: RowId,

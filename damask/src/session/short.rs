@@ -12,9 +12,15 @@ impl Session {
     /// # Errors
     /// What parsing and planning it raise.
     pub fn runs_by_value(&mut self, text: &str) -> Result<bool> {
-        let prepared = self.prepare_text(text)?;
+        let statements = self.prepare_text(text)?;
         let env = self.statement_env()?;
-        Ok(self.guarded(|session| session.planned(&prepared[0], &env))?.1.is_some())
+        let Some(planned) = statements
+            .first()
+            .filter(|prepared| prepared.statement().is_some_and(super::plan::is_planned))
+        else {
+            return Ok(false);
+        };
+        Ok(self.guarded(|session| session.planned(planned, &env))?.1.is_some())
     }
 
     /// Runs a short plan of the statement that has begun; says how many rows it gave or changed. `is_early` tells whether its rows stay

@@ -2,7 +2,7 @@
 //!
 //! It stands for an [`Operator::Apply`](physical::Operator::Apply) over an index scan, without a scan for each row. What
 //! is left to that: kinds that tell unknown from false, right sides whose rows are asked for by id (they may be tried again), subqueries in
-//! conditions, and timed executions, which show what each node did.
+//! conditions, and timed executions, which show what each node did. `damask/tests/it/lookup_joins.rs` compares both with hash joins.
 
 use super::Operator;
 use super::simple::apply_predicates;
@@ -28,7 +28,6 @@ pub(crate) struct LookupJoin {
 /// What is looked up for a left row.
 pub(crate) struct Shape {
     relation: Arc<Relation>,
-    /// None stands for the row id, which is the key.
     index: RelId,
     /// Over the left row.
     key: Vec<Eval>,
@@ -60,10 +59,7 @@ impl Shape {
         let KeyBounds { equal, any: false, lower: None, upper: None } = bounds else {
             return None;
         };
-        let is_unique = equal.len() == index.keys.len()
-            && index.unique
-            && index.immediate
-            && index.predicate.is_none();
+        let is_unique = equal.len() == index.keys.len() && index.tells_rows_apart();
         let predicates = || scan.predicates.iter().chain(conditions);
         let has_subplan = |expr: &Expr| {
             expr.any(&|part| {
@@ -146,16 +142,9 @@ impl Shape {
         room: &mut Vec<Value>,
         state: &State<'_>,
     ) -> Result<bool> {
-        let view = &state.run.view;
-        if self.index == RelId(0) {
-            return match key[0].as_i64().map(Table::alias_row) {
-                Some(row) => table.read(view, row, &self.columns, room),
-                None => Ok(false),
-            };
-        }
         let mut is_found = false;
         let lookup = Lookup::all(self.index, key, &self.columns);
-        table.lookup(view, &lookup, room, |_, _| {
+        table.lookup(&state.run.view, &lookup, room, |_, _| {
             is_found = true;
             Ok(ControlFlow::Break(()))
         })?;

@@ -7,7 +7,7 @@ use damask_catalog::object::{Index, IndexMethod, Relation};
 use damask_planner::expr::ColumnId;
 use damask_planner::physical::{self, JoinKind, KeyBounds, Node, Operator, Plan};
 use damask_txn::{Direction, Lookup, ReadView, Table};
-use damask_types::{ColumnIndex, RelId, Result, RowId, Value};
+use damask_types::{ColumnIndex, Result, RowId, Value};
 use smallvec::SmallVec;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl Access {
         };
         let key = all(equal, place)?;
         let is_whole = key.len() == index.keys.len();
-        let is_unique = is_whole && index.unique && index.immediate && index.predicate.is_none();
+        let is_unique = is_whole && index.tells_rows_apart();
         // Many rows are better read from the index alone, if it has all that is wanted.
         let is_prefix = index.method == IndexMethod::Btree && !key.is_empty() && !index_only;
         let fits = (is_whole || is_prefix)
@@ -81,14 +81,6 @@ impl Access {
         room: &mut Vec<Value>,
         mut give: impl FnMut(RowId, &mut Vec<Value>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        if self.index.rel == RelId(0) {
-            if let Some(row) = key[0].as_i64().map(Table::alias_row)
-                && table.read(view, row, columns, room)?
-            {
-                let _ = give(row, room)?;
-            }
-            return Ok(());
-        }
         let (index, direction) = (self.index.rel, self.direction);
         let lookup = Lookup { index, key, columns, direction, wanted };
         table.lookup(view, &lookup, room, |row, values| {

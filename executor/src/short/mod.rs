@@ -14,7 +14,7 @@
 //!
 //! Invariants
 //! - S1: cancellation is looked for once, and at each row found or inserted; at most [`ROWS_MAX`] rows are expected of a key, or wanted.
-//! - S2: whatever runs here gives the rows, the changes and the errors that the plan's operators give; tests run both.
+//! - S2: whatever runs here gives the rows, the changes and the errors that the plan's operators give; `damask/tests/it/short_path.rs` runs both.
 
 mod find;
 mod lock;
