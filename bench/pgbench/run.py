@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """pgbench against Damask and PostgreSQL in one run: rates, server CPU, flushes and log bytes a transaction, side by side.
 
-usage: run.py --damask PORT:PID --postgres PORT:PID [--scale 10] [--seconds 10] [--rounds 3] [--only select,tpcb] [--no-load]
+usage: run.py --damask [HOST:]PORT:PID --postgres [HOST:]PORT:PID [--scale 10] [--seconds 10] [--rounds 3] [--only select,tpcb] [--no-load]
 
-Both servers listen on 127.0.0.1, user and database postgres. A PID is the server's (PostgreSQL: the postmaster's; the CPU of
+HOST is an address, 127.0.0.1 if it is left out, or the directory of a Unix-domain socket; user and database are postgres. A PID is the server's (PostgreSQL: the postmaster's; the CPU of
 its children counts too). Every case runs in turns, Damask then PostgreSQL, `--rounds` times; the printed figures are medians.
 CPU is user and system time of the server in microseconds a transaction; flushes are `pg_stat_wal.wal_sync`. At the end the
 books of the TPC-B-like tables must balance, and no transaction may have failed for good: otherwise the exit status is 1.
@@ -80,8 +80,8 @@ SELECT (SELECT sum(abalance) FROM pgbench_accounts) = (SELECT coalesce(sum(delta
 class Server:
     def __init__(self, name, place):
         self.name = name
-        self.port, self.pid = place.split(":")
-        self.environment = dict(os.environ, PGHOST="127.0.0.1", PGUSER="postgres", PGDATABASE="postgres", PGPORT=self.port)
+        *host, self.port, self.pid = place.split(":")
+        self.environment = dict(os.environ, PGHOST="".join(host) or "127.0.0.1", PGUSER="postgres", PGDATABASE="postgres", PGPORT=self.port)
 
     def sql(self, text):
         return subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", text], env=self.environment, check=True,

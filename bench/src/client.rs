@@ -12,6 +12,8 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use tokio_postgres::config::Host;
 use tokio_postgres::types::{FromSql, ToSql, Type};
@@ -99,7 +101,8 @@ impl Row {
 
 /// See the head of the file.
 pub(crate) struct Client {
-    socket: TcpStream,
+    /// Of either family: what is asked of it is the same.
+    socket: UnixStream,
     out: BytesMut,
     input: BytesMut,
     statement_count: usize,
@@ -108,13 +111,18 @@ pub(crate) struct Client {
 impl Client {
     /// Connects to the server that `config` names.
     pub(crate) fn connect(config: &tokio_postgres::Config) -> Result<Self, Error> {
-        let (Some(Host::Tcp(host)), Some(port)) =
-            (config.get_hosts().first(), config.get_ports().first())
-        else {
-            return Err(Error::Broken("a host and a port are needed".to_owned()));
+        let port = *config.get_ports().first().unwrap_or(&5432);
+        let socket = match config.get_hosts().first() {
+            Some(Host::Tcp(host)) => {
+                let socket = TcpStream::connect((host.as_str(), port))?;
+                socket.set_nodelay(true)?;
+                UnixStream::from(OwnedFd::from(socket))
+            }
+            Some(Host::Unix(directory)) => {
+                UnixStream::connect(directory.join(format!(".s.PGSQL.{port}")))?
+            }
+            None => return Err(Error::Broken("a host is needed".to_owned())),
         };
-        let socket = TcpStream::connect((host.as_str(), *port))?;
-        socket.set_nodelay(true)?;
         let (out, input) = (BytesMut::new(), BytesMut::new());
         let mut client = Self { socket, out, input, statement_count: 0 };
         let user = config.get_user().unwrap_or("postgres");

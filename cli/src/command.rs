@@ -46,18 +46,19 @@ pub(crate) fn serve(file: &Path, listen: Option<&str>, settings: &[String]) -> R
     let configuration = configuration(listen, settings)?;
     let options = ServerOptions {
         listen: configuration.listen(),
+        socket_directories: configuration.socket_directories(),
         connections_max: configuration.connections_max(),
         ..ServerOptions::default()
     };
     let database = crate::open(file, configuration)?;
     let server = damask_server::serve(database.clone(), options)?;
-    let address = server.local_addr();
+    server.warnings().iter().for_each(crate::complain);
+    let place = &server.places()[0];
+    let (host, port) = (place.host(), place.port());
     say(&format!(
-        "Damask {} serves {} on {address}. Connect with\n\n    psql -h {} -p {} -U postgres postgres\n\nand stop it with Ctrl-C.\n",
+        "Damask {} serves {} on {place}. Connect with\n\n    psql -h {host} -p {port} -U postgres postgres\n\nand stop it with Ctrl-C.\n",
         env!("CARGO_PKG_VERSION"),
         file.display(),
-        address.ip(),
-        address.port()
     ));
     let stop = server.stopper();
     on_signals(&[SignalKind::interrupt(), SignalKind::terminate()], move || stop())?;

@@ -10,6 +10,7 @@ use crate::session::settings;
 use damask_txn::{LANES_MAX, LogSync};
 use damask_types::{Error, Result, SqlState};
 use hashbrown::HashMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Settings by their spelling in the list, in stored form; what is not set has its default.
@@ -87,9 +88,15 @@ impl Configuration {
         }
     }
 
-    /// Where to listen, as `HOST:PORT` (`listen_addresses`, `port`); there is one address.
+    /// Where to listen, as `HOST:PORT` (`listen_addresses`, `port`); there is one address, or none.
     pub fn listen(&self) -> String {
         format!("{}:{}", self.text("listen_addresses"), self.number("port"))
+    }
+
+    /// Where Unix-domain sockets are made (`unix_socket_directories`, separated by commas).
+    pub fn socket_directories(&self) -> Vec<PathBuf> {
+        let directories = self.text("unix_socket_directories").split(',').map(str::trim);
+        directories.filter(|directory| !directory.is_empty()).map(PathBuf::from).collect()
     }
 
     /// Most sessions at one time (`max_connections`).

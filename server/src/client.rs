@@ -34,7 +34,7 @@ const LINGER_READS_MAX: u32 = 16 * 1024;
 /// See the head of the file.
 pub(crate) struct Client<H: Host> {
     phase: Phase<H::Session>,
-    peer: SocketAddr,
+    peer: Option<SocketAddr>,
     waker: Waker,
     // The last field: the session is gone before others hear that the connection is.
     place: Place<H>,
@@ -88,7 +88,7 @@ impl<H: Host> Client<H> {
     pub(crate) fn new(
         shared: Arc<Shared<H>>,
         number: u64,
-        peer: SocketAddr,
+        peer: Option<SocketAddr>,
         socket: Socket,
         waker: Waker,
     ) -> Self {
@@ -161,7 +161,7 @@ impl<H: Host> Client<H> {
             wire.out.negotiate_version(&parameters.unknown_options);
         }
         let login = shared.host.login(&parameters.user);
-        let local = self.peer.ip().is_loopback();
+        let local = self.peer.is_none_or(|peer| peer.ip().is_loopback());
         authenticate(wire, &parameters.user, &login, local, &shared.pretender)?;
         if shared.open.lock().values().filter(|entry| entry.pid.is_some()).count()
             >= shared.options.connections_max

@@ -46,12 +46,12 @@ impl Host for Engine {
         self.0.has_password()
     }
 
-    fn open(&self, parameters: &Parameters, peer: SocketAddr) -> Result<EngineSession> {
+    fn open(&self, parameters: &Parameters, peer: Option<SocketAddr>) -> Result<EngineSession> {
         let mut session = self.0.session(SessionOptions {
             user: parameters.user.clone(),
             database: Some(parameters.database.clone()),
             settings: parameters.settings.clone(),
-            client: Some((peer.ip().to_string(), i32::from(peer.port()))),
+            client: peer.map(|peer| (peer.ip().to_string(), i32::from(peer.port()))),
         })?;
         // The connection settles before it writes, and a worker that waits for a lock makes room for another.
         session.hold_output();

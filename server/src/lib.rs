@@ -1,8 +1,8 @@
-//! Damask on the network: PostgreSQL's protocol 3.0 over TCP.
+//! Damask on the network: PostgreSQL's protocol 3.0 over TCP and Unix-domain sockets.
 //!
 //! Reading order: [`protocol`] is bytes alone, [`wire`] a connection's two buffers over its [`socket`], [`connection`] the message loop,
-//! [`auth`] who may come in, [`client`] a connection from its first byte to its last, [`reactor`] who runs it, [`listener`] who
-//! accepts and watches, [`session`] what the loop asks of the engine.
+//! [`auth`] who may come in, [`client`] a connection from its first byte to its last, [`reactor`] who runs it, [`addresses`] where
+//! it listens, [`listener`] who accepts and watches, [`session`] what the loop asks of the engine.
 //!
 //! Invariants
 //! - S1: the protocol adds encoding and nothing else; what a statement means is the session's.
@@ -21,6 +21,7 @@
     )
 )]
 
+mod addresses;
 mod auth;
 mod client;
 mod connection;
@@ -32,6 +33,7 @@ mod session;
 mod socket;
 mod wire;
 
+pub use addresses::Place;
 pub use auth::Login;
 pub use engine::serve;
 pub use listener::{Host, Server, ServerOptions, Started, start};

@@ -1,6 +1,6 @@
 //! Sockets: listening, accepting, limits, and the end of the server.
 //!
-//! A thread for each address accepts connections and puts them into the pool (`reactor`), whose workers serve them.
+//! A thread for each place that clients connect to (`addresses`) accepts connections and puts them into the pool (`reactor`), whose workers serve them.
 //!
 //! A watch thread wakes four times a second. It cuts off who has not authenticated in time, wakes connections whose
 //! session another one has terminated, and stops statements whose client is gone. It needs no clock: it counts its own
@@ -11,6 +11,7 @@
 //! It wakes a connection by ending what can be read from its socket; the connection then finds out why, and tells
 //! its client before it closes.
 
+use crate::addresses::{Listening, Place, bind};
 use crate::auth::{Login, Pretender};
 use crate::client::Client;
 use crate::protocol::Severity;
@@ -25,7 +26,8 @@ use parking_lot::{Condvar, Mutex};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -52,8 +54,8 @@ pub trait Host: Send + Sync + 'static {
     fn login(&self, user: &str) -> Login;
     /// Some role can log in with a password.
     fn has_password(&self) -> bool;
-    /// Begins a session for an authenticated client.
-    fn open(&self, parameters: &Parameters, peer: SocketAddr) -> Result<Self::Session>;
+    /// Begins a session for an authenticated client; one that came by a Unix-domain socket has no address.
+    fn open(&self, parameters: &Parameters, peer: Option<SocketAddr>) -> Result<Self::Session>;
     /// What tells the time since some fixed moment; it times how long clients are silent.
     fn clock(&self) -> Arc<dyn Fn() -> Duration + Send + Sync>;
     /// The nodes of the machine that sessions are to be spread over; one, unless the host says otherwise.
@@ -85,8 +87,10 @@ pub trait Started {
 /// What a server may be told at its start.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// `HOST:PORT` to listen on; port 0 takes a free one.
+    /// `HOST:PORT` to listen on; port 0 takes a free one. Without a host there are Unix-domain sockets alone.
     pub listen: String,
+    /// Where Unix-domain sockets are made, if anywhere.
+    pub socket_directories: Vec<PathBuf>,
     /// The most connections at one time.
     pub connections_max: usize,
     /// The most bytes of one message from a client.
@@ -94,10 +98,11 @@ pub struct ServerOptions {
 }
 
 impl Default for ServerOptions {
-    /// This machine only, PostgreSQL's port, 100 connections, 64 MiB.
+    /// This machine only, PostgreSQL's port, no Unix-domain socket, 100 connections, 64 MiB.
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:5432".to_owned(),
+            socket_directories: vec![],
             connections_max: 100,
             message_bytes_max: 64 << 20,
         }
@@ -107,7 +112,8 @@ impl Default for ServerOptions {
 /// An open connection, as the watch thread sees it.
 pub(crate) struct Entry<H: Host> {
     line: Arc<Line>,
-    peer: IpAddr,
+    /// None if it came by a Unix-domain socket.
+    peer: Option<IpAddr>,
     /// Its place in the pool; none while it is being made.
     handle: Option<Arc<Handle<Client<H>>>>,
     /// Its session's process id, once it has one.
@@ -152,26 +158,35 @@ impl<H: Host> Shared<H> {
 
 /// A running server. Dropping it leaves it running; [`Server::stop`] ends it.
 pub struct Server {
-    addresses: Vec<SocketAddr>,
+    places: Vec<Place>,
+    warnings: Vec<Error>,
     threads: Vec<thread::JoinHandle<()>>,
     stop: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server").field("addresses", &self.addresses).finish_non_exhaustive()
+        f.debug_struct("Server").field("places", &self.places).finish_non_exhaustive()
     }
 }
 
 impl Server {
-    /// Where it listens.
+    /// Its first TCP address.
+    ///
+    /// # Panics
+    /// If it has Unix-domain sockets alone.
     pub fn local_addr(&self) -> SocketAddr {
-        self.addresses[0]
+        self.places.iter().find_map(Place::address).expect("there is a TCP address")
     }
 
-    /// Every address it listens on.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    /// Every place that clients can connect to, at least one; TCP addresses come first.
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// Where it was to listen and does not, with the reasons.
+    pub fn warnings(&self) -> &[Error] {
+        &self.warnings
     }
 
     /// A function that ends the server, for a signal handler.
@@ -196,11 +211,10 @@ impl Server {
 /// Listens and serves in threads of its own.
 ///
 /// # Errors
-/// 55000 when the address cannot be had, with the reason; 28000 for an address beyond this machine without a password.
+/// 55000 when no address can be had, with the reason; 28000 for an address beyond this machine without a password.
 pub fn start<H: Host>(host: H, options: ServerOptions) -> Result<Server> {
-    let listeners = bind(&options.listen, &host)?;
-    let addresses: Vec<SocketAddr> =
-        listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let (listeners, warnings) = bind(&options.listen, &options.socket_directories, &host)?;
+    let places: Vec<Place> = listeners.iter().map(Listening::place).collect();
     let shared = Arc::new(Shared {
         clock: host.clock(),
         host,
@@ -228,17 +242,15 @@ pub fn start<H: Host>(host: H, options: ServerOptions) -> Result<Server> {
         })?);
     }
     let stop = {
-        let addresses = addresses.clone();
+        let places = places.clone();
         Arc::new(move || {
             shared.stopping.store(true, Ordering::Release);
             shared.stop_asked.notify_all();
             // Wakes the threads that accept.
-            for address in &addresses {
-                let _ = TcpStream::connect(address);
-            }
+            places.iter().for_each(Place::ring);
         })
     };
-    Ok(Server { addresses, threads, stop })
+    Ok(Server { places, warnings, threads, stop })
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>> {
@@ -249,46 +261,7 @@ fn no_thread(error: &io::Error) -> Error {
     Error::new(SqlState::INSUFFICIENT_RESOURCES, format!("could not start a thread: {error}"))
 }
 
-fn bind<H: Host>(listen: &str, host: &H) -> Result<Vec<TcpListener>> {
-    let refuse = |reason: String| {
-        Error::new(
-            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
-            format!("could not listen on {listen}: {reason}"),
-        )
-    };
-    let addresses: Vec<SocketAddr> =
-        listen.to_socket_addrs().map_err(|error| refuse(error.to_string()))?.collect();
-    if addresses.iter().any(|address| !address.ip().is_loopback()) && !host.has_password() {
-        return Err(Error::new(
-            SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-            format!("refusing to listen on {listen} without a password"),
-        )
-        .hint(
-            "Other machines could connect. Start on 127.0.0.1 first and set one: \
-             ALTER ROLE postgres PASSWORD '...'.",
-        ));
-    }
-    let mut listeners = Vec::new();
-    let mut failure = None;
-    for address in addresses {
-        match TcpListener::bind(address) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) => failure = Some(error),
-        }
-    }
-    match failure {
-        Some(error) if listeners.is_empty() => Err(if error.kind() == io::ErrorKind::AddrInUse {
-            refuse("the port is taken".to_owned()).hint(
-                    "Another server runs there. Stop it, or listen on another port with --listen HOST:PORT.",
-                )
-        } else {
-            refuse(error.to_string())
-        }),
-        _ => Ok(listeners),
-    }
-}
-
-fn accept<H: Host>(listener: &TcpListener, shared: &Arc<Shared<H>>, pool: &Arc<Pool<Client<H>>>) {
+fn accept<H: Host>(listener: &Listening, shared: &Arc<Shared<H>>, pool: &Arc<Pool<Client<H>>>) {
     loop {
         let accepted = listener.accept();
         if shared.is_stopping() {
@@ -299,13 +272,11 @@ fn accept<H: Host>(listener: &TcpListener, shared: &Arc<Shared<H>>, pool: &Arc<P
             shared.ended.wait_for(&mut shared.open.lock(), Duration::from_millis(100));
             continue;
         };
-        let _ = stream.set_nodelay(true);
-        let _ = rustix::net::sockopt::set_socket_keepalive(&stream, true);
         let number = shared.next.fetch_add(1, Ordering::Relaxed);
         let line = Line::new(stream);
         let entry = Entry {
             line: Arc::clone(&line),
-            peer: peer.ip(),
+            peer: peer.map(|peer| peer.ip()),
             handle: None,
             pid: None,
             waited: 0,
@@ -316,7 +287,7 @@ fn accept<H: Host>(listener: &TcpListener, shared: &Arc<Shared<H>>, pool: &Arc<P
             let mut open = shared.open.lock();
             let waiting = open
                 .values()
-                .filter(|entry| entry.pid.is_none() && entry.peer == peer.ip())
+                .filter(|entry| entry.pid.is_none() && entry.peer == peer.map(|peer| peer.ip()))
                 .count();
             if waiting >= UNAUTHENTICATED_MAX {
                 refuse(line);

@@ -3,29 +3,65 @@
 use crate::reactor::{Poller, about_to_wait};
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{RecvFlags, recv};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 /// What is sent to find out whether a client still listens: a parameter status that says what it knows.
 const PROBE: &[u8] = b"S\0\0\0\x19integer_datetimes\0on\0";
 
+/// The kernel's socket, of either family.
+#[derive(Debug)]
+struct Stream(OwnedFd);
+
+impl Stream {
+    fn receive(&self, buffer: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
+        Ok(recv(&self.0, buffer, flags)?.0)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        let how = match how {
+            Shutdown::Read => rustix::net::Shutdown::Read,
+            Shutdown::Write => rustix::net::Shutdown::Write,
+            Shutdown::Both => rustix::net::Shutdown::Both,
+        };
+        Ok(rustix::net::shutdown(&self.0, how)?)
+    }
+}
+
+impl Read for &Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.receive(buffer, RecvFlags::empty())
+    }
+}
+
+impl Write for &Stream {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        Ok(send(&self.0, buffer, SendFlags::NOSIGNAL)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// What others than its connection see of a socket.
 #[derive(Debug)]
 pub(crate) struct Line {
-    stream: TcpStream,
+    stream: Stream,
     /// Held while whole messages are written.
     writing: Mutex<()>,
 }
 
 impl Line {
-    pub(crate) fn new(stream: TcpStream) -> Arc<Self> {
-        Arc::new(Self { stream, writing: Mutex::default() })
+    pub(crate) fn new(socket: OwnedFd) -> Arc<Self> {
+        Arc::new(Self { stream: Stream(socket), writing: Mutex::default() })
     }
 
-    pub(crate) fn stream(&self) -> &TcpStream {
-        &self.stream
+    pub(crate) fn stream(&self) -> &OwnedFd {
+        &self.stream.0
     }
 
     /// Ends one direction, or both. It is over already if that fails.
@@ -37,7 +73,7 @@ impl Line {
     /// whose client does not read cannot be asked.
     pub(crate) fn probe(&self) {
         let Some(_writing) = self.writing.try_lock() else { return };
-        let mut polled = [PollFd::new(&self.stream, PollFlags::OUT)];
+        let mut polled = [PollFd::new(&self.stream.0, PollFlags::OUT)];
         let is_free = poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
         if matches!(is_free, Ok(1)) && polled[0].revents().contains(PollFlags::OUT) {
             // A socket that polls as writable has more room than this takes.
@@ -72,7 +108,7 @@ impl Socket {
         if std::mem::take(&mut self.is_paused)
             && let Some((poller, key)) = &self.poller
         {
-            poller.resume(&self.line.stream, *key)?;
+            poller.resume(self.line.stream(), *key)?;
         }
         Ok(())
     }
@@ -94,7 +130,7 @@ impl Read for Socket {
         if let Some((poller, key)) = &self.poller
             && !self.is_paused
         {
-            poller.pause(&self.line.stream, *key)?;
+            poller.pause(self.line.stream(), *key)?;
             self.is_paused = true;
         }
         (&self.line.stream).read(buffer)
@@ -117,10 +153,10 @@ impl Write for Socket {
 }
 
 /// The bytes that have arrived.
-pub(crate) struct Arrived<'a>(&'a TcpStream);
+pub(crate) struct Arrived<'a>(&'a Stream);
 
 impl Read for Arrived<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(recv(self.0, buffer, RecvFlags::DONTWAIT)?.0)
+        self.0.receive(buffer, RecvFlags::DONTWAIT)
     }
 }

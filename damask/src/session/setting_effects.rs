@@ -161,7 +161,7 @@ static EFFECTS: &[(&str, Effect)] = &[
     ("transaction_isolation", Acts),
     ("transaction_read_only", Acts),
     ("transform_null_equals", Acts),
-    ("unix_socket_directories", Moot("There are no Unix sockets.")),
+    ("unix_socket_directories", Acts),
     ("vacuum_cost_delay", Moot("There is nothing to vacuum.")),
     ("wal_buffers", Moot("The buffer of the log has one size.")),
     ("wal_compression", Only(&["off", "lz4"])),

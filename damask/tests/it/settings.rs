@@ -58,6 +58,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("query_memory_limit", "tests/it/settings.rs"),
     ("shared_buffers", "tests/it/durability.rs"),
     ("synchronous_commit", "tests/it/durability.rs"),
+    ("unix_socket_directories", "../server/tests/it/local.rs"),
     ("wal_lanes", "tests/it/durability.rs"),
     ("wal_sync_method", "tests/it/durability.rs"),
     ("wal_writer_delay", "tests/it/durability.rs"),

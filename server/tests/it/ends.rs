@@ -94,14 +94,20 @@ fn running_is_not_idling() {
 #[test]
 fn a_client_that_goes_away_stops_its_statement() {
     let server = server();
-    let mut other = Raw::engine(&server);
+    clients_that_go_away(&server, || Raw::engine(&server));
+    server.stop();
+}
+
+/// `connect` gives new clients of `server`'s engine.
+pub(crate) fn clients_that_go_away(server: &damask_server::Server, connect: impl Fn() -> Raw) {
+    let mut other = Raw::engine(server);
     other.query("create table t (a int)");
     for statement in [
         "select pg_sleep(600)",
         "select count(*) from generate_series(1, 100000000000) a",
         "begin; lock t; select pg_sleep(600)",
     ] {
-        let mut raw = Raw::engine(&server);
+        let mut raw = connect();
         raw.send(&message(b'Q', format!("{statement}\0").as_bytes()));
         while !other
             .query(
@@ -119,7 +125,6 @@ fn a_client_that_goes_away_stops_its_statement() {
         assert!(is_gone, "{statement}");
     }
     assert_eq!(other.query("insert into t values (1)"), "C[INSERT 0 1] ZI");
-    server.stop();
 }
 
 #[test]

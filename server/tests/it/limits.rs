@@ -77,7 +77,7 @@ impl Host for Slow {
         self.host.has_password()
     }
 
-    fn open(&self, parameters: &Parameters, peer: SocketAddr) -> Result<Puppet> {
+    fn open(&self, parameters: &Parameters, peer: Option<SocketAddr>) -> Result<Puppet> {
         self.opening.lock().unwrap().send(()).unwrap();
         self.go_on.lock().unwrap().recv().unwrap();
         self.host.open(parameters, peer)

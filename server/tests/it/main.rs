@@ -6,6 +6,7 @@ mod client;
 mod ends;
 mod engine;
 mod limits;
+mod local;
 mod mutation;
 mod noise;
 mod notify;

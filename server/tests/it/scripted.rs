@@ -56,7 +56,7 @@ impl Host for Scripted {
         !self.verifiers.is_empty()
     }
 
-    fn open(&self, parameters: &Parameters, _peer: SocketAddr) -> Result<Puppet> {
+    fn open(&self, parameters: &Parameters, _peer: Option<SocketAddr>) -> Result<Puppet> {
         if parameters.database == "missing" {
             return Err(Error::new(
                 SqlState::from_text("3D000").unwrap(),

@@ -3,8 +3,11 @@
 use crate::scripted::Scripted;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 
-pub(crate) struct Raw(TcpStream);
+pub(crate) struct Raw(UnixStream);
 
 /// A message with a letter.
 pub(crate) fn message(letter: u8, body: &[u8]) -> Vec<u8> {
@@ -21,7 +24,9 @@ pub(crate) fn startup(pairs: &[u8]) -> Vec<u8> {
 
 impl Raw {
     pub(crate) fn connect(server: &damask_server::Server) -> Self {
-        Self(TcpStream::connect(server.local_addr()).unwrap())
+        let stream = TcpStream::connect(server.local_addr()).unwrap();
+        // What is asked of a socket is the same for both families.
+        Self(UnixStream::from(OwnedFd::from(stream)))
     }
 
     /// Connected, with the greeting read.
@@ -50,9 +55,19 @@ impl Raw {
         Some((head[0], body))
     }
 
+    /// Connected by a Unix-domain socket.
+    pub(crate) fn local(socket: &Path) -> Self {
+        Self(UnixStream::connect(socket).unwrap())
+    }
+
     /// Connected to the engine, with the greeting read.
     pub(crate) fn engine(server: &damask_server::Server) -> Self {
-        let mut raw = Self::connect(server);
+        Self::connect(server).greeted()
+    }
+
+    /// With the engine's greeting read.
+    pub(crate) fn greeted(self) -> Self {
+        let mut raw = self;
         raw.send(&startup(b"user\0postgres\0\0"));
         assert!(raw.until_ready().ends_with(" ZI"));
         raw
