@@ -362,15 +362,13 @@ impl<S: Session> Connection<S> {
             }
             Message::Execute(portal, limit) => {
                 let formats = self.formats.get(portal).cloned().unwrap_or_default();
-                // The portal may be gone once it has failed.
-                let text = self.session.portal_text(portal);
                 let mut replies = Replies::new(&mut self.wire, &formats, false);
                 let result = self.session.execute(portal, limit, &mut replies);
                 self.notices();
                 match result {
                     Ok(Outcome::Complete) => {}
                     Ok(Outcome::Suspended) => self.wire.out.portal_suspended(),
-                    Err(error) => return Err((error, text)),
+                    Err(error) => return Err((error, self.session.failed_text())),
                 }
             }
             Message::Close(statement, name) => {

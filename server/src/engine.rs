@@ -359,8 +359,8 @@ impl Session for EngineSession {
         }
     }
 
-    fn portal_text(&self, portal: &str) -> Option<Arc<str>> {
-        self.session.portal_text(portal)
+    fn failed_text(&self) -> Option<Arc<str>> {
+        self.session.failed_text().map(Arc::clone)
     }
 
     fn notices(&mut self, replies: &mut Replies<'_>) {

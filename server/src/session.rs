@@ -60,8 +60,8 @@ pub trait Session {
     fn failed(&mut self, error: &Error);
     /// The state of the transaction.
     fn status(&self) -> Status;
-    /// The text that positions in errors of a portal count in.
-    fn portal_text(&self, portal: &str) -> Option<Arc<str>>;
+    /// The text that positions in the error of the last [`Session::execute`] count in, if it has one.
+    fn failed_text(&self) -> Option<Arc<str>>;
     /// Sends the notices since the last call.
     fn notices(&mut self, replies: &mut Replies<'_>);
     /// Sends the settings that clients are told about and that have changed since the last call.

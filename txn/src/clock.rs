@@ -6,10 +6,11 @@
 //! Invariants
 //! - K1: a timestamp is given out, its frame appended to the log and its cell flipped inside one critical section.
 //! - K2: the watermark is at most what the horizon shows without a gap and at most every registered snapshot. The horizon is
-//!   read first, then the list; a snapshot asks for its horizon under the list's mutex, so one that is not in the list starts at or
-//!   above the horizon that was read, and none can slip below the watermark.
+//!   read first, then the lists, one for each part of the threads; a snapshot asks for its horizon under its list's mutex, so one that is not
+//!   in the list when that is read starts at or above the horizon that was read, and none can slip below the watermark.
 
 use crate::horizon::Horizon;
+use crate::spread::Spread;
 use damask_types::{Timestamp, TxnId};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -21,7 +22,7 @@ type Holder = (TxnId, TxnId);
 
 /// The snapshots in use, with those who hold them.
 #[derive(Debug, Default)]
-pub(crate) struct Snapshots(Mutex<Times>);
+pub(crate) struct Snapshots(Spread<Mutex<Times>>);
 
 /// Times in use, ascending; each has a holder. A new snapshot is most often at the end, and there are about as many as sessions.
 #[derive(Debug, Default)]
@@ -77,7 +78,7 @@ impl Snapshots {
             snapshots: Arc::clone(self),
             owner,
             horizon: Horizon::up_to(Timestamp(0)),
-            is_held: false,
+            list: None,
         };
         pin.hold(owner, next_txn, horizon);
         pin
@@ -85,19 +86,28 @@ impl Snapshots {
 
     /// The timestamps in use, ascending.
     pub(crate) fn active(&self) -> SmallVec<[u64; 8]> {
-        self.0.lock().0.iter().map(|(time, _)| *time).collect()
+        let mut times = SmallVec::new();
+        for list in self.0.parts() {
+            times.extend(list.lock().0.iter().map(|(time, _)| *time));
+        }
+        times.sort_unstable();
+        times.dedup();
+        times
     }
 
     /// Who holds which, ascending by timestamp.
     pub(crate) fn holders(&self) -> Vec<SnapshotHolder> {
-        let times = self.0.lock();
-        let holders = times.0.iter().flat_map(|(timestamp, holders)| {
-            let timestamp = Timestamp(*timestamp);
-            let holder =
-                move |&(owner, next_txn): &Holder| SnapshotHolder { owner, timestamp, next_txn };
-            holders.iter().map(holder)
-        });
-        holders.collect()
+        let mut all = Vec::new();
+        for list in self.0.parts() {
+            for (timestamp, holders) in &list.lock().0 {
+                let timestamp = Timestamp(*timestamp);
+                let holder =
+                    |&(owner, next_txn): &Holder| SnapshotHolder { owner, timestamp, next_txn };
+                all.extend(holders.iter().map(holder));
+            }
+        }
+        all.sort_by_key(|holder| holder.timestamp);
+        all
     }
 }
 
@@ -107,7 +117,8 @@ pub(crate) struct SnapshotPin {
     snapshots: Arc<Snapshots>,
     owner: TxnId,
     pub(crate) horizon: Horizon,
-    is_held: bool,
+    /// The list it is in; none once it was let go.
+    list: Option<usize>,
 }
 
 impl SnapshotPin {
@@ -119,21 +130,22 @@ impl SnapshotPin {
         horizon: impl FnOnce() -> Horizon,
     ) {
         self.release();
-        let mut times = self.snapshots.0.lock();
+        let list = self.snapshots.0.own();
+        let mut times = self.snapshots.0.part(list).lock();
         let horizon = horizon();
         for time in held(&horizon) {
             times.add(time, (owner, next_txn));
         }
         drop(times);
-        (self.owner, self.horizon, self.is_held) = (owner, horizon, true);
+        (self.owner, self.horizon, self.list) = (owner, horizon, Some(list));
     }
 
     /// Lets the snapshot go.
     pub(crate) fn release(&mut self) {
-        if !std::mem::replace(&mut self.is_held, false) {
+        let Some(list) = self.list.take() else {
             return;
-        }
-        let mut times = self.snapshots.0.lock();
+        };
+        let mut times = self.snapshots.0.part(list).lock();
         for time in held(&self.horizon) {
             times.remove(time, self.owner);
         }

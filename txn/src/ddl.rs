@@ -354,7 +354,7 @@ impl Engine {
         let codec = self.codec(&old);
         let tree = self.new_heap_tree(codec, old.engine())?;
         let heap = Heap::new(relation.rel, tree, Vec::new());
-        heap.next_row.store(old.next_row.load(Ordering::Relaxed), Ordering::Relaxed);
+        heap.counts.next_row.store(old.counts.next_row.load(Ordering::Relaxed), Ordering::Relaxed);
         let layout = relation.layout.load();
         for index in old.indexes.load().iter() {
             let desc = IndexDesc::clone(&index.desc.load());

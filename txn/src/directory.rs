@@ -7,6 +7,7 @@ use crate::program::RowProgram;
 use crate::schema::{AliasKey, IndexDesc, KeyColumn, KeySource, RelationDesc, TableEngine};
 use crate::version::HeapId;
 use arc_swap::ArcSwap;
+use crossbeam_utils::CachePadded;
 use damask_storage::key::{KeyColumn as OrderedColumn, check_key_len, encode_key_into, hash_key};
 use damask_storage::row::{RowColumn, RowLayout};
 use damask_storage::tree::{HeapTree, IndexTree};
@@ -295,6 +296,14 @@ pub(crate) struct Heap {
     pub(crate) indexes: ArcSwap<Vec<Arc<Index>>>,
     /// Counts the lists of indexes, from 1; raised when a new one is there.
     list_number: AtomicU32,
+    pub(crate) counts: CachePadded<Counts>,
+    /// Rows without versions that not everybody sees.
+    pub(crate) births: Births,
+}
+
+/// What changes with a heap's rows.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
     /// The next row id to give out, for tables without an alias key.
     pub(crate) next_row: AtomicU64,
     /// Rows, own uncommitted ones included: an estimate.
@@ -303,8 +312,6 @@ pub(crate) struct Heap {
     pub(crate) bytes: AtomicI64,
     /// Versions in the version table; readers of a heap without any need not look there.
     pub(crate) versions: AtomicU64,
-    /// Rows without versions that not everybody sees.
-    pub(crate) births: Births,
 }
 
 impl Heap {
@@ -315,10 +322,7 @@ impl Heap {
             tree,
             indexes: ArcSwap::from_pointee(indexes),
             list_number: AtomicU32::new(1),
-            next_row: AtomicU64::new(1),
-            rows: AtomicI64::new(0),
-            bytes: AtomicI64::new(0),
-            versions: AtomicU64::new(0),
+            counts: CachePadded::new(Counts { next_row: AtomicU64::new(1), ..Counts::default() }),
             births: Births::default(),
         }
     }
@@ -332,23 +336,21 @@ impl Heap {
     }
 
     pub(crate) fn allocate_rows(&self, count: u64) -> u64 {
-        self.next_row.fetch_add(count, Ordering::Relaxed)
+        self.counts.next_row.fetch_add(count, Ordering::Relaxed)
     }
 
     /// Replay and recovery: `row` is in use.
     pub(crate) fn row_seen(&self, row: RowId) {
-        self.next_row.fetch_max(row.0.saturating_add(1), Ordering::Relaxed);
+        self.counts.next_row.fetch_max(row.0.saturating_add(1), Ordering::Relaxed);
     }
 
     pub(crate) fn count(&self, rows: i64, bytes: i64) {
-        self.rows.fetch_add(rows, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.counts.rows.fetch_add(rows, Ordering::Relaxed);
+        self.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn index(&self, rel: RelId) -> Result<Arc<Index>> {
-        let indexes = self.indexes.load();
-        let index = indexes.iter().find(|index| index.rel == rel);
-        index.map(Arc::clone).ok_or_else(|| Error::internal(format!("there is no index {rel}")))
+        index_of(&self.indexes.load(), rel).map(Arc::clone)
     }
 
     /// Replaces the list of indexes.
@@ -364,6 +366,12 @@ impl Heap {
     pub(crate) fn list_number(&self) -> u32 {
         self.list_number.load(Ordering::Acquire)
     }
+}
+
+/// An index in a list of [`Heap::indexes`].
+pub(crate) fn index_of(indexes: &[Arc<Index>], rel: RelId) -> Result<&Arc<Index>> {
+    let index = indexes.iter().find(|index| index.rel == rel);
+    index.ok_or_else(|| Error::internal(format!("there is no index {rel}")))
 }
 
 /// A table.

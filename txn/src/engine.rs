@@ -18,9 +18,11 @@ use crate::redo::Redo;
 use crate::row_queue::RowQueues;
 use crate::sequence::Sequences;
 use crate::serializable::Serializable;
+use crate::spread::Spread;
 use crate::version::{HeapId, Version, VersionTable, stripe};
 use crate::wait::WaitGraph;
 use crate::{Durability, IsolationLevel, SequenceSpec, SequenceState, Table, Txn};
+use crossbeam_utils::CachePadded;
 use damask_storage::ledger;
 use damask_storage::page::UNIT_BYTES;
 use damask_storage::pool::NodeStatistics;
@@ -169,7 +171,6 @@ pub struct Holdings {
 /// Counters that change.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) commits: AtomicU64,
     pub(crate) rollbacks: AtomicU64,
     pub(crate) versions: AtomicU64,
     pub(crate) undo_bytes: AtomicU64,
@@ -188,15 +189,15 @@ pub struct Engine {
     /// Raised when nobody knows any more what the pages hold.
     pub(crate) stop: Arc<Stop>,
     /// Open transactions that have begun to write and whose commits are gathered, roughly.
-    pub(crate) gathered_writers: AtomicUsize,
+    pub(crate) gathered_writers: CachePadded<AtomicUsize>,
     stripes: Box<[Mutex<()>]>,
     /// The commit section; holds the last timestamp given out.
-    pub(crate) commit: Mutex<Timestamp>,
+    pub(crate) commit: CachePadded<Mutex<Timestamp>>,
     /// The last commit whose cell is flipped.
-    pub(crate) visible: AtomicU64,
+    pub(crate) visible: CachePadded<AtomicU64>,
     pub(crate) unflushed: Unflushed,
     /// The last transaction id given out.
-    next_txn: AtomicU64,
+    next_txn: CachePadded<AtomicU64>,
     /// The last relation number given out.
     pub(crate) last_rel: AtomicU32,
     pub(crate) snapshots: Arc<Snapshots>,
@@ -211,7 +212,9 @@ pub struct Engine {
     pub(crate) row_queues: RowQueues,
     /// What open transactions did to relations, oldest first.
     pub(crate) ddl: Mutex<HashMap<TxnId, Vec<DdlUndo>>>,
-    pub(crate) counters: Counters,
+    /// Commits since it was opened.
+    pub(crate) commits: Spread<AtomicU64>,
+    pub(crate) counters: CachePadded<Counters>,
     closed: AtomicBool,
     /// Set while a background step makes a checkpoint; see [`crate::checkpointer`].
     pub(crate) checkpoint_is_due: AtomicBool,
@@ -299,10 +302,10 @@ impl Engine {
             is_new: false,
             gate: Gate::new(Arc::clone(&stop)),
             stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
-            commit: Mutex::new(recovered.checkpoint_ts),
-            visible: AtomicU64::new(recovered.checkpoint_ts.0),
+            commit: CachePadded::new(Mutex::new(recovered.checkpoint_ts)),
+            visible: CachePadded::new(AtomicU64::new(recovered.checkpoint_ts.0)),
             unflushed: Unflushed::default(),
-            next_txn: AtomicU64::new(1),
+            next_txn: CachePadded::new(AtomicU64::new(1)),
             last_rel: AtomicU32::new(0),
             snapshots: Arc::default(),
             serializable: Serializable::default(),
@@ -314,9 +317,10 @@ impl Engine {
             graph: WaitGraph::new(Arc::clone(&stop)),
             row_queues: RowQueues::new(),
             stop,
-            gathered_writers: AtomicUsize::new(0),
+            gathered_writers: CachePadded::new(AtomicUsize::new(0)),
             ddl: Mutex::default(),
-            counters: Counters::default(),
+            commits: Spread::default(),
+            counters: CachePadded::default(),
             closed: AtomicBool::new(false),
             checkpoint_is_due: AtomicBool::new(false),
             checkpoint_begin: Mutex::default(),
@@ -486,7 +490,7 @@ impl Engine {
         let (log_frames, log_bytes) = self.store.log().appended_since_open();
         let temp = self.temp.stats();
         Metrics {
-            commits: load(&self.counters.commits),
+            commits: self.commits.parts().map(load).sum(),
             rollbacks: load(&self.counters.rollbacks),
             deadlocks: load(&self.graph.deadlocks),
             lock_waits: load(&self.graph.waits),

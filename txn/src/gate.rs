@@ -12,6 +12,7 @@
 //! - G1: a thread that unwinds out of the gate has stopped the engine before others enter.
 //! - G2: a transaction that could not be undone stays active for readers, so its changes are shown to nobody.
 
+use crate::spread::Spread;
 use damask_storage::ledger::Token;
 use damask_types::{Error, Result, SqlState};
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -69,9 +70,9 @@ impl Drop for StopOnPanic<'_> {
     }
 }
 
-/// The gate.
+/// The gate. Who enters takes the latch of the calling thread's part, who closes it takes them all.
 pub(crate) struct Gate {
-    latch: RwLock<()>,
+    latches: Spread<RwLock<()>>,
     stop: Arc<Stop>,
 }
 
@@ -86,23 +87,26 @@ pub(crate) struct Inside<'g> {
 /// Inside the gate, alone.
 pub(crate) struct Alone<'g> {
     _stop: StopOnPanic<'g>,
-    _exclusive: RwLockWriteGuard<'g, ()>,
+    _exclusive: Vec<RwLockWriteGuard<'g, ()>>,
     _token: Token,
 }
 
 impl Gate {
     pub(crate) fn new(stop: Arc<Stop>) -> Self {
-        Self { latch: RwLock::default(), stop }
+        Self { latches: Spread::default(), stop }
     }
 
     /// Enters for one operation.
     #[inline]
     pub(crate) fn enter(&self) -> Inside<'_> {
-        Inside { _shared: self.latch.read(), _stop: self.stop.on_panic(), _token: Token::new() }
+        let latch = self.latches.part(self.latches.own());
+        Inside { _shared: latch.read(), _stop: self.stop.on_panic(), _token: Token::new() }
     }
 
     /// Waits until all have left and keeps them out.
     pub(crate) fn close(&self) -> Alone<'_> {
-        Alone { _exclusive: self.latch.write(), _stop: self.stop.on_panic(), _token: Token::new() }
+        // In one order, so that two who close it do not wait for each other.
+        let exclusive = self.latches.parts().map(RwLock::write).collect();
+        Alone { _exclusive: exclusive, _stop: self.stop.on_panic(), _token: Token::new() }
     }
 }

@@ -541,7 +541,7 @@ impl Engine {
 
     fn forget_versions(&self, heap: &Heap, dropped: &[Version]) {
         let count = dropped.len() as u64;
-        heap.versions.fetch_sub(count, Ordering::AcqRel);
+        heap.counts.versions.fetch_sub(count, Ordering::AcqRel);
         self.counters.versions.fetch_sub(count, Ordering::Relaxed);
         for image in dropped.iter().filter_map(|version| version.before.as_ref()) {
             self.discount_image(image);

@@ -25,6 +25,7 @@ mod clock;
 mod gate;
 mod horizon;
 mod image;
+mod spread;
 mod version;
 
 mod births;

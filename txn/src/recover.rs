@@ -87,9 +87,9 @@ fn put_heap(out: &mut Vec<u8>, heap: &Heap) {
             put_varint(out, run.0.into());
         }
     }
-    put_varint(out, heap.next_row.load(Ordering::Relaxed));
-    put_signed(out, heap.rows.load(Ordering::Relaxed));
-    put_signed(out, heap.bytes.load(Ordering::Relaxed));
+    put_varint(out, heap.counts.next_row.load(Ordering::Relaxed));
+    put_signed(out, heap.counts.rows.load(Ordering::Relaxed));
+    put_signed(out, heap.counts.bytes.load(Ordering::Relaxed));
     let indexes = heap.indexes.load();
     put_varint(out, indexes.len() as u64);
     for index in indexes.iter() {
@@ -400,9 +400,9 @@ impl Engine {
     ) -> Result<Heap> {
         let tree = self.read_heap_tree(reader, version)?;
         let heap = Heap::new(rel, tree, Vec::new());
-        heap.next_row.store(reader.varint()?, Ordering::Relaxed);
-        heap.rows.store(reader.signed()?, Ordering::Relaxed);
-        heap.bytes.store(reader.signed()?, Ordering::Relaxed);
+        heap.counts.next_row.store(reader.varint()?, Ordering::Relaxed);
+        heap.counts.rows.store(reader.signed()?, Ordering::Relaxed);
+        heap.counts.bytes.store(reader.signed()?, Ordering::Relaxed);
         for _ in 0..reader.count()? {
             let index = self.read_index(reader, layout)?;
             heap.change_indexes(|indexes| indexes.push(index));
@@ -702,9 +702,9 @@ mod tests {
         if version > META_VERSION_BTREE {
             out.push(TableEngine::BTree as u8);
         }
-        put_varint(&mut out, heap.next_row.load(Ordering::Relaxed));
-        put_signed(&mut out, heap.rows.load(Ordering::Relaxed));
-        put_signed(&mut out, heap.bytes.load(Ordering::Relaxed));
+        put_varint(&mut out, heap.counts.next_row.load(Ordering::Relaxed));
+        put_signed(&mut out, heap.counts.rows.load(Ordering::Relaxed));
+        put_signed(&mut out, heap.counts.bytes.load(Ordering::Relaxed));
         // Indexes, dropped trees, changes, the end of rows.
         out.extend([0, 0, 0, unsettled::END]);
         out

@@ -8,7 +8,7 @@
 //! rollbacks take the index back before they pop it. Every other entry is checked against the row as the view sees it.
 //! Columns that the key gives back are read from it, and the row of an entry that is believed is not visited at all.
 
-use crate::directory::{Heap, Index};
+use crate::directory::{Heap, Index, index_of};
 use crate::engine::Engine;
 use crate::isolation::ReadView;
 use crate::schema::{ColumnRange, Direction, KeyRange};
@@ -425,7 +425,7 @@ impl Engine {
     /// Whether a row may have versions. False is certain for a caller that holds the latch of an index entry of the row.
     #[inline]
     fn has_versions(&self, heap: &Heap, row: RowId) -> bool {
-        heap.versions.load(Ordering::Acquire) > 0
+        heap.counts.versions.load(Ordering::Acquire) > 0
             && self
                 .versions
                 .with(heap.id, row, |state| state.is_some_and(|state| !state.versions.is_empty()))
@@ -466,7 +466,8 @@ pub(crate) fn lookup(
     let Lookup { index, key, columns, direction, mut wanted } = *lookup;
     let heap = relation.heap.load();
     let layout = relation.layout.load();
-    let index = heap.index(index)?;
+    let indexes = heap.indexes.load();
+    let index = index_of(&indexes, index)?;
     let mut encoded = Vec::new();
     index.encode(key, &mut encoded)?;
     let mut unhashed = Vec::new();
@@ -475,7 +476,7 @@ pub(crate) fn lookup(
     }
     let mut range = tree::KeyRange::prefix(&encoded);
     if let Some(reads) = &view.reads {
-        let place = Place::Keys(Arc::clone(&index), range.clone());
+        let place = Place::Keys(Arc::clone(index), range.clone());
         reads.range(table.relation.rel, place, columns, &[]);
     }
     let mut entries = smallvec::SmallVec::<[Entry; 4]>::new();
@@ -572,7 +573,7 @@ mod tests {
         let whole = read(&[0, 1, 2, 3]).expect("the row is read");
         assert_eq!(whole.as_deref(), Some(&row[..]));
         let heap = table.relation.heap.load();
-        assert!(heap.versions.load(Ordering::Relaxed) == 0, "nothing is left to collect");
+        assert!(heap.counts.versions.load(Ordering::Relaxed) == 0, "nothing is left to collect");
         assert!(heap.tree.remove(id).expect("the tree is sound"));
         let carried = read(&[1, 0]).expect("the key is read");
         assert_eq!(carried, Some(vec![Value::Null, Value::Int4(7)]));

@@ -143,14 +143,14 @@ impl Table {
 
     /// Rows in the table, roughly and at once (for the planner).
     pub fn row_count_estimate(&self) -> u64 {
-        self.relation.heap.load().rows.load(Ordering::Relaxed).max(0) as u64
+        self.relation.heap.load().counts.rows.load(Ordering::Relaxed).max(0) as u64
     }
 
     /// Pages in the table, roughly.
     pub fn page_count_estimate(&self) -> u64 {
         let heap = self.relation.heap.load();
-        let bytes = heap.bytes.load(Ordering::Relaxed).max(0) as u64;
-        let slots = heap.rows.load(Ordering::Relaxed).max(0) as u64 * 8;
+        let bytes = heap.counts.bytes.load(Ordering::Relaxed).max(0) as u64;
+        let slots = heap.counts.rows.load(Ordering::Relaxed).max(0) as u64 * 8;
         (bytes + slots).div_ceil(self.engine.store.pool().page_bytes() as u64)
     }
 

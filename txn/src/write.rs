@@ -60,7 +60,7 @@ impl Engine {
             before: before.map(|bytes| Image::Memory(Box::from(bytes))),
             moved_to,
         };
-        heap.versions.fetch_add(1, Ordering::AcqRel);
+        heap.counts.versions.fetch_add(1, Ordering::AcqRel);
         self.counters.versions.fetch_add(1, Ordering::Relaxed);
         if let Some(image) = &version.before {
             self.count_image(image);
@@ -117,7 +117,7 @@ impl Engine {
         if !is_recalled {
             return false;
         }
-        heap.versions.fetch_add(1, Ordering::AcqRel);
+        heap.counts.versions.fetch_add(1, Ordering::AcqRel);
         self.counters.versions.fetch_add(1, Ordering::Relaxed);
         if let Some(at) = committed {
             let row = (Arc::clone(relation), Arc::clone(heap), row);
@@ -131,7 +131,7 @@ impl Engine {
         if let Some(image) = popped.and_then(|version| version.before) {
             self.discount_image(&image);
         }
-        heap.versions.fetch_sub(1, Ordering::AcqRel);
+        heap.counts.versions.fetch_sub(1, Ordering::AcqRel);
         self.counters.versions.fetch_sub(1, Ordering::Relaxed);
     }
 
@@ -368,7 +368,7 @@ impl Engine {
                 }
                 let image = Image::Memory(Box::from(before));
                 self.count_image(&image);
-                heap.versions.fetch_add(1, Ordering::AcqRel);
+                heap.counts.versions.fetch_add(1, Ordering::AcqRel);
                 self.counters.versions.fetch_add(1, Ordering::Relaxed);
                 state.versions.push(Version {
                     cell: Arc::clone(&txn.cell),

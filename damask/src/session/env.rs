@@ -21,7 +21,7 @@ use damask_types::{Error, Oid, RelId, Result, SqlState, TypeId, Value};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What a session keeps across statements and functions may change.
@@ -42,7 +42,9 @@ pub(crate) struct SessionState {
     /// It listens to some channel.
     pub(crate) listens: AtomicBool,
     /// Warnings of functions, for the client.
-    pub(crate) notices: Mutex<Vec<Notice>>,
+    notices: Mutex<Vec<Notice>>,
+    /// There are some. They are asked for after each message, and rarely there.
+    has_notices: AtomicBool,
     /// What `pg_prepared_statements` and `pg_cursors` show.
     pub(crate) shown: Shown,
     sequences: Mutex<Sequences>,
@@ -83,6 +85,7 @@ impl SessionState {
             pending: Mutex::default(),
             listens: AtomicBool::new(false),
             notices: Mutex::default(),
+            has_notices: AtomicBool::new(false),
             shown: Shown::default(),
             sequences: Mutex::default(),
             random: Mutex::new(entropy.next_u64() | 1),
@@ -92,7 +95,19 @@ impl SessionState {
 
     /// Tells the client something while a statement runs.
     pub(crate) fn notice(&self, level: Level, error: Error) {
-        self.notices.lock().push(Notice { level, error: Arc::new(error) });
+        let mut notices = self.notices.lock();
+        notices.push(Notice { level, error: Arc::new(error) });
+        self.has_notices.store(true, Ordering::Release);
+    }
+
+    /// Takes what [`SessionState::notice`] was told.
+    pub(crate) fn take_notices(&self) -> Vec<Notice> {
+        if !self.has_notices.load(Ordering::Acquire) {
+            return vec![];
+        }
+        let mut notices = self.notices.lock();
+        self.has_notices.store(false, Ordering::Release);
+        std::mem::take(&mut *notices)
     }
 
     /// Forgets what `currval` knows (`DISCARD SEQUENCES`).

@@ -49,14 +49,14 @@ impl Session {
             return None;
         }
         let env = self.statement_env().ok()?;
-        let (plan, short) = self.guarded(|session| session.planned(&template, &env)).ok()?;
-        if short.is_none() {
+        let own = self.guarded(|session| session.plan(&template, &env)).ok()?;
+        if own.short.is_none() {
             template.unfit.store(env.catalog.version, Ordering::Relaxed);
             return None;
         }
         let constants = constants
             .into_iter()
-            .zip(&*plan.parameters)
+            .zip(&*own.plan.parameters)
             .map(|(constant, ty)| self.constant(constant, *ty))
             .collect::<Option<_>>()?;
         Some(LiftedText { template, constants })

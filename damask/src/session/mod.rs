@@ -23,6 +23,7 @@ mod guard;
 mod lifted;
 mod lock;
 mod named;
+mod own_plan;
 mod password;
 pub(crate) mod plan;
 mod portal;
@@ -52,7 +53,8 @@ use damask_types::format::FormatSettings;
 use damask_types::{Batch, Error, Oid, Result, SqlState, SqlType, TypeId, Value, Vector};
 use ddl::temporary::Temporary;
 use env::{SessionState, StatementEnv};
-use named::{Named, Shape};
+use named::{Named, Promised};
+use own_plan::OwnPlans;
 use plan::Prepared;
 use portal::Portal;
 use run::KnownPath;
@@ -151,6 +153,8 @@ pub struct Session {
     statements: ByName<Named>,
     /// Boxed, since those that run are taken out.
     portals: ByName<Box<Portal>>,
+    /// The statement of a portal that has just failed.
+    failed: Option<Arc<Promised>>,
     notices: Vec<Notice>,
     copy: Option<CopyIn>,
     /// Values of settings that clients are told about, as last told.
@@ -162,6 +166,7 @@ pub struct Session {
     now: i64,
     temporary: Temporary,
     path: Option<KnownPath>,
+    own_plans: OwnPlans,
     /// The last statement's, for the next one of the transaction.
     env: Option<Arc<StatementEnv>>,
     /// Room for a row of [`short`].
@@ -257,6 +262,7 @@ impl Session {
             block: Block::default(),
             statements: ByName::default(),
             portals: ByName::default(),
+            failed: None,
             notices: vec![],
             copy: None,
             reported: vec![],
@@ -265,6 +271,7 @@ impl Session {
             now,
             temporary: Temporary::default(),
             path: None,
+            own_plans: OwnPlans::default(),
             env: None,
             room: vec![],
             avoids_short_path: false,
@@ -323,7 +330,7 @@ impl Session {
     /// Notices since the last call that the client wants to see.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         let mut notices = std::mem::take(&mut self.notices);
-        notices.append(&mut self.state.notices.lock());
+        notices.append(&mut self.state.take_notices());
         if notices.is_empty() {
             return notices;
         }
@@ -608,13 +615,13 @@ impl Session {
         prepared: Arc<Prepared>,
         text: Arc<str>,
         from_sql: bool,
-    ) -> Arc<Shape> {
-        let shape = Arc::new(Shape::default());
+    ) -> Arc<Promised> {
+        let statement = Promised::new(prepared);
         self.tick();
         let made = self.now;
-        let named = Named { prepared, shape: Arc::clone(&shape), text, made, from_sql, uses: 0 };
-        self.statements.insert(name, named);
-        shape
+        let kept = Arc::clone(&statement);
+        self.statements.insert(name, Named { statement: kept, text, made, from_sql, uses: 0 });
+        statement
     }
 
     pub(crate) fn prepare(
@@ -639,16 +646,16 @@ impl Session {
     /// 26000.
     pub fn statement(&self, name: &str) -> Result<&Arc<Prepared>> {
         match self.statements.get(name) {
-            Some(named) => Ok(&named.prepared),
+            Some(named) => Ok(&named.statement.prepared),
             None => Err(no_statement(name)),
         }
     }
 
     /// The prepared statement of a name, about to be run.
-    pub(crate) fn use_statement(&mut self, name: &str) -> Result<(Arc<Prepared>, Arc<Shape>)> {
+    pub(crate) fn use_statement(&mut self, name: &str) -> Result<Arc<Promised>> {
         let named = self.statements.get_mut(name).ok_or_else(|| no_statement(name))?;
         named.uses += 1;
-        Ok((Arc::clone(&named.prepared), Arc::clone(&named.shape)))
+        Ok(Arc::clone(&named.statement))
     }
 
     /// Types of a prepared statement's parameters, and its result columns if it has rows.
@@ -661,20 +668,17 @@ impl Session {
     ) -> Result<(Arc<[SqlType]>, Option<Arc<[OutputColumn]>>)> {
         self.tick();
         let named = self.statements.get(name).ok_or_else(|| no_statement(name))?;
-        let (prepared, shape) = (Arc::clone(&named.prepared), Arc::clone(&named.shape));
-        self.describe_as(&prepared, Some(&shape))
+        let statement = Arc::clone(&named.statement);
+        self.describe_as(&statement)
     }
 
     fn describe_as(
         &mut self,
-        prepared: &Arc<Prepared>,
-        shape: Option<&Shape>,
+        statement: &Promised,
     ) -> Result<(Arc<[SqlType]>, Option<Arc<[OutputColumn]>>)> {
         let result = self.guarded(|session| {
-            let described = session.describe(prepared)?;
-            if let Some(shape) = shape {
-                shape.check(prepared, described.1.as_deref().unwrap_or_default())?;
-            }
+            let described = session.describe(&statement.prepared)?;
+            statement.check(described.1.as_deref().unwrap_or_default())?;
             Ok(described)
         });
         if result.is_err() {
@@ -688,7 +692,7 @@ impl Session {
     /// # Errors
     /// 26000, 42P03 if the name is taken, 08P01 for a wrong number of values.
     pub fn bind(&mut self, portal: &str, statement: &str, params: Vec<Value>) -> Result<()> {
-        let (prepared, shape) = self.use_statement(statement)?;
+        let statement = self.use_statement(statement)?;
         if !portal.is_empty() && self.portals.get(portal).is_some() {
             return Err(Error::new(
                 SqlState::DUPLICATE_CURSOR,
@@ -696,17 +700,14 @@ impl Session {
             ));
         }
         self.tick();
-        let mut made = Box::new(Portal::new(prepared, params, self.now));
-        made.shape = Some(shape);
-        self.portals.insert(portal, made);
+        self.portals.insert(portal, Box::new(Portal::new(statement, params, self.now)));
         Ok(())
     }
 
     /// The result columns of a portal.
     pub fn describe_portal(&mut self, name: &str) -> Result<Option<Arc<[OutputColumn]>>> {
-        let portal = self.portal(name)?;
-        let (prepared, shape) = (Arc::clone(&portal.prepared), portal.shape.clone());
-        Ok(self.describe_as(&prepared, shape.as_deref())?.1)
+        let statement = Arc::clone(&self.portal(name)?.statement);
+        Ok(self.describe_as(&statement)?.1)
     }
 
     fn portal(&self, name: &str) -> Result<&Portal> {
@@ -715,9 +716,9 @@ impl Session {
         })
     }
 
-    /// The text that positions in a portal's errors count in.
-    pub fn portal_text(&self, name: &str) -> Option<Arc<str>> {
-        self.portals.get(name).map(|portal| Arc::clone(portal.prepared.text()))
+    /// The text that positions in the error of the last [`Session::execute`] count in, if its statement raised it.
+    pub fn failed_text(&self) -> Option<&Arc<str>> {
+        self.failed.as_ref().map(|statement| statement.prepared.text())
     }
 
     /// Runs a portal for at most `limit` rows; 0 is all.
@@ -725,6 +726,7 @@ impl Session {
     /// # Errors
     /// What the statement raises.
     pub fn execute(&mut self, name: &str, limit: u64, sink: &mut dyn Sink) -> Result<Completion> {
+        self.failed = None;
         self.portal(name)?;
         self.guarded(|session| {
             let result = session.run_portal(name, limit, sink);

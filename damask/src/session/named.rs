@@ -19,8 +19,7 @@ use std::sync::{Arc, OnceLock};
 /// A prepared statement of a session.
 #[derive(Debug)]
 pub(crate) struct Named {
-    pub(crate) prepared: Arc<Prepared>,
-    pub(crate) shape: Arc<Shape>,
+    pub(crate) statement: Arc<Promised>,
     /// The text that prepared it.
     pub(crate) text: Arc<str>,
     /// When, in microseconds since 2000.
@@ -31,21 +30,30 @@ pub(crate) struct Named {
     pub(crate) uses: i64,
 }
 
-/// Result columns as promised, once they are known.
-#[derive(Debug, Default)]
-pub(crate) struct Shape(OnceLock<Vec<(String, SqlType)>>);
+/// A statement with the result columns that its name promises, once they are known. The session's own, so that to hand it on writes
+/// nothing that other sessions use.
+#[derive(Debug)]
+pub(crate) struct Promised {
+    pub(crate) prepared: Arc<Prepared>,
+    columns: OnceLock<Vec<(String, SqlType)>>,
+}
 
-impl Shape {
+impl Promised {
+    /// Of a statement; nothing is promised yet.
+    pub(crate) fn new(prepared: Arc<Prepared>) -> Arc<Self> {
+        Arc::new(Self { prepared, columns: OnceLock::new() })
+    }
+
     /// Takes the columns for a promise, or compares them with it. Only what is planned promises: FETCH gives what its
     /// cursor has.
     ///
     /// # Errors
     /// 0A000 if they have changed.
-    pub(crate) fn check(&self, prepared: &Prepared, columns: &[OutputColumn]) -> Result<()> {
-        if !prepared.statement().is_some_and(is_planned) {
+    pub(crate) fn check(&self, columns: &[OutputColumn]) -> Result<()> {
+        if !self.prepared.statement().is_some_and(is_planned) {
             return Ok(());
         }
-        let promised = self.0.get_or_init(|| {
+        let promised = self.columns.get_or_init(|| {
             columns.iter().map(|column| (column.name.clone(), column.ty)).collect()
         });
         let same = promised.len() == columns.len()
@@ -63,7 +71,7 @@ impl Shape {
 
     /// Whether columns are promised.
     pub(crate) fn has_columns(&self) -> bool {
-        self.0.get().is_some_and(|columns| !columns.is_empty())
+        self.columns.get().is_some_and(|columns| !columns.is_empty())
     }
 }
 
@@ -100,6 +108,7 @@ impl Session {
                 statement: named.text.to_string(),
                 prepare_time: named.made,
                 parameter_types: named
+                    .statement
                     .prepared
                     .parameter_types()
                     .into_iter()
@@ -114,7 +123,7 @@ impl Session {
     fn cursor_rows(&self) -> Vec<CursorRow> {
         let rows = self.portals.iter().map(|(name, portal)| CursorRow {
             name: name.to_owned(),
-            statement: portal.text.to_string(),
+            statement: portal.text().to_string(),
             is_holdable: portal.is_held,
             is_scrollable: portal.is_scrollable,
             creation_time: portal.made,

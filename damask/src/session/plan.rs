@@ -1,11 +1,12 @@
 //! Prepared statements and the plans they keep.
 //!
 //! A plan is good for one version of the catalog and one search path, until ANALYZE runs or a table that it reads is of another size
-//! than when it was made (looked at now and then). The cache is keyed by the statement's text and the types the
+//! than when it was made. The cache is keyed by the statement's text and the types the
 //! client gave its parameters, and is shared by all sessions; the least recently used half goes when it is full.
 
 use super::Session;
 use super::env::StatementEnv;
+use super::own_plan::OwnPlan;
 use super::run::has_object_names;
 use crate::statistics::{TableStatistics, is_stale};
 use damask_catalog::SearchPath;
@@ -25,8 +26,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Most statements the cache holds.
 const CACHE_STATEMENTS_MAX: usize = 2048;
-/// A plan's tables are looked at for a change of size every so many uses.
-const USES_PER_LOOK: u32 = 32;
 /// No version of the catalog.
 pub(crate) const NEVER: u64 = u64::MAX - 1;
 /// Longest text it holds.
@@ -57,8 +56,6 @@ pub(crate) struct Planned {
     epoch: u64,
     /// Rows of the tables it reads, in the order of the plan's relations.
     sizes: Arc<[f64]>,
-    /// Times it was handed out.
-    uses: u32,
     /// Literals are read when the plan is made, as these settings say.
     reading: Reading,
     tuning: Tuning,
@@ -251,13 +248,25 @@ impl Session {
         })
     }
 
-    /// The plan of a statement, made now if what is kept does not fit.
-    pub(crate) fn plan(&self, prepared: &Prepared, env: &StatementEnv) -> Result<Arc<Plan>> {
-        Ok(self.planned(prepared, env)?.0)
+    /// The plan of a statement, of the session's own or of those that all share.
+    pub(crate) fn plan(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        env: &StatementEnv,
+    ) -> Result<Arc<OwnPlan>> {
+        let epoch = self.database.shared.samples.epoch();
+        if let Some(own) = self.own_plans.find(prepared, env, epoch) {
+            return Ok(own);
+        }
+        let (plan, short) = self.shared_plan(prepared, env)?;
+        let engine = self.database.shared.catalog.engine();
+        let own = Arc::new(OwnPlan::new(plan, short, engine)?);
+        self.own_plans.keep(prepared, env, epoch, &own);
+        Ok(own)
     }
 
-    /// The same with the plan's short form, if it has one.
-    pub(crate) fn planned(
+    /// The plan that sessions share, made now if what is kept does not fit, with its short form if it has one.
+    pub(crate) fn shared_plan(
         &self,
         prepared: &Prepared,
         env: &StatementEnv,
@@ -265,21 +274,17 @@ impl Session {
         let version = env.catalog.version;
         let epoch = self.database.shared.samples.epoch();
         {
-            let mut kept = prepared.plan.lock();
-            if let Some(planned) = &mut *kept
+            let kept = prepared.plan.lock();
+            if let Some(planned) = &*kept
                 && planned.version == version
                 && planned.epoch == epoch
                 && version != u64::MAX
                 && (Arc::ptr_eq(&planned.path, &env.path) || planned.path == env.path)
                 && planned.reading.is_of(damask_functions::Session::format(env))
                 && planned.tuning == env.effective.tuning
+                && !self.sizes_changed(&planned.plan, &planned.sizes)
             {
-                planned.uses = planned.uses.wrapping_add(1);
-                if !planned.uses.is_multiple_of(USES_PER_LOOK)
-                    || !self.sizes_changed(&planned.plan, &planned.sizes)
-                {
-                    return Ok((Arc::clone(&planned.plan), planned.short.clone()));
-                }
+                return Ok((Arc::clone(&planned.plan), planned.short.clone()));
             }
         }
         let statement = prepared.statement().expect("a statement that is planned is there");
@@ -295,8 +300,7 @@ impl Session {
             let sizes = self.table_sizes(&plan).collect();
             let tuning = env.effective.tuning;
             let (plan, short) = (Arc::clone(&plan), short.clone());
-            let planned =
-                Planned { plan, short, version, path, epoch, sizes, uses: 0, reading, tuning };
+            let planned = Planned { plan, short, version, path, epoch, sizes, reading, tuning };
             *prepared.plan.lock() = Some(planned);
         }
         Ok((plan, short))

@@ -1,7 +1,6 @@
 //! Portals: a statement with its parameters, perhaps half run.
 
-use super::named::Shape;
-use super::plan::Prepared;
+use super::named::Promised;
 use damask_executor::{Execution, HeldRows};
 use damask_types::{Batch, Value};
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use std::sync::Arc;
 /// A statement on its way.
 #[derive(Debug)]
 pub(crate) struct Portal {
-    pub(crate) prepared: Arc<Prepared>,
+    pub(crate) statement: Arc<Promised>,
     pub(crate) params: Vec<Value>,
     /// The running plan, once it was started.
     pub(crate) execution: Option<Box<Execution>>,
@@ -23,23 +22,20 @@ pub(crate) struct Portal {
     /// WITH HOLD: it outlives its transaction; its rows are all in `held`.
     pub(crate) is_held: bool,
     pub(crate) held: Option<HeldRows>,
-    /// The result columns that its prepared statement promised.
-    pub(crate) shape: Option<Arc<Shape>>,
-    /// The text that made it, for `pg_cursors`.
-    pub(crate) text: Arc<str>,
+    /// The text that made it, if that is another than its statement's.
+    pub(crate) declared: Option<Arc<str>>,
     /// When, in microseconds since 2000.
     pub(crate) made: i64,
     pub(crate) is_scrollable: bool,
 }
 
 impl Portal {
-    pub(crate) fn new(prepared: Arc<Prepared>, params: Vec<Value>, made: i64) -> Self {
+    pub(crate) fn new(statement: Arc<Promised>, params: Vec<Value>, made: i64) -> Self {
         Self {
-            text: Arc::clone(prepared.text()),
+            declared: None,
             made,
-            shape: None,
             is_scrollable: false,
-            prepared,
+            statement,
             params,
             execution: None,
             left: None,
@@ -49,5 +45,10 @@ impl Portal {
             is_held: false,
             held: None,
         }
+    }
+
+    /// The text that made it.
+    pub(crate) fn text(&self) -> &Arc<str> {
+        self.declared.as_ref().unwrap_or(self.statement.prepared.text())
     }
 }

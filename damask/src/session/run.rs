@@ -1,6 +1,7 @@
 //! The way of one statement.
 
 use super::env::StatementEnv;
+use super::own_plan::OwnPlan;
 use super::plan::{Prepared, has_into, is_planned};
 use super::portal::Portal;
 use super::{Completion, Session, Sink, Tag};
@@ -28,8 +29,16 @@ pub(crate) struct KnownPath {
 /// A statement that is planned and has its locks.
 pub(crate) struct Ready {
     pub(crate) env: Arc<StatementEnv>,
-    pub(crate) plan: Arc<Plan>,
-    pub(crate) short: Option<Arc<Short>>,
+    pub(crate) plan: Arc<OwnPlan>,
+    /// Whether its short form is to be run.
+    pub(crate) is_short: bool,
+}
+
+impl Ready {
+    /// The short form that is to be run, if that is so.
+    fn short(&self) -> Option<&Short> {
+        self.plan.short.as_deref().filter(|_| self.is_short)
+    }
 }
 
 impl SystemRows for StatementEnv {
@@ -55,6 +64,9 @@ impl Session {
     /// What the statement that begins now may ask of its session.
     pub(crate) fn statement_env(&mut self) -> Result<Arc<StatementEnv>> {
         self.catalog.refresh();
+        if let Some(known) = self.known_env() {
+            return Ok(known);
+        }
         let catalog = Arc::clone(self.catalog.snapshot());
         let (effective, generation) = {
             let settings = self.state.settings.lock();
@@ -63,25 +75,6 @@ impl Session {
         let path = self.search_path(&catalog, &effective, generation);
         self.catalog.use_path(&path);
         let modes = self.modes();
-        if let Some(known) = &mut self.env
-            && Arc::ptr_eq(&known.catalog, &catalog)
-            && Arc::ptr_eq(&known.effective, &effective)
-            && Arc::ptr_eq(&known.path, &path)
-            && known.modes == modes
-        {
-            if known.statement_timestamp == self.now && known.txn.is_some() {
-                return Ok(Arc::clone(known));
-            }
-            // The statement before is done with it.
-            if let Some(env) = Arc::get_mut(known) {
-                env.statement_timestamp = self.now;
-                if env.txn.is_none() {
-                    env.transaction_timestamp = self.transaction_timestamp;
-                    env.txn = self.txn.as_deref().map(damask_txn::Txn::handle);
-                }
-                return Ok(Arc::clone(known));
-            }
-        }
         let env = Arc::new(StatementEnv {
             state: Arc::clone(&self.state),
             catalog,
@@ -94,6 +87,31 @@ impl Session {
         });
         self.env = self.txn.is_some().then(|| Arc::clone(&env));
         Ok(env)
+    }
+
+    /// What the last statement was given, if it serves the next one. Nothing is looked up here, and nothing written that other sessions use.
+    fn known_env(&mut self) -> Option<Arc<StatementEnv>> {
+        let (modes, temporary) = (self.modes(), self.temp_schema());
+        let path = self.path.as_ref()?;
+        let known = self.env.as_mut()?;
+        let is_same = Arc::ptr_eq(&known.catalog, self.catalog.snapshot())
+            && Arc::ptr_eq(&known.path, &path.path)
+            && path.temporary == temporary
+            && path.generation == self.state.settings.lock().generation
+            && known.modes == modes;
+        if !is_same {
+            return None;
+        }
+        if known.statement_timestamp != self.now || known.txn.is_none() {
+            // The statement before is done with it, or it gets another one.
+            let env = Arc::get_mut(known)?;
+            env.statement_timestamp = self.now;
+            if env.txn.is_none() {
+                env.transaction_timestamp = self.transaction_timestamp;
+                env.txn = self.txn.as_deref().map(damask_txn::Txn::handle);
+            }
+        }
+        Some(Arc::clone(known))
     }
 
     /// The transaction has ended: what is left of its statements' view serves the next one if nobody else has it, and the session
@@ -190,7 +208,8 @@ impl Session {
         }
         self.begin_statement()?;
         let ready = self.ready(prepared)?;
-        let has_rows = returns_rows(&ready.plan, statement);
+        let plan = &ready.plan.plan;
+        let has_rows = returns_rows(plan, statement);
         if has_rows {
             sink.columns(&ready.plan.columns)?;
         }
@@ -198,11 +217,13 @@ impl Session {
         // the first of them can be kept until then.
         let mut is_held = has_rows && !matches!(statement, Statement::Query(_)) && sink.hold(true);
         let is_early = !has_rows || is_held;
-        if let Some(short) = &ready.short {
-            let rows = self.run_short(short, params, &ready.env, is_early, sink)?;
+        if let Some(short) = ready.short() {
+            let tables = &ready.plan.tables;
+            let rows = self.run_short(short, tables, params, &ready.env, is_early, sink)?;
             return Ok(Completion::Tag(tag(statement, rows, rows)));
         }
-        let mut execution = self.execution(ready.plan, params.to_vec(), &ready.env, None, false)?;
+        let plan = Arc::clone(plan);
+        let mut execution = self.execution(plan, params.to_vec(), &ready.env, None, false)?;
         let settings = Arc::clone(self.state.settings.lock().effective());
         let names = self.object_names(&execution)?;
         let mut rows = 0;
@@ -237,16 +258,16 @@ impl Session {
         prepared: &Arc<Prepared>,
         params: &[Value],
     ) -> Result<Execution> {
-        let Ready { plan, env, short: _ } = self.ready(prepared)?;
-        self.execution(plan, params.to_vec(), &env, None, false)
+        let Ready { plan, env, is_short: _ } = self.ready(prepared)?;
+        self.execution(Arc::clone(&plan.plan), params.to_vec(), &env, None, false)
     }
 
     /// Plans and locks. The caller has begun the statement.
     pub(crate) fn ready(&mut self, prepared: &Arc<Prepared>) -> Result<Ready> {
         let mut env = self.statement_env()?;
-        let (mut plan, mut short) = self.planned(prepared, &env)?;
+        let mut plan = self.plan(prepared, &env)?;
         for _ in 0..REPLANS_MAX {
-            let waited = self.lock_plan(&plan)?;
+            let waited = self.lock_plan(&plan.plan)?;
             self.catalog.refresh();
             if !waited || Arc::ptr_eq(self.catalog.snapshot(), &env.catalog) {
                 break;
@@ -254,11 +275,11 @@ impl Session {
             // The catalog changed while we waited: the plan may speak of what is gone.
             self.txn.as_mut().expect("a statement runs in a transaction").begin_statement()?;
             env = self.statement_env()?;
-            (plan, short) = self.planned(prepared, &env)?;
+            plan = self.plan(prepared, &env)?;
         }
-        self.show_named(&plan);
+        self.show_named(&plan.plan);
         let command = prepared.statement().map_or("", command_name);
-        if plan.writes {
+        if plan.plan.writes {
             self.check_writable(command)?;
         }
         let keeps_reads = || {
@@ -267,8 +288,8 @@ impl Session {
         };
         let is_unfit =
             |short: &Short| self.avoids_short_path || short.keeps_more() && keeps_reads();
-        let short = short.filter(|short| !is_unfit(short));
-        Ok(Ready { env, plan, short })
+        let is_short = plan.short.as_deref().is_some_and(|short| !is_unfit(short));
+        Ok(Ready { env, plan, is_short })
     }
 
     /// An execution of a plan.
@@ -335,18 +356,21 @@ impl Session {
         sink: &mut dyn Sink,
     ) -> Result<Completion> {
         let mut portal = self.portals.remove(name).expect("the caller looked the portal up");
-        let is_query = matches!(portal.prepared.statement(), Some(Statement::Query(query)) if !has_into(query));
+        let is_query = matches!(portal.statement.prepared.statement(), Some(Statement::Query(query)) if !has_into(query));
         if portal.execution.is_none() && portal.left.is_none() && !portal.is_done && !is_query {
             // Everything but a plain query runs to its end at once.
-            let prepared = Arc::clone(&portal.prepared);
+            let statement = &portal.statement;
             let params = std::mem::take(&mut portal.params);
             portal.is_done = true;
-            if let Some(shape) = portal.shape.as_ref().filter(|shape| shape.has_columns()) {
-                let (_, columns) = self.describe(&prepared)?;
-                shape.check(&prepared, columns.as_deref().unwrap_or_default())?;
+            if statement.has_columns() {
+                let (_, columns) = self.describe(&statement.prepared)?;
+                statement.check(columns.as_deref().unwrap_or_default())?;
             }
-            let result = self.run_statement(&prepared, prepared.own_text(), &params, sink);
-            if result.is_ok() && self.block.is_open() {
+            let prepared = &statement.prepared;
+            let result = self.run_statement(prepared, prepared.own_text(), &params, sink);
+            if result.is_err() {
+                self.failed = Some(portal.statement);
+            } else if self.block.is_open() {
                 self.portals.insert(name, portal);
             }
             return result;
@@ -360,6 +384,8 @@ impl Session {
         let result = self.step_portal(&mut portal, limit, sink);
         if result.is_ok() {
             self.portals.insert(name, portal);
+        } else {
+            self.failed = Some(portal.statement);
         }
         result
     }
@@ -377,23 +403,23 @@ impl Session {
         sink.hold(false);
         if portal.execution.is_none() && !portal.is_done && portal.held.is_none() {
             self.tick();
-            self.show_activity(Some(portal.prepared.own_text()));
+            self.show_activity(Some(portal.statement.prepared.own_text()));
             self.begin_statement()?;
             let params = std::mem::take(&mut portal.params);
-            let ready = self.ready(&portal.prepared)?;
-            if let Some(shape) = &portal.shape {
-                shape.check(&portal.prepared, &ready.plan.columns)?;
-            }
+            let ready = self.ready(&portal.statement.prepared)?;
+            portal.statement.check(&ready.plan.columns)?;
             sink.columns(&ready.plan.columns)?;
-            if let Some(short) = &ready.short
+            if let Some(short) = ready.short()
                 && (limit == 0 || limit > 1 && short.is_unique())
             {
-                let rows = self.run_short(short, &params, &ready.env, true, sink)?;
+                let tables = &ready.plan.tables;
+                let rows = self.run_short(short, tables, &params, &ready.env, true, sink)?;
                 portal.given += rows;
                 portal.is_done = true;
                 return Ok(Completion::Tag(counted("SELECT ", rows)));
             }
-            let execution = self.execution(ready.plan, params, &ready.env, None, false)?;
+            let plan = Arc::clone(&ready.plan.plan);
+            let execution = self.execution(plan, params, &ready.env, None, false)?;
             portal.execution = Some(Box::new(execution));
         }
         let effective = Arc::clone(self.state.settings.lock().effective());

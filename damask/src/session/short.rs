@@ -3,6 +3,7 @@
 use super::env::StatementEnv;
 use super::{Session, Sink};
 use damask_executor::{Due, Short, ShortContext};
+use damask_txn::Table;
 use damask_types::{Result, Value};
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ impl Session {
         else {
             return Ok(false);
         };
-        Ok(self.guarded(|session| session.planned(planned, &env))?.1.is_some())
+        Ok(self.guarded(|session| session.plan(planned, &env))?.short.is_some())
     }
 
     /// Runs a short plan of the statement that has begun; says how many rows it gave or changed. `is_early` tells whether its rows stay
@@ -28,6 +29,7 @@ impl Session {
     pub(crate) fn run_short(
         &mut self,
         short: &Short,
+        tables: &[Table],
         params: &[Value],
         env: &Arc<StatementEnv>,
         is_early: bool,
@@ -38,7 +40,7 @@ impl Session {
         let ctx = ShortContext {
             params,
             session: &**env,
-            engine: self.database.shared.catalog.engine(),
+            tables,
             catalog: &env.catalog,
             control: &*self.state.backend,
             room: &mut self.room,

@@ -1,5 +1,6 @@
 //! Statements that are neither planned nor definitions: settings, prepared statements, cursors, EXPLAIN, locks, maintenance.
 
+use super::named::Promised;
 use super::plan::{Prepared, is_planned};
 use super::portal::Portal;
 use super::settings::{Level, unknown_setting};
@@ -144,11 +145,11 @@ impl Session {
                 self.describe(&prepared)?.1
             }
             Statement::Fetch(fetch) if !fetch.is_move => {
-                let prepared = match self.portals.get(fetch.cursor.as_str()) {
-                    Some(portal) => Arc::clone(&portal.prepared),
+                let statement = match self.portals.get(fetch.cursor.as_str()) {
+                    Some(portal) => Arc::clone(&portal.statement),
                     None => return Err(no_cursor(fetch.cursor.as_str())),
                 };
-                self.describe(&prepared)?.1
+                self.describe(&statement.prepared)?.1
             }
             _ => None,
         })
@@ -327,15 +328,16 @@ impl Session {
         // Errors of the statement show now, as in PostgreSQL.
         let (_, columns) = self.describe(&made)?;
         let whole = Arc::clone(prepared.text());
-        let shape = self.keep_statement(name, Arc::clone(&made), whole, true);
-        shape.check(&made, &columns.unwrap_or_default())?;
+        let statement = self.keep_statement(name, made, whole, true);
+        statement.check(&columns.unwrap_or_default())?;
         Ok("PREPARE".to_owned())
     }
 
     fn sql_execute(&mut self, execute: &ast::Execute, sink: &mut dyn Sink) -> Result<Completion> {
-        let (prepared, shape) = self.use_statement(execute.name.as_str())?;
-        let (types, columns) = self.describe(&prepared).map_err(without_position)?;
-        shape.check(&prepared, &columns.unwrap_or_default())?;
+        let statement = self.use_statement(execute.name.as_str())?;
+        let prepared = &statement.prepared;
+        let (types, columns) = self.describe(prepared).map_err(without_position)?;
+        statement.check(&columns.unwrap_or_default())?;
         if types.len() != execute.args.len() {
             return Err(Error::new(
                 SqlState::SYNTAX_ERROR,
@@ -351,7 +353,7 @@ impl Session {
             )));
         }
         let params = self.evaluate(&execute.args, &types)?;
-        self.run_statement(&prepared, prepared.own_text(), &params, sink).map_err(without_position)
+        self.run_statement(prepared, prepared.own_text(), &params, sink).map_err(without_position)
     }
 
     /// Values of expressions without columns, converted to types.
@@ -448,12 +450,12 @@ impl Session {
                 format!("cursor \"{name}\" already exists"),
             ));
         }
-        let made = self.inner_query(prepared)?.expect("a cursor has a query");
+        let made = Promised::new(self.inner_query(prepared)?.expect("a cursor has a query"));
         let mut portal = Portal::new(made, params.to_vec(), self.state.clock.wall_micros());
         portal.is_named_cursor = true;
-        portal.text = Arc::clone(prepared.text());
+        portal.declared = Some(Arc::clone(prepared.text()));
         self.begin_statement()?;
-        let execution = self.start(&portal.prepared, params)?;
+        let execution = self.start(&portal.statement.prepared, params)?;
         if declare.hold {
             portal.is_held = true;
             let txn = self.txn.as_mut().expect("a statement runs in a transaction");
@@ -491,7 +493,7 @@ impl Session {
             self.step_portal(&mut portal, limit, &mut Nowhere)
         } else {
             let described = self
-                .describe(&portal.prepared)
+                .describe(&portal.statement.prepared)
                 .and_then(|(_, columns)| sink.columns(&columns.unwrap_or_else(|| [].into())));
             described.and_then(|()| self.step_portal(&mut portal, limit, &mut NoHeader(sink)))
         };
@@ -592,7 +594,7 @@ impl Session {
         self.begin_statement()?;
         let planning = self.state.clock.now();
         let env = self.statement_env()?;
-        let plan = self.plan(&inner, &env)?;
+        let plan = self.shared_plan(&inner, &env)?.0;
         let planning = self.state.clock.now().saturating_sub(planning);
         if !analyze {
             let mut lines = damask_planner::explain::text(&plan, options, None);

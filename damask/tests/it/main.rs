@@ -14,6 +14,7 @@ mod locking;
 mod lookup_joins;
 mod memory;
 mod notify;
+mod own_plans;
 mod panics;
 mod serializable;
 mod settings;

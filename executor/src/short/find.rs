@@ -7,7 +7,7 @@ use damask_catalog::object::{Index, IndexMethod, Relation};
 use damask_planner::expr::ColumnId;
 use damask_planner::physical::{self, JoinKind, KeyBounds, Node, Operator, Plan};
 use damask_txn::{Direction, Lookup, ReadView, Table};
-use damask_types::{ColumnIndex, Result, RowId, Value};
+use damask_types::{ColumnIndex, RelId, Result, RowId, Value};
 use smallvec::SmallVec;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -110,7 +110,7 @@ pub(super) struct Reader {
 /// What the steps of a reader share while it runs.
 struct Running<'a> {
     given: Given<'a>,
-    tables: SmallVec<[Table; 1]>,
+    tables: &'a [Table],
     view: &'a ReadView,
     control: &'a dyn Control,
 }
@@ -165,6 +165,11 @@ impl Reader {
         &self.layout
     }
 
+    /// The tables of its steps.
+    pub(super) fn tables(&self) -> Vec<RelId> {
+        self.steps.iter().map(|step| step.access.relation.rel).collect()
+    }
+
     /// Whether it gives at most one row.
     pub(super) fn is_unique(&self) -> bool {
         self.steps.iter().all(|step| step.access.is_unique)
@@ -183,10 +188,9 @@ impl Reader {
         wanted: usize,
         mut give: impl FnMut(&[Value]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        let table = |step: &Step| ctx.engine.table_handle(step.access.relation.rel);
         let running = Running {
             given: Given { params: ctx.params, session: ctx.session },
-            tables: self.steps.iter().map(table).collect::<Result<_>>()?,
+            tables: ctx.tables,
             view,
             control: ctx.control,
         };

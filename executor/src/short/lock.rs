@@ -6,7 +6,7 @@ use super::{Give, ShortContext, column_of};
 use crate::operator::simple::{lock_error, lock_of};
 use damask_planner::physical::{Node, Operator, Plan};
 use damask_txn::{LockOutcome, RowLock, Txn, Wait, WriteOutcome};
-use damask_types::Result;
+use damask_types::{RelId, Result};
 
 /// SELECT by a unique key, with a row lock.
 #[derive(Debug)]
@@ -37,6 +37,10 @@ impl Lock {
         Some(Self { target, strength, wait, exprs })
     }
 
+    pub(super) fn table(&self) -> RelId {
+        self.target.table()
+    }
+
     pub(super) fn run(
         &self,
         ctx: &mut ShortContext<'_>,
@@ -46,8 +50,8 @@ impl Lock {
         let given = Given { params: ctx.params, session: ctx.session };
         let target = &self.target;
         let relation = &target.access.relation;
-        let table = ctx.engine.table_handle(relation.rel)?;
-        let is_locked = target.change(&table, txn, given, ctx.room, |txn, _, tried| {
+        let table = &ctx.tables[0];
+        let is_locked = target.change(table, txn, given, ctx.room, |txn, _, tried| {
             let Tried::Seen(row) = tried else {
                 // Whoever finds the row changed has its lock.
                 return Ok(WriteOutcome::Done);

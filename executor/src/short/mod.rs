@@ -27,11 +27,10 @@ use damask_catalog::CatalogSnapshot;
 use damask_functions::Session;
 use damask_planner::expr::ColumnId;
 use damask_planner::physical::{Operator, Plan};
-use damask_txn::{Engine, Txn};
-use damask_types::{ColumnIndex, Result, TypeId, Value};
+use damask_txn::{Table, Txn};
+use damask_types::{ColumnIndex, RelId, Result, TypeId, Value};
 use lock::Lock;
 use select::Select;
-use std::sync::Arc;
 use write::{Delete, Insert, Update};
 
 /// Most rows that a key may be expected to have.
@@ -63,8 +62,8 @@ pub struct ShortContext<'a> {
     pub params: &'a [Value],
     /// What functions may ask.
     pub session: &'a (dyn Session + Send + Sync),
-    /// Where tables live.
-    pub engine: &'a Arc<Engine>,
+    /// The tables that [`Short::tables`] tells, in that order.
+    pub tables: &'a [Table],
     /// The catalog the plan was made under.
     pub catalog: &'a CatalogSnapshot,
     /// What stops it.
@@ -100,6 +99,17 @@ impl Short {
             Kind::Lock(_) | Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) => (true, false),
         };
         Some(Self { kind, types: types(node), is_unique, keeps_more })
+    }
+
+    /// The tables that it reads or writes.
+    pub fn tables(&self) -> Vec<RelId> {
+        match &self.kind {
+            Kind::Select(select) => select.tables(),
+            Kind::Lock(lock) => vec![lock.table()],
+            Kind::Insert(insert) => vec![insert.table()],
+            Kind::Update(update) => vec![update.table()],
+            Kind::Delete(delete) => vec![delete.table()],
+        }
     }
 
     /// Types of the rows it gives.

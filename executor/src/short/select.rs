@@ -9,7 +9,7 @@ use damask_functions::aggregate::{Accumulator, AggregateFunction};
 use damask_planner::expr::{ColumnId, ExprKind};
 use damask_planner::physical::{AggregateCall, AggregateStrategy, Node, Operator, Plan};
 use damask_txn::Txn;
-use damask_types::{Mask, Result, SqlType, TILE_ROWS, Value, VectorBuilder};
+use damask_types::{Mask, RelId, Result, SqlType, TILE_ROWS, Value, VectorBuilder};
 use std::ops::ControlFlow;
 
 /// Rows of a [`Reader`], or one row of aggregates over them.
@@ -61,6 +61,10 @@ impl Select {
             None => None,
         };
         Some(Self { reader, aggregates: None, stages, limit })
+    }
+
+    pub(super) fn tables(&self) -> Vec<RelId> {
+        self.reader.tables()
     }
 
     pub(super) fn is_unique(&self) -> bool {

@@ -12,7 +12,7 @@ use damask_planner::expr::ColumnId;
 use damask_planner::physical::{self, Operator, Plan, RowChecks};
 use damask_txn::{NewRows, Table, Txn, WriteOutcome};
 use damask_types::compare::compare;
-use damask_types::{ColumnIndex, Result, RowId, TILE_ROWS, Value};
+use damask_types::{ColumnIndex, RelId, Result, RowId, TILE_ROWS, Value};
 use smallvec::SmallVec;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -77,13 +77,17 @@ impl Insert {
         })
     }
 
+    pub(super) fn table(&self) -> RelId {
+        self.relation.rel
+    }
+
     pub(super) fn run(
         &self,
         ctx: &ShortContext<'_>,
         txn: &mut Txn,
         give: &mut Give<'_>,
     ) -> Result<u64> {
-        let table = ctx.engine.table_handle(self.relation.rel)?;
+        let table = &ctx.tables[0];
         let given = Given { params: ctx.params, session: ctx.session };
         let of_table = |error| of_table(error, &self.relation, ctx.catalog);
         let mut whole = vec![Value::Null; self.relation.columns.len()];
@@ -168,6 +172,10 @@ impl Target {
         let key = key.collect();
         let made = more(&mut places, &scan.columns)?;
         Some((Self { access, read: places.columns, key }, made))
+    }
+
+    pub(super) fn table(&self) -> RelId {
+        self.access.relation.rel
     }
 
     /// Finds the row; its columns are in `room` then.
@@ -328,6 +336,10 @@ impl Update {
         Err(null_violation(relation, column, whole.into_iter(), ctx.catalog))
     }
 
+    pub(super) fn table(&self) -> RelId {
+        self.target.table()
+    }
+
     pub(super) fn run(
         &self,
         ctx: &mut ShortContext<'_>,
@@ -336,11 +348,11 @@ impl Update {
     ) -> Result<u64> {
         let given = Given { params: ctx.params, session: ctx.session };
         let target = &self.target;
-        let table = ctx.engine.table_handle(target.access.relation.rel)?;
+        let table = &ctx.tables[0];
         let mut row = std::mem::take(ctx.room);
         let mut changes = SmallVec::new();
-        let is_done = target.change(&table, txn, given, &mut row, |txn, row, tried| {
-            changes = self.changes(row, ctx, &table, txn, tried)?;
+        let is_done = target.change(table, txn, given, &mut row, |txn, row, tried| {
+            changes = self.changes(row, ctx, table, txn, tried)?;
             let outcome = early(txn, |txn| match tried {
                 Tried::Seen(id) => table.update(txn, id, &changes),
                 Tried::Newest(id) => table.update_latest(txn, id, &changes),
@@ -382,6 +394,10 @@ impl Delete {
         Some(Self { target, returning })
     }
 
+    pub(super) fn table(&self) -> RelId {
+        self.target.table()
+    }
+
     pub(super) fn run(
         &self,
         ctx: &mut ShortContext<'_>,
@@ -390,9 +406,9 @@ impl Delete {
     ) -> Result<u64> {
         let given = Given { params: ctx.params, session: ctx.session };
         let target = &self.target;
-        let table = ctx.engine.table_handle(target.access.relation.rel)?;
+        let table = &ctx.tables[0];
         let row = &mut *ctx.room;
-        let is_done = target.change(&table, txn, given, row, |txn, _, tried| {
+        let is_done = target.change(table, txn, given, row, |txn, _, tried| {
             early(txn, |txn| match tried {
                 Tried::Seen(id) => table.delete(txn, id),
                 Tried::Newest(id) => table.delete_latest(txn, id),

@@ -24,6 +24,7 @@
 use super::sync::{
     AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, Thread, current, park_timeout,
 };
+use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,8 +35,9 @@ const SERVING: u64 = 1;
 const DETACHED: u64 = 2;
 const STEP: u64 = 4;
 
-/// A worker.
+/// A worker, whose word no other worker's shares a cache line with.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(super) struct Seat {
     word: AtomicU64,
     /// The node of its permit, or of the last one it had.
@@ -83,7 +85,7 @@ pub(super) struct Crew {
     limit: usize,
     state: Mutex<State>,
     /// Those who wait for what becomes ready.
-    pollers: AtomicUsize,
+    pollers: CachePadded<AtomicUsize>,
 }
 
 impl Crew {
@@ -91,7 +93,7 @@ impl Crew {
     pub(super) fn new(nodes: Vec<usize>) -> Self {
         let limit = nodes.len();
         let state = State { permits_left: nodes, ..State::default() };
-        Self { limit, state: Mutex::new(state), pollers: AtomicUsize::new(0) }
+        Self { limit, state: Mutex::new(state), pollers: CachePadded::new(AtomicUsize::new(0)) }
     }
 
     /// Takes a permit for a thread that is to be started: its node. None if no permit is left.

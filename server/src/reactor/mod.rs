@@ -22,7 +22,7 @@
 //! gives its permit up to another one: before it waits, if nobody polls ([`about_to_wait`]), else when the watch thread finds that a
 //! task has taken longer than a tick. The watch thread sleeps while somebody polls and nothing is due, so an idle server does nothing.
 //!
-//! Reading order: [`turn`] who owns a task, [`crew`] who holds a permit, [`poller`] the kernel's part, [`timers`] deadlines, [`pool`] the workers.
+//! Reading order: [`turn`] who owns a task, [`crew`] who holds a permit, [`poller`] the kernel's part, [`timers`] deadlines, [`tasks`] the table, [`pool`] the workers.
 //!
 //! Invariants
 //! - R1: a task has at most one owner, and runs on its thread alone. What happens to it meanwhile is not lost: its owner looks again.
@@ -41,6 +41,7 @@ mod crew_tests;
 mod model;
 mod poller;
 mod pool;
+mod tasks;
 mod timers;
 mod turn;
 

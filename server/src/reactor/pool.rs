@@ -17,12 +17,13 @@
 use super::crew::{Crew, Seat};
 use super::poller::{Events, Poller};
 use super::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use super::tasks::Tasks;
 use super::timers::{Deadline, Timers};
 use super::turn::Turn;
 use super::{Clock, Next, Signs, Task};
+use crossbeam_utils::CachePadded;
 use damask::topology::{Node, Topology};
-use hashbrown::HashMap;
-use parking_lot::{Condvar, Mutex, RwLock};
+use parking_lot::{Condvar, Mutex};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
@@ -110,9 +111,9 @@ impl<T> Queue<T> {
 pub(crate) struct Pool<T> {
     poller: Arc<Poller>,
     crew: Crew,
-    tasks: RwLock<HashMap<u64, Arc<Handle<T>>>>,
-    ready: Queue<T>,
-    unsettled: Queue<T>,
+    tasks: Tasks<T>,
+    ready: CachePadded<Queue<T>>,
+    unsettled: CachePadded<Queue<T>>,
     /// When the first of them came, in microseconds of `clock`.
     unsettled_since: AtomicU64,
     /// Whether the last of them said that others follow.
@@ -164,9 +165,9 @@ impl<T: Task> Pool<T> {
         let pool = Arc::new(Self {
             poller: Arc::new(Poller::new()?),
             crew: Crew::new(spread(permits, topology.nodes())),
-            tasks: RwLock::default(),
-            ready: Queue::new(),
-            unsettled: Queue::new(),
+            tasks: Tasks::new(),
+            ready: CachePadded::new(Queue::new()),
+            unsettled: CachePadded::new(Queue::new()),
             unsettled_since: AtomicU64::new(0),
             others_follow: AtomicBool::new(false),
             flushes_max,
@@ -207,9 +208,9 @@ impl<T: Task> Pool<T> {
             deadline: Deadline::default(),
             task: Mutex::new(Some(task)),
         });
-        self.tasks.write().insert(key, Arc::clone(&handle));
+        self.tasks.insert(key, Arc::clone(&handle));
         if let Err(error) = self.poller.add(socket, key) {
-            self.tasks.write().remove(&key);
+            self.tasks.remove(key);
             handle.task.lock().take();
             return Err(error);
         }
@@ -236,7 +237,7 @@ impl<T: Task> Pool<T> {
     }
 
     fn signal(&self, key: u64) {
-        let Some(task) = self.tasks.read().get(&key).map(Arc::clone) else { return };
+        let Some(task) = self.tasks.get(key) else { return };
         if task.turn.signal() {
             self.ready.push(task);
             self.call_worker();
@@ -362,7 +363,7 @@ impl<T: Task> Pool<T> {
         let mut first = None;
         for event in events.iter() {
             // There is no task if the socket is closed by now.
-            let Some(task) = self.tasks.read().get(&event.key).map(Arc::clone) else { continue };
+            let Some(task) = self.tasks.get(event.key) else { continue };
             if event.is_hung_up {
                 task.is_hung_up.store(true, Ordering::Release);
             }
@@ -434,7 +435,7 @@ impl<T: Task> Pool<T> {
     }
 
     fn remove(&self, task: &Handle<T>) {
-        self.tasks.write().remove(&task.key);
+        self.tasks.remove(task.key);
         // It stays owned, so whatever still signals it is ignored.
         let body = task.task.lock().take();
         // What its end does is its own.
@@ -479,7 +480,7 @@ impl<T: Task> Pool<T> {
         self.flushes.fetch_sub(1, Ordering::SeqCst);
         for task in tasks.drain(..) {
             let is_settled = task.task.lock().as_ref().is_none_or(T::is_settled);
-            if is_settled { &self.ready } else { &self.unsettled }.push(task);
+            if is_settled { &*self.ready } else { &*self.unsettled }.push(task);
         }
         self.end(seat)
     }
@@ -501,9 +502,8 @@ impl<T: Task> Pool<T> {
 
     fn push_timer(&self, task: &Handle<T>) {
         let mut timers = self.timers.lock();
-        let tasks = self.tasks.read();
-        if timers.len() > 2 * tasks.len() + TIMERS_SLACK {
-            timers.retain(|key| tasks.contains_key(&key));
+        if timers.len() > 2 * self.tasks.len() + TIMERS_SLACK {
+            timers.retain(|key| self.tasks.has(key));
         }
         if timers.push(task.key, &task.deadline) {
             self.watch.notify_all();
@@ -561,7 +561,7 @@ impl<T: Task> Pool<T> {
             timers.next()?;
             let now = (self.clock)();
             while let Some(entry) = timers.pop(now) {
-                let Some(task) = self.tasks.read().get(&entry.1).map(Arc::clone) else { continue };
+                let Some(task) = self.tasks.get(entry.1) else { continue };
                 if timers.is_over(entry, &task.deadline, now) {
                     over.push(entry.1);
                 }

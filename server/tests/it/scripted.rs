@@ -102,6 +102,8 @@ pub(crate) struct Puppet {
     status: Option<Status>,
     changed: bool,
     noticed: bool,
+    /// The text of the last portal that was run.
+    executed: Option<String>,
 }
 
 struct Portal {
@@ -282,6 +284,7 @@ impl Session for Puppet {
 
     fn execute(&mut self, name: &str, limit: u32, replies: &mut Replies<'_>) -> Result<Outcome> {
         let mut portal = self.portals.remove(name).ok_or_else(|| missing(name))?;
+        self.executed = Some(portal.text.clone());
         let all = number(&portal.text);
         let left = all - portal.done;
         let count = if limit == 0 { left } else { left.min(limit as usize) };
@@ -328,8 +331,8 @@ impl Session for Puppet {
         self.status.unwrap_or(Status::Idle)
     }
 
-    fn portal_text(&self, portal: &str) -> Option<Arc<str>> {
-        self.portals.get(portal).map(|portal| portal.text.as_str().into())
+    fn failed_text(&self) -> Option<Arc<str>> {
+        self.executed.as_deref().map(Arc::from)
     }
 
     fn changes(&mut self, replies: &mut Replies<'_>) {

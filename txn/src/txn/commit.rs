@@ -111,7 +111,7 @@ impl Txn {
             }
         };
         self.finished = true;
-        self.engine.counters.commits.fetch_add(1, Ordering::Relaxed);
+        self.engine.count_commit();
         let engine = Arc::clone(&self.engine);
         // What is between here and the ticket is the commit's: relations that are dropped, locks that are given back.
         let stop = engine.stop.on_panic();
@@ -189,7 +189,7 @@ impl Txn {
         self.finished = true;
         self.serial = None;
         self.cell.abort();
-        let commits = self.engine.counters.commits.fetch_add(1, Ordering::Relaxed);
+        let commits = self.engine.count_commit();
         let met = Timestamp(self.met.load(Ordering::Relaxed));
         let unflushed = self.engine.sequences.unflushed();
         if !self.engine.is_durable(met) {
@@ -208,6 +208,11 @@ impl Txn {
 }
 
 impl Engine {
+    /// Counts a commit; how many the calling thread and those that share its part have counted.
+    fn count_commit(&self) -> u64 {
+        self.commits.part(self.commits.own()).fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Gives back the locks in the list of a transaction that has ended.
     pub(super) fn release_locks(&self, cell: &Arc<TxnCell>, locks: &mut Vec<Undo>) {
         self.release_advisory(cell, 0);
