@@ -9,7 +9,6 @@
 
 use super::env::StatementEnv;
 use super::plan::Prepared;
-use super::settings::Effective;
 use damask_catalog::SearchPath;
 use damask_executor::Short;
 use damask_planner::physical::{OutputColumn, Plan};
@@ -68,10 +67,9 @@ struct Kept {
     plan: Arc<OwnPlan>,
     /// Whose address is the key.
     _prepared: Arc<Prepared>,
-    version: u64,
     epoch: u64,
+    /// The session looks it up anew when the catalog, a setting or its temporary schema changes, so it stands for all of them.
     path: Arc<SearchPath>,
-    effective: Arc<Effective>,
     uses: u32,
 }
 
@@ -84,12 +82,10 @@ impl OwnPlans {
         epoch: u64,
     ) -> Option<Arc<OwnPlan>> {
         let kept = self.0.get_mut(&address(prepared))?;
-        let holds = kept.version == env.catalog.version
-            && kept.epoch == epoch
-            && Arc::ptr_eq(&kept.path, &env.path)
-            && Arc::ptr_eq(&kept.effective, &env.effective);
         kept.uses += 1;
-        (holds && kept.uses < USES_PER_LOOK).then(|| Arc::clone(&kept.plan))
+        let holds =
+            Arc::ptr_eq(&kept.path, &env.path) && kept.epoch == epoch && kept.uses < USES_PER_LOOK;
+        holds.then(|| Arc::clone(&kept.plan))
     }
 
     /// Keeps what was got, unless it is of a catalog that no other transaction sees.
@@ -109,10 +105,8 @@ impl OwnPlans {
         let kept = Kept {
             plan: Arc::clone(plan),
             _prepared: Arc::clone(prepared),
-            version: env.catalog.version,
             epoch,
             path: Arc::clone(&env.path),
-            effective: Arc::clone(&env.effective),
             uses: 0,
         };
         self.0.insert(address(prepared), kept);

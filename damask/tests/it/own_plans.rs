@@ -107,3 +107,17 @@ fn tables_that_grow_are_planned_for() {
     run(&mut connection, &["INSERT INTO t SELECT i, i FROM generate_series(2, 20000) i"]);
     assert!(is_by_key(&mut connection));
 }
+
+#[test]
+fn analyze_counts_at_once() {
+    let (_database, mut connection) = connect();
+    run(
+        &mut connection,
+        &["CREATE TABLE t (a int, b int)", "INSERT INTO t VALUES (1, 1)", "CREATE INDEX ON t (a)"],
+    );
+    used(&mut connection);
+    run(&mut connection, &["INSERT INTO t SELECT i, i FROM generate_series(2, 20000) i"]);
+    assert!(!connection.session().runs_by_value(QUERY).unwrap());
+    run(&mut connection, &["ANALYZE t"]);
+    assert!(connection.session().runs_by_value(QUERY).unwrap());
+}
