@@ -187,6 +187,7 @@ impl Engine {
         wait: bool,
         interrupt: &dyn Interrupt,
     ) -> Result<Option<bool>> {
+        assert!(!matches!(tag, LockTag::Relation(_)), "relations are locked by transactions");
         let graph = &self.graph;
         match self.lock_table.lock(owner, txn.id(), tag, mode, wait, graph, interrupt) {
             Ok(is_new) => Ok(Some(is_new)),

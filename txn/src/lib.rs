@@ -14,6 +14,11 @@
 //!
 //! Left out: freezing rows into segments.
 
+#![cfg_attr(
+    test,
+    expect(clippy::duplicate_mod, reason = "a model runs weak locks on threads of its own")
+)]
+
 pub mod interrupt;
 pub mod isolation;
 pub mod program;

@@ -7,7 +7,52 @@
 //! A holder is a transaction, or a session for advisory locks that outlive transactions ([`crate::advisory`]). The two ids
 //! of one session never stand in each other's way.
 //!
-//! Latch order: one shard's mutex at a time, never with another latch.
+//! # Weak modes
+//!
+//! Every statement locks its tables in ACCESS SHARE, ROW SHARE or ROW EXCLUSIVE. These *weak* modes never conflict among
+//! themselves, and those that conflict with one, the *strong* ones from SHARE on, are rare. (SHARE UPDATE EXCLUSIVE is neither.)
+//! So a transaction notes its weak modes in a record of its own ([`WeakLocks`]), of which others need to know nothing:
+//!
+//! ```text
+//! weak                                        strong
+//! 1  locks its record                         1  counts itself, by a hash of the relation
+//! 2  nobody is counted: `here`, granted       2  locks each record in turn, and moves what is `here`
+//!    else unlocks it and asks the table,         to the table's entry, and the mode to `there`
+//!    and notes `there` when it is granted     3  asks the table
+//! ```
+//!
+//! Giving back a mode that is `here` changes the record and nothing else. The way of a weak mode that meets no strong one touches
+//! no memory that other sessions write.
+//!
+//! Invariants
+//! - L1: a mode of a transaction is in its record exactly once: `here`, and the table does not know of it, or `there`, and it is
+//!   in the table's entry. So the record alone tells whether a request is new.
+//! - L2: from when a strong request asks the table until it fails or its lock is given back, no record has a mode of that
+//!   relation `here`.
+//! - L3: a relation's counter is at least the number of strong requests that are past step 1 and of strong locks that are held.
+//!
+//! L3 holds because a request counts itself first, and is taken off only when it has failed, found its mode held already, or given
+//! it back to the table. L2 follows: take a record, and the moment at which the strong request locks it. What was `here` is moved.
+//! Whoever locks the record later sees the counter, which was written before (the mutex orders the two), and goes to the table. A
+//! record that is entered among the others only after the request went through them is ordered in the same way by the mutex over
+//! them all. And a mode is moved under the record's mutex, so whoever gives it back sees it `here`, before the move, or `there`; a
+//! request that meets it in the table waits, and is woken by the table. So no lock is lost, and no two that conflict miss each other.
+//!
+//! L2 also keeps the queue fair: a holder of a weak mode who asks for more while a strong request waits has its mode in the
+//! entry, and goes before the queue.
+//!
+//! The source is PostgreSQL's fast-path locks (`src/backend/storage/lmgr/README`). There a record takes 16 relations, and a backend
+//! has a list of all its locks besides; here the record is that list (L1), of any length. There the records are gone through one by
+//! one; here under a mutex over all of them too, so that nothing moves while [`LockTable::all`] looks.
+//!
+//! Latch order: the mutex over all records, one record's, one shard's; two of a kind never together, and none with a latch from
+//! elsewhere.
+
+mod weak;
+#[cfg(test)]
+mod weak_model;
+#[cfg(test)]
+mod weak_tests;
 
 use crate::interrupt::Interrupt;
 use crate::wait::WaitGraph;
@@ -17,6 +62,16 @@ use parking_lot::{Condvar, Mutex};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use weak::{Shared, Strength};
+
+pub(crate) use weak::WeakLocks;
+
+/// What weak locks run on, outside their model.
+mod sync {
+    pub(super) use parking_lot::{Mutex, MutexGuard};
+    pub(super) use std::sync::atomic::{AtomicU32, Ordering};
+}
 
 /// Parts of the lock table. A power of two.
 const SHARDS: usize = 16;
@@ -148,6 +203,12 @@ pub struct LockInfo {
     pub granted: bool,
 }
 
+/// What a holder of these modes has.
+fn granted(tag: LockTag, owner: TxnId, modes: u8) -> impl Iterator<Item = LockInfo> {
+    let held = TableLock::ALL.into_iter().filter(move |mode| modes & mode.bit() != 0);
+    held.map(move |mode| LockInfo { tag, owner, mode, granted: true })
+}
+
 #[derive(Default)]
 struct Entry {
     /// Modes held, by holder.
@@ -184,10 +245,16 @@ impl Entry {
         holders.chain(ahead)
     }
 
-    fn grant(&mut self, txn: TxnId, lock: TableLock) {
+    fn infos(&self, tag: LockTag) -> impl Iterator<Item = LockInfo> + '_ {
+        let held = self.granted.iter().flat_map(move |&(owner, modes)| granted(tag, owner, modes));
+        let waiting = self.waiting.iter();
+        held.chain(waiting.map(move |&(owner, mode)| LockInfo { tag, owner, mode, granted: false }))
+    }
+
+    fn grant(&mut self, txn: TxnId, new: u8) {
         match self.granted.iter_mut().find(|(holder, _)| *holder == txn) {
-            Some((_, modes)) => *modes |= lock.bit(),
-            None => self.granted.push((txn, lock.bit())),
+            Some((_, modes)) => *modes |= new,
+            None => self.granted.push((txn, new)),
         }
     }
 }
@@ -223,11 +290,75 @@ impl Drop for Queued<'_> {
 /// All locks.
 pub(crate) struct LockTable {
     shards: Box<[Shard]>,
+    weak: Arc<Shared>,
 }
 
 impl LockTable {
     pub(crate) fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Shard::default()).collect() }
+        let shards = (0..SHARDS).map(|_| Shard::default()).collect();
+        Self { shards, weak: Arc::new(Shared::new()) }
+    }
+
+    /// The weak locks of a transaction that begins, and of those that are begun in its place.
+    pub(crate) fn weak_locks(&self, first: TxnId) -> WeakLocks {
+        WeakLocks::new(&self.weak, first)
+    }
+
+    /// Takes a lock for a transaction, whose weak locks `own` are; whether it did not have this mode yet.
+    ///
+    /// # Errors
+    /// As for [`LockTable::lock`].
+    pub(crate) fn lock_for_txn(
+        &self,
+        own: &WeakLocks,
+        txn: TxnId,
+        tag: LockTag,
+        lock: TableLock,
+        wait: bool,
+        graph: &WaitGraph,
+        interrupt: &dyn Interrupt,
+    ) -> Result<bool> {
+        let ask = || self.lock(Owner::alone(txn), txn, tag, lock, wait, graph, interrupt);
+        match (tag, Strength::of(lock)) {
+            (LockTag::Relation(relation), Strength::Weak) => own.take(txn, relation, lock, ask),
+            (LockTag::Relation(relation), Strength::Strong) => {
+                let announced = self.weak.announce(relation, |owner, modes| {
+                    let mut entries = self.shard(tag).entries.lock();
+                    entries.entry(tag).or_default().grant(owner, modes);
+                });
+                let is_new = ask()?;
+                if is_new {
+                    announced.keep();
+                }
+                Ok(is_new)
+            }
+            (LockTag::Relation(_), Strength::Between)
+            | (LockTag::Advisory(_) | LockTag::AdvisoryPair(..), _) => ask(),
+        }
+    }
+
+    /// Gives back a mode that [`LockTable::lock_for_txn`] took.
+    pub(crate) fn release_for_txn(
+        &self,
+        own: &WeakLocks,
+        txn: TxnId,
+        tag: LockTag,
+        lock: TableLock,
+    ) {
+        match (tag, Strength::of(lock)) {
+            (LockTag::Relation(relation), Strength::Weak) => {
+                if own.give_back(relation, lock) {
+                    self.release(txn, tag, lock);
+                }
+            }
+            (LockTag::Relation(relation), Strength::Strong) => {
+                // In this order: a weak request that finds nobody counted is granted (L3).
+                self.release(txn, tag, lock);
+                self.weak.withdraw(relation);
+            }
+            (LockTag::Relation(_), Strength::Between)
+            | (LockTag::Advisory(_) | LockTag::AdvisoryPair(..), _) => self.release(txn, tag, lock),
+        }
     }
 
     fn shard(&self, tag: LockTag) -> &Shard {
@@ -241,7 +372,8 @@ impl LockTable {
         &self.shards[(number ^ number >> 32) as usize & (SHARDS - 1)]
     }
 
-    /// Takes a lock for `owner`; whether it did not have this mode yet. `waiter` is the transaction that waits.
+    /// Takes a lock for `owner` in the table; whether it did not have this mode yet. `waiter` is the transaction that waits.
+    /// Relations are locked by [`LockTable::lock_for_txn`].
     ///
     /// # Errors
     /// 55P03 if the lock is not free and `wait` is false; 40P01; what the interrupt says.
@@ -266,7 +398,7 @@ impl LockTable {
             return Ok(false);
         }
         if entry.is_free(owner, lock) {
-            entry.grant(owner.id, lock);
+            entry.grant(owner.id, lock.bit());
             return Ok(true);
         }
         if !wait {
@@ -293,7 +425,7 @@ impl LockTable {
                 let entry = entries.entry(tag).or_default();
                 let blockers: SmallVec<[TxnId; 4]> = entry.blockers(owner, lock).collect();
                 if blockers.is_empty() {
-                    entry.grant(owner.id, lock);
+                    entry.grant(owner.id, lock.bit());
                     return Ok(());
                 }
                 blockers
@@ -313,24 +445,19 @@ impl LockTable {
         }
     }
 
-    /// Everything that is held or waited for, in no order that means something.
+    /// Everything that is held or waited for, in no order that means something. What is held all the while is there once.
     pub(crate) fn all(&self) -> Vec<LockInfo> {
         let mut all = Vec::new();
+        let records = self.weak.records();
+        records.for_each_here(|relation, owner, modes| {
+            all.extend(granted(LockTag::Relation(relation), owner, modes));
+        });
         for shard in &self.shards {
             for (&tag, entry) in shard.entries.lock().iter() {
-                for &(owner, modes) in &entry.granted {
-                    let held = TableLock::ALL.into_iter().filter(|mode| modes & mode.bit() != 0);
-                    all.extend(held.map(|mode| LockInfo { tag, owner, mode, granted: true }));
-                }
-                let waiting = entry.waiting.iter();
-                all.extend(waiting.map(|&(owner, mode)| LockInfo {
-                    tag,
-                    owner,
-                    mode,
-                    granted: false,
-                }));
+                all.extend(entry.infos(tag));
             }
         }
+        drop(records);
         all
     }
 

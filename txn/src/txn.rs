@@ -15,7 +15,7 @@ use crate::deferred::{DeferredList, DeferredMark};
 use crate::directory::{Heap, Relation};
 use crate::engine::Engine;
 use crate::interrupt::Interrupt;
-use crate::lock::{LockTag, Owner, TableLock};
+use crate::lock::{LockTag, TableLock, WeakLocks};
 use crate::redo::{Redo, RedoMark};
 use crate::runs::Run;
 use crate::serializable::{self, Lost, Serial};
@@ -65,6 +65,8 @@ impl Undo {
 pub struct Txn {
     pub(crate) engine: Arc<Engine>,
     pub(crate) cell: Arc<TxnCell>,
+    /// Its locks on relations in weak modes; a commit that is not settled has them, too.
+    weak_locks: WeakLocks,
     level: IsolationLevel,
     read_only: bool,
     /// The command whose changes are being made; what the view sees is before it.
@@ -108,9 +110,11 @@ impl Txn {
         level: IsolationLevel,
         read_only: bool,
     ) -> Self {
+        let weak_locks = engine.lock_table.weak_locks(id);
         Self {
             engine,
             cell: Arc::new(TxnCell::new(id)),
+            weak_locks,
             level,
             read_only,
             command: CommandId(0),
@@ -403,7 +407,7 @@ impl Txn {
         let any = self.undo.len() > savepoint.undo;
         while self.undo.len() > savepoint.undo {
             let undo = self.undo.pop().expect("the list is longer than the savepoint's");
-            self.engine.undo(&self.cell, undo)?;
+            self.engine.undo(&self.cell, &self.weak_locks, undo)?;
         }
         self.redo.cut(savepoint.redo);
         self.deferred.cut(savepoint.deferred);
@@ -478,7 +482,7 @@ impl Txn {
         self.unexpect();
         if std::mem::replace(&mut self.finished, true) {
             // A panic may have come before they were given back.
-            self.engine.release_locks(&self.cell, &mut self.undo);
+            self.engine.release_locks(&self.cell, &self.weak_locks, &mut self.undo);
             return Ok(());
         }
         self.view = None;
@@ -486,7 +490,7 @@ impl Txn {
         let _stop = self.engine.stop.on_panic();
         let mut result = Ok(());
         while let Some(undo) = self.undo.pop() {
-            let undone = self.engine.undo(&self.cell, undo);
+            let undone = self.engine.undo(&self.cell, &self.weak_locks, undo);
             if result.is_ok() {
                 result = undone;
             }
@@ -511,8 +515,8 @@ impl Txn {
     /// 40P01 on a deadlock, whatever the interrupt says, 55P03 if `wait` is false and the lock is not free.
     pub fn lock_relation(&mut self, tag: LockTag, lock: TableLock, wait: bool) -> Result<()> {
         let engine = &self.engine;
-        let taken = engine.lock_table.lock(
-            Owner::alone(self.cell.id()),
+        let taken = engine.lock_table.lock_for_txn(
+            &self.weak_locks,
             self.cell.id(),
             tag,
             lock,

@@ -7,6 +7,7 @@ use crate::cell::TxnCell;
 use crate::directory::{Heap, Index, Relation};
 use crate::engine::Engine;
 use crate::image::Image;
+use crate::lock::WeakLocks;
 use crate::reach::Held;
 use crate::runs::Run;
 use crate::txn::Undo;
@@ -28,7 +29,12 @@ enum Rest {
 
 impl Engine {
     /// Takes back one change of `cell`'s transaction, whose newest it is.
-    pub(crate) fn undo(&self, cell: &Arc<TxnCell>, undo: Undo) -> Result<()> {
+    pub(crate) fn undo(
+        &self,
+        cell: &Arc<TxnCell>,
+        weak_locks: &WeakLocks,
+        undo: Undo,
+    ) -> Result<()> {
         match undo {
             Undo::Row { relation, heap, row } => {
                 self.stop.check()?;
@@ -51,7 +57,7 @@ impl Engine {
                 Ok(())
             }
             Undo::RelationLock { tag, lock } => {
-                self.lock_table.release(cell.id(), tag, lock);
+                self.lock_table.release_for_txn(weak_locks, cell.id(), tag, lock);
                 Ok(())
             }
             Undo::Ddl => {

@@ -10,6 +10,7 @@ use super::{Txn, Undo};
 use crate::cell::TxnCell;
 use crate::engine::Engine;
 use crate::gc::Changed;
+use crate::lock::WeakLocks;
 use crate::redo::Redo;
 use crate::serializable::Changes;
 use damask_storage::ledger;
@@ -41,6 +42,7 @@ pub struct CommitTicket {
     cell: Arc<TxnCell>,
     /// To be given back.
     locks: Vec<Undo>,
+    weak_locks: WeakLocks,
     settling: Settling,
 }
 
@@ -75,7 +77,8 @@ impl Txn {
         let settling = self.finish(durability)?;
         let locks = std::mem::take(&mut self.undo);
         let (engine, cell) = (Arc::clone(&self.engine), Arc::clone(&self.cell));
-        Ok(CommitTicket { engine, cell, locks, settling })
+        let weak_locks = self.weak_locks.clone();
+        Ok(CommitTicket { engine, cell, locks, weak_locks, settling })
     }
 
     /// Commits, as [`Txn::commit_with`], and waits until that may be acknowledged, as [`CommitTicket::wait`]. What is left can be
@@ -85,7 +88,7 @@ impl Txn {
     /// As for these two.
     pub fn end(&mut self, durability: Durability) -> Result<()> {
         let mut settling = self.finish(durability)?;
-        settling.run(&self.engine, &self.cell, &mut self.undo)
+        settling.run(&self.engine, &self.cell, &self.weak_locks, &mut self.undo)
     }
 
     /// Commits. Of the undo list locks are left, which are given back when the commit is shown, so that whoever gets them next takes
@@ -214,14 +217,19 @@ impl Engine {
     }
 
     /// Gives back the locks in the list of a transaction that has ended.
-    pub(super) fn release_locks(&self, cell: &Arc<TxnCell>, locks: &mut Vec<Undo>) {
+    pub(super) fn release_locks(
+        &self,
+        cell: &Arc<TxnCell>,
+        weak_locks: &WeakLocks,
+        locks: &mut Vec<Undo>,
+    ) {
         self.release_advisory(cell, 0);
         if locks.is_empty() {
             return;
         }
         for undo in locks.drain(..).filter(Undo::is_lock) {
             // Giving one back touches no page.
-            let _ = self.undo(cell, undo);
+            let _ = self.undo(cell, weak_locks, undo);
         }
         cell.notify();
     }
@@ -254,7 +262,7 @@ impl CommitTicket {
     }
 
     fn settle(&mut self) -> Result<()> {
-        self.settling.run(&self.engine, &self.cell, &mut self.locks)
+        self.settling.run(&self.engine, &self.cell, &self.weak_locks, &mut self.locks)
     }
 }
 
@@ -264,6 +272,7 @@ impl Settling {
         &mut self,
         engine: &Arc<Engine>,
         cell: &Arc<TxnCell>,
+        weak_locks: &WeakLocks,
         locks: &mut Vec<Undo>,
     ) -> Result<()> {
         if self.is_done {
@@ -281,7 +290,7 @@ impl Settling {
         } else {
             engine.wait_durable(self.timestamp)
         };
-        engine.release_locks(cell, locks);
+        engine.release_locks(cell, weak_locks, locks);
         if result.is_ok() {
             self.is_done = true;
             self.tidy_up(engine);
