@@ -164,11 +164,12 @@ impl Session {
         if pending.is_empty() {
             drop(pending);
             if self.holds_output && txn.has_writes() && !self.catalog.is_changed() {
-                let ticket = txn.commit_with(durability)?;
+                let ticket = txn.commit_boxed(durability)?;
                 if ticket.is_settled() {
-                    return ticket.wait();
+                    self.idle_txn = Some(ticket.wait_for_txn()?);
+                } else {
+                    self.unsettled = Some(ticket);
                 }
-                self.unsettled = Some(ticket);
                 return Ok(());
             }
             txn.end(durability)?;
@@ -178,7 +179,7 @@ impl Session {
         let pending = std::mem::take(&mut *pending);
         let bus = &self.state.bus;
         let pid = self.state.backend.pid;
-        let (ticket, slot) = bus.commit(pid, pending, || txn.commit_with(durability))?;
+        let (ticket, slot) = bus.commit(pid, pending, || txn.commit_boxed(durability))?;
         self.state.listens.store(!bus.channels(pid).is_empty(), Ordering::Relaxed);
         let durable = ticket.wait();
         if let Some(slot) = slot {
@@ -193,7 +194,9 @@ impl Session {
     /// 58030 if the log could not be written. The session may have said what is not so, and ends.
     pub(crate) fn settle_commit(&mut self) -> Result<()> {
         let Some(ticket) = self.unsettled.take() else { return Ok(()) };
-        ticket.wait().inspect_err(|_| self.has_lost_commit = true)
+        let txn = ticket.wait_for_txn().inspect_err(|_| self.has_lost_commit = true)?;
+        self.idle_txn = Some(txn);
+        Ok(())
     }
 
     /// Ends the open transaction, if there is one, without its changes.

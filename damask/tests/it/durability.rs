@@ -320,6 +320,52 @@ fn a_session_whose_output_is_held_leaves_the_wait_to_its_caller() {
     assert_eq!(rows(&mut other, "SELECT b FROM t"), "5");
 }
 
+/// Whoever gets a lock of a transaction next sees what that has changed: so it is given back when the commit is shown, whatever kind it is.
+#[test]
+fn a_commit_that_is_left_keeps_its_locks_until_it_is_shown() {
+    let folder = Folder::new("durability-locks");
+    let database = folder.open();
+    let mut other = database.connect().expect("it opens");
+    run(&mut other, &["CREATE TABLE t (a int PRIMARY KEY, b int)", "INSERT INTO t VALUES (1, 0)"]);
+    let mut session = database.session(SessionOptions::default()).expect("it opens");
+    session.hold_output();
+    let tries = [
+        ("SELECT pg_advisory_xact_lock(7)", "SELECT pg_try_advisory_xact_lock(7)"),
+        (
+            "LOCK TABLE t IN SHARE ROW EXCLUSIVE MODE",
+            "LOCK TABLE t IN SHARE MODE NOWAIT; SELECT true",
+        ),
+    ];
+    for (round, (lock, try_lock)) in tries.into_iter().enumerate() {
+        say(&mut session, &format!("BEGIN; {lock}; UPDATE t SET b = b + 1; COMMIT"))
+            .expect("it runs");
+        assert!(!session.is_settled());
+        let mut try_it = || -> Result<String> {
+            run(&mut other, &["BEGIN"]);
+            let mut found = String::new();
+            for statement in try_lock.split("; ") {
+                let tried = other.query(statement, &[]);
+                found = match tried {
+                    Ok(rows) => crate::support::show_rows(&rows),
+                    Err(error) => {
+                        run(&mut other, &["ROLLBACK"]);
+                        return Err(error);
+                    }
+                };
+            }
+            let seen = rows(&mut other, "SELECT b FROM t");
+            run(&mut other, &["ROLLBACK"]);
+            Ok(format!("{found} {seen}"))
+        };
+        match try_it() {
+            Ok(found) => assert_eq!(found, format!("(false) {round}"), "{lock}"),
+            Err(error) => assert_eq!(error.sqlstate(), SqlState::LOCK_NOT_AVAILABLE, "{lock}"),
+        }
+        session.settle_output().expect("the log can be written");
+        assert_eq!(try_it().expect("it is free"), format!("(true) {}", round + 1), "{lock}");
+    }
+}
+
 #[test]
 fn a_commit_that_was_left_and_is_lost_ends_its_session() {
     let vfs = SimVfs::default();

@@ -38,11 +38,8 @@ pub enum Durability {
 #[derive(Debug)]
 #[must_use = "a commit may be acknowledged only after `wait`"]
 pub struct CommitTicket {
-    engine: Arc<Engine>,
-    cell: Arc<TxnCell>,
-    /// To be given back.
-    locks: Vec<Undo>,
-    weak_locks: WeakLocks,
+    /// It has ended, and keeps its locks until the commit is shown. None once it was given away.
+    txn: Option<Box<Txn>>,
     settling: Settling,
 }
 
@@ -73,12 +70,17 @@ impl Txn {
     ///
     /// # Errors
     /// As for [`Txn::commit`].
-    pub fn commit_with(mut self, durability: Durability) -> Result<CommitTicket> {
+    pub fn commit_with(self, durability: Durability) -> Result<CommitTicket> {
+        Box::new(self).commit_boxed(durability)
+    }
+
+    /// The same of one that lies where it may stay.
+    ///
+    /// # Errors
+    /// As for [`Txn::commit`].
+    pub fn commit_boxed(mut self: Box<Self>, durability: Durability) -> Result<CommitTicket> {
         let settling = self.finish(durability)?;
-        let locks = std::mem::take(&mut self.undo);
-        let (engine, cell) = (Arc::clone(&self.engine), Arc::clone(&self.cell));
-        let weak_locks = self.weak_locks.clone();
-        Ok(CommitTicket { engine, cell, locks, weak_locks, settling })
+        Ok(CommitTicket { txn: Some(self), settling })
     }
 
     /// Commits, as [`Txn::commit_with`], and waits until that may be acknowledged, as [`CommitTicket::wait`]. What is left can be
@@ -88,7 +90,7 @@ impl Txn {
     /// As for these two.
     pub fn end(&mut self, durability: Durability) -> Result<()> {
         let mut settling = self.finish(durability)?;
-        settling.run(&self.engine, &self.cell, &self.weak_locks, &mut self.undo)
+        settling.run(self)
     }
 
     /// Commits. Of the undo list locks are left, which are given back when the commit is shown, so that whoever gets them next takes
@@ -244,16 +246,29 @@ impl CommitTicket {
         self.settle()
     }
 
+    /// The same; what is left can be used for another transaction ([`Txn::restart`]).
+    ///
+    /// # Errors
+    /// As for [`CommitTicket::wait`].
+    pub fn wait_for_txn(mut self) -> Result<Box<Txn>> {
+        self.settle()?;
+        Ok(self.txn.take().expect("it is given away once"))
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.txn.as_ref().expect("it is there until the ticket goes").engine
+    }
+
     /// Whether the commit survives a crash already.
     pub fn is_durable(&self) -> bool {
-        self.engine.is_durable(self.settling.timestamp)
+        self.engine().is_durable(self.settling.timestamp)
     }
 
     /// Whether [`CommitTicket::wait`] would not wait for the log.
     pub fn is_settled(&self) -> bool {
         self.is_durable()
             || self.settling.durability == Durability::Relaxed
-            || self.engine.skips_flush()
+            || self.engine().skips_flush()
     }
 
     /// The commit's place in the order of commits.
@@ -262,22 +277,17 @@ impl CommitTicket {
     }
 
     fn settle(&mut self) -> Result<()> {
-        self.settling.run(&self.engine, &self.cell, &self.weak_locks, &mut self.locks)
+        self.txn.as_deref_mut().map_or(Ok(()), |txn| self.settling.run(txn))
     }
 }
 
 impl Settling {
-    /// Waits until the commit may be acknowledged, gives back the locks, and does what is due after a commit.
-    fn run(
-        &mut self,
-        engine: &Arc<Engine>,
-        cell: &Arc<TxnCell>,
-        weak_locks: &WeakLocks,
-        locks: &mut Vec<Undo>,
-    ) -> Result<()> {
+    /// Waits until the transaction's commit may be acknowledged, gives back the locks, and does what is due after a commit.
+    fn run(&mut self, txn: &mut Txn) -> Result<()> {
         if self.is_done {
             return Ok(());
         }
+        let engine = &txn.engine;
         let result = if engine.is_durable(self.timestamp) {
             Ok(())
         } else if self.durability == Durability::Relaxed {
@@ -290,7 +300,7 @@ impl Settling {
         } else {
             engine.wait_durable(self.timestamp)
         };
-        engine.release_locks(cell, weak_locks, locks);
+        engine.release_locks(&txn.cell, &txn.weak_locks, &mut txn.undo);
         if result.is_ok() {
             self.is_done = true;
             self.tidy_up(engine);
