@@ -65,7 +65,7 @@ impl Undo {
 pub struct Txn {
     pub(crate) engine: Arc<Engine>,
     pub(crate) cell: Arc<TxnCell>,
-    /// Its locks on relations in weak modes; a commit that is not settled has them, too.
+    /// Its locks on relations in weak modes.
     weak_locks: WeakLocks,
     level: IsolationLevel,
     read_only: bool,

@@ -36,7 +36,12 @@ type Path = SmallVec<[(PageId, usize); 8]>;
 struct Split<K> {
     left: Image<K>,
     right: Image<K>,
+    /// Set where the left one's entries stay where they are, and are not in its image: moves its upper fence.
+    set_high: Option<SetHigh<K>>,
 }
+
+/// Sets the upper fence of a leaf that has no entry at or above it.
+type SetHigh<K> = fn(&mut [u8], K);
 
 /// Why a leaf becomes two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +177,22 @@ impl<F: Format> Base<F> {
         self.split_into(leaf, split, Reason::Full)
     }
 
+    /// Puts an entry that comes behind all others of a full leaf into a page of its own, `right`. The others stay where they are: `left` is
+    /// their leaf without them, which is not the root, and `set_high` sets a leaf's upper fence.
+    pub(super) fn split_behind(
+        &self,
+        leaf: PageWrite<'_>,
+        left: Image<F::Key>,
+        right: Image<F::Key>,
+        set_high: SetHigh<F::Key>,
+    ) -> Result<()> {
+        debug_assert!(
+            leaf.page() != self.root && left.high.is_some(),
+            "what is left stays in its page"
+        );
+        self.split_into(leaf, Split { left, right, set_high: Some(set_high) }, Reason::Full)
+    }
+
     /// Splits a leaf that is fought for before entry `cut`; false if its halves do not fit their pages. What fails leaves it as it was.
     pub(super) fn split_apart(&self, leaf: PageWrite<'_>, cut: usize) -> Result<bool> {
         let mut left = F::read(&leaf)?;
@@ -180,7 +201,8 @@ impl<F: Format> Base<F> {
         if F::size(&left).max(F::size(&right)) > self.page_bytes() {
             return Ok(false);
         }
-        self.split_into(leaf, Split { left, right }, Reason::Contention).map(|()| true)
+        let split = Split { left, right, set_high: None };
+        self.split_into(leaf, split, Reason::Contention).map(|()| true)
     }
 
     fn split_into(&self, leaf: PageWrite<'_>, split: Split<F::Key>, reason: Reason) -> Result<()> {
@@ -267,7 +289,7 @@ impl<F: Format> Base<F> {
         let top = splits.len() - 1;
         for k in 1..splits.len() {
             let child = made[k - 1].page().0;
-            let Split { left, right } = &mut splits[k];
+            let Split { left, right, .. } = &mut splits[k];
             let entries = left.entries.iter_mut().chain(&mut right.entries);
             entries.filter(|entry| entry.tag == PageId::NONE.0).for_each(|entry| entry.tag = child);
         }
@@ -275,13 +297,16 @@ impl<F: Format> Base<F> {
         for (k, split) in splits.iter().enumerate() {
             F::write(&mut made[k], &split.right);
             let is_root = k == top && above.absorber.is_none();
-            F::write(if is_root { &mut made[k + 1] } else { &mut held[k] }, &split.left);
+            match (split.set_high, &split.left.high) {
+                (Some(set_high), Some(high)) => set_high(&mut held[k], high.clone()),
+                _ => F::write(if is_root { &mut made[k + 1] } else { &mut held[k] }, &split.left),
+            }
             if k == 0 && reason == Reason::Contention {
                 made[0].keep_apart();
                 if is_root { &mut made[1] } else { &mut held[0] }.keep_apart();
             }
         }
-        let Split { left, right } = &splits[top];
+        let Split { left, right, .. } = &splits[top];
         let right_page = made[top].page();
         if let Some(index) = above.absorber {
             return F::insert_child(&mut held[top + 1], index + 1, &right.low, right_page);
@@ -316,7 +341,7 @@ impl<F: Format> Base<F> {
         if F::size(&left).max(F::size(&right)) > self.page_bytes() {
             return Err(Error::internal("half a node does not fit a page"));
         }
-        Ok(Split { left, right })
+        Ok(Split { left, right, set_high: None })
     }
 
     pub(super) fn cut_at(left: &mut Image<F::Key>, cut: usize) -> Image<F::Key> {

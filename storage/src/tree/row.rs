@@ -340,6 +340,11 @@ impl RowTree {
         if fits {
             return Ok(());
         }
+        let is_behind = found.is_err() && index > 0 && index == Leaf::new(&page)?.count();
+        if is_behind && page.page() != self.base.root {
+            let [left, right] = row_node::split_behind(&page, rowid.0, body, flags);
+            return self.base.split_behind(page, left, right, row_node::set_high);
+        }
         let mut image = RowFormat::read(&page)?;
         if found.is_ok() {
             image.entries.remove(index);

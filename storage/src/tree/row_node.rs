@@ -203,7 +203,12 @@ pub(super) fn insert(
     let base = if count == 0 { rowid } else { leaf.base };
     let is_in_reach =
         rowid >= base && (slot_bytes == WIDE_SLOT_BYTES || u32::try_from(rowid - base).is_ok());
-    if !is_in_reach || gap(page) < slot_bytes + body.len() {
+    let needed = slot_bytes + body.len();
+    if !is_in_reach || gap(page) < needed {
+        // Rows that are moved together leave no more room than there is, save that slots may become narrow.
+        if is_in_reach && slot_bytes == SLOT_BYTES && gap(page) + holes(page) < needed {
+            return Ok(false);
+        }
         let mut image = RowFormat::read(page)?;
         image.insert(index, rowid, body, flags.into());
         let fits = RowFormat::size(&image) <= page.len();
@@ -219,6 +224,20 @@ pub(super) fn insert(
     put_slot(page, index, rowid - base, pack(at, body.len(), flags));
     put_u16(page, offset::COUNT, (count + 1) as u16);
     Ok(true)
+}
+
+/// A leaf without its rows, as it is to be when a row that comes behind them is alone in a leaf to its right, and that leaf.
+pub(super) fn split_behind(page: &[u8], rowid: u64, body: &[u8], flags: u8) -> [Image<u64>; 2] {
+    let high = get_u64(page, HIGH).checked_add(1);
+    let left = Image::new(0, get_u64(page, LOW), Some(rowid));
+    let mut right = Image::new(0, rowid, high);
+    right.push(rowid, body, flags.into());
+    [left, right]
+}
+
+/// Lets a node's range end below `high`; none of its rows is there.
+pub(super) fn set_high(page: &mut [u8], high: u64) {
+    put_u64(page, HIGH, high - 1);
 }
 
 /// How many of `rows`, whose ids go up one by one from `rowid`, have their places from slot `index` on and room in the leaf's

@@ -216,24 +216,17 @@ impl Held {
     }
 }
 
-/// The weak modes that a transaction holds, and then those of the transactions that are begun in its place. A clone is of the
-/// same; others can ask about them while there is one.
-#[derive(Clone)]
+/// The weak modes that a transaction holds, and then those of the transactions that are begun in its place. Others find them until this
+/// is dropped.
 pub(crate) struct WeakLocks {
     record: Arc<Record>,
-    /// The record is found by others until the last clone goes.
-    _entered: Arc<Entered>,
-}
-
-/// A record's place in [`Shared::records`].
-struct Entered {
-    shared: Arc<Shared>,
+    /// Its key in [`Shared::records`].
     first: TxnId,
 }
 
-impl Drop for Entered {
+impl Drop for WeakLocks {
     fn drop(&mut self) {
-        self.shared.records.lock().remove(&self.first);
+        self.record.shared.records.lock().remove(&self.first);
     }
 }
 
@@ -248,8 +241,7 @@ impl WeakLocks {
         let held = Mutex::new(Held { owner: first, relations: SmallVec::new() });
         let record = Arc::new(Record { shared: Arc::clone(shared), held });
         shared.records.lock().insert(first, Arc::clone(&record));
-        let entered = Arc::new(Entered { shared: Arc::clone(shared), first });
-        Self { record, _entered: entered }
+        Self { record, first }
     }
 
     /// Takes a mode for `owner`, by `ask` from the table if a strong one is wanted or held; whether it did not have it yet.
