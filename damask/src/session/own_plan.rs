@@ -15,7 +15,7 @@ use damask_planner::physical::{OutputColumn, Plan};
 use damask_txn::{Engine, Table};
 use damask_types::{Result, SqlType};
 use hashbrown::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A plan goes back to the shared cache every so many uses.
 const USES_PER_LOOK: u32 = 32;
@@ -32,28 +32,33 @@ pub(crate) struct OwnPlan {
     pub(crate) columns: Arc<[OutputColumn]>,
     /// The same by value, if it is of that kind.
     pub(crate) short: Option<Arc<Short>>,
-    /// The tables that this reads or writes.
-    pub(crate) tables: Vec<Table>,
+    /// The tables that this reads or writes, once it has run.
+    tables: OnceLock<Vec<Table>>,
 }
 
 impl OwnPlan {
-    /// Of a plan that others have, too.
-    ///
-    /// # Errors
-    /// XX000 if the engine lacks one of its tables.
-    pub(crate) fn new(
-        plan: Arc<Plan>,
-        short: Option<Arc<Short>>,
-        engine: &Arc<Engine>,
-    ) -> Result<Self> {
-        let tables = short.iter().flat_map(|short| short.tables());
-        Ok(Self {
+    /// Of a plan that others have, too. Its tables need not be there yet, or any more: that is sure once they are locked.
+    pub(crate) fn new(plan: Arc<Plan>, short: Option<Arc<Short>>) -> Self {
+        Self {
             parameters: plan.parameters.iter().copied().collect(),
             columns: plan.columns.iter().cloned().collect(),
-            tables: tables.map(|rel| engine.table_handle(rel)).collect::<Result<_>>()?,
+            tables: OnceLock::new(),
             plan,
             short,
-        })
+        }
+    }
+
+    /// The tables of its short form, which are locked.
+    ///
+    /// # Errors
+    /// XX000 if the engine lacks one of them.
+    pub(crate) fn tables(&self, engine: &Arc<Engine>) -> Result<&[Table]> {
+        if let Some(tables) = self.tables.get() {
+            return Ok(tables);
+        }
+        let tables = self.short.iter().flat_map(|short| short.tables());
+        let tables = tables.map(|rel| engine.table_handle(rel)).collect::<Result<_>>()?;
+        Ok(self.tables.get_or_init(|| tables))
     }
 }
 

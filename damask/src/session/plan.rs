@@ -259,8 +259,7 @@ impl Session {
             return Ok(own);
         }
         let (plan, short) = self.shared_plan(prepared, env)?;
-        let engine = self.database.shared.catalog.engine();
-        let own = Arc::new(OwnPlan::new(plan, short, engine)?);
+        let own = Arc::new(OwnPlan::new(plan, short));
         self.own_plans.keep(prepared, env, epoch, &own);
         Ok(own)
     }

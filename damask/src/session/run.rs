@@ -218,8 +218,7 @@ impl Session {
         let mut is_held = has_rows && !matches!(statement, Statement::Query(_)) && sink.hold(true);
         let is_early = !has_rows || is_held;
         if let Some(short) = ready.short() {
-            let tables = &ready.plan.tables;
-            let rows = self.run_short(short, tables, params, &ready.env, is_early, sink)?;
+            let rows = self.run_short(short, &ready, params, is_early, sink)?;
             return Ok(Completion::Tag(tag(statement, rows, rows)));
         }
         let plan = Arc::clone(plan);
@@ -267,12 +266,12 @@ impl Session {
         let mut env = self.statement_env()?;
         let mut plan = self.plan(prepared, &env)?;
         for _ in 0..REPLANS_MAX {
-            let waited = self.lock_plan(&plan.plan)?;
+            self.lock_plan(&plan.plan)?;
             self.catalog.refresh();
-            if !waited || Arc::ptr_eq(self.catalog.snapshot(), &env.catalog) {
+            if Arc::ptr_eq(self.catalog.snapshot(), &env.catalog) {
                 break;
             }
-            // The catalog changed while we waited: the plan may speak of what is gone.
+            // The catalog changed before we had the locks, perhaps without making us wait: the plan may speak of what is gone.
             self.txn.as_mut().expect("a statement runs in a transaction").begin_statement()?;
             env = self.statement_env()?;
             plan = self.plan(prepared, &env)?;
@@ -324,9 +323,8 @@ impl Session {
         Execution::start(plan, ctx, self.txn.as_ref().expect("a statement runs in a transaction"))
     }
 
-    /// Locks what a plan uses; says whether the catalog may have changed meanwhile.
-    pub(crate) fn lock_plan(&mut self, plan: &Plan) -> Result<bool> {
-        let before = self.database.shared.catalog.version();
+    /// Locks what a plan uses. The catalog may have changed before that is done.
+    pub(crate) fn lock_plan(&mut self, plan: &Plan) -> Result<()> {
         for used in &plan.relations {
             if used.relation.kind != RelationKind::Table {
                 continue;
@@ -339,7 +337,7 @@ impl Session {
             };
             self.lock(used.relation.oid, lock)?;
         }
-        Ok(self.database.shared.catalog.version() != before)
+        Ok(())
     }
 
     /// Locks a relation until the transaction ends.
@@ -412,8 +410,7 @@ impl Session {
             if let Some(short) = ready.short()
                 && (limit == 0 || limit > 1 && short.is_unique())
             {
-                let tables = &ready.plan.tables;
-                let rows = self.run_short(short, tables, &params, &ready.env, true, sink)?;
+                let rows = self.run_short(short, &ready, &params, true, sink)?;
                 portal.given += rows;
                 portal.is_done = true;
                 return Ok(Completion::Tag(counted("SELECT ", rows)));

@@ -1,11 +1,9 @@
 //! Statements of one row: run by value ([`damask_executor::short`]), their rows straight to the sink.
 
-use super::env::StatementEnv;
+use super::run::Ready;
 use super::{Session, Sink};
 use damask_executor::{Due, Short, ShortContext};
-use damask_txn::Table;
 use damask_types::{Result, Value};
-use std::sync::Arc;
 
 impl Session {
     /// Whether a statement runs by value: for tests, which compare that with the way of batches.
@@ -29,9 +27,8 @@ impl Session {
     pub(crate) fn run_short(
         &mut self,
         short: &Short,
-        tables: &[Table],
+        ready: &Ready,
         params: &[Value],
-        env: &Arc<StatementEnv>,
         is_early: bool,
         sink: &mut dyn Sink,
     ) -> Result<u64> {
@@ -39,13 +36,13 @@ impl Session {
         txn.allow_early(is_early);
         let ctx = ShortContext {
             params,
-            session: &**env,
-            tables,
-            catalog: &env.catalog,
+            session: &*ready.env,
+            tables: ready.plan.tables(self.database.shared.catalog.engine())?,
+            catalog: &ready.env.catalog,
             control: &*self.state.backend,
             room: &mut self.room,
         };
-        let (types, format) = (short.types(), &env.effective.format);
+        let (types, format) = (short.types(), &ready.env.effective.format);
         let count = short.run(ctx, txn, &mut |values| sink.row(types, values, format))?;
         if txn.has_unswept() {
             self.check_deferred(Due::Statement)?;

@@ -172,6 +172,14 @@ impl Session {
                 }
                 return Ok(());
             }
+            if self.catalog.is_changed() {
+                let ticket = txn.commit_boxed(durability)?;
+                // Whoever gets the locks next finds what was changed.
+                ticket.wait_until_durable()?;
+                self.catalog.committed();
+                self.idle_txn = Some(ticket.wait_for_txn()?);
+                return Ok(());
+            }
             txn.end(durability)?;
             self.idle_txn = Some(txn);
             return Ok(());
@@ -181,7 +189,11 @@ impl Session {
         let pid = self.state.backend.pid;
         let (ticket, slot) = bus.commit(pid, pending, || txn.commit_boxed(durability))?;
         self.state.listens.store(!bus.channels(pid).is_empty(), Ordering::Relaxed);
-        let durable = ticket.wait();
+        let mut durable = ticket.wait_until_durable();
+        if durable.is_ok() {
+            self.catalog.committed();
+            durable = ticket.wait();
+        }
         if let Some(slot) = slot {
             bus.settle(slot, durable.is_ok());
         }

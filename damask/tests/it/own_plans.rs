@@ -121,3 +121,36 @@ fn analyze_counts_at_once() {
     run(&mut connection, &["ANALYZE t"]);
     assert!(connection.session().runs_by_value(QUERY).unwrap());
 }
+
+/// A plan is made before its tables are locked: what changes them in between is noticed, whether or not the lock had to be waited for.
+#[test]
+fn definitions_change_between_planning_and_locking() {
+    const CHANGES: usize = 300;
+    let (database, mut connection) = connect();
+    run(
+        &mut connection,
+        &["CREATE TABLE t (a int PRIMARY KEY, b text)", "INSERT INTO t VALUES (1, '7')"],
+    );
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..3)
+            .map(|_| {
+                let mut reader = database.connect().unwrap();
+                let done = &done;
+                scope.spawn(move || {
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        assert_eq!(rows(&mut reader, QUERY), "7");
+                    }
+                })
+            })
+            .collect();
+        for change in 0..CHANGES {
+            let to = if change % 2 == 0 { "int USING b::int" } else { "text" };
+            run(&mut connection, &[&format!("ALTER TABLE t ALTER b TYPE {to}")]);
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        for reader in readers {
+            reader.join().unwrap();
+        }
+    });
+}

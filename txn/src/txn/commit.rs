@@ -259,6 +259,15 @@ impl CommitTicket {
         &self.txn.as_ref().expect("it is there until the ticket goes").engine
     }
 
+    /// Returns when the commit is durable. Its locks are kept until [`CommitTicket::wait`]: what those who get them next are to find can be
+    /// put in place before.
+    ///
+    /// # Errors
+    /// As for [`CommitTicket::wait`].
+    pub fn wait_until_durable(&self) -> Result<()> {
+        self.engine().wait_durable(self.settling.timestamp)
+    }
+
     /// Whether the commit survives a crash already.
     pub fn is_durable(&self) -> bool {
         self.engine().is_durable(self.settling.timestamp)
