@@ -155,7 +155,8 @@ impl Lock {
         path.push(".lock");
         let path = PathBuf::from(path);
         let file = loop {
-            let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
+            // What others put there in its place is not followed.
+            let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
             let file = rustix::fs::open(&path, flags, Mode::from_raw_mode(LOCK_MODE))?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Err(Errno::WOULDBLOCK) => return Err(io::ErrorKind::AddrInUse.into()),

@@ -19,8 +19,9 @@ use crate::notify::Mark as NotifyMark;
 use damask_catalog::ddl::Mark;
 use damask_executor::Due;
 use damask_sql::ast::{Isolation, Transaction, TransactionModes};
-use damask_txn::{Durability, IsolationLevel, Savepoint, Txn};
+use damask_txn::{CommitTicket, Durability, IsolationLevel, Savepoint, Txn};
 use damask_types::{Error, Result, SqlState};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// What the client is told of the transaction.
@@ -103,7 +104,7 @@ impl Session {
             if self.holds_output {
                 txn.set_gathered();
             }
-            txn.set_interrupt(std::sync::Arc::clone(&self.state.backend) as _);
+            txn.set_interrupt(Arc::clone(&self.state.backend) as _);
             Box::new(txn)
         };
         self.transaction_timestamp = self.now;
@@ -163,7 +164,11 @@ impl Session {
         let mut pending = self.state.pending.lock();
         if pending.is_empty() {
             drop(pending);
-            if self.holds_output && txn.has_writes() && !self.catalog.is_changed() {
+            if self.catalog.is_changed() {
+                let ticket = txn.commit_boxed(durability)?;
+                return self.publish(ticket);
+            }
+            if self.holds_output && txn.has_writes() {
                 let ticket = txn.commit_boxed(durability)?;
                 if ticket.is_settled() {
                     self.idle_txn = Some(ticket.wait_for_txn()?);
@@ -172,32 +177,30 @@ impl Session {
                 }
                 return Ok(());
             }
-            if self.catalog.is_changed() {
-                let ticket = txn.commit_boxed(durability)?;
-                // Whoever gets the locks next finds what was changed.
-                ticket.wait_until_durable()?;
-                self.catalog.committed();
-                self.idle_txn = Some(ticket.wait_for_txn()?);
-                return Ok(());
-            }
             txn.end(durability)?;
             self.idle_txn = Some(txn);
             return Ok(());
         }
-        let pending = std::mem::take(&mut *pending);
-        let bus = &self.state.bus;
-        let pid = self.state.backend.pid;
-        let (ticket, slot) = bus.commit(pid, pending, || txn.commit_boxed(durability))?;
+        let taken = std::mem::take(&mut *pending);
+        drop(pending);
+        let (bus, pid) = (Arc::clone(&self.state.bus), self.state.backend.pid);
+        let (ticket, slot) = bus.commit(pid, taken, || txn.commit_boxed(durability))?;
         self.state.listens.store(!bus.channels(pid).is_empty(), Ordering::Relaxed);
-        let mut durable = ticket.wait_until_durable();
-        if durable.is_ok() {
-            self.catalog.committed();
-            durable = ticket.wait();
-        }
+        let settled = self.publish(ticket);
         if let Some(slot) = slot {
-            bus.settle(slot, durable.is_ok());
+            bus.settle(slot, settled.is_ok());
         }
-        durable
+        settled
+    }
+
+    /// Waits until a commit may be acknowledged. What it changed of the catalog is there before its locks go: whoever gets them next finds it.
+    fn publish(&mut self, ticket: CommitTicket) -> Result<()> {
+        if self.catalog.is_changed() {
+            ticket.wait_until_durable()?;
+            self.catalog.committed();
+        }
+        self.idle_txn = Some(ticket.wait_for_txn()?);
+        Ok(())
     }
 
     /// Waits until the commit that was deferred, if there is one, may be acknowledged.

@@ -127,6 +127,13 @@ fn a_socket_that_cannot_be_had_is_told() {
     let error = local_server(&[&long]).unwrap_err();
     assert!(error.message().contains("must be shorter than SUN_LEN"), "{error}");
     assert_eq!(files(&long), Vec::<String>::new());
+    let elsewhere = directory.join("elsewhere");
+    fs::write(&elsewhere, "kept").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, directory.join(".s.PGSQL.5432.lock")).unwrap();
+    let error = local_server(&[&directory]).unwrap_err();
+    assert!(error.message().contains("symbolic link"), "{error}");
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "kept");
+    fs::remove_file(directory.join(".s.PGSQL.5432.lock")).unwrap();
     // What can be had is.
     let server = local_server(&[&missing, &directory]).unwrap();
     assert_eq!(server.places(), [Place::Local(directory.clone(), PORT)]);
