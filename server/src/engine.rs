@@ -396,7 +396,7 @@ impl Session for EngineSession {
         self.session.end_reason()
     }
 
-    fn idle_limit(&self) -> Option<(Duration, Error)> {
+    fn idle_limit(&mut self) -> Option<(Duration, Error)> {
         self.session.idle_limit()
     }
 }

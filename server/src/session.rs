@@ -73,5 +73,5 @@ pub trait Session {
     /// Why the session is to end, if it is: another session, the server, or an error of its own wants it.
     fn end_reason(&self) -> Option<Error>;
     /// How long the client may be silent now, and what it is told when that is over.
-    fn idle_limit(&self) -> Option<(Duration, Error)>;
+    fn idle_limit(&mut self) -> Option<(Duration, Error)>;
 }

@@ -5,6 +5,7 @@ use super::backend::{Backend, Backends};
 use super::named::Shown;
 use super::setting_list::{Context, Kind};
 use super::settings::{Effective, Level, Settings, unknown_setting};
+use super::shared_settings::SharedSettings;
 use crate::notify::{Bus, Pending};
 use damask_catalog::object::{Index, Relation, RelationKind};
 use damask_catalog::system::{
@@ -30,7 +31,7 @@ pub(crate) struct SessionState {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) backends: Arc<Backends>,
     pub(crate) backend: Arc<Backend>,
-    pub(crate) settings: Mutex<Settings>,
+    pub(crate) settings: SharedSettings,
     pub(crate) database: String,
     /// The role that connected.
     pub(crate) user: (Oid, String),
@@ -77,7 +78,7 @@ impl SessionState {
             clock,
             backends,
             backend,
-            settings: Mutex::new(settings),
+            settings: SharedSettings::new(settings),
             database,
             user,
             locks,

@@ -31,6 +31,7 @@ mod run;
 mod setting_effects;
 pub(crate) mod setting_list;
 pub(crate) mod settings;
+mod shared_settings;
 mod short;
 mod transaction;
 mod utility;
@@ -58,7 +59,8 @@ use own_plan::OwnPlans;
 use plan::Prepared;
 use portal::Portal;
 use run::KnownPath;
-use settings::Settings;
+use settings::{Effective, Settings};
+use shared_settings::KnownEffective;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -165,6 +167,7 @@ pub struct Session {
     /// When the message or statement that runs began.
     now: i64,
     temporary: Temporary,
+    effective: KnownEffective,
     path: Option<KnownPath>,
     own_plans: OwnPlans,
     /// The last statement's, for the next one of the transaction.
@@ -255,8 +258,6 @@ impl Session {
         );
         Ok(Self {
             catalog: CatalogTxn::new(Arc::clone(&shared.catalog)),
-            state: Arc::new(state),
-            database,
             txn: None,
             idle_txn: None,
             block: Block::default(),
@@ -270,6 +271,7 @@ impl Session {
             transaction_timestamp: 0,
             now,
             temporary: Temporary::default(),
+            effective: KnownEffective::new(&state.settings),
             path: None,
             own_plans: OwnPlans::default(),
             env: None,
@@ -279,6 +281,8 @@ impl Session {
             unsettled: None,
             has_lost_commit: false,
             is_broken: false,
+            state: Arc::new(state),
+            database,
         })
     }
 
@@ -311,10 +315,10 @@ impl Session {
 
     /// How long its client may be silent now, and why the session ends after that: `idle_in_transaction_session_timeout`
     /// inside a block, `idle_session_timeout` outside one.
-    pub fn idle_limit(&self) -> Option<(Duration, Error)> {
-        let settings = self.state.settings.lock();
-        let effective = settings.effective();
-        if self.block.is_open() {
+    pub fn idle_limit(&mut self) -> Option<(Duration, Error)> {
+        let is_open = self.block.is_open();
+        let effective = self.effective();
+        if is_open {
             let limit = effective.idle_in_transaction_timeout?;
             let message = "terminating connection due to idle-in-transaction timeout";
             return Some((
@@ -334,7 +338,7 @@ impl Session {
         if notices.is_empty() {
             return notices;
         }
-        let least = self.state.settings.lock().effective().client_min_messages;
+        let least = self.effective().client_min_messages;
         // What was asked for (VERBOSE) comes whatever the setting says.
         notices.retain(|notice| notice.level >= least || notice.level == Level::Info);
         notices
@@ -382,10 +386,10 @@ impl Session {
 
     /// Settings that clients are told about and that changed since the last call; the first call gives all.
     pub fn take_parameter_changes(&mut self) -> Vec<(&'static str, String)> {
-        let settings = self.state.settings.lock();
-        if self.reported_generation == Some(settings.generation) {
+        if self.reported_generation == Some(self.state.settings.generation()) {
             return vec![];
         }
+        let settings = self.state.settings.lock();
         self.reported_generation = Some(settings.generation);
         let mut changes = vec![];
         for &name in REPORTED {
@@ -411,6 +415,11 @@ impl Session {
         changes
     }
 
+    /// The settings that hold now.
+    pub(crate) fn effective(&mut self) -> &Arc<Effective> {
+        self.effective.get(&self.state.settings)
+    }
+
     /// The settings that shape the text form of values.
     pub fn format_settings(&self) -> FormatSettings {
         self.state.settings.lock().effective().format.clone()
@@ -426,14 +435,13 @@ impl Session {
             let env = self.statement_env()?;
             return damask_functions::text_io::input(&*env, ty, text);
         }
-        let effective = Arc::clone(self.state.settings.lock().effective());
         // Only dates and times have texts that depend on it.
         let now = if element.info().category == 'D' {
             self.database.shared.env.clock.wall_micros()
         } else {
             0
         };
-        damask_types::format::parse_text(ty, text, &effective.format, now)
+        damask_types::format::parse_text(ty, text, &self.effective().format, now)
     }
 
     // The simple protocol: one text of several statements.

@@ -265,7 +265,7 @@ impl Session {
     }
 
     /// The plan that sessions share, made now if what is kept does not fit, with its short form if it has one.
-    pub(crate) fn shared_plan(
+    fn shared_plan(
         &self,
         prepared: &Prepared,
         env: &StatementEnv,

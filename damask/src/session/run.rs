@@ -68,10 +68,8 @@ impl Session {
             return Ok(known);
         }
         let catalog = Arc::clone(self.catalog.snapshot());
-        let (effective, generation) = {
-            let settings = self.state.settings.lock();
-            (Arc::clone(settings.effective()), settings.generation)
-        };
+        let effective = Arc::clone(self.effective());
+        let generation = self.state.settings.generation();
         let path = self.search_path(&catalog, &effective, generation);
         self.catalog.use_path(&path);
         let modes = self.modes();
@@ -97,7 +95,7 @@ impl Session {
         let is_same = Arc::ptr_eq(&known.catalog, self.catalog.snapshot())
             && Arc::ptr_eq(&known.path, &path.path)
             && path.temporary == temporary
-            && path.generation == self.state.settings.lock().generation
+            && path.generation == self.state.settings.generation()
             && known.modes == modes;
         if !is_same {
             return None;
@@ -172,7 +170,7 @@ impl Session {
 
     /// Begins a statement: its timeouts, its transaction, its view.
     pub(crate) fn begin_statement(&mut self) -> Result<()> {
-        let effective = Arc::clone(self.state.settings.lock().effective());
+        let effective = self.effective.get(&self.state.settings);
         self.state.backend.begin_statement(
             effective.statement_timeout,
             effective.lock_timeout,
@@ -223,7 +221,7 @@ impl Session {
         }
         let plan = Arc::clone(plan);
         let mut execution = self.execution(plan, params.to_vec(), &ready.env, None, false)?;
-        let settings = Arc::clone(self.state.settings.lock().effective());
+        let settings = Arc::clone(self.effective());
         let names = self.object_names(&execution)?;
         let mut rows = 0;
         let txn = self.txn.as_mut().expect("a statement runs in a transaction");
@@ -263,6 +261,26 @@ impl Session {
 
     /// Plans and locks. The caller has begun the statement.
     pub(crate) fn ready(&mut self, prepared: &Arc<Prepared>) -> Result<Ready> {
+        let (env, plan) = self.plan_and_lock(prepared)?;
+        self.show_named(&plan.plan);
+        if plan.plan.writes {
+            self.check_writable(prepared.statement().map_or("", command_name))?;
+        }
+        let keeps_reads = || {
+            let view = self.txn.as_ref().and_then(|txn| txn.view_ref().ok());
+            view.is_some_and(damask_txn::ReadView::keeps_reads)
+        };
+        let is_unfit =
+            |short: &Short| self.avoids_short_path || short.keeps_more() && keeps_reads();
+        let is_short = plan.short.as_deref().is_some_and(|short| !is_unfit(short));
+        Ok(Ready { env, plan, is_short })
+    }
+
+    /// The plan of a statement, whose tables are locked, and the catalog that it holds for.
+    pub(crate) fn plan_and_lock(
+        &mut self,
+        prepared: &Arc<Prepared>,
+    ) -> Result<(Arc<StatementEnv>, Arc<OwnPlan>)> {
         let mut env = self.statement_env()?;
         let mut plan = self.plan(prepared, &env)?;
         for _ in 0..REPLANS_MAX {
@@ -276,19 +294,7 @@ impl Session {
             env = self.statement_env()?;
             plan = self.plan(prepared, &env)?;
         }
-        self.show_named(&plan.plan);
-        let command = prepared.statement().map_or("", command_name);
-        if plan.plan.writes {
-            self.check_writable(command)?;
-        }
-        let keeps_reads = || {
-            let view = self.txn.as_ref().and_then(|txn| txn.view_ref().ok());
-            view.is_some_and(damask_txn::ReadView::keeps_reads)
-        };
-        let is_unfit =
-            |short: &Short| self.avoids_short_path || short.keeps_more() && keeps_reads();
-        let is_short = plan.short.as_deref().is_some_and(|short| !is_unfit(short));
-        Ok(Ready { env, plan, is_short })
+        Ok((env, plan))
     }
 
     /// An execution of a plan.
@@ -324,7 +330,7 @@ impl Session {
     }
 
     /// Locks what a plan uses. The catalog may have changed before that is done.
-    pub(crate) fn lock_plan(&mut self, plan: &Plan) -> Result<()> {
+    fn lock_plan(&mut self, plan: &Plan) -> Result<()> {
         for used in &plan.relations {
             if used.relation.kind != RelationKind::Table {
                 continue;
@@ -419,7 +425,7 @@ impl Session {
             let execution = self.execution(plan, params, &ready.env, None, false)?;
             portal.execution = Some(Box::new(execution));
         }
-        let effective = Arc::clone(self.state.settings.lock().effective());
+        let effective = Arc::clone(self.effective());
         let names = match &portal.execution {
             Some(execution) => self.object_names(execution)?,
             None => None,

@@ -89,13 +89,7 @@ impl Session {
             return Ok(());
         }
         self.settle_commit()?;
-        let (isolation, read_only) = {
-            let settings = self.state.settings.lock();
-            let effective = settings.effective();
-            (effective.default_isolation, effective.default_read_only)
-        };
-        let isolation = self.block.isolation.unwrap_or(isolation);
-        let read_only = self.block.read_only.unwrap_or(read_only);
+        let Modes { isolation, read_only } = self.modes();
         let txn = if let Some(mut txn) = self.idle_txn.take() {
             txn.restart(isolation, read_only)?;
             txn
@@ -136,11 +130,8 @@ impl Session {
         let Some(mut txn) = self.txn.take() else {
             return Ok(());
         };
-        let (durability, compression) = {
-            let settings = self.state.settings.lock();
-            let effective = settings.effective();
-            (effective.durability, effective.log_compression)
-        };
+        let effective = self.effective();
+        let (durability, compression) = (effective.durability, effective.log_compression);
         txn.set_log_compression(compression);
         let committed = self.commit_and_notify(txn, durability);
         self.state.backend.show_transaction(None);
@@ -148,12 +139,12 @@ impl Session {
             Ok(()) => {
                 self.catalog.committed();
                 self.forget_dropped_temporary();
-                self.state.settings.lock().commit();
+                self.state.settings.commit();
                 Ok(())
             }
             Err(error) => {
                 self.catalog.rolled_back();
-                self.state.settings.lock().rollback_to(0);
+                self.state.settings.rollback();
                 Err(error)
             }
         }
@@ -230,7 +221,7 @@ impl Session {
         let result = self.abandon_transaction();
         self.catalog.rolled_back();
         self.forget_dropped_temporary();
-        self.state.settings.lock().rollback_to(0);
+        self.state.settings.rollback();
         result
     }
 
@@ -258,7 +249,7 @@ impl Session {
         } else {
             let _ = self.abandon_transaction();
             self.catalog.rolled_back();
-            self.state.settings.lock().rollback_to(0);
+            self.state.settings.rollback();
         }
     }
 
@@ -420,15 +411,15 @@ impl Session {
     }
 
     /// What the transaction is, or the next one will be.
-    pub(crate) fn modes(&self) -> Modes {
+    pub(crate) fn modes(&mut self) -> Modes {
         if let Some(txn) = &self.txn {
             return Modes { isolation: txn.isolation(), read_only: txn.is_read_only() };
         }
-        let settings = self.state.settings.lock();
-        let effective = settings.effective();
+        let (isolation, read_only) = (self.block.isolation, self.block.read_only);
+        let effective = self.effective();
         Modes {
-            isolation: self.block.isolation.unwrap_or(effective.default_isolation),
-            read_only: self.block.read_only.unwrap_or(effective.default_read_only),
+            isolation: isolation.unwrap_or(effective.default_isolation),
+            read_only: read_only.unwrap_or(effective.default_read_only),
         }
     }
 

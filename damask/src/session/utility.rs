@@ -3,6 +3,7 @@
 use super::named::Promised;
 use super::plan::{Prepared, is_planned};
 use super::portal::Portal;
+use super::run::command_name;
 use super::settings::{Level, unknown_setting};
 use super::{Completion, CopyShape, Session, Sink};
 use damask_executor::SortMethod;
@@ -261,8 +262,9 @@ impl Session {
     }
 
     /// The value of a setting as SHOW prints it.
-    fn shown(&self, name: &str) -> Result<String> {
-        self.state.shown_setting(name, self.modes()).ok_or_else(|| unknown_setting(name))
+    fn shown(&mut self, name: &str) -> Result<String> {
+        let modes = self.modes();
+        self.state.shown_setting(name, modes).ok_or_else(|| unknown_setting(name))
     }
 
     fn show(&mut self, name: Option<&str>, sink: &mut dyn Sink) -> Result<String> {
@@ -593,21 +595,20 @@ impl Session {
         };
         self.begin_statement()?;
         let planning = self.state.clock.now();
-        let env = self.statement_env()?;
-        let plan = self.shared_plan(&inner, &env)?.0;
+        let (env, own) = self.plan_and_lock(&inner)?;
+        let plan = &own.plan;
         let planning = self.state.clock.now().saturating_sub(planning);
         if !analyze {
-            let mut lines = damask_planner::explain::text(&plan, options, None);
+            let mut lines = damask_planner::explain::text(plan, options, None);
             if summary == Some(true) {
                 lines.push(planning_line(planning));
             }
             return Ok(lines);
         }
-        self.lock_plan(&plan)?;
         if plan.writes {
-            self.check_writable("EXPLAIN")?;
+            self.check_writable(inner.statement().map_or("", command_name))?;
         }
-        let mut execution = self.execution(Arc::clone(&plan), params.to_vec(), &env, None, true)?;
+        let mut execution = self.execution(Arc::clone(plan), params.to_vec(), &env, None, true)?;
         let started = self.state.clock.now();
         let txn = self.txn.as_mut().expect("a statement runs in a transaction");
         while execution.next(txn)?.is_some() {}
@@ -631,7 +632,7 @@ impl Session {
                 compiled: execution.compiled(id).cloned().collect(),
             }
         };
-        let mut lines = damask_planner::explain::text(&plan, options, Some(&actuals));
+        let mut lines = damask_planner::explain::text(plan, options, Some(&actuals));
         if summary != Some(false) {
             lines.push(planning_line(planning));
             let jit = execution.jit_stats();

@@ -352,7 +352,7 @@ impl Session for Puppet {
         None
     }
 
-    fn idle_limit(&self) -> Option<(Duration, Error)> {
+    fn idle_limit(&mut self) -> Option<(Duration, Error)> {
         None
     }
 }
