@@ -29,7 +29,13 @@ struct Arguments {
     /// The database file, made if it is not there; `:memory:` is one in memory.
     file: Option<PathBuf>,
     /// Run these statements instead of reading them; may be given several times.
-    #[arg(short = 'c', long = "command", value_name = "SQL", requires = "file")]
+    #[arg(
+        short = 'c',
+        long = "command",
+        value_name = "SQL",
+        requires = "file",
+        allow_hyphen_values = true
+    )]
     sql: Vec<String>,
 }
 
@@ -97,4 +103,15 @@ fn complain(error: &damask::Error) {
     }
     // Nobody is left to tell when this fails.
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_may_begin_with_a_comment() {
+        let arguments = Arguments::parse_from(["damask", "f", "-c", "-- one\nSELECT 1"]);
+        assert_eq!(arguments.sql, ["-- one\nSELECT 1"]);
+    }
 }
