@@ -168,7 +168,11 @@ impl Client {
     /// Prepares a statement.
     pub(crate) fn prepare(&mut self, text: &str) -> Result<Statement, Error> {
         self.statement_count += 1;
-        let name = format!("s{}", self.statement_count);
+        self.prepare_as(format!("s{}", self.statement_count), text)
+    }
+
+    /// Prepares a statement under a name.
+    pub(crate) fn prepare_as(&mut self, name: String, text: &str) -> Result<Statement, Error> {
         frontend::parse(&name, text, [], &mut self.out)?;
         frontend::describe(b'S', &name, &mut self.out)?;
         frontend::sync(&mut self.out);
@@ -203,12 +207,7 @@ impl Client {
             })
         };
         let values = params.iter().zip(types);
-        frontend::bind("", name, [1], values, write, [1], &mut self.out).map_err(|error| {
-            match error {
-                BindError::Conversion(error) => Error::Broken(error.to_string()),
-                BindError::Serialization(error) => error.into(),
-            }
-        })?;
+        frontend::bind("", name, [1], values, write, [1], &mut self.out).map_err(unbound)?;
         frontend::execute("", 0, &mut self.out)?;
         frontend::sync(&mut self.out);
         let mut rows = vec![];
@@ -245,10 +244,36 @@ impl Client {
         row.ok_or_else(|| Error::Broken("no row instead of one".to_owned()))
     }
 
+    /// Runs a statement, parsed for this once, with parameters and rows as text, in the messages that libpq sends.
+    pub(crate) fn parse_and_run(&mut self, text: &str, params: &[String]) -> Result<(), Error> {
+        frontend::parse("", text, [], &mut self.out)?;
+        self.run_as_text("", params)
+    }
+
+    /// Runs a prepared statement with parameters and rows as text, in the messages that libpq sends.
+    pub(crate) fn run_as_text(&mut self, name: &str, params: &[String]) -> Result<(), Error> {
+        let write = |value: &String, out: &mut BytesMut| {
+            out.extend_from_slice(value.as_bytes());
+            Ok(IsNull::No)
+        };
+        frontend::bind("", name, [], params, write, [], &mut self.out).map_err(unbound)?;
+        frontend::describe(b'P', "", &mut self.out)?;
+        frontend::execute("", 0, &mut self.out)?;
+        frontend::sync(&mut self.out);
+        self.ask(|_| Ok(()))
+    }
+
     /// Runs a text whose rows nobody wants.
     pub(crate) fn run(&mut self, text: &str) -> Result<(), Error> {
         frontend::query(text, &mut self.out)?;
         self.ask(|_| Ok(()))
+    }
+}
+
+fn unbound(error: BindError) -> Error {
+    match error {
+        BindError::Conversion(error) => Error::Broken(error.to_string()),
+        BindError::Serialization(error) => error.into(),
     }
 }
 

@@ -20,6 +20,7 @@ mod sqlite;
     reason = "it measures the machine's clock and disk"
 )]
 mod stall;
+mod text;
 mod tpcc;
 mod tpch;
 mod ycsb;
@@ -45,6 +46,10 @@ enum Task {
     TpchData { scale: f64, folder: PathBuf },
     /// Writes TPC-H's 22 queries
     TpchQueries { folder: PathBuf },
+    /// Loads TPC-H into a server and runs its queries
+    Tpch(tpch::Arguments),
+    /// Runs small statements on a server in each form in which clients send text
+    Text(text::Arguments),
     /// What writers wait for while checkpoints are made
     Stall {
         folder: PathBuf,
@@ -69,6 +74,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::TpchData { scale, folder } => tpch::data(scale, &folder).map_err(Failure::from),
         Task::TpchQueries { folder } => tpch::queries(&folder).map_err(Failure::from),
+        Task::Tpch(arguments) => tpch::run(&arguments),
+        Task::Text(arguments) => text::run(&arguments),
         Task::Stall { folder, seconds } => stall::run(&folder, seconds).map_err(Failure::from),
         Task::Compression { folder, scale } => compression::run(&folder, scale),
         Task::Tpcc(arguments) => tpcc::run(&arguments),

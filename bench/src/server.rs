@@ -1,9 +1,15 @@
 //! Servers that speak PostgreSQL's protocol, as the command line names them.
 
 use crate::{Failure, client, measure};
+use bytes::Bytes;
+use futures_util::SinkExt;
+use std::pin::pin;
 use std::str::FromStr;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
+
+/// Bytes of COPY's data that are collected before they are sent.
+const CHUNK_BYTES: usize = 256 << 10;
 
 /// A server under test: `NAME=URL` or `NAME=URL@PID`, where the CPU of process PID and its children is the server's.
 #[derive(Clone, Debug)]
@@ -53,6 +59,39 @@ impl Server {
     pub(crate) fn cpu_seconds(&self) -> Option<f64> {
         self.pid.map(measure::cpu_seconds)
     }
+}
+
+/// Copies rows, each a line in COPY's text format, into a table.
+pub(crate) async fn copy(
+    client: &Client,
+    table: &str,
+    rows: impl Iterator<Item = String>,
+) -> Result<(), Failure> {
+    copy_with(client, table, "", rows).await
+}
+
+/// As [`copy`], with options.
+pub(crate) async fn copy_with(
+    client: &Client,
+    table: &str,
+    options: &str,
+    rows: impl Iterator<Item = String>,
+) -> Result<(), Failure> {
+    let command = format!("COPY {table} FROM STDIN {options}");
+    let sink = client.copy_in::<_, Bytes>(command.as_str()).await?;
+    let mut sink = pin!(sink);
+    let mut text = String::with_capacity(CHUNK_BYTES);
+    for row in rows {
+        text.push_str(&row);
+        text.push('\n');
+        if text.len() > CHUNK_BYTES - 4096 {
+            let full = std::mem::replace(&mut text, String::with_capacity(CHUNK_BYTES));
+            sink.feed(Bytes::from(full)).await?;
+        }
+    }
+    sink.send(Bytes::from(text)).await?;
+    sink.finish().await?;
+    Ok(())
 }
 
 /// The runtime of a driver: one thread, so that the driver takes as little of the machine as can be.

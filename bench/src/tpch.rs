@@ -1,17 +1,24 @@
-//! TPC-H's tables and queries as files, which `bench/tpch/run.py` loads into Damask, PostgreSQL and DuckDB.
+//! TPC-H's tables and queries as files, which `bench/tpch/run.py` loads into Damask, PostgreSQL and DuckDB, and a driver for servers alone.
 #![expect(
     clippy::disallowed_types,
     reason = "a generator writes plain files; nothing here is the database's"
 )]
 
+use crate::Failure;
+use crate::measure::now;
+use crate::server::{Server, copy_with, runtime};
 use std::fmt::Display;
 use std::fs::{File, create_dir_all, write};
-use std::io::{BufWriter, Result, Write};
-use std::path::Path;
+use std::io::{BufRead, BufReader, BufWriter, Result, Write};
+use std::path::{Path, PathBuf};
 use tpchgen::generators::{
     CustomerGenerator, LineItemGenerator, NationGenerator, OrderGenerator, PartGenerator,
     PartSuppGenerator, RegionGenerator, SupplierGenerator,
 };
+
+/// In an order in which they can be loaded.
+const TABLES: [&str; 8] =
+    ["region", "nation", "supplier", "customer", "part", "partsupp", "orders", "lineitem"];
 
 /// Writes the eight tables, fields separated by `|`.
 pub(crate) fn data(scale: f64, folder: &Path) -> Result<()> {
@@ -65,10 +72,9 @@ const PARAMETERS: [&[&str]; 22] = [
 /// Rows that the specification asks for, of queries that give only the first.
 const LIMITS: [(usize, u32); 5] = [(2, 100), (3, 10), (10, 20), (18, 100), (21, 100)];
 
-/// Writes the 22 queries with the parameters of the validation run.
-pub(crate) fn queries(folder: &Path) -> Result<()> {
-    create_dir_all(folder)?;
-    for (i, parameters) in PARAMETERS.iter().enumerate() {
+/// The 22 queries with the parameters of the validation run, by number.
+fn texts() -> impl Iterator<Item = (usize, String)> {
+    PARAMETERS.iter().enumerate().map(|(i, parameters)| {
         let number = i + 1;
         let mut text =
             tpchgen::q_and_a::queries::query(number as i32).unwrap_or_default().to_owned();
@@ -81,7 +87,54 @@ pub(crate) fn queries(folder: &Path) -> Result<()> {
         if let Some((_, limit)) = LIMITS.iter().find(|(limited, _)| *limited == number) {
             text = format!("{}\nlimit {limit};\n", text.trim_end().trim_end_matches(';'));
         }
+        (number, text)
+    })
+}
+
+/// Writes the queries.
+pub(crate) fn queries(folder: &Path) -> Result<()> {
+    create_dir_all(folder)?;
+    for (number, text) in texts() {
         write(folder.join(format!("q{number:02}.sql")), text)?;
     }
     Ok(())
+}
+
+/// What is asked for.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Where `tpch-data` wrote the tables
+    folder: PathBuf,
+    /// A server: NAME=URL
+    #[arg(long)]
+    server: Server,
+    /// Runs of each query; the best counts
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+}
+
+/// Loads a server and runs the queries one after the other.
+pub(crate) fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
+    runtime()?.block_on(async {
+        let (client, _) = arguments.server.connect().await?;
+        let tables = TABLES.join(", ");
+        client.batch_execute(&format!("DROP TABLE IF EXISTS {tables} CASCADE")).await?;
+        client.batch_execute(include_str!("../tpch/schema.sql")).await?;
+        for table in TABLES {
+            let file = BufReader::new(File::open(arguments.folder.join(format!("{table}.tbl")))?);
+            let lines = file.lines().collect::<Result<Vec<String>>>()?;
+            copy_with(&client, table, "WITH (DELIMITER '|')", lines.into_iter()).await?;
+        }
+        client.batch_execute("ANALYZE").await?;
+        for (number, text) in texts() {
+            let mut best = f64::INFINITY;
+            for _ in 0..arguments.runs {
+                let start = now();
+                client.simple_query(&text).await?;
+                best = best.min(start.elapsed().as_secs_f64() * 1000.0);
+            }
+            println!("q{number:02} {best:>10.1} ms");
+        }
+        Ok(())
+    })
 }

@@ -9,14 +9,10 @@
 
 use crate::chance::{Chance, Zipfian, mix};
 use crate::measure::{Latencies, now};
-use crate::server::{Server, runtime};
+use crate::server::{Server, copy, runtime};
 use crate::{Failure, sqlite};
-use bytes::Bytes;
-use futures_util::SinkExt;
 use rusqlite::TransactionBehavior;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::time::{Duration, Instant};
 use tokio_postgres::{Client, Statement};
 
@@ -220,17 +216,9 @@ async fn load_server(arguments: &Arguments, server: &Server) -> Result<(), Failu
     let with = if server.name.starts_with("damask") { arguments.with.as_str() } else { "" };
     client.batch_execute("DROP TABLE IF EXISTS usertable").await?;
     client.batch_execute(&create(with)).await?;
-    let sink = client.copy_in::<_, Bytes>("COPY usertable FROM STDIN").await?;
-    let mut sink = pin!(sink);
     let mut chance = Chance::new(5);
-    for first in (0..arguments.records).step_by(200) {
-        let mut text = String::new();
-        for number in first..(first + 200).min(arguments.records) {
-            writeln!(text, "{}\t{}", key(number), fields(&mut chance).join("\t"))?;
-        }
-        sink.feed(Bytes::from(text)).await?;
-    }
-    sink.finish().await?;
+    let row = |number| format!("{}\t{}", key(number), fields(&mut chance).join("\t"));
+    copy(&client, "usertable", (0..arguments.records).map(row)).await?;
     client.batch_execute("ANALYZE usertable").await?;
     Ok(())
 }

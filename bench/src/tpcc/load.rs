@@ -2,9 +2,7 @@
 
 use crate::Failure;
 use crate::chance::Chance;
-use bytes::Bytes;
-use futures_util::SinkExt;
-use std::pin::pin;
+use crate::server::copy;
 use tokio_postgres::Client;
 
 /// Of each warehouse.
@@ -18,9 +16,6 @@ pub(super) const ITEMS: i32 = 100_000;
 
 /// Orders of each district that are delivered already.
 const DELIVERED: i32 = 2100;
-
-/// Bytes that are collected before they are sent.
-const CHUNK_BYTES: usize = 256 << 10;
 
 /// When everything that was loaded happened.
 const LOADED_AT: &str = "2026-01-01 00:00:00";
@@ -160,28 +155,6 @@ fn customer_row(chance: &mut Chance, w: i32, d: i32, c: i32) -> String {
         chance.between(0, 5000),
         chance.text(300, 500),
     )
-}
-
-/// Copies rows into a table.
-async fn copy(
-    client: &Client,
-    table: &str,
-    rows: impl Iterator<Item = String>,
-) -> Result<(), Failure> {
-    let sink = client.copy_in::<_, Bytes>(format!("COPY {table} FROM STDIN").as_str()).await?;
-    let mut sink = pin!(sink);
-    let mut text = String::with_capacity(CHUNK_BYTES);
-    for row in rows {
-        text.push_str(&row);
-        text.push('\n');
-        if text.len() > CHUNK_BYTES - 4096 {
-            let full = std::mem::replace(&mut text, String::with_capacity(CHUNK_BYTES));
-            sink.feed(Bytes::from(full)).await?;
-        }
-    }
-    sink.send(Bytes::from(text)).await?;
-    sink.finish().await?;
-    Ok(())
 }
 
 #[cfg(test)]
