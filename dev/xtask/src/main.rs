@@ -5,12 +5,14 @@
 //! | `ci` | everything a change must pass: format, tidy, lints, build, tests, the SQL cases |
 //! | `tidy` | the rules no compiler holds: arrows between crates, head docs, names, unsafe modules |
 //! | `slt [FILE...]` | the SQL cases, embedded and over the wire |
+//! | `dist` | the program as it is given to users, in `target/dist` |
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a command-line tool talks to its user"
 )]
 
+mod dist;
 mod tidy;
 
 use std::path::PathBuf;
@@ -24,7 +26,8 @@ fn main() -> ExitCode {
         "ci" => ci(),
         "tidy" => tidy::run(&root()),
         "slt" => slt(&rest),
-        _ => Err("usage: cargo xtask ci | tidy | slt [FILE...]".to_owned()),
+        "dist" => dist::run(),
+        _ => Err("usage: cargo xtask ci | tidy | slt [FILE...] | dist".to_owned()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -43,9 +46,17 @@ fn root() -> PathBuf {
 
 /// Runs a command in the root; its output goes to the terminal.
 fn run(program: &str, args: &[&str]) -> Result<(), String> {
-    println!("$ {program} {}", args.join(" "));
+    run_with(program, args, &[])
+}
+
+/// As [`run`], with variables of the environment.
+fn run_with(program: &str, args: &[&str], variables: &[(&str, &str)]) -> Result<(), String> {
+    let variables_shown = variables.iter().map(|(name, value)| format!("{name}={value}"));
+    let shown: Vec<String> = variables_shown.chain(std::iter::once(program.to_owned())).collect();
+    println!("$ {} {}", shown.join(" "), args.join(" "));
     let status = Command::new(program)
         .args(args)
+        .envs(variables.iter().copied())
         .current_dir(root())
         .status()
         .map_err(|error| format!("{program} did not start: {error}"))?;
