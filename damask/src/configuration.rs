@@ -88,7 +88,7 @@ impl Configuration {
         }
     }
 
-    /// Where to listen, as `HOST:PORT` (`listen_addresses`, `port`); there is one address, or none.
+    /// Where to listen, as `HOST:PORT` (`listen_addresses`, `port`), with commas between several hosts.
     pub fn listen(&self) -> String {
         format!("{}:{}", self.text("listen_addresses"), self.number("port"))
     }

@@ -8,16 +8,22 @@ use crate::listener::Host;
 use damask_types::{Error, Result, SqlState};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, fstat, ftruncate};
 use rustix::io::Errno;
-use rustix::net::sockopt::{set_socket_keepalive, set_tcp_nodelay};
+use rustix::net::sockopt::{
+    set_ipv6_v6only, set_socket_keepalive, set_socket_reuseaddr, set_tcp_nodelay,
+};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use std::collections::HashSet;
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+/// Clients that may wait until they are accepted; the kernel has its own limit.
+const BACKLOG: i32 = 4096;
 /// Who may connect to a Unix-domain socket: everyone who can reach its directory.
 const SOCKET_MODE: u32 = 0o777;
 /// Others need not write to the lock's file; PostgreSQL reads it.
@@ -189,25 +195,25 @@ fn socket_path(directory: &Path, port: u16) -> PathBuf {
     directory.join(format!(".s.PGSQL.{port}"))
 }
 
-/// Listens on `HOST:PORT`, or nowhere if the host is empty, and on a socket in each directory. Also tells what could not be had.
+/// Listens on each host of `HOST,...:PORT`, if there is one, and on a socket in each directory. Also tells what could not be had.
 ///
 /// # Errors
-/// 55000 if nothing could be had, with the reason; 28000 for an address beyond this machine without a password.
+/// 55000 if nothing could be had, with the reason; 28000 for an address beyond this machine without a password; 22023 if that is not
+/// the form of `listen`.
 pub(crate) fn bind<H: Host>(
     listen: &str,
     directories: &[PathBuf],
     host: &H,
 ) -> Result<(Vec<Listening>, Vec<Error>)> {
-    let (mut listening, mut failures) = tcp(listen, host)?;
-    let bound = listening.first().map(|bound| bound.place().port());
-    if let Some(port) = bound.or_else(|| listen.strip_prefix(':')?.parse().ok()) {
-        for directory in directories {
-            match LocalListener::bind(directory, port) {
-                Ok(local) => listening.push(Listening::Local(local, directory.clone(), port)),
-                Err(error) => {
-                    let place = Place::Local(directory.clone(), port);
-                    failures.push(refusal(&place.to_string(), &error));
-                }
+    let (hosts, port) = split(listen)?;
+    let (mut listening, mut failures) = tcp(hosts, port, host)?;
+    let port = listening.first().map_or(port, |bound| bound.place().port());
+    for directory in directories.iter().filter(|_| port != 0) {
+        match LocalListener::bind(directory, port) {
+            Ok(local) => listening.push(Listening::Local(local, directory.clone(), port)),
+            Err(error) => {
+                let place = Place::Local(directory.clone(), port);
+                failures.push(refusal(&place.to_string(), &error));
             }
         }
     }
@@ -218,30 +224,48 @@ pub(crate) fn bind<H: Host>(
     Ok((listening, failures))
 }
 
-fn tcp<H: Host>(listen: &str, host: &H) -> Result<(Vec<Listening>, Vec<Error>)> {
-    if listen.starts_with(':') {
-        return Ok((vec![], vec![]));
+/// The list of hosts and the port.
+fn split(listen: &str) -> Result<(&str, u16)> {
+    let parts = listen.rsplit_once(':').and_then(|(hosts, port)| Some((hosts, port.parse().ok()?)));
+    parts.ok_or_else(|| {
+        let message = format!("\"{listen}\" is not of the form HOST:PORT");
+        Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
+    })
+}
+
+fn tcp<H: Host>(hosts: &str, port: u16, host: &H) -> Result<(Vec<Listening>, Vec<Error>)> {
+    let (mut listening, mut failures) = (vec![], vec![]);
+    let mut addresses: Vec<SocketAddr> = vec![];
+    for name in hosts.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        match resolve(name, port) {
+            Ok(found) => addresses.extend(found),
+            Err(error) => failures.push(refusal(&format!("{name}:{port}"), &error)),
+        }
     }
-    let addresses: Vec<SocketAddr> =
-        listen.to_socket_addrs().map_err(|error| refusal(listen, &error))?.collect();
-    if addresses.iter().any(|address| !address.ip().is_loopback()) && !host.has_password() {
+    let mut known = HashSet::new();
+    addresses.retain(|address| known.insert(*address));
+    let open = addresses.iter().find(|address| !address.ip().is_loopback());
+    if let Some(open) = open
+        && !host.has_password()
+    {
         return Err(Error::new(
             SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-            format!("refusing to listen on {listen} without a password"),
+            format!("refusing to listen on {open} without a password"),
         )
         .hint(
             "Other machines could connect. Start on 127.0.0.1 first and set one: \
              ALTER ROLE postgres PASSWORD '...'.",
         ));
     }
-    let (mut listening, mut failures) = (vec![], vec![]);
-    for address in addresses {
-        let bound = TcpListener::bind(address).and_then(|listener| {
-            let bound = listener.local_addr()?;
-            Ok(Listening::Tcp(listener, bound))
-        });
-        match bound {
-            Ok(bound) => listening.push(bound),
+    let mut port = port;
+    for mut address in addresses {
+        address.set_port(port);
+        match listen_at(address) {
+            Ok((listener, bound)) => {
+                // One that the first took because it was free is everywhere's.
+                port = bound.port();
+                listening.push(Listening::Tcp(listener, bound));
+            }
             Err(error) => failures.push(refusal(&address.to_string(), &error)),
         }
     }
@@ -253,6 +277,34 @@ fn tcp<H: Host>(listen: &str, host: &H) -> Result<(Vec<Listening>, Vec<Error>)> 
             Ok((listening, failures))
         }
     }
+}
+
+/// The addresses of a host: a name, a number, or `*` for all that the machine has.
+fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if host == "*" {
+        return Ok(vec![
+            (Ipv4Addr::UNSPECIFIED, port).into(),
+            (Ipv6Addr::UNSPECIFIED, port).into(),
+        ]);
+    }
+    let number = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    Ok((number, port).to_socket_addrs()?.collect())
+}
+
+/// Listens on one address; one of the sixth version is not one of the fourth, too, as it would be by itself.
+fn listen_at(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    if address.is_ipv6() {
+        set_ipv6_v6only(&socket, true)?;
+    }
+    // Connections of the last server that are not quite over do not stand in the way.
+    set_socket_reuseaddr(&socket, true)?;
+    rustix::net::bind(&socket, &address)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    let listener = TcpListener::from(socket);
+    let bound = listener.local_addr()?;
+    Ok((listener, bound))
 }
 
 fn refusal(place: &str, error: &io::Error) -> Error {

@@ -87,7 +87,8 @@ pub trait Started {
 /// What a server may be told at its start.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// `HOST:PORT` to listen on; port 0 takes a free one. Without a host there are Unix-domain sockets alone.
+    /// `HOST:PORT` to listen on; port 0 takes a free one. There may be several hosts, with commas between them, and `*` is every address of the
+    /// machine. Without a host there are Unix-domain sockets alone.
     pub listen: String,
     /// Where Unix-domain sockets are made, if anywhere.
     pub socket_directories: Vec<PathBuf>,

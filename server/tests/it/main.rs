@@ -1,6 +1,7 @@
 //! The protocol over real sockets, with a small session instead of the engine.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod addresses;
 mod bad_input;
 mod client;
 mod ends;
