@@ -184,7 +184,7 @@ impl Settings {
             None => return Err(unknown(name)),
             Some(definition) => {
                 check_context(definition)?;
-                let value = value.map(|value| parse(definition, value)).transpose()?;
+                let value = value.map(|value| self.parse(definition, value)).transpose()?;
                 if let Some(value) = &value {
                     definition.check_supported(value)?;
                 }
@@ -197,6 +197,16 @@ impl Settings {
             None => self.values.remove(&key),
         };
         Ok((key, old))
+    }
+
+    /// A new value in canonical form: of `DateStyle`, what it does not name stays as it is.
+    fn parse(&self, definition: &Definition, value: &str) -> Result<String> {
+        if definition.name != "DateStyle" {
+            return parse(definition, value);
+        }
+        let present = kept_date_style(&self.raw("DateStyle"))?;
+        let default = kept_date_style(&self.reset_value("DateStyle"))?;
+        date_style(value, present, default).map(date_style_text)
     }
 
     fn restore(&mut self, name: &str, old: Option<String>) {
@@ -336,12 +346,7 @@ fn check_context(definition: &Definition) -> Result<()> {
 
 /// The stored form of a value.
 pub(crate) fn parse(definition: &Definition, value: &str) -> Result<String> {
-    let invalid = || {
-        Error::new(
-            SqlState::INVALID_PARAMETER_VALUE,
-            format!("invalid value for parameter \"{}\": \"{value}\"", definition.name),
-        )
-    };
+    let invalid = || invalid_value(definition.name, value);
     match definition.kind {
         Kind::Bool => match parse_bool(value) {
             Some(true) => Ok("on".to_owned()),
@@ -394,6 +399,12 @@ pub(crate) fn parse(definition: &Definition, value: &str) -> Result<String> {
     }
 }
 
+/// 22023.
+fn invalid_value(name: &str, value: &str) -> Error {
+    let message = format!("invalid value for parameter \"{name}\": \"{value}\"");
+    Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
+}
+
 fn out_of_range(definition: &Definition, value: &str, min: &str, max: &str, unit: &str) -> Error {
     let space = if unit.is_empty() { "" } else { " " };
     Error::new(
@@ -407,30 +418,10 @@ fn out_of_range(definition: &Definition, value: &str, min: &str, max: &str, unit
 
 /// Texts that have a canonical form, or that must name something known.
 fn parse_special(definition: &Definition, value: &str) -> Result<String> {
-    let invalid = || {
-        Error::new(
-            SqlState::INVALID_PARAMETER_VALUE,
-            format!("invalid value for parameter \"{}\": \"{value}\"", definition.name),
-        )
-    };
+    let invalid = || invalid_value(definition.name, value);
     match definition.name {
         "TimeZone" => Ok(time_zone(value).ok_or_else(invalid)?.name),
-        "DateStyle" => {
-            // Parts that are not named keep their present meaning; the caller has only the default at hand for them.
-            let (style, order) = date_style(value).ok_or_else(invalid)?;
-            let style = match style {
-                DateStyle::Iso => "ISO",
-                DateStyle::Sql => "SQL",
-                DateStyle::Postgres => "Postgres",
-                DateStyle::German => "German",
-            };
-            let order = match order {
-                DateOrder::Ymd => "YMD",
-                DateOrder::Dmy => "DMY",
-                DateOrder::Mdy => "MDY",
-            };
-            Ok(format!("{style}, {order}"))
-        }
+        "DateStyle" => kept_date_style(value).map(date_style_text),
         "client_encoding" => {
             match value.to_ascii_lowercase().replace(['-', '_', '\''], "").as_str() {
                 "utf8" | "unicode" => Ok("UTF8".to_owned()),
@@ -528,27 +519,79 @@ fn time_zone(value: &str) -> Option<TimeZone> {
     TimeZone::parse(value).ok()
 }
 
-/// Style and order of a `DateStyle` list.
-fn date_style(value: &str) -> Option<(DateStyle, DateOrder)> {
-    let mut style = None;
-    let mut order = None;
-    for word in value.split(',') {
-        match word.trim().to_ascii_lowercase().as_str() {
-            "iso" => style = Some(DateStyle::Iso),
-            "sql" => style = Some(DateStyle::Sql),
-            "german" => {
-                style = Some(DateStyle::German);
-                order = order.or(Some(DateOrder::Dmy));
+/// Style and order of a `DateStyle` list. What it does not name stays as it is in `present`, or in `default` if it names that.
+///
+/// # Errors
+/// 22023, with what is wrong with the list.
+fn date_style(
+    value: &str,
+    present: (DateStyle, DateOrder),
+    default: (DateStyle, DateOrder),
+) -> Result<(DateStyle, DateOrder)> {
+    let invalid = |detail: String| invalid_value("DateStyle", value).detail(detail);
+    let conflict = || invalid("Conflicting \"datestyle\" specifications.".to_owned());
+    let (mut style, mut order) = present;
+    let (mut has_style, mut has_order) = (false, false);
+    let words = value.split(',').map(|word| word.trim().to_ascii_lowercase());
+    for word in words.filter(|_| !value.trim().is_empty()) {
+        let (named_style, named_order) = match word.as_str() {
+            "iso" => (Some(DateStyle::Iso), None),
+            "sql" => (Some(DateStyle::Sql), None),
+            "german" => (Some(DateStyle::German), None),
+            word if word.starts_with("postgres") => (Some(DateStyle::Postgres), None),
+            "ymd" => (None, Some(DateOrder::Ymd)),
+            "dmy" => (None, Some(DateOrder::Dmy)),
+            word if word.starts_with("euro") => (None, Some(DateOrder::Dmy)),
+            "mdy" | "us" => (None, Some(DateOrder::Mdy)),
+            word if word.starts_with("noneuro") => (None, Some(DateOrder::Mdy)),
+            "default" => {
+                style = if has_style { style } else { default.0 };
+                order = if has_order { order } else { default.1 };
+                continue;
             }
-            "ymd" => order = Some(DateOrder::Ymd),
-            "dmy" | "euro" | "european" => order = Some(DateOrder::Dmy),
-            "mdy" | "us" | "noneuro" | "noneuropean" => order = Some(DateOrder::Mdy),
-            "default" => {}
-            word if word.starts_with("postgres") => style = Some(DateStyle::Postgres),
-            _ => return None,
+            "" => return Err(invalid("List syntax is invalid.".to_owned())),
+            word => return Err(invalid(format!("Unrecognized key word: \"{word}\"."))),
+        };
+        if let Some(named) = named_style {
+            if has_style && style != named {
+                return Err(conflict());
+            }
+            (style, has_style) = (named, true);
+            if named == DateStyle::German && !has_order {
+                order = DateOrder::Dmy;
+            }
+        }
+        if let Some(named) = named_order {
+            if has_order && order != named {
+                return Err(conflict());
+            }
+            (order, has_order) = (named, true);
         }
     }
-    Some((style.unwrap_or(DateStyle::Iso), order.unwrap_or(DateOrder::Mdy)))
+    Ok((style, order))
+}
+
+/// Style and order of a value in the form in which it is kept.
+fn kept_date_style(value: &str) -> Result<(DateStyle, DateOrder)> {
+    let default = FormatSettings::default();
+    let default = (default.date_style, default.date_order);
+    date_style(value, default, default)
+}
+
+/// The form in which `DateStyle` is kept and shown.
+fn date_style_text((style, order): (DateStyle, DateOrder)) -> String {
+    let style = match style {
+        DateStyle::Iso => "ISO",
+        DateStyle::Sql => "SQL",
+        DateStyle::Postgres => "Postgres",
+        DateStyle::German => "German",
+    };
+    let order = match order {
+        DateOrder::Ymd => "YMD",
+        DateOrder::Dmy => "DMY",
+        DateOrder::Mdy => "MDY",
+    };
+    format!("{style}, {order}")
 }
 
 /// Parses what the engine uses; the values were checked one by one before.
@@ -557,14 +600,8 @@ fn effective(raw: &dyn Fn(&str) -> String) -> Result<Effective> {
         let millis: u64 = raw(name).parse().unwrap_or(0);
         (millis > 0).then(|| Duration::from_millis(millis))
     };
-    let invalid = |name: &str| {
-        Error::new(
-            SqlState::INVALID_PARAMETER_VALUE,
-            format!("invalid value for parameter \"{name}\": \"{}\"", raw(name)),
-        )
-    };
-    let (date_style, date_order) =
-        date_style(&raw("DateStyle")).ok_or_else(|| invalid("DateStyle"))?;
+    let invalid = |name: &str| invalid_value(name, &raw(name));
+    let (date_style, date_order) = kept_date_style(&raw("DateStyle"))?;
     let format = FormatSettings {
         date_style,
         date_order,
@@ -688,6 +725,23 @@ fn split_names(list: &str) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_style_that_is_not_taken_says_why() {
+        let mut settings = Settings::new(&Configuration::default(), &[]).unwrap();
+        for (value, detail) in [
+            ("iso, sql", "Conflicting \"datestyle\" specifications."),
+            ("ymd, iso, dmy", "Conflicting \"datestyle\" specifications."),
+            ("iso, Nonsense", "Unrecognized key word: \"nonsense\"."),
+            ("iso,,dmy", "List syntax is invalid."),
+        ] {
+            let error = settings.set("datestyle", Some(value), false).unwrap_err();
+            let message = format!("invalid value for parameter \"DateStyle\": \"{value}\"");
+            assert_eq!(error.message(), message);
+            assert_eq!(error.fields().detail.as_deref(), Some(detail), "{value}");
+        }
+        assert_eq!(settings.show("DateStyle").unwrap(), "ISO, MDY");
+    }
 
     #[test]
     fn local_changes_end_with_the_transaction() {
