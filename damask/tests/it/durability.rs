@@ -132,6 +132,28 @@ fn max_wal_size_begins_checkpoints_and_shared_buffers_may_be_smaller_than_the_da
     is_whole(&database);
 }
 
+/// What a checkpoint lets go at its end belongs to nobody in between: the check does not look then.
+#[test]
+fn a_check_beside_checkpoints_finds_nothing() {
+    let folder = Folder::new("durability-check");
+    let database = folder.open();
+    let mut connection = database.connect().expect("it opens");
+    run(&mut connection, &["CREATE TABLE t (a int PRIMARY KEY, b text)"]);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(move || {
+            for i in 0..200 {
+                let insert = format!("INSERT INTO t VALUES ({i}, repeat('x', 500))");
+                run(&mut connection, &[&insert, "CHECKPOINT"]);
+            }
+        });
+        let mut found = BTreeSet::new();
+        while !writer.is_finished() {
+            found.extend(database.verify().expect("it can be read").errors);
+        }
+        assert!(found.is_empty(), "{found:?}");
+    });
+}
+
 #[test]
 fn a_hot_row_counts_right_ahead_of_the_log() {
     let folder = Folder::new("durability-hot");
