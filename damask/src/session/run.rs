@@ -276,25 +276,30 @@ impl Session {
         Ok(Ready { env, plan, is_short })
     }
 
-    /// The plan of a statement, whose tables are locked, and the catalog that it holds for.
+    /// The plan of a statement, whose tables are locked, and the catalog that it holds for. The statement's snapshot is not older than either:
+    /// rows that others have written anew, as some changes of a table do, are in no snapshot from before.
     pub(crate) fn plan_and_lock(
         &mut self,
         prepared: &Arc<Prepared>,
     ) -> Result<(Arc<StatementEnv>, Arc<OwnPlan>)> {
-        let mut env = self.statement_env()?;
-        let mut plan = self.plan(prepared, &env)?;
-        for _ in 0..REPLANS_MAX {
-            self.lock_plan(&plan.plan)?;
+        let mut replans = 0;
+        loop {
+            // From before the snapshot.
+            let known = Arc::as_ptr(self.catalog.snapshot());
+            let env = self.statement_env()?;
+            let plan = self.plan(prepared, &env)?;
+            let has_waited = self.lock_plan(&plan.plan)?;
             self.catalog.refresh();
-            if Arc::ptr_eq(self.catalog.snapshot(), &env.catalog) {
-                break;
+            // Otherwise the catalog changed before we had the locks, perhaps without making us wait: the plan may speak of what is gone.
+            let is_current = Arc::ptr_eq(self.catalog.snapshot(), &env.catalog);
+            if has_waited || !is_current || !std::ptr::eq(known, Arc::as_ptr(&env.catalog)) {
+                self.txn.as_mut().expect("a statement runs in a transaction").begin_statement()?;
             }
-            // The catalog changed before we had the locks, perhaps without making us wait: the plan may speak of what is gone.
-            self.txn.as_mut().expect("a statement runs in a transaction").begin_statement()?;
-            env = self.statement_env()?;
-            plan = self.plan(prepared, &env)?;
+            if is_current || replans == REPLANS_MAX {
+                return Ok((env, plan));
+            }
+            replans += 1;
         }
-        Ok((env, plan))
     }
 
     /// An execution of a plan.
@@ -329,8 +334,9 @@ impl Session {
         Execution::start(plan, ctx, self.txn.as_ref().expect("a statement runs in a transaction"))
     }
 
-    /// Locks what a plan uses. The catalog may have changed before that is done.
-    fn lock_plan(&mut self, plan: &Plan) -> Result<()> {
+    /// Locks what a plan uses, and says whether it had to wait. The catalog may have changed before that is done.
+    fn lock_plan(&mut self, plan: &Plan) -> Result<bool> {
+        let mut has_waited = false;
         for used in &plan.relations {
             if used.relation.kind != RelationKind::Table {
                 continue;
@@ -341,9 +347,16 @@ impl Session {
                 (false, true) => TableLock::RowShare,
                 (false, false) => TableLock::AccessShare,
             };
-            self.lock(used.relation.oid, lock)?;
+            let txn = self.txn.as_mut().expect("a statement runs in a transaction");
+            match txn.lock_relation(LockTag::Relation(used.relation.oid), lock, false) {
+                Err(error) if error.sqlstate() == SqlState::LOCK_NOT_AVAILABLE => {
+                    self.lock(used.relation.oid, lock)?;
+                    has_waited = true;
+                }
+                locked => locked?,
+            }
         }
-        Ok(())
+        Ok(has_waited)
     }
 
     /// Locks a relation until the transaction ends.
