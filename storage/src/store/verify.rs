@@ -110,6 +110,7 @@ fn check_checkpoint(file: &dyn VfsFile, superblock: &Superblock) -> Result<Verif
 
 impl Store {
     /// Checks the file and the open store's books. Page changes stand still meanwhile; a checkpoint that is being written waits.
+    /// Readers that make room in a full pool move changed pages, which then seem to have two places: there should be none.
     ///
     /// # Errors
     /// As [`verify_file`].
