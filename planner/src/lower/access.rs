@@ -34,8 +34,11 @@ pub(super) struct Path {
     used: Vec<usize>,
     /// Columns fixed by one value each.
     fixed: usize,
-    /// Part of the table's rows between the bounds.
-    part: f64,
+    /// The bounds hold a whole unique key.
+    is_unique: bool,
+    /// Predicates that the bounds come from: equalities, and those of the range.
+    compared: Vec<usize>,
+    ranged: Vec<usize>,
     backward: bool,
     /// Whether it was chosen for its order.
     is_ordered: bool,
@@ -52,8 +55,12 @@ impl Lower<'_> {
         get.predicates.extend(extra.iter().cloned());
         let forced = self.forced.take();
         let table_rows = self.estimator.table_rows(&get.table);
-        let part = self.estimator.conjunction(&get.predicates);
-        let rows = if is_unique_lookup(&get, &get.predicates) { 1.0 } else { table_rows * part };
+        // What finds one row asks for no sample: a database that has just been opened would have to draw it first.
+        let rows = if is_unique_lookup(&get, &get.predicates) {
+            1.0
+        } else {
+            table_rows * self.estimator.conjunction(&get.predicates)
+        };
         let sequential =
             self.sequential_cost(&get, table_rows) + penalty(self.tuning.enable_seqscan);
         // A plan may outlive a small table: whether an index pays is asked for a table of some size, and a whole unique key always does.
@@ -62,16 +69,20 @@ impl Lower<'_> {
             self.sequential_cost(&get, grown) + penalty(self.tuning.enable_seqscan);
         let mut best: Option<(f64, Path)> = None;
         if let Some(path) = forced {
-            best = Some((self.path_cost(&path, table_rows, get.predicates.len()), path));
+            best = Some((self.path_cost(&path, &get, table_rows), path));
         } else if !get.predicates.is_empty() && get.table.kind == RelationKind::Table {
-            for path in self.paths(&get) {
+            let mut paths = paths(&get);
+            if paths.iter().any(|path| path.is_unique) {
+                paths.retain(|path| path.is_unique);
+            }
+            for path in paths {
                 if path.bounds.equal.is_empty()
                     && path.bounds.lower.is_none()
                     && path.bounds.upper.is_none()
                 {
                     continue;
                 }
-                let cost = self.path_cost(&path, grown, get.predicates.len());
+                let cost = self.path_cost(&path, &get, grown);
                 if cost < grown_sequential && best.as_ref().is_none_or(|(other, _)| cost < *other) {
                     best = Some((cost, path));
                 }
@@ -155,11 +166,11 @@ impl Lower<'_> {
         probe.predicates.extend(extra.iter().cloned());
         let rows = self.estimator.table_rows(&get.table);
         let own = get.predicates.len();
-        self.paths(&probe)
+        paths(&probe)
             .iter()
             // The lookup must use one of the join's conjuncts.
             .filter(|path| path.fixed > 0 && path.used.iter().any(|&used| used >= own))
-            .map(|path| self.path_cost(path, rows, probe.predicates.len()))
+            .map(|path| self.path_cost(path, &probe, rows))
             .min_by(f64::total_cmp)
     }
 
@@ -174,9 +185,10 @@ impl Lower<'_> {
         DESCENT_PAGES * self.tuning.random_page_cost
     }
 
-    fn path_cost(&self, path: &Path, rows: f64, predicates: usize) -> f64 {
+    /// Cost of reading a table of `rows` rows by a path.
+    fn path_cost(&self, path: &Path, get: &Get, rows: f64) -> f64 {
         let tuning = &self.tuning;
-        let found = (rows * path.part).max(1.0);
+        let found = if path.is_unique { 1.0 } else { (rows * self.part(path, get)).max(1.0) };
         let fetch = if path.is_alias {
             tuning.cpu_tuple_cost * 0.6
         } else {
@@ -188,110 +200,22 @@ impl Lower<'_> {
             }
             _ => 1.0,
         };
-        let filters = predicates - path.used.len().min(predicates);
+        let filters = get.predicates.len() - path.used.len().min(get.predicates.len());
         self.descent() * descents
             + found * (fetch + tuning.cpu_operator_cost * filters as f64)
             + penalty(tuning.enable_indexscan)
     }
 
-    /// Every index with the bounds that the conjuncts give it.
-    fn paths(&self, get: &Get) -> Vec<Path> {
-        let own: ColumnSet =
-            get.columns.iter().map(|(_, id)| *id).chain(get.row_id).chain(get.table_oid).collect();
-        let mut paths = vec![];
-        for index in get.table.indexes.iter().filter(|index| index.valid) {
-            let Some(computed) = Computed::new(get, index) else {
-                continue;
-            };
-            let predicates = computed.predicates.as_deref().unwrap_or(&get.predicates);
-            let mut own = own.clone();
-            own.extend(computed.ids.iter().copied());
-            let mut bounds = KeyBounds::default();
-            let mut used = vec![];
-            let mut fixed = 0;
-            let mut part = 1.0;
-            for key in &index.keys {
-                let (id, ty, not_null) = match key.source {
-                    KeySource::Column(number) => {
-                        let found = get.columns.iter().find(|(column, _)| *column == number);
-                        let Some((_, id)) = found else { break };
-                        let column = &get.table.columns[usize::from(number.0)];
-                        (id, column.ty, column.not_null)
-                    }
-                    KeySource::Expr(place) => {
-                        let Some(id) = computed.ids.get(place) else { break };
-                        (id, index.exprs[place].ty, false)
-                    }
-                };
-                if let Some((place, value)) =
-                    predicates.iter().enumerate().find_map(|(place, predicate)| {
-                        Some((place, equality(predicate, *id, ty, &own)?))
-                    })
-                {
-                    part *= self.estimator.selectivity(&get.predicates[place]);
-                    bounds.equal.push(value);
-                    used.push(place);
-                    fixed += 1;
-                    continue;
-                }
-                if index.method == IndexMethod::Hash {
-                    break;
-                }
-                if let Some((place, value)) = predicates
-                    .iter()
-                    .enumerate()
-                    .find_map(|(place, predicate)| Some((place, any_of(predicate, *id, ty, &own)?)))
-                {
-                    part *= self.estimator.selectivity(&get.predicates[place]);
-                    bounds.equal.push(value);
-                    bounds.any = true;
-                    used.push(place);
-                    break;
-                }
-                let mut ranged = vec![];
-                for (place, predicate) in predicates.iter().enumerate() {
-                    let Some((value, is_lower, inclusive)) = range(predicate, *id, ty, &own) else {
-                        continue;
-                    };
-                    let slot = if is_lower { &mut bounds.lower } else { &mut bounds.upper };
-                    if slot.is_none() {
-                        *slot = Some((value, inclusive));
-                        ranged.push(place);
-                    }
-                }
-                if !ranged.is_empty() {
-                    let conjuncts: Vec<Expr> =
-                        ranged.iter().map(|&place| get.predicates[place].clone()).collect();
-                    part *= self.estimator.conjunction(&conjuncts);
-                    // A null may lie between the bounds of a nullable column: the conjunct is tested again.
-                    if not_null {
-                        used.extend(ranged);
-                    }
-                }
-                break;
-            }
-            // A row that is tried again has no computed key to look at.
-            if !index.exprs.is_empty() {
-                used.clear();
-            }
-            let is_alias = index.primary
-                && index.keys.len() == 1
-                && get.table.alias.is_some_and(|alias| index.keys[0].column() == Some(alias));
-            if index.unique && index.immediate && fixed == index.keys.len() {
-                part = 0.0;
-            }
-            paths.push(Path {
-                index: Arc::clone(index),
-                is_alias,
-                bounds,
-                used,
-                fixed,
-                part,
-                backward: false,
-                is_ordered: false,
-            });
-        }
-        paths
+    /// Part of the table's rows between the bounds of a path.
+    fn part(&self, path: &Path, get: &Get) -> f64 {
+        let predicate = |&place: &usize| &get.predicates[place];
+        let compared: f64 = path
+            .compared
+            .iter()
+            .map(|place| self.estimator.selectivity(predicate(place)))
+            .product();
+        let ranged: Vec<Expr> = path.ranged.iter().map(predicate).cloned().collect();
+        compared * self.estimator.conjunction(&ranged)
     }
 
     /// A plan that gives `input` in the order of `keys` by reading an index in its order, if that pays.
@@ -311,7 +235,7 @@ impl Lower<'_> {
         let rows = self.estimator.table_rows(&get.table);
         let found = rows * self.estimator.conjunction(&get.predicates);
         let mut best: Option<(f64, Path)> = None;
-        for mut path in self.paths(get) {
+        for mut path in paths(get) {
             if path.bounds.any || path.index.method == IndexMethod::Hash {
                 continue;
             }
@@ -320,7 +244,7 @@ impl Lower<'_> {
             };
             path.backward = backward;
             path.is_ordered = true;
-            let whole = self.path_cost(&path, rows, get.predicates.len());
+            let whole = self.path_cost(&path, get, rows);
             // With a limit only a part is read; how much is not known here, so ten rows' worth and a tenth.
             let first = self.descent() + penalty(self.tuning.enable_indexscan);
             let cost = if has_limit { first + (whole - first) * 0.1 } else { whole };
@@ -361,7 +285,7 @@ impl Lower<'_> {
         for predicate in &get.predicates {
             predicate.add_columns(&mut read);
         }
-        for path in self.paths(get) {
+        for path in paths(get) {
             let id_of = |column: ColumnIndex| {
                 get.columns.iter().find(|(other, _)| *other == column).map(|(_, id)| *id)
             };
@@ -384,6 +308,99 @@ impl Lower<'_> {
         }
         Ok(None)
     }
+}
+
+/// Every index with the bounds that the conjuncts give it.
+fn paths(get: &Get) -> Vec<Path> {
+    let own: ColumnSet =
+        get.columns.iter().map(|(_, id)| *id).chain(get.row_id).chain(get.table_oid).collect();
+    let mut paths = vec![];
+    for index in get.table.indexes.iter().filter(|index| index.valid) {
+        let Some(computed) = Computed::new(get, index) else {
+            continue;
+        };
+        let predicates = computed.predicates.as_deref().unwrap_or(&get.predicates);
+        let mut own = own.clone();
+        own.extend(computed.ids.iter().copied());
+        let mut bounds = KeyBounds::default();
+        let mut used = vec![];
+        let (mut compared, mut ranged) = (vec![], vec![]);
+        let mut fixed = 0;
+        for key in &index.keys {
+            let (id, ty, not_null) = match key.source {
+                KeySource::Column(number) => {
+                    let found = get.columns.iter().find(|(column, _)| *column == number);
+                    let Some((_, id)) = found else { break };
+                    let column = &get.table.columns[usize::from(number.0)];
+                    (id, column.ty, column.not_null)
+                }
+                KeySource::Expr(place) => {
+                    let Some(id) = computed.ids.get(place) else { break };
+                    (id, index.exprs[place].ty, false)
+                }
+            };
+            if let Some((place, value)) = predicates
+                .iter()
+                .enumerate()
+                .find_map(|(place, predicate)| Some((place, equality(predicate, *id, ty, &own)?)))
+            {
+                bounds.equal.push(value);
+                compared.push(place);
+                used.push(place);
+                fixed += 1;
+                continue;
+            }
+            if index.method == IndexMethod::Hash {
+                break;
+            }
+            if let Some((place, value)) = predicates
+                .iter()
+                .enumerate()
+                .find_map(|(place, predicate)| Some((place, any_of(predicate, *id, ty, &own)?)))
+            {
+                bounds.equal.push(value);
+                bounds.any = true;
+                compared.push(place);
+                used.push(place);
+                break;
+            }
+            for (place, predicate) in predicates.iter().enumerate() {
+                let Some((value, is_lower, inclusive)) = range(predicate, *id, ty, &own) else {
+                    continue;
+                };
+                let slot = if is_lower { &mut bounds.lower } else { &mut bounds.upper };
+                if slot.is_none() {
+                    *slot = Some((value, inclusive));
+                    ranged.push(place);
+                }
+            }
+            // A null may lie between the bounds of a nullable column: the conjunct is tested again.
+            if not_null {
+                used.extend(&ranged);
+            }
+            break;
+        }
+        // A row that is tried again has no computed key to look at.
+        if !index.exprs.is_empty() {
+            used.clear();
+        }
+        let is_alias = index.primary
+            && index.keys.len() == 1
+            && get.table.alias.is_some_and(|alias| index.keys[0].column() == Some(alias));
+        paths.push(Path {
+            index: Arc::clone(index),
+            is_alias,
+            bounds,
+            used,
+            is_unique: index.unique && index.immediate && fixed == index.keys.len(),
+            fixed,
+            compared,
+            ranged,
+            backward: false,
+            is_ordered: false,
+        });
+    }
+    paths
 }
 
 /// What a query must have in common with an index that computes.
