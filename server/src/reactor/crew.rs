@@ -12,6 +12,10 @@
 //! worker, or to a new thread if there is none. A worker that is detached goes on with what it does; when it is done it takes a permit that
 //! is left over or sleeps.
 //!
+//! A worker that has nothing to do does not poll beside as many others as there are tasks: it *rests*, with its permit, until a task is added or the
+//! others are held up. What it could be woken for, others are there for; and a client that answers while its worker is on its way back to the
+//! poller would wake it for nothing.
+//!
 //! A permit belongs to a node of the machine, and whoever holds it runs on the processors of that node: so the place of a worker that stands still
 //! is taken by another on the same node.
 //!
@@ -20,9 +24,10 @@
 //! - C2: only the worker itself moves it from Ready to Serving and back; only a compare-and-swap on the very task moves it to Detached, so a
 //!   permit is taken away once, and not from a worker that has got on.
 //! - C3: permits keep their nodes. A worker's node changes under the lock, while it holds no permit, to that of the permit it is given.
+//! - C4: while somebody rests there is a worker for each task, which polls, serves, or is about to do either. Whoever adds a task rouses one that rests.
 
 use super::sync::{
-    AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, Thread, current, park_timeout,
+    AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, Thread, current, park, park_timeout,
 };
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
@@ -42,7 +47,7 @@ pub(super) struct Seat {
     word: AtomicU64,
     /// The node of its permit, or of the last one it had.
     node: AtomicUsize,
-    /// A permit was handed to it while it was to spare, or the crew is dismissed.
+    /// A permit was handed to it while it was to spare, it was roused, or the crew is dismissed.
     is_woken: AtomicBool,
     thread: Thread,
 }
@@ -65,6 +70,12 @@ impl Seat {
         self.node.load(Ordering::Relaxed)
     }
 
+    /// Ends its sleep.
+    fn wake(&self) {
+        self.is_woken.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+
     /// What it does now, for [`Crew::detach`].
     pub(super) fn word(&self) -> u64 {
         self.word.load(Ordering::Acquire)
@@ -76,6 +87,8 @@ struct State {
     /// The nodes of permits that nobody has.
     permits_left: Vec<usize>,
     spares: Vec<Arc<Seat>>,
+    /// Those with a permit who do not poll.
+    resting: Vec<Arc<Seat>>,
     seats: Vec<Arc<Seat>>,
     is_dismissed: bool,
 }
@@ -122,17 +135,50 @@ impl Crew {
         seat
     }
 
-    /// Calls `poll`, which waits for what becomes ready, unless `is_due` says that something is there already.
+    /// Calls `poll`, which waits for what becomes ready, unless `is_due` says that something is there already. If as many as `enough` poll, the
+    /// worker rests instead until it is roused.
     pub(super) fn poll<R>(
         &self,
+        seat: &Arc<Seat>,
+        enough: impl Fn() -> usize,
         is_due: impl FnOnce() -> bool,
         poll: impl FnOnce() -> R,
     ) -> Option<R> {
         debug_assert!(self.permit_count() <= self.limit, "C1");
+        if self.rest(seat, enough) {
+            return None;
+        }
         self.pollers.fetch_add(1, Ordering::SeqCst);
         let result = (!is_due()).then(poll);
         self.pollers.fetch_sub(1, Ordering::SeqCst);
         result
+    }
+
+    /// Whether the worker rested.
+    fn rest(&self, seat: &Arc<Seat>, enough: impl Fn() -> usize) -> bool {
+        let are_enough = || self.pollers.load(Ordering::SeqCst) >= enough();
+        if !are_enough() {
+            return false;
+        }
+        let mut state = self.state.lock();
+        // Again under the lock: whoever adds a task finds the worker in the list, or the worker finds the task.
+        if state.is_dismissed || !are_enough() {
+            return false;
+        }
+        seat.is_woken.store(false, Ordering::Relaxed);
+        state.resting.push(Arc::clone(seat));
+        drop(state);
+        while !seat.is_woken.load(Ordering::Acquire) {
+            park();
+        }
+        true
+    }
+
+    /// One of those who rest looks for something to do; whether there is one.
+    pub(super) fn rouse(&self) -> bool {
+        let Some(seat) = self.state.lock().resting.pop() else { return false };
+        seat.wake();
+        true
     }
 
     /// How many workers hold a permit.
@@ -171,9 +217,8 @@ impl Crew {
         // Under the lock, so that the worker, which looks there before it ends, cannot miss it.
         spare.node.store(node, Ordering::Relaxed);
         spare.word.store(READY, Ordering::Release);
-        spare.is_woken.store(true, Ordering::Release);
+        spare.wake();
         drop(state);
-        spare.thread.unpark();
         None
     }
 
@@ -246,16 +291,19 @@ impl Crew {
         self.state.lock().spares.len()
     }
 
+    /// How many workers rest.
+    #[cfg(test)]
+    pub(super) fn resting_count(&self) -> usize {
+        self.state.lock().resting.len()
+    }
+
     /// Sends everybody home: spare workers end at once, the others when they ask.
     pub(super) fn dismiss(&self) {
-        let spares = {
-            let mut state = self.state.lock();
-            state.is_dismissed = true;
-            std::mem::take(&mut state.spares)
-        };
-        for spare in spares {
-            spare.is_woken.store(true, Ordering::Release);
-            spare.thread.unpark();
+        let mut state = self.state.lock();
+        state.is_dismissed = true;
+        let State { spares, resting, .. } = &mut *state;
+        for sleeper in spares.drain(..).chain(resting.drain(..)) {
+            sleeper.wake();
         }
     }
 }

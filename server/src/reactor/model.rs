@@ -2,7 +2,8 @@
 //! mutex, atomics and threads.
 //!
 //! Checked is that no signal is lost and no task is run by two (R1), that there are never more permits than there may be (C1), and that
-//! everything is served though tasks wait for tasks that come after them (R2). A crew that nobody watches must be found.
+//! everything is served though tasks wait for tasks that come after them (R2), by workers that rest, too (C4). A crew that nobody watches must be
+//! found, and one that nobody rouses.
 
 use shuttle::sync::Condvar;
 use shuttle::thread::{self, JoinHandle};
@@ -17,7 +18,7 @@ mod sync {
     pub(super) use shuttle::sync::atomic::{
         AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering,
     };
-    pub(super) use shuttle::thread::{Thread, current, park_timeout};
+    pub(super) use shuttle::thread::{Thread, current, park, park_timeout};
 
     /// A mutex that does without poisoning.
     pub(super) struct Mutex<T>(shuttle::sync::Mutex<T>);
@@ -145,15 +146,33 @@ impl World {
 
     fn work(self: Arc<Self>, node: usize) {
         let seat = self.crew.join(node);
-        while let Some(Some(job)) = self.crew.poll(|| false, || self.take()) {
-            seat.begin();
-            self.run(job, &seat);
-            self.left.fetch_sub(1, Ordering::SeqCst);
-            if !self.crew.end(&seat, KEEP) {
-                return;
+        let enough = || self.left.load(Ordering::SeqCst).max(1);
+        loop {
+            match self.crew.poll(&seat, enough, || false, || self.take()) {
+                // It has rested.
+                None => {}
+                Some(None) => break,
+                Some(Some(job)) => {
+                    seat.begin();
+                    self.run(job, &seat);
+                    self.left.fetch_sub(1, Ordering::SeqCst);
+                    if !self.crew.end(&seat, KEEP) {
+                        return;
+                    }
+                }
             }
         }
         self.crew.leave(&seat);
+    }
+
+    /// One more job, which somebody is roused for.
+    fn add(&self, job: Job, rouses: bool) {
+        self.left.fetch_add(1, Ordering::SeqCst);
+        if rouses {
+            self.crew.rouse();
+        }
+        self.jobs.lock().as_mut().expect("there is more to come").push_back(job);
+        self.came.notify_one();
     }
 
     fn run(self: &Arc<Self>, job: Job, seat: &Seat) {
@@ -163,7 +182,7 @@ impl World {
                 self.opened.notify_all();
             }
             Job::Wait { is_announced } => {
-                let hands_over = is_announced && self.crew.is_unpolled();
+                let hands_over = is_announced && self.crew.is_unpolled() && !self.crew.rouse();
                 if hands_over && let Some(node) = self.crew.detach(seat, seat.word()) {
                     self.spawn(node);
                 }
@@ -180,8 +199,10 @@ impl World {
         let mut seen = Vec::new();
         while self.left.load(Ordering::SeqCst) > 0 {
             if self.crew.is_unpolled() {
-                for node in self.crew.detach_stuck(&mut seen) {
-                    self.spawn(node);
+                if !self.crew.rouse() {
+                    for node in self.crew.detach_stuck(&mut seen) {
+                        self.spawn(node);
+                    }
                 }
             } else {
                 seen.clear();
@@ -191,7 +212,8 @@ impl World {
     }
 }
 
-fn serve(permits: usize, jobs: &[Job], is_watched: bool) {
+/// Workers with all permits, and what they have to do.
+fn start(permits: usize, jobs: &[Job]) -> Arc<World> {
     let world = Arc::new(World {
         crew: Crew::new((0..permits).collect()),
         jobs: sync::Mutex::new(Some(jobs.iter().copied().collect())),
@@ -204,10 +226,12 @@ fn serve(permits: usize, jobs: &[Job], is_watched: bool) {
     while let Some(node) = world.crew.reserve() {
         world.spawn(node);
     }
-    if is_watched {
-        world.watch();
-    }
-    while !is_watched && world.left.load(Ordering::SeqCst) > 0 {
+    world
+}
+
+/// Waits until all is done, which nobody watches.
+fn wait(world: &World) {
+    while world.left.load(Ordering::SeqCst) > 0 {
         // Another job opens the gate: whoever waits for all of them waits with them.
         let is_open = world.gate.lock();
         if !*is_open {
@@ -215,7 +239,10 @@ fn serve(permits: usize, jobs: &[Job], is_watched: bool) {
         }
         thread::yield_now();
     }
-    assert!(world.threads.lock().len() <= permits + jobs.len(), "too many threads");
+}
+
+/// All is done: sends the workers home.
+fn finish(world: &World, permits: usize) {
     *world.jobs.lock() = None;
     world.crew.dismiss();
     world.came.notify_all();
@@ -224,6 +251,29 @@ fn serve(permits: usize, jobs: &[Job], is_watched: bool) {
         thread.join().unwrap();
     }
     assert_eq!(world.crew.nodes_left(), (0..permits).collect::<Vec<_>>(), "C3");
+}
+
+fn serve(permits: usize, jobs: &[Job], is_watched: bool) {
+    let world = start(permits, jobs);
+    if is_watched {
+        world.watch();
+    } else {
+        wait(&world);
+    }
+    assert!(world.threads.lock().len() <= permits + jobs.len(), "too many threads");
+    finish(&world, permits);
+}
+
+/// A job for each worker, which come one after the other while the workers rest.
+fn arrive(permits: usize, rouses: bool) {
+    let world = start(permits, &[]);
+    for _ in 1..permits {
+        world.add(NOTICED, rouses);
+    }
+    world.add(Job::Open, rouses);
+    wait(&world);
+    assert_eq!(world.threads.lock().len(), permits);
+    finish(&world, permits);
 }
 
 const NOTICED: Job = Job::Wait { is_announced: false };
@@ -246,6 +296,21 @@ fn what_others_wait_for_is_served() {
 fn announced_waits_need_no_watch() {
     let jobs = [ANNOUNCED, ANNOUNCED, Job::Open];
     shuttle::check_random(move || serve(1, &jobs, false), SCHEDULES);
+}
+
+#[test]
+fn those_who_rest_are_roused() {
+    for permits in [2, 3] {
+        shuttle::check_random(move || arrive(permits, true), SCHEDULES);
+        shuttle::check_pct(move || arrive(permits, true), SCHEDULES, 3);
+    }
+}
+
+/// A job that nobody is roused for, while others wait for it: the model finds that.
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_crew_that_goes_on_resting_is_found() {
+    shuttle::check_random(|| arrive(2, false), SCHEDULES);
 }
 
 /// More waits than permits, nobody to notice: the model finds that.

@@ -209,6 +209,9 @@ impl<T: Task> Pool<T> {
             task: Mutex::new(Some(task)),
         });
         self.tasks.insert(key, Arc::clone(&handle));
+        if !self.crew.rouse() && self.is_unattended() {
+            self.alert();
+        }
         if let Err(error) = self.poller.add(socket, key) {
             self.tasks.remove(key);
             handle.task.lock().take();
@@ -242,6 +245,11 @@ impl<T: Task> Pool<T> {
             self.ready.push(task);
             self.call_worker();
         }
+    }
+
+    /// Whether nobody polls though something may happen to a task that nobody has in hands.
+    fn is_unattended(&self) -> bool {
+        self.crew.is_unpolled() && self.tasks.len() > 1
     }
 
     /// Something is in a queue: wakes one who polls. Those who do not look there before they do.
@@ -304,7 +312,9 @@ impl<T: Task> Pool<T> {
                 }
                 has_permit = self.serve(&seat, &task, &mut room);
             } else if self.can_flush() {
-                let is_gathering = self.gathered_for() < GATHER_MAX;
+                // Nothing gathers when every task is there already.
+                let is_gathering =
+                    self.unsettled.len() < self.tasks.len() && self.gathered_for() < GATHER_MAX;
                 if is_gathering && self.poller.look(&mut events, self.crew.is_unpolled()) {
                     yields = 0;
                     self.alert();
@@ -323,7 +333,9 @@ impl<T: Task> Pool<T> {
                 let is_due = || self.is_pending() || self.is_closing();
                 // What others could begin at once is left to them.
                 let takes_all = self.crew.is_unpolled();
-                if self.crew.poll(is_due, || self.poller.wait(&mut events, takes_all)).is_some() {
+                let enough = || self.tasks.len().max(1);
+                let wait = || self.poller.wait(&mut events, takes_all);
+                if self.crew.poll(&seat, enough, is_due, wait).is_some() {
                     has_permit = self.happened(&seat, &events, &mut room);
                 }
             }
@@ -445,7 +457,7 @@ impl<T: Task> Pool<T> {
     /// The worker takes on something that may last.
     fn begin(&self, seat: &Seat) {
         seat.begin();
-        if self.crew.is_unpolled() {
+        if self.is_unattended() {
             self.alert();
         }
     }
@@ -492,7 +504,9 @@ impl<T: Task> Pool<T> {
             if self.is_pending() {
                 self.poller.wake();
             }
-        } else if let Some(node) = self.crew.detach(seat, seat.word()) {
+        } else if !self.crew.rouse()
+            && let Some(node) = self.crew.detach(seat, seat.word())
+        {
             // If there is no thread the watch thread tries again.
             let _ = self.spawn(node);
         }
@@ -519,8 +533,8 @@ impl<T: Task> Pool<T> {
             let is_alert = self.is_alert.load(Ordering::SeqCst);
             if is_alert {
                 let is_pending = self.is_pending();
-                let is_unpolled = self.crew.is_unpolled();
-                if is_unpolled {
+                let is_unattended = self.is_unattended();
+                if is_unattended {
                     self.replace_stuck(&mut seen);
                 } else {
                     seen.clear();
@@ -529,12 +543,12 @@ impl<T: Task> Pool<T> {
                     }
                 }
                 was_pending = is_pending;
-                quiet = if is_unpolled || is_pending { 0 } else { quiet + 1 };
+                quiet = if is_unattended || is_pending { 0 } else { quiet + 1 };
                 if quiet > QUIET_TICKS {
                     quiet = 0;
                     self.is_alert.store(false, Ordering::SeqCst);
                     // What came in between found it alert.
-                    if self.crew.is_unpolled() || self.is_pending() {
+                    if self.is_unattended() || self.is_pending() {
                         self.is_alert.store(true, Ordering::SeqCst);
                     }
                 }
@@ -574,8 +588,11 @@ impl<T: Task> Pool<T> {
         next
     }
 
-    /// Nobody polls: gives others the permits of those who have not got on since the last tick.
+    /// Nobody polls: one who rests is to, or else others get the permits of those who have not got on since the last tick.
     fn replace_stuck(self: &Arc<Self>, seen: &mut Vec<(Arc<Seat>, u64)>) {
+        if self.crew.rouse() {
+            return;
+        }
         for node in self.crew.detach_stuck(seen) {
             let _ = self.spawn(node);
         }
@@ -702,6 +719,28 @@ mod tests {
         drop(end_first);
         assert_eq!(next(&told_first), "ends");
         assert_eq!([next(&told_second), next(&told_second)], ["settles", "ends"]);
+        pool.close();
+    }
+
+    #[test]
+    fn no_more_workers_poll_than_there_are_tasks() {
+        let pool = pool(1);
+        let permits = thread::available_parallelism().map_or(2, usize::from).max(2);
+        let until_rest = |count| {
+            while pool.crew.resting_count() != count {
+                thread::yield_now();
+            }
+        };
+        until_rest(permits - 1);
+        // The one that polled is held up, and so are those roused for the others.
+        let held: Vec<_> = (1..=permits as u64).map(|key| add(&pool, key)).collect();
+        until_rest(0);
+        assert_eq!(next(&held[0].1), "settles");
+        for (_client, told, end) in held {
+            drop(end);
+            while next(&told) != "ends" {}
+        }
+        until_rest(permits - 1);
         pool.close();
     }
 

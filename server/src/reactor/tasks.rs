@@ -40,20 +40,20 @@ impl<T> Tasks<T> {
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+        self.count.load(Ordering::SeqCst)
     }
 
     /// Adds one; no two have the same key.
     pub(super) fn insert(&self, key: u64, task: Arc<Handle<T>>) {
         if self.part(key).write().insert(key, task).is_none() {
-            self.count.fetch_add(1, Ordering::Relaxed);
+            self.count.fetch_add(1, Ordering::SeqCst);
         }
     }
 
     /// Forgets one, if it is there.
     pub(super) fn remove(&self, key: u64) {
         if self.part(key).write().remove(&key).is_some() {
-            self.count.fetch_sub(1, Ordering::Relaxed);
+            self.count.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }
