@@ -4,7 +4,8 @@
 //! are read whole; of others rows are read at random row ids. Drawing one table again may take one part in
 //! [`TIME_SHARE`] of the time that passes, so a table that changes all the time does not slow its statements down.
 //!
-//! Left out: samples are not stored; a database that opens draws them anew. An UPDATE that changes no count makes none stale.
+//! Left out: samples are not stored; a database that opens draws them anew, for the first statement that needs one (a lookup by a whole unique key does
+//! not). An UPDATE that changes no count makes none stale.
 
 use damask_catalog::object::{Relation, RelationKind};
 use damask_planner::{Statistics, TableSample};
