@@ -633,7 +633,6 @@ mod tests {
     use std::io::Write;
     use std::os::unix::net::UnixStream;
     use std::sync::mpsc::{Receiver, Sender, channel};
-    use std::time::Instant;
 
     /// A task that is settled once, which takes as long as somebody likes, and then ends.
     struct Slow {
@@ -728,11 +727,11 @@ mod tests {
         let pool = pool(1);
         let permits = thread::available_parallelism().map_or(2, usize::from).max(2);
         let until_rest = |count| {
-            let begun = Instant::now();
-            while pool.crew.resting_count() != count {
-                assert!(begun.elapsed() < Duration::from_mins(1), "{count} are to rest");
-                thread::yield_now();
-            }
+            let is_so = |_| {
+                thread::park_timeout(TICK);
+                pool.crew.resting_count() == count
+            };
+            assert!((0..60_000).any(is_so), "{count} are to rest");
         };
         until_rest(permits - 1);
         // The one that polled is held up, and so are those roused for the others.
