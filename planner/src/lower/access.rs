@@ -72,6 +72,7 @@ impl Lower<'_> {
             best = Some((self.path_cost(&path, &get, table_rows), path));
         } else if !get.predicates.is_empty() && get.table.kind == RelationKind::Table {
             let mut paths = paths(&get);
+            // One that finds a single row is as good as any; to weigh the others takes a sample.
             if paths.iter().any(|path| path.is_unique) {
                 paths.retain(|path| path.is_unique);
             }

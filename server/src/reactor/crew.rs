@@ -24,7 +24,8 @@
 //! - C2: only the worker itself moves it from Ready to Serving and back; only a compare-and-swap on the very task moves it to Detached, so a
 //!   permit is taken away once, and not from a worker that has got on.
 //! - C3: permits keep their nodes. A worker's node changes under the lock, while it holds no permit, to that of the permit it is given.
-//! - C4: while somebody rests there is a worker for each task, which polls, serves, or is about to do either. Whoever adds a task rouses one that rests.
+//! - C4: while somebody rests there is a worker for each task, which polls, serves, or is about to do either. Whoever adds one to others rouses one that
+//!   rests.
 
 use super::sync::{
     AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, Thread, current, park, park_timeout,

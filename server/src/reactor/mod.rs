@@ -27,8 +27,7 @@
 //! Invariants
 //! - R1: a task has at most one owner, and runs on its thread alone. What happens to it meanwhile is not lost: its owner looks again.
 //! - R2: at most as many workers as there are permits poll or run a task that is not held up. A worker that is held up for longer than two
-//!   ticks while nobody polls, and there are other tasks, has no permit or is not the last that is at work. So as long as threads can be had,
-//!   what becomes ready is served.
+//!   ticks, while there are other tasks but nobody polls or rests, has no permit. So as long as threads can be had, what becomes ready is served.
 //! - R3: a task that is ready or can be settled, and is in nobody's hands, is in `ready` or `unsettled`; a worker looks there before
 //!   it polls, and the watch thread wakes one that polls if they stay there.
 //! - R4: there are never more threads than tasks that are held up and permits; surplus ones end after a while.

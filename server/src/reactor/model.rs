@@ -165,10 +165,10 @@ impl World {
         self.crew.leave(&seat);
     }
 
-    /// One more job, which somebody is roused for.
+    /// One more job, which somebody is roused for if there are others.
     fn add(&self, job: Job, rouses: bool) {
-        self.left.fetch_add(1, Ordering::SeqCst);
-        if rouses {
+        let others = self.left.fetch_add(1, Ordering::SeqCst);
+        if rouses && others > 0 {
             self.crew.rouse();
         }
         self.jobs.lock().as_mut().expect("there is more to come").push_back(job);

@@ -209,7 +209,8 @@ impl<T: Task> Pool<T> {
             task: Mutex::new(Some(task)),
         });
         self.tasks.insert(key, Arc::clone(&handle));
-        if !self.crew.rouse() && self.is_unattended() {
+        // Of a single one whoever does not rest takes care.
+        if self.tasks.len() > 1 && !self.crew.rouse() && self.crew.is_unpolled() {
             self.alert();
         }
         if let Err(error) = self.poller.add(socket, key) {
@@ -447,11 +448,11 @@ impl<T: Task> Pool<T> {
     }
 
     fn remove(&self, task: &Handle<T>) {
-        self.tasks.remove(task.key);
         // It stays owned, so whatever still signals it is ignored.
         let body = task.task.lock().take();
-        // What its end does is its own.
+        // What its end does is its own. Until that is done it counts: its worker is held up by it.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(body)));
+        self.tasks.remove(task.key);
     }
 
     /// The worker takes on something that may last.
@@ -745,6 +746,56 @@ mod tests {
             while next(&told) != "ends" {}
         }
         until_rest(permits - 1);
+        pool.close();
+    }
+
+    /// A task that ends at once, which takes as long as somebody likes.
+    struct Leaving {
+        tells: Sender<()>,
+        until: Receiver<()>,
+        _socket: UnixStream,
+    }
+
+    impl Task for Leaving {
+        type Room = ();
+
+        fn run(&mut self, (): &mut (), signs: Signs) -> Next {
+            if signs.has_news { Next::End } else { Next::Wait(None) }
+        }
+
+        fn is_settled(&self) -> bool {
+            true
+        }
+
+        fn settle(&mut self) {}
+    }
+
+    impl Drop for Leaving {
+        fn drop(&mut self) {
+            self.tells.send(()).unwrap();
+            self.until.recv().unwrap_err();
+        }
+    }
+
+    #[test]
+    fn workers_that_are_held_up_by_the_ends_of_tasks_are_replaced() {
+        let pool =
+            Pool::start(Arc::new(|| Duration::ZERO), Arc::new(OneNode::default()), 1).unwrap();
+        let permits = thread::available_parallelism().map_or(2, usize::from).max(2);
+        let leave = |key| {
+            let (mut client, socket) = UnixStream::pair().unwrap();
+            let ((tells, told), (end, until)) = (channel(), channel());
+            let watched = socket.try_clone().unwrap();
+            pool.add(key, Leaving { tells, until, _socket: socket }, &watched).unwrap();
+            client.write_all(b"x").unwrap();
+            (client, watched, told, end)
+        };
+        // As many as there are permits, and one more, which comes to its end beside them.
+        let leaving: Vec<_> = (0..=permits as u64).map(leave).collect();
+        for (_, _, told, _) in &leaving {
+            told.recv_timeout(Duration::from_mins(1)).expect("it gets to its end");
+        }
+        drop(leaving);
         pool.close();
     }
 
