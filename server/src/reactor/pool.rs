@@ -670,14 +670,20 @@ mod tests {
         }
     }
 
-    /// Adds a task to a pool and lets it begin: its client, what it tells, and what it waits for.
-    fn add(pool: &Pool<Slow>, key: u64) -> (UnixStream, Receiver<&'static str>, Sender<()>) {
-        let (mut client, socket) = UnixStream::pair().unwrap();
+    /// Adds a task to a pool, which begins when its client writes: that, what it tells, and what it waits for.
+    fn add_silent(pool: &Pool<Slow>, key: u64) -> (UnixStream, Receiver<&'static str>, Sender<()>) {
+        let (client, socket) = UnixStream::pair().unwrap();
         let ((tells, told), (end, until)) = (channel(), channel());
         // The task has the socket; that it is watched goes on until the last handle is closed.
         let watched = socket.try_clone().unwrap();
         let slow = Slow { tells, until, is_settled: false, _socket: socket };
         pool.add(key, slow, &watched).unwrap();
+        (client, told, end)
+    }
+
+    /// The same, and lets it begin.
+    fn add(pool: &Pool<Slow>, key: u64) -> (UnixStream, Receiver<&'static str>, Sender<()>) {
+        let (mut client, told, end) = add_silent(pool, key);
         client.write_all(b"x").unwrap();
         (client, told, end)
     }
@@ -735,14 +741,13 @@ mod tests {
             assert!((0..60_000).any(is_so), "{count} are to rest");
         };
         until_rest(permits - 1);
-        // The one that polled is held up, and so are those roused for the others.
-        let held = (1..=permits as u64).map(|key| add(&pool, key));
+        let silent = (1..=permits as u64).map(|key| add_silent(&pool, key));
         let (clients, ends): (Vec<_>, Vec<_>) =
-            held.map(|(client, told, end)| ((client, told), end)).unzip();
+            silent.map(|(client, told, end)| ((client, told), end)).unzip();
         until_rest(0);
-        // All at once: whoever flushes settles the last of those that are there.
         drop(ends);
-        for (_client, told) in clients {
+        for (mut client, told) in clients {
+            client.write_all(b"x").unwrap();
             while next(&told) != "ends" {}
         }
         until_rest(permits - 1);
