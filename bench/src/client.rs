@@ -1,4 +1,5 @@
-//! A connection that costs the machine little: prepared statements over a blocking socket, each one write and one read.
+//! A connection that costs the machine little: prepared statements over a blocking socket, one write and one read for each, or for all
+//! that do not wait for one another's rows.
 //!
 //! A driver shares the processors with the server it asks, and what it takes itself makes all servers look alike. An asynchronous client
 //! takes as long for a small statement as a server does. Here a client is a thread. Trusted users only, and no TLS.
@@ -8,6 +9,7 @@ use fallible_iterator::FallibleIterator;
 use postgres_protocol::IsNull;
 use postgres_protocol::message::backend::{DataRowBody, ErrorResponseBody, Message};
 use postgres_protocol::message::frontend::{self, BindError};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -99,6 +101,40 @@ impl Row {
     }
 }
 
+/// The rows of statements that were asked, of each that gives rows, in the order in which they were asked.
+#[derive(Debug, Default)]
+pub(crate) struct Answers(VecDeque<Vec<Row>>);
+
+impl Answers {
+    /// The rows of the next statement.
+    pub(crate) fn rows(&mut self) -> Result<Vec<Row>, Error> {
+        self.0.pop_front().ok_or_else(|| Error::Broken("a statement without an answer".to_owned()))
+    }
+
+    /// The only row of the next statement, or none.
+    pub(crate) fn row_if_any(&mut self) -> Result<Option<Row>, Error> {
+        let mut rows = self.rows()?;
+        match rows.len() {
+            0 | 1 => Ok(rows.pop()),
+            count => Err(Error::Broken(format!("{count} rows instead of one"))),
+        }
+    }
+
+    /// The only row of the next statement.
+    pub(crate) fn row(&mut self) -> Result<Row, Error> {
+        self.row_if_any()?.ok_or_else(|| Error::Broken("no row instead of one".to_owned()))
+    }
+}
+
+/// When what is asked goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sending {
+    /// At once; its answer is awaited.
+    OneByOne,
+    /// With the others that were asked before somebody wants [`Client::answers`].
+    Together,
+}
+
 /// See the head of the file.
 pub(crate) struct Client {
     /// Of either family: what is asked of it is the same.
@@ -106,11 +142,18 @@ pub(crate) struct Client {
     out: BytesMut,
     input: BytesMut,
     statement_count: usize,
+    sending: Sending,
+    /// The columns of what was asked and has not gone out.
+    asked: Vec<Arc<[Type]>>,
+    answers: Answers,
 }
 
 impl Client {
     /// Connects to the server that `config` names.
-    pub(crate) fn connect(config: &tokio_postgres::Config) -> Result<Self, Error> {
+    pub(crate) fn connect(
+        config: &tokio_postgres::Config,
+        sending: Sending,
+    ) -> Result<Self, Error> {
         let port = *config.get_ports().first().unwrap_or(&5432);
         let socket = match config.get_hosts().first() {
             Some(Host::Tcp(host)) => {
@@ -123,13 +166,20 @@ impl Client {
             }
             None => return Err(Error::Broken("a host is needed".to_owned())),
         };
-        let (out, input) = (BytesMut::new(), BytesMut::new());
-        let mut client = Self { socket, out, input, statement_count: 0 };
+        let mut client = Self {
+            socket,
+            out: BytesMut::new(),
+            input: BytesMut::new(),
+            statement_count: 0,
+            sending,
+            asked: Vec::new(),
+            answers: Answers::default(),
+        };
         let user = config.get_user().unwrap_or("postgres");
         let database = config.get_dbname().unwrap_or(user);
         let parameters = [("user", user), ("database", database), ("client_encoding", "UTF8")];
         frontend::startup_message(parameters, &mut client.out)?;
-        client.ask(|message| match message {
+        client.exchange(|message| match message {
             Message::AuthenticationOk | Message::BackendKeyData(_) => Ok(()),
             _ => Err(Error::Broken("the server wants a password".to_owned())),
         })?;
@@ -137,7 +187,10 @@ impl Client {
     }
 
     /// Sends what was written and hands everything that comes back to `take`, until the server is ready. The first error is given.
-    fn ask(&mut self, mut take: impl FnMut(Message) -> Result<(), Error>) -> Result<(), Error> {
+    fn exchange(
+        &mut self,
+        mut take: impl FnMut(Message) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         self.socket.write_all(&self.out)?;
         self.out.clear();
         let mut outcome = Ok(());
@@ -177,7 +230,7 @@ impl Client {
         frontend::describe(b'S', &name, &mut self.out)?;
         frontend::sync(&mut self.out);
         let (mut params, mut columns) = (vec![], vec![]);
-        self.ask(|message| {
+        self.exchange(|message| {
             match message {
                 Message::ParameterDescription(body) => {
                     params = body.parameters().map(|oid| Ok(known_type(oid))).collect()?;
@@ -193,12 +246,12 @@ impl Client {
         Ok(Statement { name, params, columns: columns.into() })
     }
 
-    /// Runs a prepared statement.
-    pub(crate) fn query(
+    /// Asks for a prepared statement. Its rows are in [`Client::answers`], its failure may be told there, too.
+    pub(crate) fn ask(
         &mut self,
         statement: &Statement,
         params: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, Error> {
+    ) -> Result<(), Error> {
         let Statement { name, params: types, columns } = statement;
         let write = |(value, ty): (&&(dyn ToSql + Sync), &Type), out: &mut BytesMut| {
             Ok(match value.to_sql_checked(ty, out)? {
@@ -209,39 +262,48 @@ impl Client {
         let values = params.iter().zip(types);
         frontend::bind("", name, [1], values, write, [1], &mut self.out).map_err(unbound)?;
         frontend::execute("", 0, &mut self.out)?;
-        frontend::sync(&mut self.out);
-        let mut rows = vec![];
-        self.ask(|message| {
-            if let Message::DataRow(body) = message {
-                let ranges = body.ranges().collect()?;
-                rows.push(Row { body, ranges, columns: Arc::clone(columns) });
-            }
-            Ok(())
-        })?;
-        Ok(rows)
-    }
-
-    /// The only row of a statement's result, or none.
-    pub(crate) fn query_opt(
-        &mut self,
-        statement: &Statement,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<Option<Row>, Error> {
-        let mut rows = self.query(statement, params)?;
-        match rows.len() {
-            0 | 1 => Ok(rows.pop()),
-            count => Err(Error::Broken(format!("{count} rows instead of one"))),
+        self.asked.push(Arc::clone(columns));
+        match self.sending {
+            Sending::OneByOne => self.receive(),
+            Sending::Together => Ok(()),
         }
     }
 
-    /// The only row of a statement's result.
-    pub(crate) fn query_one(
-        &mut self,
-        statement: &Statement,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<Row, Error> {
-        let row = self.query_opt(statement, params)?;
-        row.ok_or_else(|| Error::Broken("no row instead of one".to_owned()))
+    /// The answers to all that was asked since the last call.
+    pub(crate) fn answers(&mut self) -> Result<Answers, Error> {
+        if !self.asked.is_empty() {
+            self.receive()?;
+        }
+        Ok(std::mem::take(&mut self.answers))
+    }
+
+    /// Sends what was asked and keeps the answers; after an error there are none.
+    fn receive(&mut self) -> Result<(), Error> {
+        frontend::sync(&mut self.out);
+        let mut asked = std::mem::take(&mut self.asked).into_iter();
+        let mut answers = std::mem::take(&mut self.answers);
+        let mut rows = vec![];
+        self.exchange(|message| {
+            match message {
+                Message::DataRow(body) => {
+                    let ranges = body.ranges().collect()?;
+                    rows.push((body, ranges));
+                }
+                Message::CommandComplete(_) => {
+                    let columns = asked.next().expect("more answers than statements");
+                    let rows = std::mem::take(&mut rows);
+                    if !columns.is_empty() {
+                        let row =
+                            |(body, ranges)| Row { body, ranges, columns: Arc::clone(&columns) };
+                        answers.0.push_back(rows.into_iter().map(row).collect());
+                    }
+                }
+                _ => {}
+            }
+            Ok(())
+        })?;
+        self.answers = answers;
+        Ok(())
     }
 
     /// Runs a statement, parsed for this once, with parameters and rows as text, in the messages that libpq sends.
@@ -260,13 +322,13 @@ impl Client {
         frontend::describe(b'P', "", &mut self.out)?;
         frontend::execute("", 0, &mut self.out)?;
         frontend::sync(&mut self.out);
-        self.ask(|_| Ok(()))
+        self.exchange(|_| Ok(()))
     }
 
     /// Runs a text whose rows nobody wants.
     pub(crate) fn run(&mut self, text: &str) -> Result<(), Error> {
         frontend::query(text, &mut self.out)?;
-        self.ask(|_| Ok(()))
+        self.exchange(|_| Ok(()))
     }
 }
 

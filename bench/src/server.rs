@@ -49,10 +49,14 @@ impl Server {
     }
 
     /// A connection that costs little, for what is measured.
-    pub(crate) fn connect_lightly(&self) -> Result<client::Client, Failure> {
+    pub(crate) fn connect_lightly(
+        &self,
+        sending: client::Sending,
+    ) -> Result<client::Client, Failure> {
         let config: tokio_postgres::Config =
             self.url.parse().map_err(|error| format!("{}: {error}", self.name))?;
-        Ok(client::Client::connect(&config).map_err(|error| format!("{}: {error}", self.name))?)
+        let client = client::Client::connect(&config, sending);
+        Ok(client.map_err(|error| format!("{}: {error}", self.name))?)
     }
 
     /// Seconds of CPU used so far, if the server's process is known.

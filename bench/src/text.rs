@@ -6,7 +6,7 @@
 
 use crate::Failure;
 use crate::chance::Chance;
-use crate::client::Client;
+use crate::client::{Client, Sending};
 use crate::measure::now;
 use crate::server::{Server, copy, runtime};
 
@@ -143,7 +143,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Ok::<_, Failure>(())
         })?;
         let clients = works(seed)
-            .map(|work| Ok((arguments.server.connect_lightly()?, work)))
+            .map(|work| Ok((arguments.server.connect_lightly(Sending::OneByOne)?, work)))
             .collect::<Result<Vec<_>, Failure>>()?;
         let start = now();
         let asked = std::thread::scope(|scope| {

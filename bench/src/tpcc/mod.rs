@@ -13,6 +13,7 @@ mod transactions;
 
 use crate::Failure;
 use crate::chance::Chance;
+use crate::client::Sending;
 use crate::measure::{Latencies, now};
 use crate::server::{Server, runtime};
 use std::time::{Duration, Instant};
@@ -48,6 +49,9 @@ pub(crate) struct Arguments {
     /// Uses the tables that are there
     #[arg(long)]
     no_load: bool,
+    /// Sends statements that do not need each other's rows together, as drivers with batches or a pipeline do
+    #[arg(long)]
+    pipeline: bool,
 }
 
 /// What a run came to.
@@ -139,9 +143,10 @@ async fn turn(
     clients: usize,
     round: u64,
 ) -> Result<(Figure, Vec<String>), Failure> {
+    let sending = if arguments.pipeline { Sending::Together } else { Sending::OneByOne };
     let mut terminals = Vec::new();
     for _ in 0..clients {
-        terminals.push(Terminal::new(server.connect_lightly()?, &arguments.isolation)?);
+        terminals.push(Terminal::new(server.connect_lightly(sending)?, &arguments.isolation)?);
     }
     let start = now() + WARM_UP;
     let end = start + Duration::from_secs(arguments.seconds);

@@ -2,7 +2,7 @@
 
 use super::load::{CUSTOMERS, DISTRICTS, ITEMS, cents, last_name};
 use crate::chance::Chance;
-use crate::client::{Client, Error, Statement};
+use crate::client::{Answers, Client, Error, Statement};
 use tokio_postgres::types::ToSql;
 
 /// Constants of the non-uniform numbers of a run (clause 2.1.6.1).
@@ -152,6 +152,9 @@ macro_rules! statements {
 }
 
 statements! {
+    begin = "BEGIN";
+    commit = "COMMIT";
+    rollback = "ROLLBACK";
     customer_tax = "SELECT c_discount::float8, c_last, c_credit, w_tax::float8 FROM customer, warehouse
         WHERE w_id = $1 AND c_w_id = w_id AND c_d_id = $2 AND c_id = $3";
     next_order = "UPDATE district SET d_next_o_id = d_next_o_id + 1 WHERE d_w_id = $1 AND d_id = $2
@@ -213,62 +216,70 @@ impl Terminal {
 
     /// Runs a transaction; one that fails is rolled back.
     pub(super) fn run(&mut self, request: &Request) -> Result<End, Error> {
-        self.client.run("BEGIN")?;
-        let outcome = match request {
+        let outcome = self.begin_and_end(request);
+        if outcome.is_err() {
+            // The first error is the one to tell.
+            drop(self.client.run("ROLLBACK"));
+        }
+        outcome
+    }
+
+    fn begin_and_end(&mut self, request: &Request) -> Result<End, Error> {
+        self.client.ask(&self.statements.begin, &[])?;
+        let end = match request {
             Request::NewOrder { w, d, c, lines } => self.new_order(*w, *d, *c, lines),
             Request::Payment { w, d, of, who, amount } => self.payment(*w, *d, *of, who, amount),
             Request::OrderStatus { w, d, who } => self.order_status(*w, *d, who),
             Request::Delivery { w, carrier } => self.delivery(*w, *carrier),
             Request::StockLevel { w, d, threshold } => self.stock_level(*w, *d, *threshold),
+        }?;
+        let last = match end {
+            End::Committed => &self.statements.commit,
+            End::RolledBack => &self.statements.rollback,
         };
-        match outcome {
-            Ok(End::Committed) => {
-                self.client.run("COMMIT")?;
-                Ok(End::Committed)
-            }
-            Ok(End::RolledBack) => {
-                self.client.run("ROLLBACK")?;
-                Ok(End::RolledBack)
-            }
-            Err(error) => {
-                // The first error is the one to tell.
-                drop(self.client.run("ROLLBACK"));
-                Err(error)
-            }
-        }
+        self.client.ask(last, &[])?;
+        self.client.answers()?;
+        Ok(end)
     }
 
     fn new_order(&mut self, w: i32, d: i32, c: i32, lines: &[Line]) -> Result<End, Error> {
         let Self { client, statements: own } = self;
-        let row = client.query_one(&own.customer_tax, &[&w, &d, &c])?;
+        client.ask(&own.customer_tax, &[&w, &d, &c])?;
+        client.ask(&own.next_order, &[&w, &d])?;
+        let mut answers = client.answers()?;
+        let row = answers.row()?;
         let (discount, tax): (f64, f64) = (row.get(0), row.get(3));
-        let row = client.query_one(&own.next_order, &[&w, &d])?;
+        let row = answers.row()?;
         let (order, district_tax): (i32, f64) = (row.get(0), row.get(1));
         let is_local = i32::from(lines.iter().all(|line| line.supplier == w));
         let count = lines.len() as i32;
-        client.query(&own.insert_order, &[&w, &d, &order, &c, &count, &is_local])?;
-        client.query(&own.insert_new_order, &[&w, &d, &order])?;
+        client.ask(&own.insert_order, &[&w, &d, &order, &c, &count, &is_local])?;
+        client.ask(&own.insert_new_order, &[&w, &d, &order])?;
+        for line in lines {
+            client.ask(&own.item, &[&line.item])?;
+            client.ask(&own.stock, &[&line.supplier, &line.item])?;
+        }
+        let mut answers = client.answers()?;
         let mut total = 0.0;
         for (number, line) in (1..).zip(lines) {
             let Line { item, supplier, quantity } = *line;
-            let Some(row) = client.query_opt(&own.item, &[&item])? else {
+            let Some(row) = answers.row_if_any()? else {
                 return Ok(End::RolledBack);
             };
             let price: f64 = row.get(0);
-            let row = client.query_one(&own.stock, &[&supplier, &item])?;
+            let row = answers.row()?;
             let in_stock: i32 = row.get(0);
             let info: &str = row.get(1 + d as usize);
             let refill = if in_stock >= quantity + 10 { 0 } else { 91 };
             let left = in_stock - quantity + refill;
             let remote = i32::from(supplier != w);
-            let params: [&(dyn ToSql + Sync); 5] = [&supplier, &item, &left, &quantity, &remote];
-            client.query(&own.update_stock, &params)?;
+            client.ask(&own.update_stock, &[&supplier, &item, &left, &quantity, &remote])?;
             // Cents are exact in doubles of this size.
             let amount = (price * 100.0).round() * f64::from(quantity) / 100.0;
             total += amount;
             let params: [&(dyn ToSql + Sync); 9] =
                 [&w, &d, &order, &number, &item, &supplier, &quantity, &amount, &info];
-            client.query(&own.insert_line, &params)?;
+            client.ask(&own.insert_line, &params)?;
         }
         std::hint::black_box(total * (1.0 - discount) * (1.0 + tax + district_tax));
         Ok(End::Committed)
@@ -283,61 +294,87 @@ impl Terminal {
         amount: &str,
     ) -> Result<End, Error> {
         let Self { client, statements: own } = self;
-        let warehouse = client.query_one(&own.pay_warehouse, &[&w, &amount])?;
-        let district = client.query_one(&own.pay_district, &[&w, &d, &amount])?;
         let (cw, cd) = of;
-        let c = find(client, own, cw, cd, who)?;
-        let row = client.query_one(&own.pay_customer, &[&cw, &cd, &c, &amount])?;
+        client.ask(&own.pay_warehouse, &[&w, &amount])?;
+        client.ask(&own.pay_district, &[&w, &d, &amount])?;
+        ask_who(client, own, cw, cd, who)?;
+        let mut answers = client.answers()?;
+        let (warehouse, district) = (answers.row()?, answers.row()?);
+        let c = found(&mut answers, who)?;
+        client.ask(&own.pay_customer, &[&cw, &cd, &c, &amount])?;
+        let row = client.answers()?.row()?;
         if row.get::<&str>(3) == "BC" {
             let note = format!("{c} {cd} {cw} {d} {w} {amount} | ");
-            client.query(&own.bad_credit, &[&cw, &cd, &c, &note])?;
+            client.ask(&own.bad_credit, &[&cw, &cd, &c, &note])?;
         }
         let data = format!("{}    {}", warehouse.get::<&str>(0), district.get::<&str>(0));
-        let params: [&(dyn ToSql + Sync); 7] = [&c, &cd, &cw, &d, &w, &amount, &data];
-        client.query(&own.insert_history, &params)?;
+        client.ask(&own.insert_history, &[&c, &cd, &cw, &d, &w, &amount, &data])?;
         Ok(End::Committed)
     }
 
     fn order_status(&mut self, w: i32, d: i32, who: &Who) -> Result<End, Error> {
         let Self { client, statements: own } = self;
-        let c = find(client, own, w, d, who)?;
-        client.query_one(&own.status_customer, &[&w, &d, &c])?;
-        let order: i32 = client.query_one(&own.status_order, &[&w, &d, &c])?.get(0);
-        client.query(&own.status_lines, &[&w, &d, &order])?;
+        ask_who(client, own, w, d, who)?;
+        let c = found(&mut client.answers()?, who)?;
+        client.ask(&own.status_customer, &[&w, &d, &c])?;
+        client.ask(&own.status_order, &[&w, &d, &c])?;
+        let mut answers = client.answers()?;
+        answers.row()?;
+        let order: i32 = answers.row()?.get(0);
+        client.ask(&own.status_lines, &[&w, &d, &order])?;
         Ok(End::Committed)
     }
 
     fn delivery(&mut self, w: i32, carrier: i32) -> Result<End, Error> {
         let Self { client, statements: own } = self;
         for d in 1..=DISTRICTS {
+            client.ask(&own.oldest, &[&w, &d])?;
+        }
+        let mut answers = client.answers()?;
+        let mut delivered = Vec::new();
+        for d in 1..=DISTRICTS {
             // None if all are delivered, or another delivery just took it.
-            let Some(row) = client.query_opt(&own.oldest, &[&w, &d])? else { continue };
+            let Some(row) = answers.row_if_any()? else { continue };
             let order: i32 = row.get(0);
-            client.query(&own.delete_new_order, &[&w, &d, &order])?;
-            let c: i32 = client.query_one(&own.carry, &[&w, &d, &order, &carrier])?.get(0);
-            client.query(&own.deliver_lines, &[&w, &d, &order])?;
-            let row = client.query_one(&own.amount, &[&w, &d, &order])?;
+            client.ask(&own.delete_new_order, &[&w, &d, &order])?;
+            client.ask(&own.carry, &[&w, &d, &order, &carrier])?;
+            client.ask(&own.deliver_lines, &[&w, &d, &order])?;
+            client.ask(&own.amount, &[&w, &d, &order])?;
+            delivered.push(d);
+        }
+        let mut answers = client.answers()?;
+        for d in delivered {
+            let c: i32 = answers.row()?.get(0);
+            let row = answers.row()?;
             let amount: &str = row.get(0);
-            client.query(&own.deliver_customer, &[&w, &d, &c, &amount])?;
+            client.ask(&own.deliver_customer, &[&w, &d, &c, &amount])?;
         }
         Ok(End::Committed)
     }
 
     fn stock_level(&mut self, w: i32, d: i32, threshold: i32) -> Result<End, Error> {
         let Self { client, statements: own } = self;
-        let next: i32 = client.query_one(&own.district_next, &[&w, &d])?.get(0);
-        let params: [&(dyn ToSql + Sync); 5] = [&w, &d, &(next - 20), &next, &threshold];
-        client.query_one(&own.low_stock, &params)?;
+        client.ask(&own.district_next, &[&w, &d])?;
+        let next: i32 = client.answers()?.row()?.get(0);
+        client.ask(&own.low_stock, &[&w, &d, &(next - 20), &next, &threshold])?;
         Ok(End::Committed)
     }
 }
 
+/// Asks for the customers of that name, if it is a name.
+fn ask_who(client: &mut Client, own: &Statements, w: i32, d: i32, who: &Who) -> Result<(), Error> {
+    match who {
+        Who::Number(_) => Ok(()),
+        Who::Name(name) => client.ask(&own.named, &[&w, &d, name]),
+    }
+}
+
 /// The customer's number; by name it is the middle one in the order of first names.
-fn find(client: &mut Client, own: &Statements, w: i32, d: i32, who: &Who) -> Result<i32, Error> {
+fn found(answers: &mut Answers, who: &Who) -> Result<i32, Error> {
     match who {
         Who::Number(number) => Ok(*number),
-        Who::Name(name) => {
-            let rows = client.query(&own.named, &[&w, &d, name])?;
+        Who::Name(_) => {
+            let rows = answers.rows()?;
             // Every name was loaded.
             Ok(rows[rows.len().div_ceil(2) - 1].get(0))
         }
