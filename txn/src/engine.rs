@@ -25,7 +25,7 @@ use crate::{Durability, IsolationLevel, SequenceSpec, SequenceState, Table, Txn}
 use crossbeam_utils::CachePadded;
 use damask_storage::ledger;
 use damask_storage::page::UNIT_BYTES;
-use damask_storage::pool::NodeStatistics;
+use damask_storage::pool::{NodeStatistics, PoolStatistics};
 use damask_storage::tree::BUFFER_BYTES;
 use damask_storage::vfs::MemoryVfs;
 use damask_storage::{
@@ -469,7 +469,12 @@ impl Engine {
         &self.store.env().memory
     }
 
-    /// Where frames of pages are.
+    /// Figures of the buffer pool and the data file.
+    pub fn pool_statistics(&self) -> PoolStatistics {
+        self.store.pool().statistics()
+    }
+
+    /// Figures of the frames of each node.
     pub fn node_statistics(&self) -> Vec<NodeStatistics> {
         self.store.pool().node_statistics()
     }
@@ -481,7 +486,7 @@ impl Engine {
 
     /// Bytes of the data file, free ones included.
     pub fn file_bytes(&self) -> u64 {
-        self.store.pool().statistics().unit_count * UNIT_BYTES as u64
+        self.pool_statistics().unit_count * UNIT_BYTES as u64
     }
 
     /// Counters.

@@ -404,6 +404,11 @@ pub static DEFINITIONS: &[Definition] = &[
         ("node", Int4, false), ("cpus", Text, false), ("frames_max", Int8, false), ("frames", Int8, false),
         ("frames_spare", Int8, false), ("pages_afar", Int8, false), ("bound", Bool, false),
     ] },
+    Definition { oid: 15003, information_schema: false, name: "damask_pool", is_view: true, columns: &[
+        ("frames_max", Int8, false), ("frames", Int8, false), ("pages", Int8, false),
+        ("pages_dirty", Int8, false), ("pages_loaded", Int8, false), ("leaf_waits", Int8, false),
+        ("contention_splits", Int8, false), ("file_bytes", Int8, false), ("file_free_bytes", Int8, false),
+    ] },
     Definition { oid: 15000, information_schema: false, name: "damask_versions", is_view: true, columns: &[
         ("versions", Int8, false), ("undo_bytes", Int8, false), ("undo_spilled_bytes", Int8, false),
         ("hidden_ranges", Int8, false), ("garbage_rows", Int8, false), ("last_commit", Int8, false),

@@ -12,7 +12,7 @@ mod types;
 
 pub use classes::{has_operator_class, operator_class_takes};
 pub use session::{
-    Activity, CursorRow, LockRow, LockTarget, Maintained, MemoryRow, NodeRow, PreparedRow,
+    Activity, CursorRow, LockRow, LockTarget, Maintained, MemoryRow, NodeRow, PoolRow, PreparedRow,
     SettingRow, VersionCounts,
 };
 
@@ -111,6 +111,8 @@ pub trait SystemSession {
     fn memory(&self) -> Vec<MemoryRow>;
     /// The machine's nodes.
     fn nodes(&self) -> Vec<NodeRow>;
+    /// The buffer pool and the data file.
+    fn pool(&self) -> PoolRow;
     /// Every lock, save those of rows.
     fn locks(&self) -> Vec<LockRow>;
     /// The prepared statements of this session.
@@ -175,6 +177,7 @@ pub fn rows(ctx: &SystemContext<'_>, relation: &Relation) -> Vec<Vec<Value>> {
     match relation.name.as_str() {
         "damask_memory" => session::damask_memory(ctx, out),
         "damask_numa" => session::damask_numa(ctx, out),
+        "damask_pool" => session::damask_pool(ctx, out),
         "damask_versions" => session::damask_versions(ctx, out),
         "pg_aggregate" => types::pg_aggregate(out),
         "pg_am" => types::pg_am(out),

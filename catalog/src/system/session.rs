@@ -100,6 +100,29 @@ pub struct NodeRow {
     pub is_bound: bool,
 }
 
+/// The buffer pool and the data file, for `damask_pool`.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolRow {
+    /// Most frames for pages that there may be.
+    pub frames_max: u64,
+    /// Frames there are.
+    pub frames: u64,
+    /// Pages, in memory or not.
+    pub pages: u64,
+    /// Those of which the newest state is in memory only.
+    pub pages_dirty: u64,
+    /// Reads of a page from the file.
+    pub pages_loaded: u64,
+    /// Changes that had to wait for their leaf.
+    pub leaf_waits: u64,
+    /// Leaves split because changes of different entries waited for each other.
+    pub contention_splits: u64,
+    /// Bytes of the data file.
+    pub file_bytes: u64,
+    /// Those that nothing lies in.
+    pub file_free_bytes: u64,
+}
+
 /// A setting, for `pg_settings`.
 #[derive(Clone, Debug)]
 pub struct SettingRow {
@@ -340,43 +363,55 @@ pub(super) fn pg_stat_activity(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
 
 pub(super) fn damask_versions(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     let counts = ctx.session.versions();
-    let number = |value: u64| Value::Int8(value.cast_signed());
     rows.push(&[
-        ("versions", number(counts.versions)),
-        ("undo_bytes", number(counts.undo_bytes)),
-        ("undo_spilled_bytes", number(counts.undo_spilled_bytes)),
-        ("hidden_ranges", number(counts.hidden_ranges)),
-        ("garbage_rows", number(counts.garbage_rows)),
-        ("last_commit", number(counts.last_commit)),
-        ("watermark", number(counts.watermark)),
+        ("versions", count(counts.versions)),
+        ("undo_bytes", count(counts.undo_bytes)),
+        ("undo_spilled_bytes", count(counts.undo_spilled_bytes)),
+        ("hidden_ranges", count(counts.hidden_ranges)),
+        ("garbage_rows", count(counts.garbage_rows)),
+        ("last_commit", count(counts.last_commit)),
+        ("watermark", count(counts.watermark)),
         ("watermark_pid", counts.pid.map_or(Value::Null, Value::Int4)),
     ]);
 }
 
 pub(super) fn damask_memory(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
-    let number = |value: u64| Value::Int8(value.cast_signed());
     for row in ctx.session.memory() {
         rows.push(&[
             ("purpose", text(row.purpose)),
-            ("used_bytes", number(row.used)),
-            ("limit_bytes", row.limit.map_or(Value::Null, number)),
+            ("used_bytes", count(row.used)),
+            ("limit_bytes", row.limit.map_or(Value::Null, count)),
         ]);
     }
 }
 
 pub(super) fn damask_numa(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
-    let number = |value: u64| Value::Int8(value.cast_signed());
     for row in ctx.session.nodes() {
         rows.push(&[
             ("node", Value::Int4(row.node.cast_signed())),
             ("cpus", row.cpus.map_or(Value::Null, text)),
-            ("frames_max", number(row.frames_max)),
-            ("frames", number(row.frames)),
-            ("frames_spare", number(row.frames_spare)),
-            ("pages_afar", number(row.pages_afar)),
+            ("frames_max", count(row.frames_max)),
+            ("frames", count(row.frames)),
+            ("frames_spare", count(row.frames_spare)),
+            ("pages_afar", count(row.pages_afar)),
             ("bound", Value::Bool(row.is_bound)),
         ]);
     }
+}
+
+pub(super) fn damask_pool(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    let row = ctx.session.pool();
+    rows.push(&[
+        ("frames_max", count(row.frames_max)),
+        ("frames", count(row.frames)),
+        ("pages", count(row.pages)),
+        ("pages_dirty", count(row.pages_dirty)),
+        ("pages_loaded", count(row.pages_loaded)),
+        ("leaf_waits", count(row.leaf_waits)),
+        ("contention_splits", count(row.contention_splits)),
+        ("file_bytes", count(row.file_bytes)),
+        ("file_free_bytes", count(row.file_free_bytes)),
+    ]);
 }
 
 pub(super) fn pg_locks(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {

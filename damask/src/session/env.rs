@@ -9,12 +9,13 @@ use super::shared_settings::SharedSettings;
 use crate::notify::{Bus, Pending};
 use damask_catalog::object::{Index, Relation, RelationKind};
 use damask_catalog::system::{
-    self, Activity, CursorRow, LockRow, LockTarget, Maintained, MemoryRow, NodeRow, PreparedRow,
-    SettingRow, SystemContext, SystemSession, VersionCounts,
+    self, Activity, CursorRow, LockRow, LockTarget, Maintained, MemoryRow, NodeRow, PoolRow,
+    PreparedRow, SettingRow, SystemContext, SystemSession, VersionCounts,
 };
 use damask_catalog::{Catalog, CatalogSnapshot, SearchPath};
 use damask_storage::Purpose;
 use damask_storage::env::{Clock, Random};
+use damask_storage::page::UNIT_BYTES;
 use damask_storage::pool::NodeStatistics;
 use damask_txn::{IsolationLevel, Metrics, SequenceState, SessionLocks, TxnHandle};
 use damask_types::format::{FormatSettings, TimeZone};
@@ -587,6 +588,22 @@ impl SystemSession for StatementEnv {
             is_bound: statistics.is_bound,
         };
         nodes.into_iter().map(of).collect()
+    }
+
+    fn pool(&self) -> PoolRow {
+        let engine = self.state.catalog.engine();
+        let statistics = engine.pool_statistics();
+        PoolRow {
+            frames_max: statistics.frames_max as u64,
+            frames: statistics.frame_count as u64,
+            pages: statistics.page_count as u64,
+            pages_dirty: statistics.dirty_count as u64,
+            pages_loaded: statistics.load_count,
+            leaf_waits: statistics.leaf_waits,
+            contention_splits: statistics.contention_splits,
+            file_bytes: engine.file_bytes(),
+            file_free_bytes: statistics.unit_free_count * UNIT_BYTES as u64,
+        }
     }
 
     fn locks(&self) -> Vec<LockRow> {

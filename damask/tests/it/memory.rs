@@ -1,4 +1,4 @@
-//! `memory_limit` bounds pages, versions and statements together; `numa` spreads pages over the machine's nodes.
+//! `memory_limit` bounds pages, versions and statements together; `numa` spreads pages over the machine's nodes; `damask_pool` counts.
 
 use crate::support::{error, rows, run};
 use damask::{Configuration, Connection, Database, DatabaseOptions};
@@ -90,4 +90,21 @@ fn pages_are_spread_over_nodes() {
     };
     assert_eq!(figures("on"), "0 0-1 256 f t 0 t, 1 2-3 256 t t 0 t");
     assert_eq!(figures("off"), "0 512 t t 0 f");
+}
+
+#[test]
+fn the_pool_is_shown() {
+    let (_database, mut connection) = open();
+    let size = "SELECT frames_max, frames < frames_max, pages > frames, pages_dirty > 0,
+        file_bytes = pg_database_size(current_database()), file_free_bytes < file_bytes, leaf_waits, contention_splits FROM damask_pool";
+    // The limit of the memory is below the pool's own, which is 64 MB.
+    assert_eq!(rows(&mut connection, size), "4096|true|true|true|true|true|0|0");
+    let loaded = |connection: &mut Connection| -> u64 {
+        rows(connection, "SELECT pages_loaded FROM damask_pool").parse().expect("a number")
+    };
+    let before = loaded(&mut connection);
+    assert_eq!(rows(&mut connection, "SELECT sum(length(pad)) FROM t"), "36000000");
+    assert!(loaded(&mut connection) > before + 1000, "40 MB of which 20 are in memory");
+    run(&mut connection, &["CHECKPOINT"]);
+    assert_eq!(rows(&mut connection, "SELECT pages_dirty FROM damask_pool"), "0");
 }
