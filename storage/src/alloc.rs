@@ -94,6 +94,8 @@ pub(crate) struct Allocator {
     free_count: u64,
     /// Freed in an epoch, but named by a checkpoint of a state before it (A2).
     deferred: Vec<(u32, Run)>,
+    /// Runs that changed hands during an audit.
+    moved: Option<Vec<Run>>,
 }
 
 impl Allocator {
@@ -109,6 +111,7 @@ impl Allocator {
             by_class: [const { BTreeSet::new() }; CLASSES],
             free_count: 0,
             deferred: Vec::new(),
+            moved: None,
         };
         for run in used {
             if run.start < allocator.unit_count {
@@ -150,13 +153,18 @@ impl Allocator {
     pub(crate) fn allocate(&mut self, count: u32) -> Run {
         assert!((1..=RUN_UNITS_MAX).contains(&count), "a run has 1 to 1024 units");
         let wanted = u64::from(count);
-        let Some(start) = self.find(wanted) else { return self.grow(count) };
-        let found = self.by_start[&start];
-        self.take(start, found);
-        if found > wanted {
-            self.insert(start + wanted, found - wanted);
-        }
-        Run { start, count }
+        let run = if let Some(start) = self.find(wanted) {
+            let found = self.by_start[&start];
+            self.take(start, found);
+            if found > wanted {
+                self.insert(start + wanted, found - wanted);
+            }
+            Run { start, count }
+        } else {
+            self.grow(count)
+        };
+        self.moved.iter_mut().for_each(|moved| moved.push(run));
+        run
     }
 
     /// Takes a run of `least` to `wanted` units: a long one where that costs little room.
@@ -182,6 +190,7 @@ impl Allocator {
             run.start >= SUPERBLOCK_UNITS && run.end() <= self.unit_count,
             "a run of this file"
         );
+        self.moved.iter_mut().for_each(|moved| moved.push(run));
         let (mut start, mut count) = (run.start, u64::from(run.count));
         if let Some((&before, &before_count)) = self.by_start.range(..start).next_back() {
             assert!(before + before_count <= start, "units {run:?} were free already");
@@ -203,6 +212,7 @@ impl Allocator {
 
     /// Gives a run back that the state of `epoch` has no use for, for use after the checkpoint of that state (A2).
     pub(crate) fn defer(&mut self, run: Run, epoch: u32) {
+        self.moved.iter_mut().for_each(|moved| moved.push(run));
         self.deferred.push((epoch, run));
     }
 
@@ -216,9 +226,18 @@ impl Allocator {
         }
     }
 
-    /// Runs freed but not yet free.
-    pub(crate) fn deferred(&self) -> impl Iterator<Item = Run> + '_ {
-        self.deferred.iter().map(|(_, run)| *run)
+    /// Deferred and free runs, these cut to the length that a run can have.
+    pub(crate) fn spare_runs(&self) -> Vec<Run> {
+        let mut runs: Vec<Run> = self.deferred.iter().map(|(_, run)| *run).collect();
+        for (mut start, mut count) in self.free_runs() {
+            while count > 0 {
+                let step = count.min(u64::from(RUN_UNITS_MAX));
+                runs.push(Run { start, count: step as u32 });
+                start += step;
+                count -= step;
+            }
+        }
+        runs
     }
 
     /// Forgets a free tail; the number of units the file should be cut to, if that changes enough to matter or `all`.
@@ -233,8 +252,18 @@ impl Allocator {
     }
 
     /// Free runs by place.
-    pub(crate) fn free_runs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+    fn free_runs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.by_start.iter().map(|(&start, &count)| (start, count))
+    }
+
+    /// From now on notes which runs change hands.
+    pub(crate) fn begin_audit(&mut self) {
+        self.moved = Some(Vec::new());
+    }
+
+    /// The runs that changed hands since [`Self::begin_audit`]; of all others it is still true who owned them then.
+    pub(crate) fn end_audit(&mut self) -> Vec<Run> {
+        self.moved.take().unwrap_or_default()
     }
 
     fn grow(&mut self, count: u32) -> Run {

@@ -66,7 +66,8 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use trees::{TreeCodecs, TreeUnits};
+use trees::{Recount, TreeCodecs, TreeUnits};
+pub(crate) use write_out::Ownership;
 
 pub use holdings::PoolHoldings;
 pub(crate) use snapshot::SnapshotWriter;
@@ -120,6 +121,8 @@ struct Changes {
     snapshot: Option<Snapshot>,
     /// Units of each tree that has any (L5).
     tree_units: TreeUnits,
+    /// The same, while it is verified.
+    recount: Option<Recount>,
 }
 
 type FastSet<T> = HashSet<T, foldhash::fast::RandomState>;

@@ -3,7 +3,7 @@
 use super::Pool;
 use super::entries::Slot;
 use crate::codec::PageCodec;
-use crate::page::{self, TreeId, UNIT_BYTES};
+use crate::page::{self, PageId, TreeId, UNIT_BYTES};
 use hashbrown::HashMap;
 use parking_lot::RwLock;
 
@@ -27,6 +27,14 @@ impl TreeUnits {
             self.0.remove(&tree);
         }
     }
+}
+
+/// The units of trees counted again, page by page, while pages are written.
+#[derive(Debug, Default)]
+pub(super) struct Recount {
+    /// The first page that is not counted yet.
+    pub(super) bound: PageId,
+    pub(super) units: TreeUnits,
 }
 
 impl Pool {

@@ -8,7 +8,7 @@
 
 use super::Pool;
 use super::entries::Slot;
-use super::trees::TreeUnits;
+use super::trees::Recount;
 use crate::alloc::{RUN_UNITS_MAX, Run};
 use crate::codec::{PageCodec, PageRef};
 use crate::page::{self, PageId, UNIT_BYTES};
@@ -34,6 +34,17 @@ pub(crate) struct TableChanges {
     bound: PageId,
     /// The epoch whose state it is.
     epoch: u32,
+}
+
+/// Who owned the units of the file when it was asked.
+#[derive(Debug)]
+pub(crate) struct Ownership {
+    /// Runs of pages, deferred and free ones; free runs are cut to the length a run can have.
+    pub(crate) runs: Vec<Run>,
+    /// Units the file had.
+    pub(crate) unit_count: u64,
+    /// Runs that changed hands while the pages were asked: of their units nothing is known.
+    pub(crate) moved: Vec<Run>,
 }
 
 impl Pool {
@@ -68,6 +79,10 @@ impl Pool {
         let mut changes = self.changes.lock();
         changes.tree_units.remove(tree, units);
         changes.tree_units.add(location.tree, location.run.count);
+        if let Some(recount) = changes.recount.as_mut().filter(|recount| page < recount.bound) {
+            recount.units.remove(tree, units);
+            recount.units.add(location.tree, location.run.count);
+        }
         changes.dirty.remove(&page);
         match &mut changes.snapshot {
             // It is the snapshot's version too.
@@ -210,11 +225,6 @@ impl Pool {
         self.allocator.lock().unit_count_without(&freed, table.epoch)
     }
 
-    /// Units the file has to have for what is allocated now.
-    pub(crate) fn unit_count(&self) -> u64 {
-        self.allocator.lock().unit_count()
-    }
-
     /// The superblock that names `table` is durable: frees what only the checkpoint before needed, `old_root` included,
     /// and cuts the file's free tail; a closing file is cut to the end of what is used.
     pub(crate) fn checkpoint_done(&self, table: &TableChanges, old_root: Vec<Run>, closing: bool) {
@@ -260,31 +270,40 @@ impl Pool {
     }
 
     /// Deferred and free runs.
-    pub(crate) fn allocator_runs(&self) -> Vec<Run> {
-        let allocator = self.allocator.lock();
-        let mut runs: Vec<Run> = allocator.deferred().collect();
-        for (mut start, mut count) in allocator.free_runs() {
-            while count > 0 {
-                let step = count.min(u64::from(RUN_UNITS_MAX));
-                runs.push(Run { start, count: step as u32 });
-                start += step;
-                count -= step;
-            }
+    #[cfg(test)]
+    pub(crate) fn spare_runs(&self) -> Vec<Run> {
+        self.allocator.lock().spare_runs()
+    }
+
+    /// Who owns the units of the file, save blocks that are no pages. Pages may be written meanwhile, checkpoints may not.
+    pub(crate) fn ownership(&self) -> Ownership {
+        let (mut runs, unit_count) = {
+            let mut allocator = self.allocator.lock();
+            allocator.begin_audit();
+            (allocator.spare_runs(), allocator.unit_count())
+        };
+        // Under a page's latch its old run is given back by the time its new place can be seen.
+        for number in 1..self.page_bound().0 {
+            runs.extend(self.location(PageId(number)).map(|location| location.run));
         }
-        runs
+        let moved = self.allocator.lock().end_audit();
+        Ownership { runs, unit_count, moved }
     }
 
     /// Problems of pages in memory: a page that is not dirty must be what the file has, one that is must know itself. And of
     /// the count of units (L5).
     pub(crate) fn check_pages(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        let mut tree_units = TreeUnits::default();
+        self.changes.lock().recount = Some(Recount::default());
         for number in 1..self.page_bound().0 {
             let Some(entry) = self.entries.get(PageId(number)) else { continue };
             let slot = entry.latch.read();
-            if slot.live {
-                let (tree, units) = self.units_of(&slot);
-                tree_units.add(tree, units);
+            if let Some(recount) = &mut self.changes.lock().recount {
+                recount.bound = PageId(number + 1);
+                if slot.live {
+                    let (tree, units) = self.units_of(&slot);
+                    recount.units.add(tree, units);
+                }
             }
             let Some(bytes) = &slot.bytes else {
                 if slot.live && slot.location.is_none() {
@@ -299,7 +318,9 @@ impl Pool {
                 problems.push(format!("page {number} was changed in memory without a mark"));
             }
         }
-        if self.changes.lock().tree_units != tree_units {
+        let mut changes = self.changes.lock();
+        let recount = changes.recount.take();
+        if recount.is_some_and(|recount| recount.units != changes.tree_units) {
             problems.push("units of trees are not counted right".to_owned());
         }
         problems

@@ -28,9 +28,9 @@ fn flip_bits(seed: u64) {
     model.checkpoints.insert(5, model.pages.clone());
     let free: Vec<bool> = {
         store.close(Timestamp(5), &meta(5)).unwrap();
-        let unit_count = store.pool().unit_count();
+        let unit_count = store.pool().statistics().unit_count;
         let mut free = vec![false; unit_count as usize];
-        for run in store.pool().allocator_runs() {
+        for run in store.pool().spare_runs() {
             (run.start..run.end()).for_each(|unit| free[unit as usize] = true);
         }
         free

@@ -634,3 +634,52 @@ fn there_are_as_many_lanes_as_are_said() {
         }
     }
 }
+
+/// Readers that make room in a full pool move changed pages and, where they are compressed, change how many units they have; there is nothing
+/// wrong with that.
+#[test]
+fn a_store_is_verified_beside_evictions() {
+    let env = Env::in_memory(1);
+    let options = StoreOptions { pool_bytes: 64 * PAGE_BYTES, page_bytes: PAGE_BYTES, ..options() };
+    let store = Store::open(env, Path::new("d"), options).unwrap().0;
+    let id = store.next_tree_id();
+    store.allow_codecs().unwrap();
+    store.set_codec(id, PageCodec::Lz4);
+    let rows = RowTree::create(Arc::clone(store.pool()), id).unwrap();
+    store.set_tree(TreeDescriptor { codec: store.codec(id), ..descriptor(&rows) });
+    let count = 3000;
+    for row in 0..count {
+        rows.insert(RowId(row), &[b' '; 1000], RowFlags::NONE).unwrap();
+    }
+    store.checkpoint(Timestamp(1), &[]).unwrap();
+    let random = SeededRandom::new(1);
+    let mut moves = 0;
+    for round in 0..20 {
+        // Every other time what cannot be compressed.
+        let mut content = [b' '; 1000];
+        for row in (0..count).step_by(2) {
+            if round % 2 == 0 {
+                random.fill(&mut content);
+            }
+            rows.replace(RowId(row), &content, RowFlags::NONE).unwrap();
+        }
+        let dirty_count = || store.pool().statistics().dirty_count;
+        let before = dirty_count();
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                for row in (0..count).step_by(10) {
+                    rows.get(RowId(row)).unwrap().unwrap();
+                }
+            });
+            while !reader.is_finished() {
+                // Without the trees, which takes longer than moving all there is to move.
+                let disk = store.disk.as_ref().unwrap().lock();
+                assert_eq!(store.book_problems(Some(&disk)), [""; 0]);
+                assert_eq!(store.pool().check_pages(), [""; 0]);
+            }
+        });
+        moves += before - dirty_count();
+    }
+    assert!(moves > 500, "{moves} changed pages were moved");
+    clean(&store);
+}

@@ -6,12 +6,13 @@
 //!
 //! Left out: that indexes match rows, which the layer above checks.
 
-use super::Store;
 use super::open::{Loaded, find_superblock, load, seed};
-use crate::alloc::{Allocator, Run, SUPERBLOCK_UNITS};
+use super::{Disk, Store};
+use crate::alloc::{Allocator, SUPERBLOCK_UNITS};
 use crate::codec::Coders;
 use crate::env::Env;
 use crate::page::{self, PageId, PageKind, TreeId, UNIT_BYTES};
+use crate::pool::Ownership;
 use crate::superblock::Superblock;
 use crate::tree::{IndexTree, RowTree};
 use crate::vfs::{OpenOptions, VfsFile};
@@ -109,8 +110,8 @@ fn check_checkpoint(file: &dyn VfsFile, superblock: &Superblock) -> Result<Verif
 }
 
 impl Store {
-    /// Checks the file and the open store's books. Page changes stand still meanwhile; a checkpoint that is being written waits.
-    /// Readers that make room in a full pool move changed pages, which then seem to have two places: there should be none.
+    /// Checks the file and the open store's books. Page changes stand still meanwhile; a checkpoint that is being written waits. Readers may make
+    /// room in a full pool: of units that changed hands while they were looked at nothing is said.
     ///
     /// # Errors
     /// As [`verify_file`].
@@ -119,12 +120,7 @@ impl Store {
         {
             // What the end of a checkpoint takes and lets go is in no book for a while: none is written meanwhile.
             let disk = self.disk.as_ref().map(|disk| disk.lock());
-            let mut runs = self.pool.owned_runs();
-            if let Some(disk) = &disk {
-                runs.extend(disk.nodes.iter().map(|node| node.run));
-                runs.extend(&disk.root_runs);
-            }
-            report.problems.extend(unit_problems(runs, self.pool.unit_count()));
+            report.problems.extend(self.book_problems(disk.as_deref()));
             if let Some(disk) = &disk {
                 report.merge(check_checkpoint(&*self.file, &disk.superblock)?);
             }
@@ -132,6 +128,16 @@ impl Store {
         report.problems.extend(self.pool.check_pages());
         report.problems.extend(self.tree_problems());
         Ok(report)
+    }
+
+    /// Units of the file that do not belong to exactly one page, node, root piece, deferred run or free run.
+    pub(super) fn book_problems(&self, disk: Option<&Disk>) -> Vec<String> {
+        let mut owned = self.pool.ownership();
+        if let Some(disk) = disk {
+            owned.runs.extend(disk.nodes.iter().map(|node| node.run));
+            owned.runs.extend(&disk.root_runs);
+        }
+        unit_problems(owned)
     }
 
     /// What is wrong with the trees: each is in order, no page belongs to two of them, and none of a tree's pages is out
@@ -187,33 +193,76 @@ impl Store {
     }
 }
 
-/// Whether `runs`, free ones included, cover the file exactly once.
-fn unit_problems(mut runs: Vec<Run>, unit_count: u64) -> Vec<String> {
+/// Units that do not belong to exactly one run, save those that changed hands.
+fn unit_problems(owned: Ownership) -> Vec<String> {
+    let Ownership { mut runs, unit_count, mut moved } = owned;
     runs.sort_unstable();
+    moved.sort_unstable();
+    let mut excused: Vec<(u64, u64)> = Vec::new();
+    for run in moved {
+        match excused.last_mut() {
+            Some((_, end)) if run.start <= *end => *end = run.end().max(*end),
+            _ => excused.push((run.start, run.end())),
+        }
+    }
     let mut problems = Vec::new();
+    let mut complain = |mut from: u64, to: u64, what: &str| {
+        let first = excused.partition_point(|(_, end)| *end <= from);
+        let excused = excused[first..].iter().copied().take_while(|(start, _)| *start < to);
+        for (start, end) in excused.chain([(to, to)]) {
+            if from < start {
+                problems.push(format!("units {from} to {} {what}", start - 1));
+            }
+            from = end;
+        }
+    };
     let mut next = SUPERBLOCK_UNITS;
     for run in runs {
-        let start = run.start;
-        if start < next {
-            problems.push(format!("unit {start} has two owners"));
-        } else if start > next {
-            problems.push(format!("units {next} to {} have no owner", run.start - 1));
+        if run.start < next {
+            complain(run.start, next.min(run.end()), "have two owners");
+        } else {
+            complain(next, run.start, "have no owner");
         }
         next = next.max(run.end());
     }
-    if next != unit_count {
-        problems.push(format!("units are known up to {next}, the file has {unit_count}"));
-    }
+    complain(next, unit_count, "have no owner");
+    complain(unit_count, next, "lie behind the file's end");
     problems
 }
 
-impl crate::pool::Pool {
-    /// Runs of pages, deferred and free ones; free runs are cut to the length a run can have.
-    fn owned_runs(&self) -> Vec<Run> {
-        let mut runs = self.allocator_runs();
-        for number in 1..self.page_bound().0 {
-            runs.extend(self.location(PageId(number)).map(|location| location.run));
-        }
-        runs
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alloc::Run;
+
+    #[test]
+    fn units_have_one_owner_each() {
+        let runs = |runs: &[(u64, u32)]| {
+            runs.iter().map(|&(start, count)| Run { start, count }).collect::<Vec<_>>()
+        };
+        let problems = |owners: &[(u64, u32)], moved: &[(u64, u32)]| {
+            let (runs, moved) = (runs(owners), runs(moved));
+            unit_problems(Ownership { runs, unit_count: 20, moved }).join("; ")
+        };
+        assert_eq!(problems(&[(2, 8), (10, 10)], &[]), "");
+        assert_eq!(
+            problems(&[(12, 8), (2, 8), (4, 4)], &[]),
+            "units 4 to 7 have two owners; units 10 to 11 have no owner"
+        );
+        assert_eq!(
+            problems(&[(3, 7), (12, 9)], &[]),
+            "units 2 to 2 have no owner; units 10 to 11 have no owner; units 20 to 20 lie behind the file's end"
+        );
+        assert_eq!(problems(&[(2, 8), (10, 8)], &[]), "units 18 to 19 have no owner");
+        // What changed hands is excused, what lies beside it is not.
+        assert_eq!(problems(&[(12, 8), (2, 8), (4, 4)], &[(4, 4), (10, 2)]), "");
+        assert_eq!(
+            problems(&[(2, 4), (12, 8)], &[(11, 3), (7, 2)]),
+            "units 6 to 6 have no owner; units 9 to 10 have no owner"
+        );
+        assert_eq!(
+            problems(&[(2, 10), (4, 16)], &[(0, 5), (6, 1)]),
+            "units 5 to 5 have two owners; units 7 to 11 have two owners"
+        );
     }
 }
