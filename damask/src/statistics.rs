@@ -4,8 +4,11 @@
 //! are read whole; of others rows are read at random row ids. Drawing one table again may take one part in
 //! [`TIME_SHARE`] of the time that passes, so a table that changes all the time does not slow its statements down.
 //!
-//! Left out: samples are not stored; a database that opens draws them anew, for the first statement that needs one (a lookup by a whole unique key does
-//! not). An UPDATE that changes no count makes none stale.
+//! Samples are not stored; a database that opens draws them anew, for the first statement that needs one (a lookup by a whole unique key does
+//! not). So that this one does not read thousands of pages before it begins, a drawing that finds pages not to be in memory ends early, and
+//! others follow under the same rule of time as long as each gets further: it finds in memory what the one before had read. `ANALYZE` draws to the end.
+//!
+//! Left out: an UPDATE that changes no count makes no sample stale.
 
 use damask_catalog::object::{Relation, RelationKind};
 use damask_planner::{Statistics, TableSample};
@@ -21,6 +24,8 @@ use std::time::Duration;
 
 /// Rows drawn of a table.
 const DRAWN_ROWS: usize = 8192;
+/// Rows after each of which it is seen whether half of them or more had to be read from the file.
+const COLD_ROWS: usize = 1024;
 /// Places at which neighbours are drawn when row ids have too many gaps to hit rows at random.
 const PLACES: usize = 128;
 /// Rows that a table may gain or lose, beside a fifth of what it had, before its sample is stale.
@@ -38,6 +43,8 @@ struct Drawn {
     types: Vec<SqlType>,
     /// The table's count of rows then, as the engine estimates it.
     rows: f64,
+    /// The rows after which it ended early, if the next one may get further.
+    ended_after: Option<usize>,
     at: Duration,
     took: Duration,
 }
@@ -89,13 +96,13 @@ impl Statistics for TableStatistics<'_> {
         let kept = self.samples.tables.lock().get(&relation.rel).cloned();
         if let Some(drawn) = kept
             && is_of(&drawn, relation)
-            && (!is_stale(drawn.rows, rows)
+            && (drawn.ended_after.is_none() && !is_stale(drawn.rows, rows)
                 || now.saturating_sub(drawn.at) < drawn.took * TIME_SHARE)
         {
             return Some(drawn.sample);
         }
         // Without a sample the planner guesses: no reason to fail a statement.
-        self.draw(relation, &table).ok()
+        self.draw(relation, &table, false).ok()
     }
 }
 
@@ -116,12 +123,17 @@ impl TableStatistics<'_> {
     /// What reading the table raises.
     pub(crate) fn analyze(&self, relation: &Relation) -> Result<()> {
         if relation.kind == RelationKind::Table {
-            self.draw(relation, &*self.engine.table(relation.rel)?)?;
+            self.draw(relation, &*self.engine.table(relation.rel)?, true)?;
         }
         Ok(())
     }
 
-    fn draw(&self, relation: &Relation, table: &Table) -> Result<Arc<TableSample>> {
+    fn draw(
+        &self,
+        relation: &Relation,
+        table: &Table,
+        to_the_end: bool,
+    ) -> Result<Arc<TableSample>> {
         let rows = table.row_count_estimate() as f64;
         let at = self.clock.now();
         let view = if let Some(view) = &self.view {
@@ -132,12 +144,14 @@ impl TableStatistics<'_> {
             txn.view()?
         };
         let columns: Vec<ColumnIndex> = relation.live_columns().map(|(index, _)| index).collect();
-        let drawn = if rows <= DRAWN_ROWS as f64 {
-            whole(table, &view, &columns)?
+        let (drawn, ended_early) = if rows <= DRAWN_ROWS as f64 {
+            (whole(table, &view, &columns)?, false)
         } else {
-            random(table, &view, &columns)?
+            let loads = || self.engine.pool_statistics().load_count;
+            random(table, &view, &columns, (!to_the_end).then_some(&loads))?
         };
         let types: Vec<SqlType> = relation.columns.iter().map(|column| column.ty).collect();
+        let drawn_count = drawn.len();
         let drawn: Vec<Vec<Value>> =
             drawn.into_iter().map(|row| spread(row, &columns, types.len())).collect();
         // Of a small table everything that is visible was read.
@@ -148,7 +162,10 @@ impl TableStatistics<'_> {
         if tables.len() >= TABLES_MAX {
             tables.clear();
         }
-        tables.insert(relation.rel, Drawn { sample: Arc::clone(&sample), types, rows, at, took });
+        let before = tables.get(&relation.rel).and_then(|drawn| drawn.ended_after);
+        let ended_after = (ended_early && Some(drawn_count) > before).then_some(drawn_count);
+        let drawn = Drawn { sample: Arc::clone(&sample), types, rows, ended_after, at, took };
+        tables.insert(relation.rel, drawn);
         Ok(sample)
     }
 }
@@ -179,13 +196,19 @@ fn whole(table: &Table, view: &ReadView, columns: &[ColumnIndex]) -> Result<Vec<
     Ok(drawn)
 }
 
-/// Rows at random places, each with the same chance unless row ids have wide gaps.
-fn random(table: &Table, view: &ReadView, columns: &[ColumnIndex]) -> Result<Vec<Vec<Value>>> {
+/// Rows at random places, each with the same chance unless row ids have wide gaps. With `loads`, which counts the pages that were read from the
+/// file, by whomever, there are fewer if they are not in memory; whether that is so is given, too.
+fn random(
+    table: &Table,
+    view: &ReadView,
+    columns: &[ColumnIndex],
+    loads: Option<&dyn Fn() -> u64>,
+) -> Result<(Vec<Vec<Value>>, bool)> {
     let Some((RowId(first), RowId(last))) = table.row_bounds()? else {
-        return Ok(vec![]);
+        return Ok((vec![], false));
     };
     let span = last - first;
-    // A fixed sequence (splitmix64), so that one table gives one plan.
+    // A fixed sequence (splitmix64), so that one table gives one plan, and a second drawing finds what the first one read.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut place = || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -196,14 +219,23 @@ fn random(table: &Table, view: &ReadView, columns: &[ColumnIndex]) -> Result<Vec
         first + ((u128::from(z) * (u128::from(span) + 1)) >> 64) as u64
     };
     let mut drawn = vec![];
+    let mut loaded = loads.map_or(0, |loads| loads());
     for tried in 0..DRAWN_ROWS {
-        // In order of their places rows of one page would be read together, but then the first ones would tell nothing of gaps.
+        // In order of their places rows of one page would be read together, but then the first ones would tell nothing of gaps, nor of the table.
         drawn.extend(table.get(view, RowId(place()), columns)?);
         if tried == DRAWN_ROWS / 16 && drawn.len() < tried / 4 {
-            return neighbours(table, view, columns, &mut place);
+            return Ok((neighbours(table, view, columns, &mut place)?, false));
+        }
+        if let Some(loads) = loads
+            && (tried + 1) % COLD_ROWS == 0
+        {
+            let before = std::mem::replace(&mut loaded, loads());
+            if loaded - before >= COLD_ROWS as u64 / 2 {
+                return Ok((drawn, true));
+            }
         }
     }
-    Ok(drawn)
+    Ok((drawn, false))
 }
 
 /// Rows that lie side by side at a few random places.

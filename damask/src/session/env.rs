@@ -591,8 +591,7 @@ impl SystemSession for StatementEnv {
     }
 
     fn pool(&self) -> PoolRow {
-        let engine = self.state.catalog.engine();
-        let statistics = engine.pool_statistics();
+        let statistics = self.state.catalog.engine().pool_statistics();
         PoolRow {
             frames_max: statistics.frames_max as u64,
             frames: statistics.frame_count as u64,
@@ -601,7 +600,7 @@ impl SystemSession for StatementEnv {
             pages_loaded: statistics.load_count,
             leaf_waits: statistics.leaf_waits,
             contention_splits: statistics.contention_splits,
-            file_bytes: engine.file_bytes(),
+            file_bytes: statistics.unit_count * UNIT_BYTES as u64,
             file_free_bytes: statistics.unit_free_count * UNIT_BYTES as u64,
         }
     }

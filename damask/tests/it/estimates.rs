@@ -1,7 +1,11 @@
-//! What EXPLAIN estimates after ANALYZE, on tables whose contents are known.
+//! What EXPLAIN estimates, mostly after ANALYZE, on tables whose contents are known.
 
-use crate::support::{connect, run};
-use damask::Connection;
+use crate::support::{connect, rows, run};
+use damask::{Configuration, Connection, Database, DatabaseOptions};
+use damask_storage::Env;
+use damask_storage::vfs::SimVfs;
+use std::path::Path;
+use std::sync::Arc;
 
 /// The rows that the plan of a query is estimated to give.
 fn estimated(connection: &mut Connection, query: &str) -> f64 {
@@ -66,4 +70,66 @@ fn analyze_sees_what_the_table_has_become() {
     run(&mut connection, &["UPDATE t SET a = 2", "ANALYZE t"]);
     expect_near(&mut connection, "SELECT * FROM t WHERE a = 2", 1000.0);
     expect_near(&mut connection, "SELECT * FROM t WHERE a = 1", 0.0);
+}
+
+/// A table of 3,600 pages, none of which is in memory.
+fn cold_table(shared_buffers: &str) -> (Database, Connection) {
+    let env = Env::simulated(Arc::new(SimVfs::default()), 1);
+    let mut configuration = Configuration::default();
+    configuration.set("shared_buffers", shared_buffers).expect("the setting is taken");
+    let options = DatabaseOptions { configuration, ..DatabaseOptions::default() };
+    let open = || {
+        let database = Database::open_in(env.clone(), Some(Path::new("/db")), options.clone());
+        let database = database.expect("it opens");
+        let connection = database.connect().expect("a connection opens");
+        (database, connection)
+    };
+    let (database, mut connection) = open();
+    run(
+        &mut connection,
+        &[
+            "CREATE TABLE t (a int PRIMARY KEY, ten int, pad text)",
+            "INSERT INTO t SELECT i, i % 10, repeat('x', 1300) FROM generate_series(1, 40000) AS g(i)",
+        ],
+    );
+    drop(connection);
+    database.close().expect("it closes");
+    open()
+}
+
+/// The pages read for an estimate, which has to be near.
+fn read_for_estimate(connection: &mut Connection) -> u64 {
+    let before = pages_loaded(connection);
+    expect_near(connection, "SELECT * FROM t WHERE ten = 3", 4000.0);
+    pages_loaded(connection) - before
+}
+
+fn pages_loaded(connection: &mut Connection) -> u64 {
+    rows(connection, "SELECT pages_loaded FROM damask_pool").parse().expect("a number")
+}
+
+/// The first statement after a start reads a thousand pages for its estimates, not one for each of eight thousand rows.
+#[test]
+fn a_sample_of_a_cold_table_is_drawn_bit_by_bit() {
+    let (_database, mut connection) = cold_table("64MB");
+    for _ in 0..2 {
+        let read = read_for_estimate(&mut connection);
+        assert!((512..=1024).contains(&read), "{read} pages");
+    }
+    let before = pages_loaded(&mut connection);
+    run(&mut connection, &["ANALYZE t"]);
+    let read = pages_loaded(&mut connection) - before;
+    assert!(read > 1000, "{read} pages");
+    assert_eq!(read_for_estimate(&mut connection), 0);
+}
+
+/// Where the pages do not stay in memory, there is no getting further.
+#[test]
+fn a_sample_of_a_table_larger_than_the_pool_is_left_at_that() {
+    let (_database, mut connection) = cold_table("8MB");
+    for _ in 0..2 {
+        let read = read_for_estimate(&mut connection);
+        assert!((512..=1024).contains(&read), "{read} pages");
+    }
+    assert_eq!(read_for_estimate(&mut connection), 0);
 }

@@ -40,8 +40,8 @@ const TICK: Duration = Duration::from_millis(1);
 const QUIET_TICKS: u32 = 20;
 /// How long a worker that is not needed waits before it ends.
 const SPARE_KEEP: Duration = Duration::from_secs(5);
-/// How long tasks wait to be settled while there are others to run and more come to be settled. None is settled sooner because its transaction holds locks: TPC-B with 32
-/// clients then takes 0.20 flushes a transaction instead of 0.08, and is no faster.
+/// How long tasks wait to be settled while there are others to run and more come to be settled. None is settled sooner because its
+/// transaction holds locks: TPC-B with 32 clients then takes 0.20 flushes a transaction instead of 0.08, and is no faster.
 const GATHER_MAX: Duration = Duration::from_millis(8);
 /// How long they wait for one more.
 const GATHER_PAUSE: Duration = Duration::from_millis(2);
