@@ -46,7 +46,7 @@ const GATHER_MAX: Duration = Duration::from_millis(8);
 /// How long they wait for one more.
 const GATHER_PAUSE: Duration = Duration::from_millis(2);
 /// How often a worker yields its processor before it settles tasks that others are to follow.
-const YIELDS_MAX: u32 = 2;
+const YIELDS_MAX: u32 = 4;
 /// Address space of a worker's stack; what is not touched is not resident.
 const STACK_BYTES: usize = 16 << 20;
 /// Entries of the timers beyond two a task that are not looked through.
