@@ -290,7 +290,9 @@ impl Client {
                     rows.push((body, ranges));
                 }
                 Message::CommandComplete(_) => {
-                    let columns = asked.next().expect("more answers than statements");
+                    let columns = asked
+                        .next()
+                        .ok_or_else(|| Error::Broken("an answer without a statement".to_owned()))?;
                     let rows = std::mem::take(&mut rows);
                     if !columns.is_empty() {
                         let row =

@@ -163,7 +163,7 @@ impl Allocator {
         } else {
             self.grow(count)
         };
-        self.moved.iter_mut().for_each(|moved| moved.push(run));
+        self.note(run);
         run
     }
 
@@ -190,7 +190,7 @@ impl Allocator {
             run.start >= SUPERBLOCK_UNITS && run.end() <= self.unit_count,
             "a run of this file"
         );
-        self.moved.iter_mut().for_each(|moved| moved.push(run));
+        self.note(run);
         let (mut start, mut count) = (run.start, u64::from(run.count));
         if let Some((&before, &before_count)) = self.by_start.range(..start).next_back() {
             assert!(before + before_count <= start, "units {run:?} were free already");
@@ -212,7 +212,7 @@ impl Allocator {
 
     /// Gives a run back that the state of `epoch` has no use for, for use after the checkpoint of that state (A2).
     pub(crate) fn defer(&mut self, run: Run, epoch: u32) {
-        self.moved.iter_mut().for_each(|moved| moved.push(run));
+        self.note(run);
         self.deferred.push((epoch, run));
     }
 
@@ -264,6 +264,12 @@ impl Allocator {
     /// The runs that changed hands since [`Self::begin_audit`]; of all others it is still true who owned them then.
     pub(crate) fn end_audit(&mut self) -> Vec<Run> {
         self.moved.take().unwrap_or_default()
+    }
+
+    fn note(&mut self, run: Run) {
+        if let Some(moved) = &mut self.moved {
+            moved.push(run);
+        }
     }
 
     fn grow(&mut self, count: u32) -> Run {

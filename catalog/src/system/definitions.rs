@@ -13,7 +13,7 @@ use damask_types::TypeId::{
 /// A computed relation.
 #[derive(Debug)]
 pub struct Definition {
-    /// Its OID in PostgreSQL 15.
+    /// Its OID: PostgreSQL 15's, if that has it.
     pub oid: u32,
     /// Whether it lives in `information_schema` rather than `pg_catalog`.
     pub information_schema: bool,
@@ -25,7 +25,7 @@ pub struct Definition {
     pub columns: &'static [(&'static str, TypeId, bool)],
 }
 
-/// All of them.
+/// All that PostgreSQL has; Damask's own are in `own.rs`.
 #[rustfmt::skip]
 pub static DEFINITIONS: &[Definition] = &[
     Definition { oid: 2600, information_schema: false, name: "pg_aggregate", is_view: false, columns: &[
@@ -396,23 +396,6 @@ pub static DEFINITIONS: &[Definition] = &[
     ] },
     Definition { oid: 3592, information_schema: false, name: "pg_shseclabel", is_view: false, columns: &[
         ("objoid", Oid, true), ("classoid", Oid, true), ("provider", Text, true), ("label", Text, true),
-    ] },
-    Definition { oid: 15001, information_schema: false, name: "damask_memory", is_view: true, columns: &[
-        ("purpose", Text, false), ("used_bytes", Int8, false), ("limit_bytes", Int8, false),
-    ] },
-    Definition { oid: 15002, information_schema: false, name: "damask_numa", is_view: true, columns: &[
-        ("node", Int4, false), ("cpus", Text, false), ("frames_max", Int8, false), ("frames", Int8, false),
-        ("frames_spare", Int8, false), ("pages_afar", Int8, false), ("bound", Bool, false),
-    ] },
-    Definition { oid: 15003, information_schema: false, name: "damask_pool", is_view: true, columns: &[
-        ("frames_max", Int8, false), ("frames", Int8, false), ("pages", Int8, false),
-        ("pages_dirty", Int8, false), ("pages_loaded", Int8, false), ("leaf_waits", Int8, false),
-        ("contention_splits", Int8, false), ("file_bytes", Int8, false), ("file_free_bytes", Int8, false),
-    ] },
-    Definition { oid: 15000, information_schema: false, name: "damask_versions", is_view: true, columns: &[
-        ("versions", Int8, false), ("undo_bytes", Int8, false), ("undo_spilled_bytes", Int8, false),
-        ("hidden_ranges", Int8, false), ("garbage_rows", Int8, false), ("last_commit", Int8, false),
-        ("watermark", Int8, false), ("watermark_pid", Int4, false),
     ] },
     Definition { oid: 12222, information_schema: false, name: "pg_stat_activity", is_view: true, columns: &[
         ("datid", Oid, false), ("datname", Name, false), ("pid", Int4, false), ("leader_pid", Int4, false),

@@ -1,4 +1,4 @@
-//! `pg_catalog` and `information_schema`: relations computed from a snapshot.
+//! `pg_catalog`, with Damask's own views in it, and `information_schema`: relations computed from a snapshot.
 
 mod classes;
 pub mod definitions;
@@ -6,20 +6,20 @@ mod describe;
 pub mod functions;
 mod information_schema;
 mod operator_classes;
+mod own;
 mod row;
 mod session;
 mod types;
 
 pub use classes::{has_operator_class, operator_class_takes};
-pub use session::{
-    Activity, CursorRow, LockRow, LockTarget, Maintained, MemoryRow, NodeRow, PoolRow, PreparedRow,
-    SettingRow, VersionCounts,
-};
+pub use own::{MemoryRow, NodeRow, PoolRow, VersionCounts};
+pub use session::{Activity, CursorRow, LockRow, LockTarget, Maintained, PreparedRow, SettingRow};
 
 use crate::object::{Column, Index, Relation, RelationKind};
 use crate::snapshot::{CatalogSnapshot, INFORMATION_SCHEMA, PG_CATALOG, SearchPath};
 use damask_txn::Metrics;
 use damask_types::{Oid, RelId, SqlType, TypeId, Value};
+use definitions::Definition;
 use hashbrown::HashMap;
 use row::Rows;
 use std::sync::{Arc, LazyLock};
@@ -32,7 +32,7 @@ struct SystemRelations {
 
 static RELATIONS: LazyLock<SystemRelations> = LazyLock::new(|| {
     let mut relations = SystemRelations { by_oid: HashMap::new(), by_name: HashMap::new() };
-    for definition in definitions::DEFINITIONS {
+    for definition in definitions() {
         let oid = Oid(definition.oid);
         let schema = if definition.information_schema { INFORMATION_SCHEMA } else { PG_CATALOG };
         let mut relation = Relation::new(oid, schema, definition.name, RelationKind::System);
@@ -68,9 +68,13 @@ pub fn all_relations() -> impl Iterator<Item = &'static Arc<Relation>> {
     oids.into_iter().map(|oid| &RELATIONS.by_oid[&oid])
 }
 
-/// Whether PostgreSQL has a system relation as a view.
+/// Whether a system relation is a view.
 pub fn is_system_view(oid: Oid) -> bool {
-    definitions::DEFINITIONS.iter().any(|definition| definition.oid == oid.0 && definition.is_view)
+    definitions().any(|definition| definition.oid == oid.0 && definition.is_view)
+}
+
+fn definitions() -> impl Iterator<Item = &'static Definition> {
+    definitions::DEFINITIONS.iter().chain(own::DEFINITIONS)
 }
 
 /// What computed relations and catalog functions may ask.
@@ -175,10 +179,10 @@ pub fn rows(ctx: &SystemContext<'_>, relation: &Relation) -> Vec<Vec<Value>> {
         return rows.finish();
     }
     match relation.name.as_str() {
-        "damask_memory" => session::damask_memory(ctx, out),
-        "damask_numa" => session::damask_numa(ctx, out),
-        "damask_pool" => session::damask_pool(ctx, out),
-        "damask_versions" => session::damask_versions(ctx, out),
+        "damask_memory" => own::damask_memory(ctx, out),
+        "damask_numa" => own::damask_numa(ctx, out),
+        "damask_pool" => own::damask_pool(ctx, out),
+        "damask_versions" => own::damask_versions(ctx, out),
         "pg_aggregate" => types::pg_aggregate(out),
         "pg_am" => types::pg_am(out),
         "pg_attrdef" => classes::pg_attrdef(ctx, out),

@@ -60,6 +60,11 @@ fn zero(ty: TypeId) -> Value {
     }
 }
 
+/// A count as a bigint.
+pub(super) fn count(count: u64) -> Value {
+    Value::Int8(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
 /// Text.
 pub(super) fn text(text: impl AsRef<str>) -> Value {
     Value::text(text.as_ref())

@@ -654,7 +654,7 @@ fn a_store_is_verified_beside_evictions() {
     store.checkpoint(Timestamp(1), &[]).unwrap();
     let random = SeededRandom::new(1);
     let mut moves = 0;
-    for round in 0..20 {
+    for round in 0..50 {
         // Every other time what cannot be compressed.
         let mut content = [b' '; 1000];
         for row in (0..count).step_by(2) {
