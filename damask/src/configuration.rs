@@ -7,6 +7,7 @@
 
 use crate::session::setting_list::Context;
 use crate::session::settings;
+use damask_storage::IoMethod;
 use damask_txn::{LANES_MAX, LogSync};
 use damask_types::{Error, Result, SqlState};
 use hashbrown::HashMap;
@@ -85,6 +86,14 @@ impl Configuration {
         match self.number("wal_lanes") as usize {
             0 => lanes_for(std::thread::available_parallelism().map_or(1, usize::from)),
             lanes => lanes,
+        }
+    }
+
+    /// How pages are read together (`io_method`).
+    pub fn io_method(&self) -> IoMethod {
+        match self.text("io_method") {
+            "io_uring" => IoMethod::IoUring,
+            _ => IoMethod::Sync,
         }
     }
 

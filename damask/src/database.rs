@@ -70,7 +70,8 @@ impl Database {
     /// # Errors
     /// As [`Database::open`].
     pub fn open_with(path: Option<&Path>, options: DatabaseOptions) -> Result<Self> {
-        Self::open_in(Env::real(), path, options)
+        let env = Env::real().with_io(options.configuration.io_method());
+        Self::open_in(env, path, options)
     }
 
     /// As [`Database::open_with`], with files, time and chance of the caller's own: a simulated disk, say.

@@ -22,9 +22,10 @@ use crate::alloc::Run;
 use crate::page::{self, PAGE_BYTES_MAX, TreeId, UNIT_BYTES, get_u16, get_u32, put_u16, put_u32};
 use crate::pool::block_problem;
 use crate::superblock::BlockRef;
-use crate::vfs::{VfsFile, read_exact_at};
+use crate::vfs::{Part, Piece, VfsFile};
 use damask_types::Result;
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use std::fmt;
 
 /// Offsets in a compressed block, behind the common part of the header.
@@ -223,7 +224,7 @@ impl Coders {
         })
     }
 
-    /// Reads page `number` from its place into `page`, whose length is that of a page; what is wrong with it, if anything.
+    /// Reads a page from its place; what is wrong with it, if anything.
     ///
     /// # Errors
     /// 58030 if the file cannot be read, XX001 if it ends before.
@@ -231,31 +232,115 @@ impl Coders {
         &self,
         file: &dyn VfsFile,
         seed: u32,
-        number: u64,
-        location: PageRef,
-        page: &mut [u8],
+        page: Wanted<'_>,
     ) -> Result<Option<String>> {
-        let len = location.run.count as usize * UNIT_BYTES;
-        let is_whole = location.codec == PageCodec::None;
-        if is_whole && len != page.len() || !is_whole && len >= page.len() {
-            return Ok(Some(format!("it occupies {} units", location.run.count)));
-        }
-        if is_whole {
-            read_exact_at(file, page, location.run.offset())?;
-            return Ok(block_problem(seed, number, location.block(), page));
-        }
+        let mut problems = self.read_together(file, seed, &mut [page], &[])?;
+        Ok(problems.pop().flatten())
+    }
+
+    /// Reads pages from their places, together; what is wrong with each, if anything. `soon` is likely to be read next.
+    ///
+    /// # Errors
+    /// As [`Coders::read`], of one of the pages.
+    pub(crate) fn read_together(
+        &self,
+        file: &dyn VfsFile,
+        seed: u32,
+        pages: &mut [Wanted<'_>],
+        soon: &[Part],
+    ) -> Result<Problems> {
+        let mut problems: Problems = pages.iter().map(Wanted::place_problem).collect();
         self.with(|coder| {
-            let mut block = std::mem::take(&mut coder.scratch);
-            block.resize(len, 0);
-            let result = read_exact_at(file, &mut block, location.run.offset());
-            let problem = result.map(|()| {
-                block_problem(seed, number, location.block(), &block)
-                    .or_else(|| coder.unpack(location.codec, seed, &block, page).err())
-            });
-            coder.scratch = block;
-            problem
+            let mut blocks = std::mem::take(&mut coder.scratch);
+            let read = read_blocks(file, pages, soon, &mut problems, &mut blocks);
+            if read.is_ok() {
+                let mut rest = &blocks[..];
+                for (page, problem) in placed(pages, &mut problems) {
+                    *problem = if page.is_whole() {
+                        page.block_problem(seed, page.bytes)
+                    } else {
+                        let (block, others) = rest.split_at(page.block_bytes());
+                        rest = others;
+                        let damage = page.block_problem(seed, block);
+                        let codec = page.location.codec;
+                        damage.or_else(|| coder.unpack(codec, seed, block, page.bytes).err())
+                    };
+                }
+            }
+            coder.scratch = blocks;
+            read.map(|()| problems)
         })
     }
+}
+
+/// A page to be read.
+pub(crate) struct Wanted<'p> {
+    /// Its number.
+    pub(crate) number: u64,
+    /// Its place.
+    pub(crate) location: PageRef,
+    /// What it is read into, as long as a page.
+    pub(crate) bytes: &'p mut [u8],
+}
+
+/// What is wrong with each of some pages.
+pub(crate) type Problems = SmallVec<[Option<String>; 1]>;
+
+impl Wanted<'_> {
+    fn is_whole(&self) -> bool {
+        self.location.codec == PageCodec::None
+    }
+
+    fn block_bytes(&self) -> usize {
+        self.location.run.count as usize * UNIT_BYTES
+    }
+
+    /// What is wrong with a place of that length (K1).
+    fn place_problem(&self) -> Option<String> {
+        let (block_bytes, page_bytes) = (self.block_bytes(), self.bytes.len());
+        let is_right =
+            if self.is_whole() { block_bytes == page_bytes } else { block_bytes < page_bytes };
+        (!is_right).then(|| format!("it occupies {} units", self.location.run.count))
+    }
+
+    fn block_problem(&self, seed: u32, block: &[u8]) -> Option<String> {
+        block_problem(seed, self.number, self.location.block(), block)
+    }
+}
+
+/// Those of some pages with which nothing is wrong so far.
+fn placed<'a, 'p>(
+    pages: &'a mut [Wanted<'p>],
+    problems: &'a mut Problems,
+) -> impl Iterator<Item = (&'a mut Wanted<'p>, &'a mut Option<String>)> {
+    pages.iter_mut().zip(problems).filter(|(_, problem)| problem.is_none())
+}
+
+/// Reads whole pages to where they are wanted, and the blocks of the others into `blocks`, one behind the other.
+fn read_blocks(
+    file: &dyn VfsFile,
+    pages: &mut [Wanted<'_>],
+    soon: &[Part],
+    problems: &mut Problems,
+    blocks: &mut Vec<u8>,
+) -> Result<()> {
+    let compressed = placed(pages, problems).filter(|(page, _)| !page.is_whole());
+    let bytes = compressed.map(|(page, _)| page.block_bytes()).sum();
+    blocks.resize(bytes, 0);
+    let mut rest = &mut blocks[..];
+    let mut pieces: SmallVec<[Piece<'_>; 1]> = SmallVec::new();
+    for (page, _) in placed(pages, problems) {
+        let offset = page.location.run.offset();
+        let buffer = if page.is_whole() {
+            &mut *page.bytes
+        } else {
+            let (block, others) = std::mem::take(&mut rest).split_at_mut(page.block_bytes());
+            rest = others;
+            block
+        };
+        pieces.push(Piece { buffer, offset });
+    }
+    file.read_pieces(&mut pieces, soon)
 }
 
 impl Coder {
@@ -329,7 +414,8 @@ mod tests {
 
     fn read(block: &[u8], location: PageRef, page_bytes: usize) -> Result<Vec<u8>, String> {
         let mut page = vec![0xaa; page_bytes];
-        let problem = Coders::default().read(&*file(block), SEED, 7, location, &mut page).unwrap();
+        let wanted = Wanted { number: 7, location, bytes: &mut page };
+        let problem = Coders::default().read(&*file(block), SEED, wanted).unwrap();
         problem.map_or(Ok(page), Err)
     }
 

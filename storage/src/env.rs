@@ -13,7 +13,7 @@
 
 use crate::governor::Governor;
 use crate::topology::{self, OneNode, Topology};
-use crate::vfs::{MemoryVfs, OsVfs, Vfs, memory_bytes};
+use crate::vfs::{IoMethod, MemoryVfs, OsVfs, Vfs, memory_bytes};
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,7 +44,7 @@ impl Env {
     /// may be held.
     pub fn real() -> Self {
         Self {
-            vfs: Arc::new(OsVfs),
+            vfs: Arc::new(OsVfs::default()),
             clock: Arc::new(RealClock),
             random: Arc::new(RealRandom),
             spawn: Arc::new(ThreadSpawn),
@@ -53,6 +53,12 @@ impl Env {
             ),
             topology: topology::of_machine(),
         }
+    }
+
+    /// The machine's files, read by `method`, and all else as it was.
+    #[must_use]
+    pub fn with_io(self, method: IoMethod) -> Self {
+        Self { vfs: Arc::new(OsVfs::new(method)), ..self }
     }
 
     /// Files in memory, a clock that moves only when someone sleeps, seeded chance, steps run when polled, memory without a limit, one

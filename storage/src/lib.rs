@@ -55,4 +55,4 @@ pub use store::{
 };
 pub use temp::{TempBlock, TempFile, TempFolder, TempStats};
 pub use topology::{OneNode, SimulatedTopology, Topology};
-pub use vfs::{OpenOptions, Vfs, VfsFile};
+pub use vfs::{IoMethod, OpenOptions, Vfs, VfsFile};

@@ -199,6 +199,8 @@ pub struct IndexScan {
     unkept: Option<Unkept>,
     /// Entries read and not yet given out.
     entries: Vec<Entry>,
+    /// Rows of those that the index does not tell all of.
+    visited: Vec<RowId>,
     /// Keys of the entries that are checked or read, one after the other.
     keys: Vec<u8>,
 }
@@ -292,6 +294,7 @@ impl IndexScan {
             unhashed,
             index,
             entries: Vec::new(),
+            visited: Vec::new(),
             keys: Vec::new(),
         })
     }
@@ -336,6 +339,7 @@ impl IndexScan {
             range,
             direction,
             entries,
+            visited,
             keys,
             carried,
             is_done,
@@ -343,6 +347,7 @@ impl IndexScan {
         } = self;
         let direction = (*direction).into();
         entries.clear();
+        visited.clear();
         keys.clear();
         while !*is_done && entries.len() < tile_rows {
             let more = index.tree.scan_leaf(range, direction, |entry| {
@@ -352,6 +357,9 @@ impl IndexScan {
                 let start = keys.len();
                 if !is_believed || carried.is_some() {
                     keys.extend_from_slice(entry.key);
+                }
+                if !is_believed || carried.is_none() {
+                    visited.push(entry.rowid);
                 }
                 entries.push(Entry { row: entry.rowid, is_believed, key: (start, keys.len()) });
                 Ok(if entries.len() == tile_rows {
@@ -376,6 +384,7 @@ impl IndexScan {
             carried,
             gatherer,
             entries,
+            visited,
             keys,
             unhashed,
             ..
@@ -383,7 +392,7 @@ impl IndexScan {
         let needed = carried.iter().flatten().max().map_or(0, |last| last + 1);
         let mut found = Vec::new();
         let mut values = Vec::new();
-        let mut reader = heap.tree.reader();
+        let mut reader = heap.tree.reader(visited);
         for entry in entries.iter() {
             let key = &keys[entry.key.0..entry.key.1];
             let is_taken = (entry.is_believed && carried.is_some())

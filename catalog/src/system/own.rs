@@ -26,8 +26,9 @@ pub(super) static DEFINITIONS: &[Definition] = &[
     ] },
     Definition { oid: 15003, information_schema: false, name: "damask_pool", is_view: true, columns: &[
         ("frames_max", Int8, false), ("frames", Int8, false), ("pages", Int8, false),
-        ("pages_dirty", Int8, false), ("pages_loaded", Int8, false), ("leaf_waits", Int8, false),
-        ("contention_splits", Int8, false), ("file_bytes", Int8, false), ("file_free_bytes", Int8, false),
+        ("pages_dirty", Int8, false), ("pages_loaded", Int8, false), ("pages_ahead", Int8, false),
+        ("io_method", Text, false), ("leaf_waits", Int8, false), ("contention_splits", Int8, false),
+        ("file_bytes", Int8, false), ("file_free_bytes", Int8, false),
     ] },
 ];
 
@@ -95,6 +96,10 @@ pub struct PoolRow {
     pub pages_dirty: u64,
     /// Reads of a page from the file.
     pub pages_loaded: u64,
+    /// Those of them that a scan was likely to come to, read with others.
+    pub pages_ahead: u64,
+    /// What reads them together.
+    pub io_method: &'static str,
     /// Changes that had to wait for their leaf.
     pub leaf_waits: u64,
     /// Leaves split because changes of different entries waited for each other.
@@ -151,6 +156,8 @@ pub(super) fn damask_pool(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         ("pages", count(row.pages)),
         ("pages_dirty", count(row.pages_dirty)),
         ("pages_loaded", count(row.pages_loaded)),
+        ("pages_ahead", count(row.pages_ahead)),
+        ("io_method", text(row.io_method)),
         ("leaf_waits", count(row.leaf_waits)),
         ("contention_splits", count(row.contention_splits)),
         ("file_bytes", count(row.file_bytes)),

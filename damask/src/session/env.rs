@@ -598,6 +598,8 @@ impl SystemSession for StatementEnv {
             pages: statistics.page_count as u64,
             pages_dirty: statistics.dirty_count as u64,
             pages_loaded: statistics.load_count,
+            pages_ahead: statistics.ahead_count,
+            io_method: statistics.io_method.name(),
             leaf_waits: statistics.leaf_waits,
             contention_splits: statistics.contention_splits,
             file_bytes: statistics.unit_count * UNIT_BYTES as u64,

@@ -104,6 +104,7 @@ static EFFECTS: &[(&str, Effect)] = &[
     ("idle_in_transaction_session_timeout", Acts),
     ("idle_session_timeout", Acts),
     ("IntervalStyle", Acts),
+    ("io_method", Acts),
     ("jit", Acts),
     ("join_collapse_limit", Moot("The order of joins is searched whatever their number.")),
     ("lc_messages", ENGLISH_LOCALES),

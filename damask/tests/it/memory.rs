@@ -1,6 +1,7 @@
-//! `memory_limit` bounds pages, versions and statements together; `numa` spreads pages over the machine's nodes; `damask_pool` counts.
+//! `memory_limit` bounds pages, versions and statements together; `numa` spreads pages over the machine's nodes; `io_method` reads several
+//! at a time; `damask_pool` counts.
 
-use crate::support::{error, rows, run};
+use crate::support::{Folder, error, rows, run};
 use damask::{Configuration, Connection, Database, DatabaseOptions};
 use damask_storage::vfs::SimVfs;
 use damask_storage::{Env, SimulatedTopology};
@@ -107,4 +108,31 @@ fn the_pool_is_shown() {
     assert!(loaded(&mut connection) > before + 1000, "40 MB of which 20 are in memory");
     run(&mut connection, &["CHECKPOINT"]);
     assert_eq!(rows(&mut connection, "SELECT pages_dirty FROM damask_pool"), "0");
+}
+
+/// Whatever reads them, pages that a scan is about to come to are read with others.
+#[test]
+fn scans_read_ahead() {
+    let folder = Folder::new("memory_ahead");
+    for method in ["sync", "io_uring"] {
+        let database = folder.open_with(&[("io_method", method), ("shared_buffers", "8MB")]);
+        let mut connection = database.connect().expect("a connection opens");
+        run(
+            &mut connection,
+            &[
+                "DROP TABLE IF EXISTS t",
+                "CREATE TABLE t (a int PRIMARY KEY, pad text)",
+                "INSERT INTO t SELECT i, repeat('x', 450) FROM generate_series(1, 60000) AS g(i)",
+            ],
+        );
+        assert_eq!(rows(&mut connection, "SHOW io_method"), method);
+        let sum = "SELECT sum(length(pad)) FROM t";
+        assert_eq!(rows(&mut connection, sum), "27000000");
+        // All of it, since it is more than there is room for, and most of that ahead.
+        let is_ahead = "SELECT pages_ahead > 1000, pages_loaded > pages_ahead FROM damask_pool";
+        assert_eq!(rows(&mut connection, is_ahead), "true|true", "{method}");
+        // Systems without rings are read without.
+        let used = rows(&mut connection, "SELECT io_method FROM damask_pool");
+        assert!([method, "sync"].contains(&&*used), "{used}");
+    }
 }

@@ -47,6 +47,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("hash_mem_multiplier", "../executor/tests/it/spill.rs"),
     ("idle_in_transaction_session_timeout", "../server/tests/it/ends.rs"),
     ("idle_session_timeout", "../server/tests/it/ends.rs"),
+    ("io_method", "tests/it/memory.rs"),
     ("jit", "tests/it/settings.rs"),
     ("listen_addresses", "../cli/src/command.rs"),
     ("lock_timeout", "testdata/locking/advisory.txt"),

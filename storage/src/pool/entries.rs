@@ -9,7 +9,7 @@ use crate::page::PageId;
 use arc_swap::ArcSwapOption;
 use parking_lot::RwLock;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
 
 /// Slots of the first chunk, as a power of two.
 const FIRST_BITS: u32 = 10;
@@ -53,8 +53,8 @@ pub(super) struct Entry {
     pub(super) usage: AtomicU8,
     /// It was evicted not long ago after little use.
     pub(super) ghost: AtomicBool,
-    /// Its latch is held, or soon will be, by someone who reads it from the file or writes it there.
-    pub(super) in_io: AtomicBool,
+    /// How many hold its latch, or soon will, to read it from the file or write it there.
+    pub(super) in_io: AtomicU16,
     /// Reads of an inner node noted since it was changed; what that is for is told in [`super::copies`].
     pub(super) reads: AtomicU8,
     /// What is read instead of the page.
@@ -74,6 +74,11 @@ pub enum Usage {
 const _: () = assert!(size_of::<Entry>() <= 88);
 
 impl Entry {
+    /// Whether its latch is held, or soon will be, by someone who reads it from the file or writes it there.
+    pub(super) fn is_in_io(&self) -> bool {
+        self.in_io.load(Ordering::Acquire) > 0
+    }
+
     /// Notes a use.
     #[inline]
     pub(super) fn touch(&self, how: Usage) {

@@ -26,9 +26,10 @@
 //! - L5: each tree's units are counted: those that the newest versions of its pages have in the file, and of pages that
 //!   are in memory only, what they would have whole.
 //!
-//! Pages that many read and few change have copies, which are read without a latch ([`copies`]).
+//! Pages that many read and few change have copies, which are read without a latch ([`copies`]). Pages that a scan is about to come to are
+//! loaded several at a time ([`read_ahead`]).
 //!
-//! Left out: huge pages by the pool's own choice, asynchronous reads, pages that move to the node that uses them.
+//! Left out: huge pages by the pool's own choice, pages that move to the node that uses them.
 
 mod contention;
 mod copies;
@@ -38,18 +39,21 @@ mod frames;
 mod holdings;
 #[cfg(test)]
 mod node_tests;
+mod read_ahead;
+#[cfg(test)]
+mod read_ahead_tests;
 mod snapshot;
 mod trees;
 mod write_out;
 
 use crate::alloc::{Allocator, Run};
-use crate::codec::{Coders, PageRef};
+use crate::codec::{Coders, PageRef, Wanted};
 use crate::governor::Governor;
 use crate::ledger::{Taking, Token};
 use crate::page::{self, PageId, PageKind, TreeId};
 use crate::superblock::BlockRef;
 use crate::topology::Topology;
-use crate::vfs::VfsFile;
+use crate::vfs::{IoMethod, VfsFile};
 use contention::Contention;
 pub(crate) use contention::ContentionRule;
 use damask_types::{Error, Result, SqlState};
@@ -70,6 +74,7 @@ use trees::{Recount, TreeCodecs, TreeUnits};
 pub(crate) use write_out::Ownership;
 
 pub use holdings::PoolHoldings;
+pub(crate) use read_ahead::AHEAD_MAX;
 pub(crate) use snapshot::SnapshotWriter;
 pub(crate) use write_out::TableChanges;
 /// How often a thread looks again for a frame while every page is latched.
@@ -95,6 +100,7 @@ pub struct Pool {
     codecs: TreeCodecs,
     coders: Coders,
     load_count: AtomicU64,
+    ahead_count: AtomicU64,
     contention: Contention,
     /// A defect that a test plants.
     #[cfg(test)]
@@ -158,14 +164,14 @@ struct InIo<'p>(&'p Entry);
 
 impl<'p> InIo<'p> {
     fn begin(entry: &'p Entry) -> Self {
-        entry.in_io.store(true, Ordering::Release);
+        entry.in_io.fetch_add(1, Ordering::AcqRel);
         Self(entry)
     }
 }
 
 impl Drop for InIo<'_> {
     fn drop(&mut self) {
-        self.0.in_io.store(false, Ordering::Release);
+        self.0.in_io.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -202,6 +208,10 @@ pub struct PoolStatistics {
     pub dirty_count: usize,
     /// Pages loaded from the file so far.
     pub load_count: u64,
+    /// Those of them that a scan was likely to come to.
+    pub ahead_count: u64,
+    /// How those are read.
+    pub io_method: IoMethod,
     /// Changes that had to wait for their leaf.
     pub leaf_waits: u64,
     /// Leaves split because changes of different entries waited for each other.
@@ -252,6 +262,7 @@ impl Pool {
             codecs: TreeCodecs::default(),
             coders: Coders::default(),
             load_count: AtomicU64::new(0),
+            ahead_count: AtomicU64::new(0),
             contention: Contention::new(parts.contention, parts.chance),
             #[cfg(test)]
             planted: parts.planted,
@@ -298,7 +309,7 @@ impl Pool {
         let entry = self.entries.get(page)?;
         let slot = match entry.latch.try_read() {
             Some(slot) => slot,
-            None if entry.in_io.load(Ordering::Acquire) => return None,
+            None if entry.is_in_io() => return None,
             None => entry.latch.read(),
         };
         slot.bytes.as_ref()?;
@@ -311,7 +322,7 @@ impl Pool {
         let entry = self.entries.get(page)?;
         let slot = match entry.latch.try_write() {
             Some(slot) => slot,
-            None if entry.in_io.load(Ordering::Acquire) => return None,
+            None if entry.is_in_io() => return None,
             None => entry.latch.write(),
         };
         slot.bytes.as_ref()?;
@@ -323,7 +334,7 @@ impl Pool {
     pub(crate) fn try_read(&self, page: PageId) -> Tried<PageRead<'_>> {
         let Some(entry) = self.entries.get(page) else { return Tried::Missing };
         match entry.latch.try_read() {
-            None if entry.in_io.load(Ordering::Acquire) => Tried::Missing,
+            None if entry.is_in_io() => Tried::Missing,
             None => Tried::Taken,
             Some(slot) if slot.bytes.is_none() => Tried::Missing,
             Some(slot) => {
@@ -337,7 +348,7 @@ impl Pool {
     pub(crate) fn try_write(&self, page: PageId) -> Tried<PageWrite<'_>> {
         let Some(entry) = self.entries.get(page) else { return Tried::Missing };
         match entry.latch.try_write() {
-            None if entry.in_io.load(Ordering::Acquire) => Tried::Missing,
+            None if entry.is_in_io() => Tried::Missing,
             None => Tried::Taken,
             Some(slot) if slot.bytes.is_none() => Tried::Missing,
             Some(slot) => {
@@ -396,7 +407,7 @@ impl Pool {
     /// it there.
     #[cold]
     fn wait_for<'p>(&self, entry: &'p Entry) -> (RwLockWriteGuard<'p, Slot>, bool) {
-        let is_used = !entry.in_io.load(Ordering::Acquire);
+        let is_used = !entry.is_in_io();
         if is_used {
             self.contention.note_wait();
         }
@@ -467,6 +478,8 @@ impl Pool {
             page_count,
             dirty_count,
             load_count: self.load_count.load(Ordering::Relaxed),
+            ahead_count: self.ahead_count.load(Ordering::Relaxed),
+            io_method: self.file.io_method(),
             leaf_waits,
             contention_splits,
             unit_count: allocator.unit_count(),
@@ -631,8 +644,8 @@ impl Pool {
 
     /// Reads and verifies a page (L3).
     fn read_page(&self, page: PageId, location: PageRef, bytes: &mut [u8]) -> Result<()> {
-        let number = u64::from(page.0);
-        match self.coders.read(&*self.file, self.seed, number, location, bytes)? {
+        let wanted = Wanted { number: page.0.into(), location, bytes };
+        match self.coders.read(&*self.file, self.seed, wanted)? {
             None => Ok(()),
             Some(problem) => Err(self.invalid(page, location, problem)),
         }

@@ -9,7 +9,7 @@
 use super::open::{Loaded, find_superblock, load, seed};
 use super::{Disk, Store};
 use crate::alloc::{Allocator, SUPERBLOCK_UNITS};
-use crate::codec::Coders;
+use crate::codec::{Coders, Wanted};
 use crate::env::Env;
 use crate::page::{self, PageId, PageKind, TreeId, UNIT_BYTES};
 use crate::pool::Ownership;
@@ -88,8 +88,9 @@ fn check_checkpoint(file: &dyn VfsFile, superblock: &Superblock) -> Result<Verif
         let Some(location) = *location else { continue };
         report.page_count += 1;
         report.byte_count += u64::from(location.run.count) * UNIT_BYTES as u64;
+        let page = Wanted { number: number as u64, location, bytes: &mut bytes };
         let problem = coders
-            .read(file, seed(superblock), number as u64, location, &mut bytes)
+            .read(file, seed(superblock), page)
             .unwrap_or_else(|error| Some(error.message().to_owned()));
         if let Some(problem) = problem {
             report.problems.push(format!("invalid page {number} in file \"{name}\": {problem}"));

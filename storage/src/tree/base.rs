@@ -10,8 +10,9 @@
 use super::contention::Fights;
 use super::descent::Structure;
 use crate::page::{self, PageId, PageKind, TreeId};
-use crate::pool::{PageRead, PageWrite, Pool, Usage};
+use crate::pool::{AHEAD_MAX, PageRead, PageWrite, Pool, Usage};
 use damask_types::{Error, Result};
+use smallvec::SmallVec;
 use std::borrow::Borrow;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -181,8 +182,13 @@ impl<F: Format> Target for At<'_, F> {
 
 /// Where a descent comes to before its last latch.
 enum End<'p> {
-    /// To this page, the child of an inner node.
-    Leaf(PageId),
+    /// To a child of an inner node, a leaf.
+    Leaf {
+        /// The inner node.
+        parent: PageId,
+        /// The child.
+        leaf: PageId,
+    },
     /// To the root, which is a leaf.
     Root(PageRead<'p>),
 }
@@ -262,7 +268,33 @@ impl<F: Format> Base<F> {
     /// The leaf that `target` says, latched.
     #[inline]
     pub(super) fn reach(&self, usage: Usage, target: &impl Target) -> Result<PageRead<'_>> {
-        self.structure.descend(|| self.go_down(usage, target), |leaf| target.is_in(leaf))
+        match usage {
+            Usage::Point => self.reach_down(usage, target, None),
+            Usage::Scan => {
+                self.reach_with(usage, target, &|parent, leaf| self.read_ahead(parent, leaf))
+            }
+        }
+    }
+
+    /// [`Base::reach`] of a leaf with which others may be loaded: `load` is told of it, and of its parent, if it is not in memory.
+    #[inline]
+    pub(super) fn reach_with(
+        &self,
+        usage: Usage,
+        target: &impl Target,
+        load: &dyn Fn(PageId, PageId),
+    ) -> Result<PageRead<'_>> {
+        self.reach_down(usage, target, Some(load))
+    }
+
+    #[inline]
+    fn reach_down(
+        &self,
+        usage: Usage,
+        target: &impl Target,
+        load: Option<&dyn Fn(PageId, PageId)>,
+    ) -> Result<PageRead<'_>> {
+        self.structure.descend(|| self.go_down(usage, target, load), |leaf| target.is_in(leaf))
     }
 
     /// The leaf whose range has `probe`, latched exclusively. It may be split on the way, if it is one that is fought for ([`super::contention`]).
@@ -286,12 +318,22 @@ impl<F: Format> Base<F> {
     }
 
     /// Goes down once. The inner error is what cannot be so if nobody changed the structure meanwhile.
-    fn go_down(&self, usage: Usage, target: &impl Target) -> Result<Result<PageRead<'_>>> {
-        let leaf = match self.way_down(target)? {
-            Ok(End::Leaf(leaf)) => leaf,
+    fn go_down(
+        &self,
+        usage: Usage,
+        target: &impl Target,
+        load: Option<&dyn Fn(PageId, PageId)>,
+    ) -> Result<Result<PageRead<'_>>> {
+        let (parent, leaf) = match self.way_down(target)? {
+            Ok(End::Leaf { parent, leaf }) => (parent, leaf),
             Ok(End::Root(root)) => return Ok(Ok(root)),
             Err(stray) => return Ok(Err(stray)),
         };
+        if let Some(load) = load
+            && self.pool.is_absent(leaf)
+        {
+            load(parent, leaf);
+        }
         let Some(node) = self.pool.read_live(leaf, usage)? else {
             return Ok(Err(self.pool.no_such_page(leaf)));
         };
@@ -301,7 +343,7 @@ impl<F: Format> Base<F> {
     /// [`Base::go_down`] to the leaf that has `probe`, which is latched exclusively.
     fn go_down_exclusive(&self, probe: &F::Probe) -> Result<Result<(PageWrite<'_>, bool)>> {
         let leaf = match self.way_down(&At::<F>(probe))? {
-            Ok(End::Leaf(leaf)) => leaf,
+            Ok(End::Leaf { leaf, .. }) => leaf,
             // It is latched once more, and may have grown in between.
             Ok(End::Root(_)) => self.root,
             Err(stray) => return Ok(Err(stray)),
@@ -337,10 +379,48 @@ impl<F: Format> Base<F> {
                 (child, level)
             };
             if level == 1 {
-                return Ok(Ok(End::Leaf(child)));
+                return Ok(Ok(End::Leaf { parent: page, leaf: child }));
             }
             (page, parent_level) = (child, Some(level));
         }
+    }
+
+    /// Loads a leaf that a scan has come to, and with it those that the scan is likely to come to next. What goes wrong is for the scan to find
+    /// out.
+    #[cold]
+    fn read_ahead(&self, parent: PageId, leaf: PageId) {
+        let children = {
+            let Some(node) = self.pool.read_resident(parent) else { return };
+            // It may be another node by now.
+            if self.check(&node, parent).is_err() || page::level(&node) != 1 {
+                return;
+            }
+            let children = F::count(&node)
+                .and_then(|count| (0..count).map(|index| F::child(&node, index)).collect());
+            let Ok::<Vec<_>, _>(children) = children else { return };
+            children
+        };
+        if let Some(index) = children.iter().position(|child| *child == leaf) {
+            self.pool.read_ahead(&children, index);
+        }
+    }
+
+    /// Loads the leaves of the first of `targets` that are not in memory, as far as they are found.
+    #[cold]
+    pub(super) fn load_leaves<T: Target>(&self, targets: impl Iterator<Item = T>) {
+        let mut leaves: SmallVec<[PageId; 2 * AHEAD_MAX]> = SmallVec::new();
+        for target in targets {
+            if let Ok(Ok(End::Leaf { leaf, .. })) = self.way_down(&target)
+                && !leaves.contains(&leaf)
+                && self.pool.is_absent(leaf)
+            {
+                leaves.push(leaf);
+            }
+            if leaves.len() == 2 * AHEAD_MAX {
+                break;
+            }
+        }
+        self.pool.load_ahead(&leaves);
     }
 
     /// Whether a page is what its parent at level `parent_level` leads to, or for none whether it is the root.

@@ -85,10 +85,10 @@ impl HeapTree {
         }
     }
 
-    /// Reads rows one after the other.
-    pub fn reader(&self) -> HeapReader<'_> {
+    /// Reads rows one after the other: likely those of `wanted`, in this order.
+    pub fn reader<'t>(&'t self, wanted: &'t [RowId]) -> HeapReader<'t> {
         match self {
-            Self::Plain(tree) => HeapReader::Plain(tree.reader()),
+            Self::Plain(tree) => HeapReader::Plain(tree.reader(wanted)),
             Self::Buffered(tree) => HeapReader::Buffered(tree),
         }
     }

@@ -267,7 +267,8 @@ impl IndexTree {
         if range.is_empty() {
             return Ok(false);
         }
-        let page = self.base.reach(Usage::Point, &Next { range, direction })?;
+        let usage = if range.goes_on { Usage::Scan } else { Usage::Point };
+        let page = self.base.reach(usage, &Next { range, direction })?;
         Self::scan_page(&page, range, direction, &mut f)
     }
 
@@ -307,6 +308,7 @@ impl IndexTree {
                 return Ok(!range.is_empty());
             }
         }
+        range.goes_on = true;
         if let Some(high) = node.high()? {
             range.start = Limit::from_slice(high);
         } else {
@@ -340,6 +342,7 @@ impl IndexTree {
                 return Ok(!range.is_empty());
             }
         }
+        range.goes_on = true;
         range.end = Some(Limit::from_slice(node.low()?));
         Ok(!range.is_empty())
     }

@@ -25,17 +25,19 @@ pub struct KeyRange {
     pub(super) start: Limit,
     /// Lowest position above; `None` for no limit.
     pub(super) end: Option<Limit>,
+    /// A scan has left a leaf behind, and goes on from there.
+    pub(super) goes_on: bool,
 }
 
 impl KeyRange {
     /// Every entry.
     pub fn all() -> Self {
-        Self { start: Limit::new(), end: None }
+        Self { start: Limit::new(), end: None, goes_on: false }
     }
 
     /// Entries whose key begins with `prefix`: a whole key, or the encoding of its first columns.
     pub fn prefix(prefix: &[u8]) -> Self {
-        Self { start: Limit::from_slice(prefix), end: successor(prefix) }
+        Self { start: Limit::from_slice(prefix), end: successor(prefix), goes_on: false }
     }
 
     /// Entries between two prefixes. `Included` takes every key that begins with the bound, `Excluded` none of them.
@@ -51,8 +53,8 @@ impl KeyRange {
             Bound::Excluded(high) => Some(Limit::from_slice(high)),
         };
         match start {
-            Some(start) => Self { start, end },
-            None => Self { start: Limit::new(), end: Some(Limit::new()) },
+            Some(start) => Self { start, end, goes_on: false },
+            None => Self { start: Limit::new(), end: Some(Limit::new()), goes_on: false },
         }
     }
 

@@ -58,6 +58,8 @@ impl RowFlags {
 pub struct RowReader<'t> {
     tree: &'t RowTree,
     page: Option<PageRead<'t>>,
+    /// The rows it will be asked for, in this order.
+    wanted: &'t [RowId],
 }
 
 impl RowReader<'_> {
@@ -74,7 +76,7 @@ impl RowReader<'_> {
         }
         // The next latch is waited for without this one.
         self.page = None;
-        let page = self.tree.base.reach(Usage::Point, &At::<RowFormat>(&rowid.0))?;
+        let page = self.tree.reach_one_of(rowid, self.wanted)?;
         self.tree.read_in(self.page.insert(page), rowid, f)
     }
 }
@@ -186,9 +188,23 @@ impl RowTree {
         self.base.pool.memory()
     }
 
-    /// Reads rows one after the other.
-    pub(super) fn reader(&self) -> RowReader<'_> {
-        RowReader { tree: self, page: None }
+    /// Reads rows one after the other. Those of `wanted` are likely to be asked for, in this order: leaves of them that are not in memory are
+    /// loaded several at a time.
+    pub(super) fn reader<'t>(&'t self, wanted: &'t [RowId]) -> RowReader<'t> {
+        RowReader { tree: self, page: None, wanted }
+    }
+
+    /// The leaf whose range has `rowid`, latched. If it has to be loaded, so are leaves of rows behind it among those that are wanted.
+    fn reach_one_of(&self, rowid: RowId, wanted: &[RowId]) -> Result<PageRead<'_>> {
+        let target = At::<RowFormat>(&rowid.0);
+        if wanted.len() < 2 {
+            return self.base.reach(Usage::Point, &target);
+        }
+        self.base.reach_with(Usage::Point, &target, &|_, _| {
+            let from = wanted.iter().position(|row| *row == rowid).unwrap_or(wanted.len());
+            let targets = wanted[from..].iter().map(|row| At::<RowFormat>(&row.0));
+            self.base.load_leaves(targets);
+        })
     }
 
     /// Runs `f` on the leaf whose range has `rowid`, under the latch.

@@ -16,13 +16,16 @@
 mod memory;
 mod os;
 mod sim;
+#[cfg(target_os = "linux")]
+mod uring;
 
 pub use memory::MemoryVfs;
-pub use os::OsVfs;
 pub(crate) use os::memory_bytes;
+pub use os::{IoMethod, OsVfs};
 pub use sim::{CrashImage, CrashImages, Event, Fault, FaultCounts, FileId, ImageKind, SimVfs};
 
 use damask_types::{Error, Result, SqlState};
+use smallvec::SmallVec;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -96,10 +99,46 @@ pub trait Vfs: Send + Sync + fmt::Debug {
     fn lock(&self, path: &Path) -> Result<Option<Box<dyn VfsLock>>>;
 }
 
+/// A part of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Where it begins.
+    pub offset: u64,
+    /// Its bytes.
+    pub len: usize,
+}
+
+/// Bytes of each of some parts.
+type Counts = SmallVec<[usize; 32]>;
+
+/// A part of a file to read, and where to.
+#[derive(Debug)]
+pub struct Piece<'b> {
+    /// Is filled.
+    pub buffer: &'b mut [u8],
+    /// Where the part begins.
+    pub offset: u64,
+}
+
 /// An open file. Positions are explicit, so any number of threads may use it.
 pub trait VfsFile: Send + Sync + fmt::Debug {
     /// Reads at `offset` until `buffer` is full or the file ends; the number of bytes read.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize>;
+
+    /// Reads all of several parts, in any order, and together if the disk can do so. `soon` is likely to be read next: who can have it
+    /// ready by then.
+    ///
+    /// # Errors
+    /// As [`read_exact_at`], for one of `pieces`; nothing is known of what their buffers hold then.
+    fn read_pieces(&self, pieces: &mut [Piece<'_>], soon: &[Part]) -> Result<()> {
+        let _ = soon;
+        pieces.iter_mut().try_for_each(|piece| read_exact_at(self, piece.buffer, piece.offset))
+    }
+
+    /// What reads parts together.
+    fn io_method(&self) -> IoMethod {
+        IoMethod::Sync
+    }
 
     /// Writes all of `bytes` at `offset`, growing the file as needed.
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()>;
@@ -132,7 +171,7 @@ pub trait VfsLock: Send + Sync {}
 ///
 /// # Errors
 /// XX001 if the file ends too early: our files never refer to bytes they do not have.
-pub fn read_exact_at(file: &dyn VfsFile, buffer: &mut [u8], offset: u64) -> Result<()> {
+pub fn read_exact_at<F: VfsFile + ?Sized>(file: &F, buffer: &mut [u8], offset: u64) -> Result<()> {
     let read = file.read_at(buffer, offset)?;
     if read == buffer.len() {
         return Ok(());

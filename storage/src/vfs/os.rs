@@ -5,12 +5,25 @@
 //!
 //! A file whose writes go through is opened with `O_DIRECT` as well, and without where the file system does not have it.
 //!
-//! Left out: `io_uring` (docs/decisions/0008-plain-reads-writes-and-pages.md).
+//! Parts of a file that are read together are read as [`IoMethod`] says. All else is a call for each read and write
+//! (docs/decisions/0008-plain-reads-writes-and-pages.md).
 
-use super::{OpenOptions, Operation, Vfs, VfsFile, VfsLock, WriteThrough, io_error};
+#[cfg(target_os = "linux")]
+use super::uring::Rings;
+use super::{
+    Counts, OpenOptions, Operation, Part, Piece, Vfs, VfsFile, VfsLock, WriteThrough, io_error,
+    read_exact_at,
+};
 use damask_types::{Error, Result, SqlState};
+#[cfg(target_os = "linux")]
+use rustix::fs::Advice;
 use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::{self, Errno};
+use smallvec::smallvec;
+#[cfg(target_os = "linux")]
+use std::num::NonZeroU64;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,14 +43,78 @@ pub(crate) fn memory_bytes() -> Option<usize> {
     Some(group.map_or(machine, |group: usize| group.min(machine)))
 }
 
+/// How parts of a file are read together ([`VfsFile::read_pieces`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IoMethod {
+    /// The system is told of all of them, where it can be, and then asked for one after the other.
+    #[default]
+    Sync,
+    /// By `io_uring` of Linux; as `Sync` where there is none, or the process may not use it.
+    IoUring,
+}
+
 /// The machine's file system.
-#[derive(Debug)]
-pub struct OsVfs;
+#[derive(Debug, Default)]
+pub struct OsVfs {
+    /// What files are read by with [`IoMethod::IoUring`].
+    #[cfg(target_os = "linux")]
+    rings: Option<Arc<Rings>>,
+}
+
+impl IoMethod {
+    /// Its name in `io_method`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::IoUring => "io_uring",
+        }
+    }
+}
+
+impl OsVfs {
+    /// Files that are read by `method`, or as can be.
+    pub fn new(method: IoMethod) -> Self {
+        #[cfg(target_os = "linux")]
+        return Self { rings: if method == IoMethod::IoUring { Rings::new() } else { None } };
+        #[cfg(not(target_os = "linux"))]
+        Self::default()
+    }
+}
 
 #[derive(Debug)]
 struct OsFile {
     fd: OwnedFd,
     path: PathBuf,
+    #[cfg(target_os = "linux")]
+    rings: Option<Arc<Rings>>,
+}
+
+impl OsFile {
+    /// Begins to read parts; how much of each there is already, from its beginning.
+    #[cfg(target_os = "linux")]
+    fn begin_pieces(&self, pieces: &mut [Piece<'_>], soon: &[Part]) -> Counts {
+        let advise = |Part { offset, len }| {
+            // If the system does not take it, a later read waits the longer.
+            let _ = fs::fadvise(&self.fd, offset, NonZeroU64::new(len as u64), Advice::WillNeed);
+        };
+        if let Some(rings) = &self.rings {
+            soon.iter().copied().for_each(advise);
+            return rings.read(self.fd.as_fd(), pieces);
+        }
+        if pieces.len() > 1 {
+            let parts = pieces
+                .iter()
+                .map(|Piece { buffer, offset }| Part { offset: *offset, len: buffer.len() });
+            parts.for_each(advise);
+        }
+        soon.iter().copied().for_each(advise);
+        smallvec![0; pieces.len()]
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn begin_pieces(&self, pieces: &mut [Piece<'_>], _soon: &[Part]) -> Counts {
+        smallvec![0; pieces.len()]
+    }
 }
 
 /// An exclusive `flock` on a lock file; the file goes away with the lock.
@@ -90,7 +167,12 @@ impl Vfs for OsVfs {
             }
         };
         let fd = opened.map_err(|errno| failed(operation, path, errno))?;
-        Ok(Arc::new(OsFile { fd, path: path.to_owned() }))
+        Ok(Arc::new(OsFile {
+            fd,
+            path: path.to_owned(),
+            #[cfg(target_os = "linux")]
+            rings: self.rings.clone(),
+        }))
     }
 
     fn exists(&self, path: &Path) -> Result<bool> {
@@ -192,6 +274,25 @@ impl VfsFile for OsFile {
             }
         }
         Ok(done)
+    }
+
+    fn read_pieces(&self, pieces: &mut [Piece<'_>], soon: &[Part]) -> Result<()> {
+        let done = self.begin_pieces(pieces, soon);
+        for (piece, done) in pieces.iter_mut().zip(done) {
+            let Piece { buffer, offset } = piece;
+            if done < buffer.len() {
+                read_exact_at(self, &mut buffer[done..], *offset + done as u64)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn io_method(&self) -> IoMethod {
+        #[cfg(target_os = "linux")]
+        if self.rings.is_some() {
+            return IoMethod::IoUring;
+        }
+        IoMethod::Sync
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
