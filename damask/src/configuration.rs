@@ -7,8 +7,7 @@
 
 use crate::session::setting_list::Context;
 use crate::session::settings;
-use damask_storage::IoMethod;
-use damask_txn::{LANES_MAX, LogSync};
+use damask_txn::{HugePages, IoMethod, LANES_MAX, LogSync};
 use damask_types::{Error, Result, SqlState};
 use hashbrown::HashMap;
 use std::path::PathBuf;
@@ -54,6 +53,15 @@ impl Configuration {
     /// Memory for pages (`shared_buffers`).
     pub fn pool_bytes(&self) -> usize {
         self.number("shared_buffers") as usize * 8192
+    }
+
+    /// Whether memory for pages is to lie in huge pages (`huge_pages`).
+    pub fn huge_pages(&self) -> HugePages {
+        match self.text("huge_pages") {
+            "on" => HugePages::On,
+            "try" => HugePages::Try,
+            _ => HugePages::Off,
+        }
     }
 
     /// Log since the last checkpoint that begins the next (`max_wal_size`).
@@ -172,6 +180,7 @@ mod tests {
         let configuration = Configuration::default();
         let engine = damask_txn::EngineOptions::default();
         assert_eq!(configuration.pool_bytes(), engine.pool_bytes);
+        assert_eq!(configuration.huge_pages(), engine.huge_pages);
         assert_eq!(configuration.checkpoint_log_bytes(), engine.checkpoint_log_bytes);
         assert_eq!(configuration.checkpoint_interval(), engine.checkpoint_interval);
         assert_eq!(configuration.flush_delay(), engine.flush_delay);

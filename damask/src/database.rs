@@ -85,6 +85,7 @@ impl Database {
         };
         let engine_options = EngineOptions {
             pool_bytes: options.configuration.pool_bytes(),
+            huge_pages: options.configuration.huge_pages(),
             checkpoint_log_bytes: options.configuration.checkpoint_log_bytes(),
             checkpoint_interval: options.configuration.checkpoint_interval(),
             flush_delay: options.configuration.flush_delay(),

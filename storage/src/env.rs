@@ -1,5 +1,5 @@
-//! The world a database lives in: files, time, chance, background work and the machine's nodes, each behind a trait, and how much memory
-//! there is.
+//! The world a database lives in: files, time, chance, background work, the machine's nodes and huge pages, each behind a trait, and how much
+//! memory there is.
 //!
 //! Everything above this module asks an [`Env`], so a test can replace the disk by a simulated one, stand the clock
 //! still and repeat every random choice. [`Env::real`] is the only code of the workspace that reads the machine's clock.
@@ -12,6 +12,7 @@
 //! Left out: a scheduler with priorities.
 
 use crate::governor::Governor;
+use crate::huge_pages::{self, HugePageSource, NoHugePages};
 use crate::topology::{self, OneNode, Topology};
 use crate::vfs::{IoMethod, MemoryVfs, OsVfs, Vfs, memory_bytes};
 use parking_lot::{Condvar, Mutex};
@@ -37,11 +38,13 @@ pub struct Env {
     pub memory: Arc<Governor>,
     /// Which memory is near whom.
     pub topology: Arc<dyn Topology>,
+    /// Who is asked for huge pages.
+    pub huge_pages: Arc<dyn HugePageSource>,
 }
 
 impl Env {
-    /// The machine's files, clock, random source and nodes; background steps run on threads of their own. Four fifths of the machine's memory
-    /// may be held.
+    /// The machine's files, clock, random source, nodes and huge pages; background steps run on threads of their own. Four fifths of the
+    /// machine's memory may be held.
     pub fn real() -> Self {
         Self {
             vfs: Arc::new(OsVfs::default()),
@@ -52,6 +55,7 @@ impl Env {
                 memory_bytes().map_or_else(Governor::default, |bytes| Governor::new(bytes / 5 * 4)),
             ),
             topology: topology::of_machine(),
+            huge_pages: huge_pages::of_machine(),
         }
     }
 
@@ -62,7 +66,7 @@ impl Env {
     }
 
     /// Files in memory, a clock that moves only when someone sleeps, seeded chance, steps run when polled, memory without a limit, one
-    /// node.
+    /// node, no huge pages.
     ///
     /// Two environments of one seed behave alike.
     pub fn simulated(vfs: Arc<dyn Vfs>, seed: u64) -> Self {
@@ -73,6 +77,7 @@ impl Env {
             spawn: Arc::new(InlineSpawn::default()),
             memory: Arc::default(),
             topology: Arc::new(OneNode::default()),
+            huge_pages: Arc::new(NoHugePages),
         }
     }
 

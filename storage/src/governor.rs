@@ -10,7 +10,8 @@
 //!
 //! Copies of inner nodes and filters of tables with write buffers count as pages; where there is no memory for one, there is none.
 //!
-//! Not counted, since each has a bound of its own or is small beside them: what checkpoints lay aside, plans and catalog, buffers of
+//! Not counted, since each has a bound of its own or is small beside them: the rest of a huge page of which the pool uses the first frames (at most
+//! 2 MiB for each node of the machine), what checkpoints lay aside, plans and catalog, buffers of
 //! sessions and log, the files of a database in memory.
 
 use damask_types::{Error, Result, SqlState};

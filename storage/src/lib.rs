@@ -1,6 +1,6 @@
 //! Files, pages, the log and the trees: everything that knows bytes on disk.
 //!
-//! Reading order: [`env`], [`vfs`] and [`topology`] are the world outside; [`page`] the shape of a block, `codec` how one is stored;
+//! Reading order: [`env`], [`vfs`], [`topology`] and [`huge_pages`] are the world outside; [`page`] the shape of a block, `codec` how one is stored;
 //! [`pool`] keeps pages in memory; [`log`] makes commits durable; [`store`] puts them together into one database file with checkpoints,
 //! recovery and verification; [`row`] and [`key`] lay rows and index keys out as bytes, [`tree`] finds them.
 //!
@@ -26,6 +26,7 @@ pub mod env;
 mod format_tests;
 pub mod governor;
 mod health;
+pub mod huge_pages;
 pub mod key;
 pub mod ledger;
 pub mod log;
@@ -46,6 +47,7 @@ pub mod vfs;
 pub use codec::PageCodec;
 pub use env::{Clock, Env, Random, Signal, Spawn, Step};
 pub use governor::{Governor, Purpose};
+pub use huge_pages::{HugePageSource, HugePages, NoHugePages, SimulatedHugePages};
 pub use log::{Flush, Frames, LANES_MAX, Log, LogCompression, LogSync};
 pub use page::{PageId, PageKind, TreeId};
 pub use pool::{PageRead, PageWrite, Pool};

@@ -29,7 +29,7 @@ use damask_storage::pool::{NodeStatistics, PoolStatistics};
 use damask_storage::tree::BUFFER_BYTES;
 use damask_storage::vfs::MemoryVfs;
 use damask_storage::{
-    Env, Governor, LogCompression, LogSync, Store, StoreOptions, TempFolder, Vfs,
+    Env, Governor, HugePages, LogCompression, LogSync, Store, StoreOptions, TempFolder, Vfs,
 };
 use damask_types::{Error, Lsn, RelId, Result, RowId, SqlState, Timestamp, TxnId};
 use hashbrown::HashMap;
@@ -56,6 +56,8 @@ pub enum Location {
 pub struct EngineOptions {
     /// Memory for pages.
     pub pool_bytes: usize,
+    /// Whether the memory of pages is to lie in huge pages.
+    pub huge_pages: HugePages,
     /// Log since the last checkpoint that makes the next one due.
     pub checkpoint_log_bytes: u64,
     /// Time since the last checkpoint that makes the next one due, if something was logged.
@@ -87,6 +89,7 @@ impl Default for EngineOptions {
         let store = StoreOptions::default();
         Self {
             pool_bytes: store.pool_bytes,
+            huge_pages: store.huge_pages,
             checkpoint_log_bytes: 256 << 20,
             checkpoint_interval: Duration::from_mins(5),
             create: true,
@@ -281,6 +284,7 @@ impl Engine {
         let store_options = StoreOptions {
             page_bytes: options.page_bytes,
             pool_bytes: options.pool_bytes,
+            huge_pages: options.huge_pages,
             log_segment_bytes: options.log_segment_bytes,
             log_sync: options.log_sync,
             log_lanes: options.log_lanes,

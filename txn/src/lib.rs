@@ -81,7 +81,9 @@ pub mod table;
 
 /// Whether a commit's frames are compressed in the log, how the log becomes durable, and what compresses pages. Who grants
 /// memory, and what for.
-pub use damask_storage::{Governor, LANES_MAX, LogCompression, LogSync, PageCodec, Purpose};
+pub use damask_storage::{
+    Governor, HugePages, IoMethod, LANES_MAX, LogCompression, LogSync, PageCodec, Purpose,
+};
 
 /// Advisory locks.
 pub use advisory::{SessionLocks, TxnHandle};

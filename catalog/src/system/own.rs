@@ -25,7 +25,7 @@ pub(super) static DEFINITIONS: &[Definition] = &[
         ("frames_spare", Int8, false), ("pages_afar", Int8, false), ("bound", Bool, false),
     ] },
     Definition { oid: 15003, information_schema: false, name: "damask_pool", is_view: true, columns: &[
-        ("frames_max", Int8, false), ("frames", Int8, false), ("pages", Int8, false),
+        ("frames_max", Int8, false), ("frames", Int8, false), ("frames_huge", Int8, false), ("pages", Int8, false),
         ("pages_dirty", Int8, false), ("pages_loaded", Int8, false), ("pages_ahead", Int8, false),
         ("io_method", Text, false), ("leaf_waits", Int8, false), ("contention_splits", Int8, false),
         ("file_bytes", Int8, false), ("file_free_bytes", Int8, false),
@@ -90,6 +90,8 @@ pub struct PoolRow {
     pub frames_max: u64,
     /// Frames there are.
     pub frames: u64,
+    /// Those in memory that was asked to lie in huge pages, and the system did not refuse.
+    pub frames_huge: u64,
     /// Pages, in memory or not.
     pub pages: u64,
     /// Those of which the newest state is in memory only.
@@ -153,6 +155,7 @@ pub(super) fn damask_pool(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.push(&[
         ("frames_max", count(row.frames_max)),
         ("frames", count(row.frames)),
+        ("frames_huge", count(row.frames_huge)),
         ("pages", count(row.pages)),
         ("pages_dirty", count(row.pages_dirty)),
         ("pages_loaded", count(row.pages_loaded)),

@@ -595,6 +595,7 @@ impl SystemSession for StatementEnv {
         PoolRow {
             frames_max: statistics.frames_max as u64,
             frames: statistics.frame_count as u64,
+            frames_huge: statistics.frame_huge_count as u64,
             pages: statistics.page_count as u64,
             pages_dirty: statistics.dirty_count as u64,
             pages_loaded: statistics.load_count,

@@ -101,6 +101,7 @@ static EFFECTS: &[(&str, Effect)] = &[
     ("gin_fuzzy_search_limit", Moot("There are no GIN indexes.")),
     ("hash_mem_multiplier", Acts),
     ("hot_standby", Moot(NO_REPLICATION)),
+    ("huge_pages", Acts),
     ("idle_in_transaction_session_timeout", Acts),
     ("idle_session_timeout", Acts),
     ("IntervalStyle", Acts),

@@ -1,10 +1,10 @@
-//! `memory_limit` bounds pages, versions and statements together; `numa` spreads pages over the machine's nodes; `io_method` reads several
-//! at a time; `damask_pool` counts.
+//! `memory_limit` bounds pages, versions and statements together; `numa` spreads pages over the machine's nodes; `huge_pages` puts
+//! them into huge pages; `io_method` reads several at a time; `damask_pool` counts.
 
 use crate::support::{Folder, error, rows, run};
 use damask::{Configuration, Connection, Database, DatabaseOptions};
 use damask_storage::vfs::SimVfs;
-use damask_storage::{Env, SimulatedTopology};
+use damask_storage::{Env, NoHugePages, SimulatedHugePages, SimulatedTopology};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -91,6 +91,51 @@ fn pages_are_spread_over_nodes() {
     };
     assert_eq!(figures("on"), "0 0-1 256 f t 0 t, 1 2-3 256 t t 0 t");
     assert_eq!(figures("off"), "0 512 t t 0 f");
+}
+
+/// `off` asks nobody, `try` takes what there is, `on` does without a database rather than without huge pages.
+#[test]
+fn frames_lie_in_huge_pages() {
+    let open = |value: &str, granted_max: Option<usize>| {
+        let source = Arc::new(SimulatedHugePages::new(granted_max.unwrap_or(0)));
+        let mut env = Env::simulated(Arc::new(SimVfs::default()), 1);
+        env.huge_pages = match granted_max {
+            Some(_) => Arc::clone(&source) as Arc<dyn damask_storage::HugePageSource>,
+            None => Arc::new(NoHugePages),
+        };
+        let mut configuration = Configuration::default();
+        configuration.set("shared_buffers", "4MB").expect("the setting is taken");
+        configuration.set("huge_pages", value).expect("the setting is taken");
+        let options = DatabaseOptions { configuration, ..DatabaseOptions::default() };
+        let database = Database::open_in(env, Some(Path::new("/db")), options)?;
+        let mut connection = database.connect()?;
+        run(
+            &mut connection,
+            &[
+                "CREATE TABLE t (a int PRIMARY KEY, pad text)",
+                "INSERT INTO t SELECT i, repeat('x', 450) FROM generate_series(1, 12000) AS g(i)",
+            ],
+        );
+        let query = "SELECT concat_ws(' ', current_setting('huge_pages'), frames, frames_huge) FROM damask_pool";
+        Ok::<_, damask::Error>((rows(&mut connection, query), source.asked().len()))
+    };
+    let opened = |value, granted_max| open(value, granted_max).expect("it opens");
+    assert_eq!(opened("off", Some(9)), ("off 256 0".to_owned(), 0));
+    assert_eq!(opened("false", None), ("off 256 0".to_owned(), 0));
+    assert_eq!(opened("try", Some(9)), ("try 256 256".to_owned(), 2));
+    assert_eq!(opened("try", Some(1)), ("try 256 128".to_owned(), 2));
+    assert_eq!(opened("try", None), ("try 256 0".to_owned(), 0));
+    assert_eq!(opened("on", Some(9)), ("on 256 256".to_owned(), 3));
+    for granted_max in [None, Some(0)] {
+        let error = open("on", granted_max).expect_err("there are none");
+        assert_eq!(error.sqlstate().as_str(), "0A000");
+        assert_eq!(error.message(), "huge pages are not available");
+        assert!(
+            error.fields().hint.as_ref().is_some_and(|hint| hint.contains("\"try\" or \"off\""))
+        );
+    }
+    let wrong = Configuration::default().set("huge_pages", "maybe").expect_err("it is none");
+    assert_eq!(wrong.sqlstate().as_str(), "22023");
 }
 
 #[test]

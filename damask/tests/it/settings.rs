@@ -45,6 +45,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("client_min_messages", "tests/it/settings.rs"),
     ("deadlock_timeout", "testdata/locking/advisory.txt"),
     ("hash_mem_multiplier", "../executor/tests/it/spill.rs"),
+    ("huge_pages", "tests/it/memory.rs"),
     ("idle_in_transaction_session_timeout", "../server/tests/it/ends.rs"),
     ("idle_session_timeout", "../server/tests/it/ends.rs"),
     ("io_method", "tests/it/memory.rs"),

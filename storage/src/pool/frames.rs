@@ -14,7 +14,8 @@
 //!
 //! Invariants
 //! - F1: frames in pages plus spare frames never exceed the capacity, and beyond [`FRAMES_MIN`] what the governor grants. Of a node
-//!   there are no more than its share.
+//!   there are no more than its share. A huge page has all of its memory as soon as its first frame is touched; so the process may hold up to 2 MiB
+//!   for each node beyond what was granted, but no more than the node's share has ([`Cutter`]).
 //! - F2: the queues hold a page number at most once, all together, and [`Slot::queued`] says so.
 //! - F3: a node's lock is held only for picking, and no other node's with it; a page's latch is only *tried* under it, so there is no
 //!   order to break.
@@ -24,6 +25,7 @@
 use super::entries::{Entries, Slot};
 use super::frame::{Cutter, Frame};
 use crate::governor::{Governor, Purpose};
+use crate::huge_pages::HugePageSource;
 use crate::page::PageId;
 use crate::topology::Topology;
 use parking_lot::{Mutex, MutexGuard, RwLockWriteGuard};
@@ -72,8 +74,8 @@ struct Queues {
     spare: Vec<Frame>,
     /// Frames there are.
     made_count: usize,
-    /// Where new ones come from, if there are several nodes.
-    cutter: Option<Cutter>,
+    /// Where new ones come from.
+    cutter: Cutter,
     small: VecDeque<PageId>,
     main: VecDeque<PageId>,
     ghosts: VecDeque<PageId>,
@@ -115,12 +117,14 @@ impl Frames {
         capacity: usize,
         memory: Arc<Governor>,
         topology: Arc<dyn Topology>,
+        huge_pages: Option<Arc<dyn HugePageSource>>,
     ) -> Self {
         let capacity = capacity.max(FRAMES_MIN);
         let node_count = topology.nodes().len();
         let node = |index: usize| {
             let share = capacity / node_count + usize::from(index < capacity % node_count);
-            let cutter = (node_count > 1).then(|| Cutter::new(index, page_bytes, share));
+            let huge_pages = huge_pages.clone();
+            let cutter = Cutter::new(index, page_bytes, share, node_count > 1, huge_pages);
             Node::new(share, cutter)
         };
         let nodes = (0..node_count).map(node).collect();
@@ -134,6 +138,11 @@ impl Frames {
     /// Frames there are, spare ones included.
     pub(super) fn made_count(&self) -> usize {
         self.counts().0
+    }
+
+    /// Frames that lie in huge pages, if the system does as it said.
+    pub(super) fn huge_count(&self) -> usize {
+        self.nodes.iter().map(|node| node.queues.lock().cutter.huge_count()).sum()
     }
 
     /// Frames there are, and those of them that are spare.
@@ -234,10 +243,7 @@ impl Frames {
             Some(spare) => spare,
             None if queues.made_count < node.share && self.may_grow(queues.made_count) => {
                 queues.made_count += 1;
-                match &mut queues.cutter {
-                    Some(cutter) => cutter.cut(&*self.topology),
-                    None => Frame::alone(0, self.page_bytes),
-                }
+                queues.cutter.cut(&*self.topology)
             }
             None => return None,
         };
@@ -347,7 +353,7 @@ impl Frames {
 }
 
 impl Node {
-    fn new(share: usize, cutter: Option<Cutter>) -> Self {
+    fn new(share: usize, cutter: Cutter) -> Self {
         let queues = Queues {
             spare: Vec::new(),
             made_count: 0,

@@ -29,7 +29,7 @@
 //! Pages that many read and few change have copies, which are read without a latch ([`copies`]). Pages that a scan is about to come to are
 //! loaded several at a time ([`read_ahead`]).
 //!
-//! Left out: huge pages by the pool's own choice, pages that move to the node that uses them.
+//! Left out: pages that move to the node that uses them.
 
 mod contention;
 mod copies;
@@ -49,6 +49,7 @@ mod write_out;
 use crate::alloc::{Allocator, Run};
 use crate::codec::{Coders, PageRef, Wanted};
 use crate::governor::Governor;
+use crate::huge_pages::HugePageSource;
 use crate::ledger::{Taking, Token};
 use crate::page::{self, PageId, PageKind, TreeId};
 use crate::superblock::BlockRef;
@@ -60,6 +61,7 @@ use damask_types::{Error, Result, SqlState};
 pub use entries::Usage;
 use entries::{Entries, Entry, Slot};
 use frame::Frame;
+pub(crate) use frame::try_huge_page;
 pub use frames::NodeStatistics;
 use frames::{Found, Frames};
 use hashbrown::HashSet;
@@ -181,6 +183,8 @@ pub(crate) struct PoolParts {
     pub(crate) pool_bytes: usize,
     pub(crate) memory: Arc<Governor>,
     pub(crate) topology: Arc<dyn Topology>,
+    /// Who is asked for huge pages; none to ask nobody.
+    pub(crate) huge_pages: Option<Arc<dyn HugePageSource>>,
     pub(crate) contention: ContentionRule,
     /// Where the pool's own random choices start.
     pub(crate) chance: u64,
@@ -202,6 +206,8 @@ pub struct PoolStatistics {
     pub frames_max: usize,
     /// Frames in memory.
     pub frame_count: usize,
+    /// Those in memory that was asked to lie in huge pages, and the system did not refuse.
+    pub frame_huge_count: usize,
     /// Pages that exist.
     pub page_count: usize,
     /// Pages whose newest version is in memory only.
@@ -253,6 +259,7 @@ impl Pool {
                 parts.pool_bytes / parts.page_bytes,
                 parts.memory,
                 parts.topology,
+                parts.huge_pages,
             ),
             ids: Mutex::new(ids),
             allocator: Mutex::new(parts.allocator),
@@ -475,6 +482,7 @@ impl Pool {
         PoolStatistics {
             frames_max: self.frames.capacity(),
             frame_count: self.frames.made_count(),
+            frame_huge_count: self.frames.huge_count(),
             page_count,
             dirty_count,
             load_count: self.load_count.load(Ordering::Relaxed),

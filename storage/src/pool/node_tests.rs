@@ -1,7 +1,8 @@
-//! A pool on a machine with several nodes: whose frames pages are given, and who must leave.
+//! A pool on a machine with several nodes: whose frames pages are given, and who must leave. And on one with huge pages: which frames lie there.
 
 use super::{Pool, PoolHoldings};
 use crate::env::{Env, Random, SeededRandom};
+use crate::huge_pages::{HugePageSource, HugePages, NoHugePages, SimulatedHugePages};
 use crate::page::{PAGE_BYTES_MIN, PageId, PageKind, TreeId};
 use crate::store::{Store, StoreOptions};
 use crate::topology::{SimulatedTopology, Topology};
@@ -232,4 +233,55 @@ fn nodes_of_different_load_share_a_pool() {
         assert_eq!(machine.pool().statistics().frame_count, 40);
         machine.check();
     }
+}
+
+/// Frames, those of them in huge pages, and how often these were asked for, when all of a pool of two huge pages and a half is used.
+fn in_huge_pages(node_count: usize, wish: HugePages, granted_max: usize) -> (usize, usize, usize) {
+    let source = Arc::new(SimulatedHugePages::new(granted_max));
+    let topology = Arc::new(SimulatedTopology::new(node_count));
+    let huge_pages = Arc::clone(&source) as Arc<dyn HugePageSource>;
+    let env = Env { topology, huge_pages, ..Env::in_memory(1) };
+    let options = StoreOptions {
+        page_bytes: PAGE_BYTES_MIN,
+        pool_bytes: 5 << 20,
+        huge_pages: wish,
+        ..StoreOptions::default()
+    };
+    let store = Store::open(env, Path::new("d"), options).unwrap().0;
+    for _ in 0..2000 {
+        store.pool().allocate(PageKind::Overflow, TreeId(1)).unwrap();
+    }
+    let statistics = store.pool().statistics();
+    assert!(store.verify().unwrap().is_clean());
+    (statistics.frame_count, statistics.frame_huge_count, source.asked().len())
+}
+
+#[test]
+fn frames_lie_in_huge_pages_if_there_are_any() {
+    for node_count in [1, 2] {
+        assert_eq!(in_huge_pages(node_count, HugePages::Off, 9), (1280, 0, 0));
+        assert_eq!(in_huge_pages(node_count, HugePages::Try, 9), (1280, 1024, 2));
+        // A refusal is no error, and each node meets it once.
+        assert_eq!(in_huge_pages(node_count, HugePages::Try, 0), (1280, 0, node_count));
+        assert_eq!(in_huge_pages(node_count, HugePages::Try, 1), (1280, 512, 2));
+        // One is tried when the store opens.
+        assert_eq!(in_huge_pages(node_count, HugePages::On, 9), (1280, 1024, 3));
+    }
+}
+
+#[test]
+fn who_must_have_huge_pages_makes_no_store_without() {
+    let env = Env::in_memory(1);
+    let sources: [Arc<dyn HugePageSource>; 2] =
+        [Arc::new(NoHugePages), Arc::new(SimulatedHugePages::new(0))];
+    for huge_pages in sources {
+        for name in ["d", ":memory:"] {
+            let env = Env { huge_pages: Arc::clone(&huge_pages), ..env.clone() };
+            let options = StoreOptions { huge_pages: HugePages::On, ..StoreOptions::default() };
+            let error = Store::open(env, Path::new(name), options).err().unwrap();
+            assert_eq!(error.sqlstate(), SqlState::FEATURE_NOT_SUPPORTED);
+        }
+    }
+    assert!(!env.vfs.exists(Path::new("d")).unwrap(), "nothing was made");
+    Store::open(env, Path::new("d"), StoreOptions::default()).unwrap();
 }

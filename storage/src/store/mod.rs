@@ -36,6 +36,7 @@ mod verify;
 use crate::codec::PageCodec;
 use crate::env::Env;
 use crate::health::Health;
+use crate::huge_pages::HugePages;
 use crate::log::{Frames, Log, LogSync};
 use crate::page::{PAGE_BYTES, PageId, PageKind, TreeId};
 use crate::pool::Pool;
@@ -59,6 +60,8 @@ pub struct StoreOptions {
     pub page_bytes: usize,
     /// Most bytes of pages in memory; at least sixteen pages are kept.
     pub pool_bytes: usize,
+    /// Whether the memory of pages is to lie in huge pages.
+    pub huge_pages: HugePages,
     /// Bytes of a log segment in a new store; a multiple of 4096, at least 8192.
     pub log_segment_bytes: u64,
     /// How the log becomes durable.
@@ -103,6 +106,7 @@ impl Default for StoreOptions {
         Self {
             page_bytes: PAGE_BYTES,
             pool_bytes: 256 << 20,
+            huge_pages: HugePages::Try,
             log_segment_bytes: 64 << 20,
             log_sync: LogSync::default(),
             log_lanes: 1,

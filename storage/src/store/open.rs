@@ -5,10 +5,11 @@ use crate::alloc::Allocator;
 use crate::codec::PageRef;
 use crate::env::Env;
 use crate::health::Health;
+use crate::huge_pages::{HugePageSource, HugePages};
 use crate::log::{Frames, LANES_MAX, Log, LogParts, LogPosition};
 use crate::page::{PAGE_BYTES_MAX, PAGE_BYTES_MIN, UNIT_BYTES};
 use crate::page_table;
-use crate::pool::{ContentionRule, Pool, PoolParts, block_problem};
+use crate::pool::{ContentionRule, Pool, PoolParts, block_problem, try_huge_page};
 use crate::root::{self, Root};
 use crate::superblock::{FEATURE_LOG_LANES, Slot, Superblock};
 use crate::vfs::{MemoryVfs, OpenOptions, Vfs, VfsFile, parent, read_exact_at, with_suffix};
@@ -37,11 +38,14 @@ impl Store {
     ///
     /// # Errors
     /// 55006 if another process (or another part of this one) has it open; 58P01 if there is none and it is not to be
-    /// made; XX001 if the file is not a database or damaged; 0A000 if its format is newer; 22023 for impossible options.
+    /// made; XX001 if the file is not a database or damaged; 0A000 if its format is newer or there are no huge pages and it is to have
+    /// them; 22023 for impossible options.
     pub fn open(env: Env, path: &Path, options: StoreOptions) -> Result<(Self, Recovered)> {
         check_options(&options)?;
+        // Before anything is made.
+        let huge_pages = huge_pages(&env, options.huge_pages)?;
         if path == Path::new(":memory:") {
-            return Self::open_in_memory(env, path, &options);
+            return Self::open_in_memory(env, path, &options, huge_pages);
         }
         let lock_path = with_suffix(path, ".lock");
         if !options.create && !env.vfs.exists(path)? {
@@ -111,6 +115,7 @@ impl Store {
             pool_bytes: options.pool_bytes,
             memory: Arc::clone(&env.memory),
             topology: Arc::clone(&env.topology),
+            huge_pages,
             contention: contention(&options),
             chance: env.random.next_u64(),
             seed,
@@ -149,7 +154,12 @@ impl Store {
     }
 
     /// The same code over a file in memory, without a log.
-    fn open_in_memory(env: Env, path: &Path, options: &StoreOptions) -> Result<(Self, Recovered)> {
+    fn open_in_memory(
+        env: Env,
+        path: &Path,
+        options: &StoreOptions,
+        huge_pages: Option<Arc<dyn HugePageSource>>,
+    ) -> Result<(Self, Recovered)> {
         let file = MemoryVfs::default().open(path, OpenOptions::CREATE)?;
         let allocator = Allocator::from_used(Vec::new()).map_err(Error::internal)?;
         let pool = Pool::new(PoolParts {
@@ -157,6 +167,7 @@ impl Store {
             pool_bytes: options.pool_bytes,
             memory: Arc::clone(&env.memory),
             topology: Arc::clone(&env.topology),
+            huge_pages,
             contention: contention(options),
             chance: env.random.next_u64(),
             seed: 0,
@@ -227,6 +238,20 @@ fn check_options(options: &StoreOptions) -> Result<()> {
             .detail(format!("There are 1 to {LANES_MAX} lanes.")));
     }
     Ok(())
+}
+
+/// Who the pool asks for huge pages, if it is to ask.
+fn huge_pages(env: &Env, wish: HugePages) -> Result<Option<Arc<dyn HugePageSource>>> {
+    match wish {
+        HugePages::Off => return Ok(None),
+        HugePages::Try => {}
+        HugePages::On => try_huge_page(&*env.huge_pages).map_err(|reason| {
+            Error::new(SqlState::FEATURE_NOT_SUPPORTED, "huge pages are not available")
+                .detail(reason)
+                .hint("Set huge_pages to \"try\" or \"off\", or have the system give huge pages to processes that ask for them.")
+        })?,
+    }
+    Ok(Some(Arc::clone(&env.huge_pages)))
 }
 
 /// The superblock in force; `None` if the file was never completely made.

@@ -6,7 +6,7 @@
 //! A file whose writes go through is opened with `O_DIRECT` as well, and without where the file system does not have it.
 //!
 //! Parts of a file that are read together are read as [`IoMethod`] says. All else is a call for each read and write
-//! (docs/decisions/0008-plain-reads-writes-and-pages.md).
+//! (docs/decisions/0008-reads-together-and-huge-pages.md).
 
 #[cfg(target_os = "linux")]
 use super::uring::Rings;
