@@ -71,7 +71,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use trees::{Recount, TreeCodecs, TreeUnits};
 pub(crate) use write_out::Ownership;
 
@@ -103,6 +103,8 @@ pub struct Pool {
     coders: Coders,
     load_count: AtomicU64,
     ahead_count: AtomicU64,
+    /// Frames of pages that are being loaded ahead, by all scans.
+    ahead_frames: AtomicUsize,
     contention: Contention,
     /// A defect that a test plants.
     #[cfg(test)]
@@ -270,6 +272,7 @@ impl Pool {
             coders: Coders::default(),
             load_count: AtomicU64::new(0),
             ahead_count: AtomicU64::new(0),
+            ahead_frames: AtomicUsize::new(0),
             contention: Contention::new(parts.contention, parts.chance),
             #[cfg(test)]
             planted: parts.planted,
@@ -308,6 +311,16 @@ impl Pool {
         }
         entry.touch(usage);
         Ok(Some(PageRead::new(page, slot, Taking::Waiting)))
+    }
+
+    /// [`Pool::read_live`] of a page that is in memory by the time nobody else has it exclusively; `None` if it is not.
+    #[inline]
+    pub(crate) fn read_loaded(&self, page: PageId, usage: Usage) -> Option<PageRead<'_>> {
+        let entry = self.entries.get(page)?;
+        let slot = entry.latch.read();
+        slot.bytes.as_ref()?;
+        entry.touch(usage);
+        Some(PageRead::new(page, slot, Taking::Waiting))
     }
 
     /// Takes a page's shared latch if the page is in memory. `None` if it is not, or is on its way in or out: this never
@@ -582,32 +595,38 @@ impl Pool {
     fn frame(&self) -> Result<Frame> {
         let mut disk_full = None;
         for _ in 0..FRAME_TRIES {
-            match self.frames.find(&self.entries, disk_full.is_some()) {
-                Found::Frame(frame) => return Ok(frame),
-                Found::Victim(page, mut slot) => {
-                    if slot.is_dirty()
-                        && let Err(error) = self.write_victim(page, &mut slot)
-                    {
-                        self.frames.enqueue(&self.entries, page, &mut slot);
-                        if error.sqlstate() != SqlState::DISK_FULL {
-                            return Err(error);
-                        }
-                        // A full disk must not stop readers while there are clean pages to drop.
-                        disk_full = Some(error);
-                        continue;
-                    }
-                    self.entry(page)?.clear_copy();
-                    return Ok(slot.bytes.take().expect("a victim is in memory"));
-                }
-                Found::Nothing => match disk_full {
+            match self.try_frame(disk_full.is_some()) {
+                Ok(Some(frame)) => return Ok(frame),
+                Ok(None) => match disk_full {
                     Some(error) => return Err(error),
                     None => std::thread::yield_now(),
                 },
+                // A full disk must not stop readers while there are clean pages to drop.
+                Err(error) if error.sqlstate() == SqlState::DISK_FULL => disk_full = Some(error),
+                Err(error) => return Err(error),
             }
         }
         let message = "buffer pool is exhausted: every page in memory is in use";
         let detail = format!("The limit is {} pages.", self.frames.capacity());
         Err(Error::new(SqlState::OUT_OF_MEMORY, message).detail(detail))
+    }
+
+    /// [`Pool::frame`] if there is one at once, or a page (a clean one, if `clean_only`) that may leave.
+    fn try_frame(&self, clean_only: bool) -> Result<Option<Frame>> {
+        match self.frames.find(&self.entries, clean_only) {
+            Found::Frame(frame) => Ok(Some(frame)),
+            Found::Victim(page, mut slot) => {
+                if slot.is_dirty()
+                    && let Err(error) = self.write_victim(page, &mut slot)
+                {
+                    self.frames.enqueue(&self.entries, page, &mut slot);
+                    return Err(error);
+                }
+                self.entry(page)?.clear_copy();
+                Ok(slot.bytes.take())
+            }
+            Found::Nothing => Ok(None),
+        }
     }
 
     fn write_victim(&self, page: PageId, slot: &mut Slot) -> Result<()> {

@@ -25,12 +25,14 @@ use crate::vfs::Part;
 use damask_types::Result;
 use parking_lot::RwLockWriteGuard;
 use smallvec::SmallVec;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Most pages that are loaded at a time, if the pool is not small.
 pub(crate) const AHEAD_MAX: usize = 32;
-/// The part of the pool's frames that one scan may have pages in that it did not come to yet.
+/// The part of the pool's frames that one scan may take for pages that it did not come to yet.
 const AHEAD_PART: usize = 32;
+/// The part of them that are loaded into by all scans at a time: who needs a frame must find one that nobody holds.
+const AHEAD_ALL_PART: usize = 8;
 
 /// A page that is being loaded, under its exclusive latch.
 struct Loading<'p> {
@@ -39,6 +41,26 @@ struct Loading<'p> {
     location: PageRef,
     frame: Frame,
     _io: InIo<'p>,
+}
+
+/// Frames that are counted as loaded into, until this is dropped.
+struct Share<'p> {
+    all: &'p AtomicUsize,
+    count: usize,
+    /// What was counted before.
+    others: usize,
+}
+
+impl<'p> Share<'p> {
+    fn of(all: &'p AtomicUsize, count: usize) -> Self {
+        Self { all, count, others: all.fetch_add(count, Ordering::Relaxed) }
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.count, Ordering::Relaxed);
+    }
 }
 
 impl Pool {
@@ -77,13 +99,19 @@ impl Pool {
         AHEAD_MAX.min(self.frames.capacity() / AHEAD_PART)
     }
 
-    /// Loads the first `count` of `pages`, and has the system get as many behind them.
-    fn load_together<'a>(&self, mut pages: impl Iterator<Item = &'a PageId>, count: usize) {
+    /// Loads the first `count` of `pages`, and has the system get as many behind them; nothing if others load too much already.
+    fn load_together<'a>(&self, pages: impl Iterator<Item = &'a PageId>, count: usize) {
+        let share = Share::of(&self.ahead_frames, count);
+        if share.others + count <= self.frames.capacity() / AHEAD_ALL_PART {
+            self.load_now(pages, count);
+        }
+    }
+
+    fn load_now<'a>(&self, mut pages: impl Iterator<Item = &'a PageId>, count: usize) {
         let mut loading: SmallVec<[Loading<'_>; AHEAD_MAX]> = SmallVec::new();
         for page in pages.by_ref().take(count) {
             match self.begin_load(*page) {
                 Ok(begun) => loading.extend(begun),
-                // Someone else needs the room.
                 Err(_) => break,
             }
         }
@@ -122,12 +150,12 @@ impl Pool {
         Some(Part { offset: run.offset(), len: run.count as usize * UNIT_BYTES })
     }
 
-    /// A frame for a page that is not in memory, and its latch; `None` if it is there, or somebody has the latch.
+    /// A frame for a page that is not in memory, and its latch; `None` if it is there, somebody has the latch, or there is no frame.
     fn begin_load(&self, page: PageId) -> Result<Option<Loading<'_>>> {
         let Some(entry) = self.entries.get(page).filter(|entry| entry.is_absent()) else {
             return Ok(None);
         };
-        let frame = self.frame()?;
+        let Some(frame) = self.try_frame(false)? else { return Ok(None) };
         let io = InIo::begin(entry);
         if let Some(slot) = entry.latch.try_write()
             && slot.is_absent()

@@ -13,6 +13,7 @@ use damask_types::{Result, RowId, SqlState, Timestamp};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Larger than a unit, so that pages can be compressed.
 const PAGE_BYTES: usize = 2 * PAGE_BYTES_MIN;
@@ -21,7 +22,7 @@ const ROWS: u64 = 3000;
 fn row(id: u64) -> Vec<u8> {
     // Every other row is one that nothing makes shorter.
     let mut chance = Chance(id);
-    (0..100).map(|_| if id.is_multiple_of(2) { 7 } else { chance.next() as u8 }).collect()
+    (0..300).map(|_| if id.is_multiple_of(2) { 7 } else { chance.next() as u8 }).collect()
 }
 
 fn open(env: Env, path: &Path, frames: usize) -> Store {
@@ -176,6 +177,23 @@ fn a_small_pool_reads_nothing_ahead_and_a_middling_one_a_little() {
         assert!(statistics.frame_count <= frames);
         assert!(store.verify().unwrap().is_clean());
     }
+}
+
+/// However many scan at a time, most frames can be had.
+#[test]
+fn scans_leave_frames_to_others() {
+    let env = Env::in_memory(1);
+    let path = Path::new("d");
+    make(env.clone(), path, PageCodec::None);
+    let is_ahead = |others: usize| {
+        let store = open(env.clone(), path, 64);
+        let pool = store.pool();
+        pool.ahead_frames.store(others, Ordering::Relaxed);
+        assert_eq!(up(&tree(&store), 0, usize::MAX).unwrap().len(), ROWS as usize);
+        assert_eq!(pool.ahead_frames.load(Ordering::Relaxed), others, "all are given back");
+        pool.statistics().ahead_count > 0
+    };
+    assert_eq!([0, 6, 7, 64].map(is_ahead), [true, true, false, false]);
 }
 
 /// A page that is damaged is an error for the scan that comes to it and not before, whatever came along.

@@ -329,12 +329,18 @@ impl<F: Format> Base<F> {
             Ok(End::Root(root)) => return Ok(Ok(root)),
             Err(stray) => return Ok(Err(stray)),
         };
-        if let Some(load) = load
-            && self.pool.is_absent(leaf)
-        {
-            load(parent, leaf);
-        }
-        let Some(node) = self.pool.read_live(leaf, usage)? else {
+        let loaded = load.and_then(|load| {
+            let loaded = self.pool.read_loaded(leaf, usage);
+            if loaded.is_none() {
+                load(parent, leaf);
+            }
+            loaded
+        });
+        let node = match loaded {
+            Some(node) => Some(node),
+            None => self.pool.read_live(leaf, usage)?,
+        };
+        let Some(node) = node else {
             return Ok(Err(self.pool.no_such_page(leaf)));
         };
         Ok(self.check_child(&node, leaf, 1).map(|()| node))

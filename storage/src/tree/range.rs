@@ -30,14 +30,18 @@ pub struct KeyRange {
 }
 
 impl KeyRange {
+    fn new(start: Limit, end: Option<Limit>) -> Self {
+        Self { start, end, goes_on: false }
+    }
+
     /// Every entry.
     pub fn all() -> Self {
-        Self { start: Limit::new(), end: None, goes_on: false }
+        Self::new(Limit::new(), None)
     }
 
     /// Entries whose key begins with `prefix`: a whole key, or the encoding of its first columns.
     pub fn prefix(prefix: &[u8]) -> Self {
-        Self { start: Limit::from_slice(prefix), end: successor(prefix), goes_on: false }
+        Self::new(Limit::from_slice(prefix), successor(prefix))
     }
 
     /// Entries between two prefixes. `Included` takes every key that begins with the bound, `Excluded` none of them.
@@ -53,8 +57,8 @@ impl KeyRange {
             Bound::Excluded(high) => Some(Limit::from_slice(high)),
         };
         match start {
-            Some(start) => Self { start, end, goes_on: false },
-            None => Self { start: Limit::new(), end: Some(Limit::new()), goes_on: false },
+            Some(start) => Self::new(start, end),
+            None => Self::new(Limit::new(), Some(Limit::new())),
         }
     }
 
