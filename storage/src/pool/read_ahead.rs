@@ -130,6 +130,7 @@ impl Pool {
         let Ok(problems) = read else {
             return loading.into_iter().for_each(|loading| self.frames.give_back(loading.frame));
         };
+        let mut loaded = 0;
         for (loading, problem) in loading.into_iter().zip(problems) {
             let Loading { page, mut slot, frame, .. } = loading;
             if problem.is_some() {
@@ -137,10 +138,12 @@ impl Pool {
                 continue;
             }
             slot.bytes = Some(frame);
-            self.load_count.fetch_add(1, Ordering::Relaxed);
-            self.ahead_count.fetch_add(1, Ordering::Relaxed);
+            loaded += 1;
             self.frames.enqueue(&self.entries, page, &mut slot);
         }
+        self.load_count.fetch_add(loaded, Ordering::Relaxed);
+        // One is what the scan has come to.
+        self.ahead_count.fetch_add(loaded.saturating_sub(1), Ordering::Relaxed);
     }
 
     /// Where the file has a page that is not in memory.

@@ -93,8 +93,8 @@ fn a_scan_either_way_loads_each_page_once_and_most_of_them_together() {
             }
             let loaded = store.pool().statistics();
             assert_eq!(loaded.load_count, leaves + inners, "{codec:?}");
-            // Alone come the inner nodes, and the first leaf or two of each.
-            assert!(loaded.ahead_count * 10 > loaded.load_count * 9, "{codec:?}: {loaded:?}");
+            // Others are the inner nodes, and the first leaf of each batch.
+            assert!(loaded.ahead_count * 10 > loaded.load_count * 8, "{codec:?}: {loaded:?}");
             assert!(store.verify().unwrap().is_clean());
         }
     }
@@ -122,8 +122,8 @@ fn a_scan_that_ends_soon_loads_little() {
         last = count().1;
     }
     steps.retain(|step| *step > 0);
-    assert_eq!(steps[..3], [2, 4, 8], "{steps:?}");
-    assert!(steps.iter().all(|step| *step <= AHEAD_MAX as u64), "{steps:?}");
+    assert_eq!(steps[..3], [1, 3, 7], "{steps:?}");
+    assert!(steps.iter().all(|step| *step < AHEAD_MAX as u64), "{steps:?}");
 }
 
 /// Rows that an index names lie anywhere; they are wanted in an order of their own, some of them twice, one of them is not there.
@@ -149,8 +149,8 @@ fn leaves_of_rows_that_will_be_read_are_loaded_together() {
     let (one_by_one, none) = read(&wanted, &[]);
     assert!(one_by_one > 30 && none == 0, "{one_by_one}, {none}");
     let (loaded, ahead) = read(&wanted, &wanted);
-    // Not the inner nodes on the way.
-    assert!(loaded == one_by_one && ahead + 3 >= loaded, "{ahead} of {loaded}");
+    // Not the inner nodes on the way, and one of each batch.
+    assert!(loaded == one_by_one && ahead + 4 >= loaded, "{ahead} of {loaded}");
     // What was announced and is not asked for is not in the way.
     assert_eq!(read(&wanted[..1], &wanted[1..]), read(&wanted[..1], &[]));
 }

@@ -115,6 +115,16 @@ impl OsFile {
     fn begin_pieces(&self, pieces: &mut [Piece<'_>], _soon: &[Part]) -> Counts {
         smallvec![0; pieces.len()]
     }
+
+    /// Reads what is missing of parts, of each of which there is so much.
+    fn end_pieces(&self, pieces: &mut [Piece<'_>], done: &[usize]) -> Result<()> {
+        for (Piece { buffer, offset }, &done) in pieces.iter_mut().zip(done) {
+            if done < buffer.len() {
+                read_exact_at(self, &mut buffer[done..], *offset + done as u64)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// An exclusive `flock` on a lock file; the file goes away with the lock.
@@ -278,13 +288,7 @@ impl VfsFile for OsFile {
 
     fn read_pieces(&self, pieces: &mut [Piece<'_>], soon: &[Part]) -> Result<()> {
         let done = self.begin_pieces(pieces, soon);
-        for (piece, done) in pieces.iter_mut().zip(done) {
-            let Piece { buffer, offset } = piece;
-            if done < buffer.len() {
-                read_exact_at(self, &mut buffer[done..], *offset + done as u64)?;
-            }
-        }
-        Ok(())
+        self.end_pieces(pieces, &done)
     }
 
     fn io_method(&self) -> IoMethod {
@@ -330,5 +334,35 @@ impl VfsFile for OsFile {
 
     fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_that_were_read_in_part_are_completed() {
+        let path = std::env::temp_dir().join(format!("damask-parts-{}", std::process::id()));
+        let opened = OsVfs::default().open(&path, OpenOptions::CREATE_NEW).unwrap();
+        opened.write_at(b"The quick brown fox", 0).unwrap();
+        let fd = fs::open(&path, OFlags::RDONLY, Mode::empty()).unwrap();
+        fs::unlink(&path).unwrap();
+        let file = OsFile {
+            fd,
+            path,
+            #[cfg(target_os = "linux")]
+            rings: None,
+        };
+        let (mut whole, mut half, mut none) = (*b"seen!", *b"br---", *b"---");
+        let mut pieces = [
+            Piece { buffer: &mut whole, offset: 0 },
+            Piece { buffer: &mut half, offset: 10 },
+            Piece { buffer: &mut none, offset: 16 },
+        ];
+        file.end_pieces(&mut pieces, &[5, 2, 0]).unwrap();
+        let error = file.end_pieces(&mut [Piece { buffer: &mut [0; 9], offset: 12 }], &[3]);
+        assert_eq!(error.unwrap_err().sqlstate(), SqlState::DATA_CORRUPTED);
+        assert_eq!((&whole, &half, &none), (b"seen!", b"brown", b"fox"));
     }
 }
