@@ -489,11 +489,13 @@ pub(crate) fn lookup(
         reads.range(table.relation.rel, place, columns, &[]);
     }
     let mut entries = smallvec::SmallVec::<[Entry; 4]>::new();
+    let mut rows = smallvec::SmallVec::<[RowId; 4]>::new();
     // Keys of the entries that are checked, one after the other.
     let (mut keys, mut found) = (Vec::new(), Vec::new());
     let mut more = true;
     while more {
         entries.clear();
+        rows.clear();
         keys.clear();
         more = index.tree.scan_leaf(&mut range, direction.into(), |entry| {
             let is_believed = !entry.flags.has(EntryFlags::DELETE_MARK)
@@ -502,29 +504,33 @@ pub(crate) fn lookup(
             if !is_believed {
                 keys.extend_from_slice(entry.key);
             }
+            rows.push(entry.rowid);
             entries.push(Entry { row: entry.rowid, is_believed, key: (start, keys.len()) });
             let is_enough = entries.len() >= wanted;
             Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         wanted = wanted.saturating_mul(TILE_GROWTH);
         engine.stop.check()?;
+        let mut reader = heap.tree.reader(&rows);
         for entry in &entries {
-            let is_taken = engine.with_visible(view, &heap, entry.row, |bytes| {
-                if !entry.is_believed {
-                    index.key_of(&layout, bytes, &mut found)?;
-                    if found != keys[entry.key.0..entry.key.1] {
-                        return Ok(false);
+            let is_taken =
+                engine.with_next_visible(&mut reader, view, &heap, entry.row, |bytes| {
+                    if !entry.is_believed {
+                        index.key_of(&layout, bytes, &mut found)?;
+                        if found != keys[entry.key.0..entry.key.1] {
+                            return Ok(false);
+                        }
                     }
-                }
-                if index.hash {
-                    index.unhashed_key_of(&layout, bytes, &mut found)?;
-                    if found != unhashed {
-                        return Ok(false);
+                    if index.hash {
+                        index.unhashed_key_of(&layout, bytes, &mut found)?;
+                        if found != unhashed {
+                            return Ok(false);
+                        }
                     }
-                }
-                layout.columns_into(bytes, columns, values)?;
-                Ok(true)
-            })?;
+                    layout.columns_into(bytes, columns, values)?;
+                    Ok(true)
+                })?;
+            reader.let_go();
             if is_taken == Some(true) && give(entry.row, values)?.is_break() {
                 return Ok(());
             }

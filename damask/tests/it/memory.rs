@@ -166,8 +166,10 @@ fn scans_read_ahead() {
             &mut connection,
             &[
                 "DROP TABLE IF EXISTS t",
-                "CREATE TABLE t (a int PRIMARY KEY, pad text)",
-                "INSERT INTO t SELECT i, repeat('x', 450) FROM generate_series(1, 60000) AS g(i)",
+                "CREATE TABLE t (a int PRIMARY KEY, k int, pad text)",
+                "INSERT INTO t SELECT i, i % 1000, repeat('x', 450) FROM generate_series(1, 60000) AS g(i)",
+                "CREATE INDEX t_k ON t (k)",
+                "ANALYZE t",
             ],
         );
         assert_eq!(rows(&mut connection, "SHOW io_method"), method);
@@ -176,6 +178,20 @@ fn scans_read_ahead() {
         // All of it, since it is more than there is room for, and most of that ahead.
         let is_ahead = "SELECT pages_ahead > 1000, pages_loaded > pages_ahead FROM damask_pool";
         assert_eq!(rows(&mut connection, is_ahead), "true|true", "{method}");
+        // Sixty rows, each in a page of its own, by key and as a part of a range.
+        for by_index in
+            ["SELECT pad FROM t WHERE k = 7", "SELECT pad FROM t WHERE k BETWEEN 500 AND 501"]
+        {
+            let ahead = |connection: &mut Connection| -> u64 {
+                let query = "SELECT pages_ahead FROM damask_pool";
+                rows(connection, query).parse().expect("a number")
+            };
+            let explained = rows(&mut connection, &format!("EXPLAIN {by_index}"));
+            assert!(explained.contains("Index Scan using t_k"), "{explained}");
+            let before = ahead(&mut connection);
+            rows(&mut connection, by_index);
+            assert!(ahead(&mut connection) > before + 20, "{method}: {by_index}");
+        }
         // Systems without rings are read without.
         let used = rows(&mut connection, "SELECT io_method FROM damask_pool");
         assert!([method, "sync"].contains(&&*used), "{used}");

@@ -40,6 +40,14 @@ impl HeapReader<'_> {
             Self::Buffered(tree) => tree.read(rowid, f),
         }
     }
+
+    /// Keeps no latch until the next row is read.
+    #[inline]
+    pub fn let_go(&mut self) {
+        if let Self::Plain(reader) = self {
+            reader.let_go();
+        }
+    }
 }
 
 impl HeapTree {

@@ -79,6 +79,11 @@ impl RowReader<'_> {
         let page = self.tree.reach_one_of(rowid, self.wanted)?;
         self.tree.read_in(self.page.insert(page), rowid, f)
     }
+
+    /// Keeps no latch until the next row is read.
+    pub(super) fn let_go(&mut self) {
+        self.page = None;
+    }
 }
 
 /// A row of a table, or its absence, under the latch; and what shall become of it.
