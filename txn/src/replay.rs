@@ -246,9 +246,11 @@ impl Job {
         let mut entries: Vec<Entries> = indexes.iter().map(|_| Entries::default()).collect();
         let (mut rows, mut bytes) = (0, 0);
         let mut key = Vec::new();
-        for ops in self.ops.chunk_by(|a, b| a.row == b.row) {
-            let row = ops[0].row;
-            let (before, after) = self.heap.tree.modify(row, |slot| {
+        let mut visited: Vec<RowId> = self.ops.iter().map(|op| op.row).collect();
+        visited.dedup();
+        let of_rows = self.ops.chunk_by(|a, b| a.row == b.row);
+        for (place, (row, ops)) in visited.iter().copied().zip(of_rows).enumerate() {
+            let (before, after) = self.heap.tree.modify_first(&visited[place..], |slot| {
                 let before = slot.current().map(|(bytes, _)| bytes);
                 let after = self.apply(before, ops)?;
                 rows += i64::from(after.is_some()) - i64::from(before.is_some());

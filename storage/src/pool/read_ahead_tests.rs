@@ -155,6 +155,32 @@ fn leaves_of_rows_that_will_be_read_are_loaded_together() {
     assert_eq!(read(&wanted[..1], &wanted[1..]), read(&wanted[..1], &[]));
 }
 
+/// So are those of rows that will be changed, as in the replay of a log.
+#[test]
+fn leaves_of_rows_that_will_be_changed_are_loaded_together() {
+    let env = Env::in_memory(1);
+    let path = Path::new("d");
+    let leaves = make(env.clone(), path, PageCodec::Lz4).leaves;
+    let store = open(env, path, 200);
+    let rows = HeapTree::Plain(tree(&store));
+    let wanted: Vec<RowId> = (0..ROWS).step_by(9).map(RowId).collect();
+    for place in 0..wanted.len() {
+        let changed = rows.modify_first(&wanted[place..], |slot| {
+            assert_eq!(slot.current().unwrap().0, row(wanted[place].0));
+            slot.put(&b"changed"[..], RowFlags::NONE);
+            Ok(place)
+        });
+        assert_eq!(changed.unwrap(), place);
+    }
+    let statistics = store.pool().statistics();
+    assert!(statistics.ahead_count * 10 > leaves * 7, "{statistics:?}");
+    for id in 0..ROWS {
+        let expected = if id % 9 == 0 { b"changed".to_vec() } else { row(id) };
+        assert_eq!(rows.get(RowId(id)).unwrap().unwrap().0, expected);
+    }
+    assert!(store.verify().unwrap().is_clean());
+}
+
 #[test]
 fn a_small_pool_reads_nothing_ahead_and_a_middling_one_a_little() {
     let env = Env::in_memory(1);

@@ -20,6 +20,9 @@ use std::sync::Arc;
 /// Most levels of a tree; a fan-out of two would fill the page numbers with less.
 pub(super) const HEIGHT_MAX: usize = 40;
 
+/// Rows that will be visited of which it is found out whether their leaves are in memory, when one is not.
+const LOOKED_AT_MAX: usize = 1024;
+
 /// A key that knows its length.
 pub(super) trait Measured {
     /// Bytes of the key.
@@ -300,8 +303,18 @@ impl<F: Format> Base<F> {
     /// The leaf whose range has `probe`, latched exclusively. It may be split on the way, if it is one that is fought for ([`super::contention`]).
     #[inline]
     pub(super) fn reach_exclusive(&self, probe: &F::Probe) -> Result<PageWrite<'_>> {
+        self.reach_exclusive_with(probe, None)
+    }
+
+    /// [`Base::reach_exclusive`] of a leaf with which others may be loaded: `load` is called if it is not in memory.
+    #[inline]
+    pub(super) fn reach_exclusive_with(
+        &self,
+        probe: &F::Probe,
+        load: Option<&dyn Fn()>,
+    ) -> Result<PageWrite<'_>> {
         loop {
-            let (leaf, has_waited) = self.reach_counted(probe)?;
+            let (leaf, has_waited) = self.reach_counted(probe, load)?;
             if !has_waited {
                 return Ok(leaf);
             }
@@ -313,8 +326,13 @@ impl<F: Format> Base<F> {
 
     /// The leaf whose range has `probe`, latched exclusively, and whether that had to be waited for.
     #[inline]
-    pub(super) fn reach_counted(&self, probe: &F::Probe) -> Result<(PageWrite<'_>, bool)> {
-        self.structure.descend(|| self.go_down_exclusive(probe), |(leaf, _)| F::has(leaf, probe))
+    pub(super) fn reach_counted(
+        &self,
+        probe: &F::Probe,
+        load: Option<&dyn Fn()>,
+    ) -> Result<(PageWrite<'_>, bool)> {
+        self.structure
+            .descend(|| self.go_down_exclusive(probe, load), |(leaf, _)| F::has(leaf, probe))
     }
 
     /// Goes down once. The inner error is what cannot be so if nobody changed the structure meanwhile.
@@ -347,13 +365,22 @@ impl<F: Format> Base<F> {
     }
 
     /// [`Base::go_down`] to the leaf that has `probe`, which is latched exclusively.
-    fn go_down_exclusive(&self, probe: &F::Probe) -> Result<Result<(PageWrite<'_>, bool)>> {
+    fn go_down_exclusive(
+        &self,
+        probe: &F::Probe,
+        load: Option<&dyn Fn()>,
+    ) -> Result<Result<(PageWrite<'_>, bool)>> {
         let leaf = match self.way_down(&At::<F>(probe))? {
             Ok(End::Leaf { leaf, .. }) => leaf,
             // It is latched once more, and may have grown in between.
             Ok(End::Root(_)) => self.root,
             Err(stray) => return Ok(Err(stray)),
         };
+        if let Some(load) = load
+            && self.pool.is_absent(leaf)
+        {
+            load();
+        }
         let Some((node, has_waited)) = self.pool.write_counted(leaf)? else {
             return Ok(Err(self.pool.no_such_page(leaf)));
         };
@@ -411,11 +438,12 @@ impl<F: Format> Base<F> {
         }
     }
 
-    /// Loads the leaves of the first of `targets` that are not in memory, as far as they are found.
+    /// Loads the leaves of the first of `targets` that are not in memory, as far as they are found among
+    /// [`LOOKED_AT_MAX`].
     #[cold]
     pub(super) fn load_leaves<T: Target>(&self, targets: impl Iterator<Item = T>) {
         let mut leaves: SmallVec<[PageId; 2 * AHEAD_MAX]> = SmallVec::new();
-        for target in targets {
+        for target in targets.take(LOOKED_AT_MAX) {
             if let Ok(Ok(End::Leaf { leaf, .. })) = self.way_down(&target)
                 && !leaves.contains(&leaf)
                 && self.pool.is_absent(leaf)

@@ -125,6 +125,21 @@ impl HeapTree {
         }
     }
 
+    /// [`HeapTree::modify`] of the first of `wanted`, at least one row, all of which will be modified, in this order.
+    ///
+    /// # Errors
+    /// As [`RowTree::modify`].
+    pub fn modify_first<'b, R>(
+        &self,
+        wanted: &[RowId],
+        f: impl FnOnce(&mut RowSlot<'_, 'b>) -> Result<R>,
+    ) -> Result<R> {
+        match self {
+            Self::Plain(tree) => tree.modify_first(wanted, f),
+            Self::Buffered(tree) => tree.modify(wanted[0], f),
+        }
+    }
+
     /// Takes a row's slot away; false if there is none.
     ///
     /// # Errors

@@ -404,7 +404,7 @@ impl<F: Format> Base<F> {
         self.merge_with(|tries| {
             let leaf = match latched.take() {
                 Some(leaf) => leaf,
-                None => self.reach_counted(key)?.0,
+                None => self.reach_counted(key, None)?.0,
             };
             if !self.is_underfull(&leaf) {
                 return Ok(Merged::Not);

@@ -207,9 +207,14 @@ impl RowTree {
         }
         self.base.reach_with(Usage::Point, &target, &|_, _| {
             let from = wanted.iter().position(|row| *row == rowid).unwrap_or(wanted.len());
-            let targets = wanted[from..].iter().map(|row| At::<RowFormat>(&row.0));
-            self.base.load_leaves(targets);
+            self.load_leaves(&wanted[from..]);
         })
+    }
+
+    /// Loads leaves of the first of these rows that are not in memory.
+    #[cold]
+    fn load_leaves(&self, wanted: &[RowId]) {
+        self.base.load_leaves(wanted.iter().map(|row| At::<RowFormat>(&row.0)));
     }
 
     /// Runs `f` on the leaf whose range has `rowid`, under the latch.
@@ -251,7 +256,29 @@ impl RowTree {
         rowid: RowId,
         f: impl FnOnce(&mut RowSlot<'_, 'b>) -> Result<R>,
     ) -> Result<R> {
-        let page = self.base.reach_exclusive(&rowid.0)?;
+        self.modify_in(self.base.reach_exclusive(&rowid.0)?, rowid, f)
+    }
+
+    /// [`Self::modify`] of the first of `wanted`, all of which will be modified: leaves of them that are not in memory are loaded several at a
+    /// time.
+    pub(super) fn modify_first<'b, R>(
+        &self,
+        wanted: &[RowId],
+        f: impl FnOnce(&mut RowSlot<'_, 'b>) -> Result<R>,
+    ) -> Result<R> {
+        let rowid = wanted[0];
+        let load = || self.load_leaves(wanted);
+        self.modify_in(self.base.reach_exclusive_with(&rowid.0, Some(&load))?, rowid, f)
+    }
+
+    /// [`Self::modify`] in the leaf whose range has `rowid`.
+    #[inline]
+    fn modify_in<'b, R>(
+        &self,
+        page: PageWrite<'_>,
+        rowid: RowId,
+        f: impl FnOnce(&mut RowSlot<'_, 'b>) -> Result<R>,
+    ) -> Result<R> {
         let leaf = Leaf::new(&page)?;
         let found = leaf.search(rowid.0);
         let mut whole = Vec::new();
