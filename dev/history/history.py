@@ -71,6 +71,8 @@ class Server:
             try:
                 return connect(self.url).close()
             except Exception:
+                if self.process.poll() is not None:
+                    sys.exit(f"the server ended with status {self.process.returncode}")
                 time.sleep(0.1)
         self.kill()
         sys.exit("the server does not answer")
