@@ -88,14 +88,13 @@ impl Pool {
 
     /// Loads the first of these pages, none of which is in memory, and has the system get the others.
     pub(crate) fn load_ahead(&self, pages: &[PageId]) {
-        let count = self.ahead_max();
-        if count > 1 && pages.len() > 1 {
-            self.load_together(pages.iter(), count);
+        if pages.len() > 1 {
+            self.load_together(pages.iter(), self.ahead_max());
         }
     }
 
-    /// Most pages that are loaded at a time.
-    fn ahead_max(&self) -> usize {
+    /// Most pages that are loaded at a time; of a small pool one at most.
+    pub(crate) fn ahead_max(&self) -> usize {
         AHEAD_MAX.min(self.frames.capacity() / AHEAD_PART)
     }
 

@@ -442,6 +442,11 @@ impl<F: Format> Base<F> {
     /// [`LOOKED_AT_MAX`].
     #[cold]
     pub(super) fn load_leaves<T: Target>(&self, targets: impl Iterator<Item = T>) {
+        if self.pool.ahead_max() < 2 {
+            return;
+        }
+        // As many again for the system to get.
+        let count_max = 2 * self.pool.ahead_max();
         let mut leaves: SmallVec<[PageId; 2 * AHEAD_MAX]> = SmallVec::new();
         for target in targets.take(LOOKED_AT_MAX) {
             if let Ok(Ok(End::Leaf { leaf, .. })) = self.way_down(&target)
@@ -450,7 +455,7 @@ impl<F: Format> Base<F> {
             {
                 leaves.push(leaf);
             }
-            if leaves.len() == 2 * AHEAD_MAX {
+            if leaves.len() == count_max {
                 break;
             }
         }
