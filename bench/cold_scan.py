@@ -105,6 +105,8 @@ def main():
     parser.add_argument("--postgres")
     parser.add_argument("--restart")
     options = parser.parse_args()
+    if options.postgres and not options.restart:
+        parser.error("--postgres needs --restart")
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "d.db")
 

@@ -181,6 +181,7 @@ mod tests {
         let engine = damask_txn::EngineOptions::default();
         assert_eq!(configuration.pool_bytes(), engine.pool_bytes);
         assert_eq!(configuration.huge_pages(), engine.huge_pages);
+        assert_eq!(configuration.io_method(), IoMethod::default());
         assert_eq!(configuration.checkpoint_log_bytes(), engine.checkpoint_log_bytes);
         assert_eq!(configuration.checkpoint_interval(), engine.checkpoint_interval);
         assert_eq!(configuration.flush_delay(), engine.flush_delay);

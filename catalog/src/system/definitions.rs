@@ -1,6 +1,7 @@
-//! Names, OIDs and columns of every relation of `pg_catalog` and `information_schema`.
+//! Names, OIDs and columns of every relation that PostgreSQL 15 has in `pg_catalog` and `information_schema`: a table of data, and
+//! nothing else. Damask's own views are in `own.rs`.
 //!
-//! Taken from PostgreSQL 15's own catalog, so that clients that look columns up by name find all of them. Which relations have
+//! Taken from PostgreSQL's own catalog, so that clients that look columns up by name find all of them. Which relations have
 //! rows is decided in [`super::rows`]; the rest are empty.
 
 use damask_types::TypeId::{
@@ -25,7 +26,7 @@ pub struct Definition {
     pub columns: &'static [(&'static str, TypeId, bool)],
 }
 
-/// All that PostgreSQL has; Damask's own are in `own.rs`.
+/// All of them.
 #[rustfmt::skip]
 pub static DEFINITIONS: &[Definition] = &[
     Definition { oid: 2600, information_schema: false, name: "pg_aggregate", is_view: false, columns: &[

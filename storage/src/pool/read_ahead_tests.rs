@@ -126,13 +126,14 @@ fn a_scan_that_ends_soon_loads_little() {
     assert!(steps.iter().all(|step| *step < AHEAD_MAX as u64), "{steps:?}");
 }
 
-/// Rows that an index names lie anywhere; they are wanted in an order of their own, some of them twice, one of them is not there.
+/// Rows that an index names lie anywhere; they are wanted in an order of their own, two of them twice, and one is not there.
 #[test]
 fn leaves_of_rows_that_will_be_read_are_loaded_together() {
     let env = Env::in_memory(1);
     let path = Path::new("d");
     make(env.clone(), path, PageCodec::Snappy);
-    let wanted: Vec<RowId> = (0..60).map(|at| RowId(at * 977 % (ROWS + 1))).collect();
+    let scattered = (0..60).map(|at| at * 977 % ROWS);
+    let wanted: Vec<RowId> = scattered.chain([977, ROWS, 1954]).map(RowId).collect();
     let read = |wanted: &[RowId], announced: &[RowId]| {
         let store = open(env.clone(), path, 4000);
         let rows = HeapTree::Plain(tree(&store));

@@ -183,6 +183,9 @@ impl<F: Format> Target for At<'_, F> {
     }
 }
 
+/// Is told of a leaf that is not in memory, and of its parent, before the leaf is loaded: it may load others with it.
+pub(super) type Load<'l> = &'l dyn Fn(PageId, PageId);
+
 /// Where a descent comes to before its last latch.
 enum End<'p> {
     /// To a child of an inner node, a leaf.
@@ -272,30 +275,20 @@ impl<F: Format> Base<F> {
     #[inline]
     pub(super) fn reach(&self, usage: Usage, target: &impl Target) -> Result<PageRead<'_>> {
         match usage {
-            Usage::Point => self.reach_down(usage, target, None),
+            Usage::Point => self.reach_with(usage, target, None),
             Usage::Scan => {
-                self.reach_with(usage, target, &|parent, leaf| self.read_ahead(parent, leaf))
+                self.reach_with(usage, target, Some(&|parent, leaf| self.read_ahead(parent, leaf)))
             }
         }
     }
 
-    /// [`Base::reach`] of a leaf with which others may be loaded: `load` is told of it, and of its parent, if it is not in memory.
+    /// [`Base::reach`] of a leaf with which others may be loaded.
     #[inline]
     pub(super) fn reach_with(
         &self,
         usage: Usage,
         target: &impl Target,
-        load: &dyn Fn(PageId, PageId),
-    ) -> Result<PageRead<'_>> {
-        self.reach_down(usage, target, Some(load))
-    }
-
-    #[inline]
-    fn reach_down(
-        &self,
-        usage: Usage,
-        target: &impl Target,
-        load: Option<&dyn Fn(PageId, PageId)>,
+        load: Option<Load<'_>>,
     ) -> Result<PageRead<'_>> {
         self.structure.descend(|| self.go_down(usage, target, load), |leaf| target.is_in(leaf))
     }
@@ -306,12 +299,12 @@ impl<F: Format> Base<F> {
         self.reach_exclusive_with(probe, None)
     }
 
-    /// [`Base::reach_exclusive`] of a leaf with which others may be loaded: `load` is called if it is not in memory.
+    /// [`Base::reach_exclusive`] of a leaf with which others may be loaded.
     #[inline]
     pub(super) fn reach_exclusive_with(
         &self,
         probe: &F::Probe,
-        load: Option<&dyn Fn()>,
+        load: Option<Load<'_>>,
     ) -> Result<PageWrite<'_>> {
         loop {
             let (leaf, has_waited) = self.reach_counted(probe, load)?;
@@ -329,7 +322,7 @@ impl<F: Format> Base<F> {
     pub(super) fn reach_counted(
         &self,
         probe: &F::Probe,
-        load: Option<&dyn Fn()>,
+        load: Option<Load<'_>>,
     ) -> Result<(PageWrite<'_>, bool)> {
         self.structure
             .descend(|| self.go_down_exclusive(probe, load), |(leaf, _)| F::has(leaf, probe))
@@ -340,13 +333,14 @@ impl<F: Format> Base<F> {
         &self,
         usage: Usage,
         target: &impl Target,
-        load: Option<&dyn Fn(PageId, PageId)>,
+        load: Option<Load<'_>>,
     ) -> Result<Result<PageRead<'_>>> {
         let (parent, leaf) = match self.way_down(target)? {
             Ok(End::Leaf { parent, leaf }) => (parent, leaf),
             Ok(End::Root(root)) => return Ok(Ok(root)),
             Err(stray) => return Ok(Err(stray)),
         };
+        // To look and to latch is one: index scans come here for each row.
         let loaded = load.and_then(|load| {
             let loaded = self.pool.read_loaded(leaf, usage);
             if loaded.is_none() {
@@ -368,19 +362,21 @@ impl<F: Format> Base<F> {
     fn go_down_exclusive(
         &self,
         probe: &F::Probe,
-        load: Option<&dyn Fn()>,
+        load: Option<Load<'_>>,
     ) -> Result<Result<(PageWrite<'_>, bool)>> {
         let leaf = match self.way_down(&At::<F>(probe))? {
-            Ok(End::Leaf { leaf, .. }) => leaf,
+            Ok(End::Leaf { parent, leaf }) => {
+                if let Some(load) = load
+                    && self.pool.is_absent(leaf)
+                {
+                    load(parent, leaf);
+                }
+                leaf
+            }
             // It is latched once more, and may have grown in between.
             Ok(End::Root(_)) => self.root,
             Err(stray) => return Ok(Err(stray)),
         };
-        if let Some(load) = load
-            && self.pool.is_absent(leaf)
-        {
-            load();
-        }
         let Some((node, has_waited)) = self.pool.write_counted(leaf)? else {
             return Ok(Err(self.pool.no_such_page(leaf)));
         };
@@ -422,6 +418,9 @@ impl<F: Format> Base<F> {
     /// out.
     #[cold]
     fn read_ahead(&self, parent: PageId, leaf: PageId) {
+        if self.pool.ahead_max() < 2 {
+            return;
+        }
         let children = {
             let Some(node) = self.pool.read_resident(parent) else { return };
             // It may be another node by now.

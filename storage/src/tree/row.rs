@@ -205,10 +205,11 @@ impl RowTree {
         if wanted.len() < 2 {
             return self.base.reach(Usage::Point, &target);
         }
-        self.base.reach_with(Usage::Point, &target, &|_, _| {
+        let load = |_, _| {
             let from = wanted.iter().position(|row| *row == rowid).unwrap_or(wanted.len());
             self.load_leaves(&wanted[from..]);
-        })
+        };
+        self.base.reach_with(Usage::Point, &target, Some(&load))
     }
 
     /// Loads leaves of the first of these rows that are not in memory.
@@ -267,7 +268,7 @@ impl RowTree {
         f: impl FnOnce(&mut RowSlot<'_, 'b>) -> Result<R>,
     ) -> Result<R> {
         let rowid = wanted[0];
-        let load = || self.load_leaves(wanted);
+        let load = |_, _| self.load_leaves(wanted);
         self.modify_in(self.base.reach_exclusive_with(&rowid.0, Some(&load))?, rowid, f)
     }
 
