@@ -1,7 +1,7 @@
 //! The log's files: segments of one size in one directory, made as needed and used again.
 //!
 //! Each lane has segments of its own. Byte `o` of a lane is byte `o % segment_bytes` of its segment `o / segment_bytes`, whose file is
-//! named by its number in sixteen hexadecimal digits, behind the lane in two but for lane 0. A new segment grows in steps of zeros ahead of what is written, so that later flushes
+//! named by its number in sixteen hexadecimal digits, behind the lane in two but for lane 0. A new segment grows in steps of zeros ahead of what is written, so that most flushes
 //! change no metadata; a segment that no checkpoint needs is renamed to a number ahead and has its full length already.
 //!
 //! How what was written becomes durable is a choice ([`LogSync`]): by a sync after it, or by writes that go through.
@@ -13,8 +13,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// How far zeros run ahead of a new segment's content, at least.
+/// How far zeros run ahead of a new segment's content: as far as there is content, within these bounds. Whoever flushes when they come
+/// to an end waits for the next ones, so they are few.
 const GROW_BYTES_MIN: u64 = 256 << 10;
+const GROW_BYTES_MAX: u64 = 1 << 20;
+/// Behind a write of so many bytes there are none: the next one will be as long, and changes the file's length anyway.
+const LONG_WRITE_BYTES: usize = 512 << 10;
 /// Bytes of one write of zeros.
 const ZERO_BYTES: usize = 256 << 10;
 /// Segments kept for use again.
@@ -78,7 +82,7 @@ pub(super) struct LogDirectory {
 }
 
 /// The files of a lane.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Segments {
     directory: Arc<LogDirectory>,
     lane: u8,
@@ -88,7 +92,7 @@ pub(super) struct Segments {
     current: Option<Open>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Open {
     number: u64,
     file: Arc<dyn VfsFile>,
@@ -190,16 +194,22 @@ impl Segments {
         debug_assert!(end <= segment_bytes, "a write stays in its segment");
         self.switch_to(number)?;
         let open = self.current.as_mut().expect("the segment was just opened");
-        if open.len < end {
-            let target = end.max(open.len * 2).max(GROW_BYTES_MIN).min(segment_bytes);
-            match grow(&*open.file, open.len, target) {
+        // Of the last group before a crash the padding may be missing, which reads as zeros anyway.
+        open.file.write_at(bytes, offset)?;
+        if open.len >= end {
+            return Ok(());
+        }
+        open.len = end;
+        if bytes.len() < LONG_WRITE_BYTES {
+            let target = (end + end.clamp(GROW_BYTES_MIN, GROW_BYTES_MAX)).min(segment_bytes);
+            match grow(&*open.file, end, target) {
                 Ok(()) => open.len = target,
-                // Room ahead is a comfort; only the room for these bytes is needed, and writing them will tell.
-                Err(error) if error.sqlstate() == SqlState::DISK_FULL => open.len = end,
+                // Room ahead is a comfort.
+                Err(error) if error.sqlstate() == SqlState::DISK_FULL => {}
                 Err(error) => return Err(error),
             }
         }
-        open.file.write_at(bytes, offset)
+        Ok(())
     }
 
     /// Makes what was written to the current segment durable.
