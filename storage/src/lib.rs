@@ -48,7 +48,7 @@ pub use codec::PageCodec;
 pub use env::{Clock, Env, Random, Signal, Spawn, Step};
 pub use governor::{Governor, Purpose};
 pub use huge_pages::{HugePageSource, HugePages, NoHugePages, SimulatedHugePages};
-pub use log::{Flush, Frames, LANES_MAX, Log, LogCompression, LogSync};
+pub use log::{Flush, Frames, LANES_MAX, Log, LogCompression, LogPosition, LogSync};
 pub use page::{PageId, PageKind, TreeId};
 pub use pool::{PageRead, PageWrite, Pool};
 pub use store::{

@@ -69,6 +69,8 @@ pub(crate) struct Births {
     /// The first row of all, [`NONE`] if there is none: readers of rows before it need no latch. Set under the latch.
     first: AtomicU64,
     count: AtomicUsize,
+    /// Those of all heaps.
+    total: Arc<AtomicUsize>,
 }
 
 /// What a range needs to take a row in.
@@ -81,9 +83,9 @@ pub(crate) enum Room {
     Alone,
 }
 
-impl Default for Births {
-    fn default() -> Self {
-        Self { ranges: RwLock::default(), first: AtomicU64::new(NONE), count: AtomicUsize::new(0) }
+impl Drop for Births {
+    fn drop(&mut self) {
+        self.total.fetch_sub(self.len(), Ordering::Relaxed);
     }
 }
 
@@ -149,6 +151,16 @@ fn cut(ranges: &mut Ranges, first: u64, last: u64) {
 }
 
 impl Births {
+    /// No ranges; those that will be are counted in `total`, too.
+    pub(crate) fn new(total: &Arc<AtomicUsize>) -> Self {
+        Self {
+            ranges: RwLock::default(),
+            first: AtomicU64::new(NONE),
+            count: AtomicUsize::new(0),
+            total: Arc::clone(total),
+        }
+    }
+
     /// How many ranges there are.
     pub(crate) fn len(&self) -> usize {
         self.count.load(Ordering::Relaxed)
@@ -172,7 +184,10 @@ impl Births {
     fn publish(&self, ranges: &Ranges) {
         let first = ranges.first_key_value().map_or(NONE, |(first, _)| *first);
         self.first.store(first, Ordering::Release);
-        self.count.store(ranges.len(), Ordering::Relaxed);
+        let (now, before) = (ranges.len(), self.len());
+        self.count.store(now, Ordering::Relaxed);
+        // Modulo two to the 64, as all sums are.
+        self.total.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
     }
 
     /// Whether a row without versions is hidden from a view.
@@ -436,7 +451,7 @@ mod tests {
 
     #[test]
     fn rows_that_nobody_tells_apart_are_one_range() {
-        let births = Births::default();
+        let births = Births::new(&Arc::default());
         let snapshots = [7, 40];
         let extend = |row, commit| births.extend(RowId(row), at(commit), at(900), &snapshots);
         births.add_shown(RowId(100), at(9));
@@ -475,7 +490,7 @@ mod tests {
 
     #[test]
     fn runs_are_their_commands_until_they_are_committed() {
-        let births = Births::default();
+        let births = Births::new(&Arc::default());
         let (cell, other) = (open(5), open(6));
         let add = |first, last, cell, command| {
             births.add(RowId(first), RowId(last), cell, CommandId(command));
@@ -523,7 +538,7 @@ mod tests {
     /// The ends of the range of row ids are rows like others.
     #[test]
     fn the_last_row_id_is_in_a_range() {
-        let births = Births::default();
+        let births = Births::new(&Arc::default());
         let cell = open(5);
         births.add(RowId(u64::MAX - 1), RowId(u64::MAX), &cell, CommandId(0));
         births.add(RowId(0), RowId(0), &cell, CommandId(0));

@@ -34,7 +34,7 @@ impl Txn {
     /// # Errors
     /// 23505 `could not create unique index "NAME"`; 40P01, 57014. The index is then as full as it has become.
     pub fn fill_index(&mut self, rel: RelId, index: RelId) -> Result<()> {
-        self.check_writable()?;
+        self.begin_change()?;
         let engine = Arc::clone(&self.engine);
         let relation = engine.directory.get(rel)?;
         let heap = relation.heap.load_full();
@@ -59,7 +59,7 @@ impl Txn {
 
     /// Says that an index has every row.
     pub fn finish_index(&mut self, rel: RelId, index: RelId) -> Result<()> {
-        self.check_writable()?;
+        self.begin_change()?;
         let found = self.engine.directory.get(rel)?.heap.load().index(index)?;
         let old = found.desc.load_full();
         found.desc.store(Arc::new(IndexDesc { building: false, ..IndexDesc::clone(&old) }));

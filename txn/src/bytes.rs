@@ -64,6 +64,12 @@ impl<'b> Reader<'b> {
         Ok(self.take(1)?[0])
     }
 
+    /// Eight bytes.
+    pub(crate) fn u64(&mut self) -> Result<u64> {
+        let bytes = self.take(8)?.first_chunk().expect("there are as many");
+        Ok(u64::from_le_bytes(*bytes))
+    }
+
     pub(crate) fn bool(&mut self) -> Result<bool> {
         Ok(self.u8()? != 0)
     }

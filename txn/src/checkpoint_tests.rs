@@ -246,8 +246,19 @@ fn a_checkpoint_is_due_by_log_or_by_time() {
     }
     assert_eq!(engine.metrics().checkpoints, made + 1, "it is not the committer who makes it");
     assert_eq!(in_background(), made + 2, "the log has grown");
+    // One commit logs as much as several checkpoints are due for, and nothing comes behind it.
+    let mut txn = begin(&engine).unwrap();
+    for key in 1_000_000..1_000_040 {
+        let values = [Value::Int4(key), Value::Int4(0), Value::text("x".repeat(20_000))];
+        engine.table(rel).unwrap().insert(&mut txn, &values).unwrap();
+    }
+    txn.commit().unwrap().wait().unwrap();
+    assert!(log_bytes() > 3 * engine.options.checkpoint_log_bytes);
+    let before = env.clock.now();
+    assert_eq!(in_background(), made + 3, "the background goes on with it");
+    assert!(env.clock.now() - before < minute / 2, "without rest");
     // Nobody runs the background.
-    while engine.metrics().checkpoints == made + 2 {
+    while engine.metrics().checkpoints == made + 3 {
         commit();
         assert!(log_bytes() < 3 * engine.options.checkpoint_log_bytes, "committers help");
     }

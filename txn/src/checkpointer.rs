@@ -6,8 +6,8 @@
 //! time, at the pace of the log: with [`COMPLETION`] of the log or of the time until the next one gone, it is done. Nothing
 //! runs while nothing is due.
 //!
-//! `CHECKPOINT` and a close do not wait for that: whoever calls writes batches too, without a pause. So does a committer that
-//! finds twice the log there should be: the background does not get on, or there is none.
+//! `CHECKPOINT` and a close do not wait for that: whoever calls writes batches too, without a pause. With twice the log there should be the
+//! background does not rest, and each committer writes a batch: it does not get on, or there is none.
 //!
 //! Invariants
 //! - K1: the instant is taken with the gate closed: every operation and every commit is wholly in the checkpoint or wholly
@@ -92,7 +92,11 @@ impl Pace {
 
     /// Whether more of the pages is written than the log or the time asks for.
     fn is_ahead(&self, engine: &Engine, done: usize, total: usize) -> bool {
-        let log_bytes = engine.store.log().bytes_since_checkpoint().saturating_sub(self.log_bytes);
+        let log_bytes = engine.store.log().bytes_since_checkpoint();
+        if log_bytes >= engine.options.hurry_log_bytes() {
+            return false;
+        }
+        let log_bytes = log_bytes.saturating_sub(self.log_bytes);
         let log_part = log_bytes as f64 / engine.options.checkpoint_log_bytes as f64;
         let time = engine.store.env().clock.now().saturating_sub(self.now);
         let time_part = time.as_secs_f64() / engine.options.checkpoint_interval.as_secs_f64();
@@ -116,12 +120,6 @@ impl Engine {
             return Ok(());
         }
         let wanted = self.options.checkpoint_log_bytes;
-        if log_bytes >= wanted.saturating_mul(2) {
-            if !self.store.is_checkpointing() {
-                self.begin_checkpoint()?;
-            }
-            return self.continue_checkpoint(CHECKPOINT_BATCH).map(drop);
-        }
         let env = self.store.env();
         let since = Duration::from_nanos(self.checkpointed_nanos.load(Ordering::Relaxed));
         let is_due = log_bytes >= wanted
@@ -132,7 +130,13 @@ impl Engine {
             let work = Box::new(move || checkpointer.step());
             env.spawn.spawn("damask-ckpt", Arc::clone(&env.clock), work);
         }
-        Ok(())
+        if log_bytes < self.options.hurry_log_bytes() {
+            return Ok(());
+        }
+        if !self.store.is_checkpointing() {
+            self.begin_checkpoint()?;
+        }
+        self.continue_checkpoint(CHECKPOINT_BATCH).map(drop)
     }
 
     /// Takes the instant of a checkpoint, unless one is being written.
@@ -144,9 +148,12 @@ impl Engine {
         self.collect_garbage(usize::MAX)?;
         let now = self.store.env().clock.now();
         self.checkpointed_nanos.store(now.as_nanos() as u64, Ordering::Relaxed);
-        let start = self.store.prepare_checkpoint()?;
+        let mut start = self.store.prepare_checkpoint()?;
         let _gate = self.gate.close();
         self.check_open()?;
+        if !self.lets_log_go() {
+            self.kept_log.keep_in(&mut start);
+        }
         let timestamp = *self.commit.lock();
         self.store.begin_checkpoint(&start, timestamp, self.meta()?)
     }

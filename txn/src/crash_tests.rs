@@ -60,6 +60,8 @@ fn open_sized(vfs: &SimVfs, seed: u64, planted: Planted, page_bytes: usize) -> R
         undo_bytes: 300,
         // So that merges begin and end often.
         write_buffer_bytes: 600,
+        // So that most transactions of more than a few changes are large ones.
+        fragment_bytes: 200,
         ..EngineOptions::default()
     };
     let engine = Engine::open(env, Location::File("d".into()), options)?;
@@ -643,6 +645,13 @@ fn crashes_with_runs_open_over_checkpoints() {
 }
 
 #[test]
+fn crashes_among_large_transactions() {
+    survives(workloads::interleaved, 7);
+    survives(|run| beside(run, workloads::interleaved), 9);
+    survives(|run| buffered(run, workloads::interleaved), 11);
+}
+
+#[test]
 fn crashes_beside_checkpoints() {
     survives(|run| beside(run, single_changes), 7);
     survives(|run| beside(run, several_tables), 11);
@@ -716,13 +725,14 @@ fn crashes_among_writers_that_build_on_each_other() {
 #[test]
 fn planted_defects_are_found() {
     let lying = || Some(Fault::LyingSync(".wal"));
-    let cases: [(&str, fn(&mut Run), Planted, Option<Fault>); 9] = [
+    let cases: [(&str, fn(&mut Run), Planted, Option<Fault>); 10] = [
         ("a commit acknowledged before its flush", single_changes, Planted::NoFlush, None),
         ("an acknowledgement among others", mixed_durability, Planted::NoFlush, None),
         ("a commit shown before its flush", mixed_durability, Planted::ShownEarly, None),
         ("a value told before it is durable", early_writers, Planted::NoSettling, None),
         ("a checkpoint without undo", savepoints, Planted::NoUndo, None),
         ("a checkpoint without open runs", runs, Planted::NoRuns, None),
+        ("a log that is let go", workloads::interleaved, Planted::LogLetGo, None),
         (
             "a checkpoint without undo beside writers",
             |run| beside(run, savepoints),

@@ -70,7 +70,7 @@ impl Txn {
     /// Makes a table. In a new database relations (tables, indexes, sequences) are numbered from 1 in the order they are
     /// made; a table comes before the indexes made with it.
     pub fn create_relation(&mut self, desc: RelationDesc) -> Result<RelId> {
-        self.check_writable()?;
+        self.begin_change()?;
         let engine = Arc::clone(&self.engine);
         if desc.engine != TableEngine::BTree {
             // Before the gate, since it may wait for the disk (M4).
@@ -101,7 +101,7 @@ impl Txn {
     /// Says what compresses the pages of a table and its indexes, also of those to come, when they are written from now on.
     /// The caller holds ACCESS EXCLUSIVE.
     pub fn set_codec(&mut self, rel: RelId, codec: PageCodec) -> Result<()> {
-        self.check_writable()?;
+        self.begin_change()?;
         let engine = Arc::clone(&self.engine);
         let relation = engine.directory.get(rel)?;
         let old = engine.codec(&relation.heap.load());
@@ -119,7 +119,7 @@ impl Txn {
 
     /// Drops a table with its indexes. The caller holds ACCESS EXCLUSIVE.
     pub fn drop_relation(&mut self, rel: RelId) -> Result<()> {
-        self.check_writable()?;
+        self.begin_change()?;
         self.engine.directory.get(rel)?;
         self.redo.relation(tag::DROP, rel, |_| {});
         self.note_ddl(DdlUndo::Drop(rel));
@@ -128,7 +128,7 @@ impl Txn {
 
     /// Empties a table (for every snapshot, as PostgreSQL does). The caller holds ACCESS EXCLUSIVE.
     pub fn truncate(&mut self, rel: RelId) -> Result<()> {
-        self.check_writable()?;
+        self.begin_change()?;
         let engine = Arc::clone(&self.engine);
         let _gate = engine.enter();
         let old = engine.replace_heap(&*engine.directory.get(rel)?)?;
@@ -142,7 +142,7 @@ impl Txn {
     /// # Errors
     /// 23505 `could not create unique index "NAME"` with the duplicate in the detail.
     pub fn add_index(&mut self, rel: RelId, desc: IndexDesc) -> Result<RelId> {
-        self.check_writable()?;
+        self.begin_change()?;
         let engine = Arc::clone(&self.engine);
         if !desc.building {
             // So that few old versions have to go into the index.
@@ -161,7 +161,7 @@ impl Txn {
 
     /// Drops an index. The caller holds ACCESS EXCLUSIVE on the table.
     pub fn drop_index(&mut self, rel: RelId, index: RelId) -> Result<()> {
-        self.check_writable()?;
+        self.begin_change()?;
         let engine = Arc::clone(&self.engine);
         let _gate = engine.enter();
         let relation = engine.directory.get(rel)?;
@@ -182,7 +182,7 @@ impl Txn {
         name: String,
         key_names: Vec<String>,
     ) -> Result<()> {
-        self.check_writable()?;
+        self.begin_change()?;
         let found = self.engine.directory.get(rel)?.heap.load().index(index)?;
         let old = found.desc.load_full();
         let mut desc = IndexDesc::clone(&old);
@@ -217,7 +217,7 @@ impl Txn {
         columns: Vec<SqlType>,
         missing: Vec<Value>,
     ) -> Result<()> {
-        self.check_writable()?;
+        self.begin_change()?;
         let mut columns: Vec<RowColumn> = columns.into_iter().map(RowColumn::new).collect();
         for (column, missing) in columns.iter_mut().zip(missing) {
             column.missing = missing;
@@ -235,7 +235,7 @@ impl Txn {
 
     /// Makes a sequence.
     pub fn create_sequence(&mut self, spec: &SequenceSpec) -> Result<RelId> {
-        self.check_writable()?;
+        self.begin_change()?;
         let engine = Arc::clone(&self.engine);
         let _gate = engine.enter();
         let rel = engine.next_rel();
@@ -248,7 +248,7 @@ impl Txn {
 
     /// Drops a sequence.
     pub fn drop_sequence(&mut self, rel: RelId) -> Result<()> {
-        self.check_writable()?;
+        self.begin_change()?;
         self.engine.sequences.get(rel)?;
         self.redo.relation(tag::DROP_SEQUENCE, rel, |_| {});
         self.note_ddl(DdlUndo::DropSequence(rel));
@@ -333,7 +333,7 @@ impl Engine {
     ) -> Result<()> {
         let layout = RowLayout::new(desc.columns.clone())?;
         let codec = PageCodec::None;
-        let heap = Heap::new(rel, self.new_heap_tree(codec, desc.engine)?, Vec::new());
+        let heap = Heap::new(rel, self.new_heap_tree(codec, desc.engine)?, &self.counters.ranges);
         for (index, desc) in indexes.iter().zip(&desc.indexes) {
             let index = self.new_index(*index, desc.clone(), &layout, codec)?;
             heap.change_indexes(|indexes| indexes.push(index));
@@ -353,7 +353,7 @@ impl Engine {
         let old = relation.heap.load_full();
         let codec = self.codec(&old);
         let tree = self.new_heap_tree(codec, old.engine())?;
-        let heap = Heap::new(relation.rel, tree, Vec::new());
+        let heap = Heap::new(relation.rel, tree, &self.counters.ranges);
         heap.counts.next_row.store(old.counts.next_row.load(Ordering::Relaxed), Ordering::Relaxed);
         let layout = relation.layout.load();
         for index in old.indexes.load().iter() {

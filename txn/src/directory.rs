@@ -17,7 +17,7 @@ use hashbrown::HashMap;
 use parking_lot::RwLock;
 use smallvec::SmallVec;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// What an index is, apart from its tree: how rows become keys.
 pub(crate) struct IndexShape {
@@ -315,15 +315,16 @@ pub(crate) struct Counts {
 }
 
 impl Heap {
-    pub(crate) fn new(rel: RelId, tree: HeapTree, indexes: Vec<Arc<Index>>) -> Self {
+    /// A heap without indexes; `ranges` counts those of all heaps.
+    pub(crate) fn new(rel: RelId, tree: HeapTree, ranges: &Arc<AtomicUsize>) -> Self {
         Self {
             id: HeapId(tree.id().0),
             rel,
             tree,
-            indexes: ArcSwap::from_pointee(indexes),
+            indexes: ArcSwap::default(),
             list_number: AtomicU32::new(1),
             counts: CachePadded::new(Counts { next_row: AtomicU64::new(1), ..Counts::default() }),
-            births: Births::default(),
+            births: Births::new(ranges),
         }
     }
 

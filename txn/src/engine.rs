@@ -8,13 +8,14 @@ use crate::cell::{Outcome, TxnCell};
 use crate::clock::{SnapshotHolder, SnapshotPin, Snapshots};
 use crate::ddl::DdlUndo;
 use crate::directory::{Directory, Heap};
+use crate::fragments::KeptLog;
 use crate::gate::{Gate, Inside, Stop};
 use crate::gc::Garbage;
 use crate::horizon::{Horizon, Unflushed};
 use crate::interrupt::{Interrupt, NoInterrupt};
 use crate::lock::LockTable;
 use crate::program::{NoPrograms, ProgramCompiler};
-use crate::redo::Redo;
+use crate::redo::{PIECE_BYTES, Redo};
 use crate::row_queue::RowQueues;
 use crate::sequence::Sequences;
 use crate::serializable::Serializable;
@@ -24,6 +25,7 @@ use crate::wait::WaitGraph;
 use crate::{Durability, IsolationLevel, SequenceSpec, SequenceState, Table, Txn};
 use crossbeam_utils::CachePadded;
 use damask_storage::ledger;
+use damask_storage::log::LogFrame;
 use damask_storage::page::UNIT_BYTES;
 use damask_storage::pool::{NodeStatistics, PoolStatistics};
 use damask_storage::tree::BUFFER_BYTES;
@@ -78,6 +80,8 @@ pub struct EngineOptions {
     pub garbage_rows: usize,
     /// Memory for rows as they were, which old snapshots need; more of them go to temporary files.
     pub undo_bytes: u64,
+    /// Changes of a transaction that it keeps in memory before they are logged.
+    pub fragment_bytes: usize,
     /// Bytes of rows that a table's write buffer gathers ([`crate::TableEngine::Lsm`]); a quarter of the pool if that is less.
     pub write_buffer_bytes: usize,
     /// Makes programs of what indexes compute.
@@ -100,9 +104,17 @@ impl Default for EngineOptions {
             log_lanes: store.log_lanes,
             garbage_rows: 4096,
             undo_bytes: 64 << 20,
+            fragment_bytes: PIECE_BYTES,
             write_buffer_bytes: BUFFER_BYTES,
             programs: Arc::new(NoPrograms),
         }
+    }
+}
+
+impl EngineOptions {
+    /// Log since the last checkpoint from which on nobody rests until there is another.
+    pub(crate) fn hurry_log_bytes(&self) -> u64 {
+        self.checkpoint_log_bytes.saturating_mul(2)
     }
 }
 
@@ -165,6 +177,8 @@ pub struct Holdings {
     pub snapshots: usize,
     /// Locks of relations and advisory locks, held or waited for.
     pub locks: usize,
+    /// Transactions that keep checkpoints from letting go of the log.
+    pub log_keepers: usize,
     /// Temporary files that are open.
     pub temp_files: u64,
     /// Bytes in them.
@@ -176,6 +190,8 @@ pub struct Holdings {
 pub(crate) struct Counters {
     pub(crate) rollbacks: AtomicU64,
     pub(crate) versions: AtomicU64,
+    /// Ranges of rows ([`crate::births`]).
+    pub(crate) ranges: Arc<AtomicUsize>,
     pub(crate) undo_bytes: AtomicU64,
     pub(crate) undo_spilled: AtomicU64,
     pub(crate) checkpoints: AtomicU64,
@@ -209,6 +225,8 @@ pub struct Engine {
     pub(crate) directory: Directory,
     pub(crate) sequences: Sequences,
     pub(crate) garbage: Garbage,
+    /// What open transactions need of the log.
+    pub(crate) kept_log: KeptLog,
     pub(crate) lock_table: LockTable,
     pub(crate) graph: WaitGraph,
     /// Who waits for which row.
@@ -227,6 +245,8 @@ pub struct Engine {
     pub(crate) checkpointed_nanos: AtomicU64,
     /// Set while a flush of what nobody waits for is due; see [`crate::flusher`].
     pub(crate) flush_is_due: AtomicBool,
+    /// Set while a flush of fragments is due.
+    pub(crate) fragments_are_due: AtomicBool,
     /// A defect that a test plants, to see that it is found.
     #[cfg(test)]
     pub(crate) planted: std::sync::atomic::AtomicU8,
@@ -252,6 +272,8 @@ pub(crate) enum Planted {
     NoSettling,
     /// Serializable transactions commit whatever became of what they read.
     NoValidation,
+    /// Checkpoints let go of the log of open transactions (breaks F1 of the fragments).
+    LogLetGo,
 }
 
 impl std::fmt::Debug for Engine {
@@ -317,6 +339,7 @@ impl Engine {
             directory: Directory::default(),
             sequences: Sequences::default(),
             garbage: Garbage::default(),
+            kept_log: KeptLog::default(),
             lock_table: LockTable::new(),
             graph: WaitGraph::new(Arc::clone(&stop)),
             row_queues: RowQueues::new(),
@@ -330,6 +353,7 @@ impl Engine {
             checkpoint_begin: Mutex::default(),
             checkpointed_nanos: AtomicU64::new(opened.as_nanos() as u64),
             flush_is_due: AtomicBool::new(false),
+            fragments_are_due: AtomicBool::new(false),
             #[cfg(test)]
             planted: std::sync::atomic::AtomicU8::new(0),
         };
@@ -506,12 +530,7 @@ impl Engine {
             versions: load(&self.counters.versions),
             undo_bytes: load(&self.counters.undo_bytes),
             undo_spilled_bytes: load(&self.counters.undo_spilled),
-            hidden_ranges: self
-                .directory
-                .all()
-                .iter()
-                .map(|relation| relation.heap.load().births.len() as u64)
-                .sum(),
+            hidden_ranges: self.counters.ranges.load(Ordering::Relaxed) as u64,
             garbage_rows: self.garbage.waiting(),
             checkpoints: load(&self.counters.checkpoints),
             log_frames,
@@ -531,6 +550,7 @@ impl Engine {
             frames_astray: pool.frames_astray,
             snapshots: self.snapshots.active().len(),
             locks: self.locks().len(),
+            log_keepers: self.kept_log.keeper_count(),
             temp_files: temp.open,
             temp_bytes: temp.bytes,
         }
@@ -617,13 +637,11 @@ impl Engine {
         self.gate.enter()
     }
 
-    /// Logs a frame and gives it a timestamp; `flip` runs before anybody can see that timestamp. Nothing if `admit`, which is asked
-    /// when no other commit can come before this one, says no.
-    ///
-    /// A large `redo` comes in pieces: each is a frame with a timestamp of its own. It is empty afterwards, unless `admit` says no.
+    /// Logs the frame that commits a transaction and gives it a timestamp; `flip` runs before anybody can see that timestamp. Nothing if
+    /// `admit`, which is asked when no other commit can come before this one, says no. `redo` is empty afterwards, unless it did.
     pub(crate) fn log_commit(
         &self,
-        redo: &mut Redo,
+        (txn, redo): (TxnId, &mut Redo),
         durability: Durability,
         compression: LogCompression,
         admit: impl FnOnce() -> Result<bool>,
@@ -638,11 +656,9 @@ impl Engine {
             last.0 += 1;
         } else {
             let log = self.store.log();
-            lsn = redo.log(|frame| {
-                let lsn = log.append_with(Timestamp(last.0 + 1), frame, compression)?;
-                last.0 += 1;
-                Ok(lsn)
-            })?;
+            let next = Timestamp(last.0 + 1);
+            lsn = redo.log_commit(txn, |frame| log.append_with(next, frame, compression))?;
+            *last = next;
         }
         flip(*last);
         if durability == Durability::Flushed && !self.in_memory && !self.shows_too_early() {
@@ -655,11 +671,15 @@ impl Engine {
         Ok(Some((*last, lsn)))
     }
 
-    /// Logs a frame that is no transaction's.
-    pub(crate) fn log_frame(&self, frame: &[u8]) -> Result<Timestamp> {
+    /// Logs a frame that commits nothing.
+    pub(crate) fn log_frame(
+        &self,
+        frame: LogFrame<'_>,
+        compression: LogCompression,
+    ) -> Result<Timestamp> {
         let mut last = self.commit.lock();
         if !self.in_memory {
-            self.store.log().append(Timestamp(last.0 + 1), frame)?;
+            self.store.log().append_with(Timestamp(last.0 + 1), frame, compression)?;
         }
         last.0 += 1;
         self.visible.store(last.0, Ordering::Release);
@@ -681,6 +701,17 @@ impl Engine {
     fn shows_too_early(&self) -> bool {
         let _ = self;
         false
+    }
+
+    #[cfg(not(test))]
+    pub(crate) fn lets_log_go(&self) -> bool {
+        let _ = self;
+        false
+    }
+
+    #[cfg(test)]
+    pub(crate) fn lets_log_go(&self) -> bool {
+        self.is_planted(Planted::LogLetGo)
     }
 
     #[cfg(not(test))]

@@ -1,9 +1,12 @@
-//! The flush that follows commits which do not wait for one.
+//! Flushes that nobody waits for: what follows commits that do not wait for one, and what large transactions log while they run.
 //!
 //! The first such commit starts a background step that flushes the log after [`flush_delay`](crate::EngineOptions::flush_delay) and goes on while
 //! there is more; nothing runs while nothing is due. Any other flush (a commit that waits, a checkpoint) takes them along,
 //! since the log is one stream. So what a crash can take back is bounded in time, and in memory: a committer that
 //! meets more than [`UNFLUSHED_BYTES_MAX`] flushes itself, and so does one for whom no step can be started.
+//!
+//! Fragments ([`crate::fragments`]) are flushed at once by another step, so that a commit beside them, whose flush takes along what has collected, finds
+//! little.
 
 use crate::engine::Engine;
 use damask_storage::env::Step;
@@ -14,6 +17,38 @@ use std::time::Duration;
 
 /// Log that may lie in memory while nobody waits for it.
 const UNFLUSHED_BYTES_MAX: u64 = 8 << 20;
+
+/// Fragments that may lie in memory: who commits beside them waits for their flush.
+const FRAGMENTS_UNFLUSHED_MAX: u64 = 2 << 20;
+
+/// The background step that flushes fragments.
+struct FragmentFlusher {
+    engine: Weak<Engine>,
+    /// Whether [`Engine::fragments_are_due`] is ours to lower.
+    is_due: bool,
+}
+
+impl FragmentFlusher {
+    fn step(&mut self) -> Step {
+        let Some(engine) = self.engine.upgrade() else { return Step::Done };
+        // Lowered first: a fragment that this flush does not take along finds it so.
+        self.is_due = false;
+        engine.fragments_are_due.store(false, Ordering::SeqCst);
+        // A failure stops the log, and whoever commits reports it.
+        let _ = engine.store.log().flush_all();
+        Step::Done
+    }
+}
+
+impl Drop for FragmentFlusher {
+    fn drop(&mut self) {
+        if self.is_due
+            && let Some(engine) = self.engine.upgrade()
+        {
+            engine.fragments_are_due.store(false, Ordering::SeqCst);
+        }
+    }
+}
 
 /// The background step.
 struct Flusher {
@@ -77,6 +112,23 @@ impl Engine {
         env.spawn.spawn("damask-flush", Arc::clone(&env.clock), Box::new(move || flusher.step()));
         // Nobody took the step if the flag is down already.
         if self.flush_is_due.load(Ordering::SeqCst) { Ok(()) } else { log.flush_all() }
+    }
+}
+
+impl Engine {
+    /// Sees to it that the fragments logged by now are flushed meanwhile.
+    pub(crate) fn flush_fragments(self: &Arc<Self>) -> Result<()> {
+        let log = self.store.log();
+        if log.unflushed_bytes() > FRAGMENTS_UNFLUSHED_MAX {
+            return log.flush_all();
+        }
+        if !self.fragments_are_due.swap(true, Ordering::SeqCst) {
+            let mut flusher = FragmentFlusher { engine: Arc::downgrade(self), is_due: true };
+            let env = self.store.env();
+            let work = Box::new(move || flusher.step());
+            env.spawn.spawn("damask-flush", Arc::clone(&env.clock), work);
+        }
+        Ok(())
     }
 }
 

@@ -58,7 +58,9 @@ impl Image {
 
 /// About what a version takes beside its image: its row's entry in the version table, and in the lists of its transaction and of the
 /// collector.
-const VERSION_BYTES: u64 = 192;
+const VERSION_BYTES: u64 = 256;
+/// About what a range of rows takes: itself, and in these lists.
+const RANGE_BYTES: u64 = 128;
 
 impl Engine {
     /// Tells the governor what versions take.
@@ -67,9 +69,13 @@ impl Engine {
     /// 53200 if that, with all else, is more than there may be.
     pub(crate) fn count_versions(&self) -> Result<()> {
         let count = self.counters.versions.load(Ordering::Relaxed);
+        let ranges = self.counters.ranges.load(Ordering::Relaxed) as u64;
         let images = self.counters.undo_bytes.load(Ordering::Relaxed);
         let memory = &self.store.env().memory;
-        memory.note(Purpose::Versions, (count * VERSION_BYTES + images) as usize)
+        memory.note(
+            Purpose::Versions,
+            (count * VERSION_BYTES + ranges * RANGE_BYTES + images) as usize,
+        )
     }
 
     /// The same, when there are fewer: whether they are still too many is the next writer's to find.

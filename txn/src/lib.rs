@@ -42,6 +42,7 @@ mod row_queue;
 pub mod sequence;
 
 mod directory;
+mod fragments;
 mod redo;
 
 mod checkpointer;

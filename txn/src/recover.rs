@@ -32,8 +32,9 @@ use crate::directory::{
     read_columns, read_index_desc, read_relation_desc,
 };
 use crate::engine::Engine;
+use crate::fragments::Parts;
 use crate::gate::Alone;
-use crate::redo::{Op, Ops, kind, tag};
+use crate::redo::{Op, Ops, Part, kind, tag};
 use crate::replay::Replay;
 use crate::schema::TableEngine;
 use crate::sequence::{put_state, read_state};
@@ -46,7 +47,7 @@ use damask_storage::tree::{
 use damask_storage::{PageCodec, PageId, PageKind, Recovered, TreeId};
 use damask_types::{Error, RelId, Result, RowId};
 use hashbrown::HashMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -268,14 +269,27 @@ impl Engine {
         if let Some(meta) = &recovered.meta {
             is_clean = self.read_meta(meta)?;
         }
-        let mut fragments = Vec::new();
-        let mut last = recovered.checkpoint_ts;
+        let (checkpoint, mut frames) = (recovered.checkpoint_ts, recovered.frames);
+        let (mut last, mut parts) = (checkpoint, None);
         let mut replay = Replay::new(self);
-        for frame in recovered.frames {
+        while let Some(frame) = frames.next() {
             let (timestamp, frame) = frame?;
             last = last.max(timestamp);
+            let part = Part::of(&frame)?;
+            let Some(Part { start, .. }) = part.filter(|part| !part.commits) else {
+                if timestamp > checkpoint {
+                    is_clean = false;
+                    self.replay(frame, part, &mut replay)?;
+                }
+                continue;
+            };
             is_clean = false;
-            self.replay(frame, &mut fragments, &mut replay)?;
+            let parts = match &mut parts {
+                Some(parts) => parts,
+                none => none.insert(Parts::find((timestamp, &frame), frames.clone(), checkpoint)?),
+            };
+            let len = parts.len_of(timestamp);
+            self.replay_ops(Arc::new(frame), start..start + len, &mut replay)?;
         }
         replay.settle()?;
         drop(replay);
@@ -399,7 +413,7 @@ impl Engine {
         layout: &RowLayout,
     ) -> Result<Heap> {
         let tree = self.read_heap_tree(reader, version)?;
-        let heap = Heap::new(rel, tree, Vec::new());
+        let heap = Heap::new(rel, tree, &self.counters.ranges);
         heap.counts.next_row.store(reader.varint()?, Ordering::Relaxed);
         heap.counts.rows.store(reader.signed()?, Ordering::Relaxed);
         heap.counts.bytes.store(reader.signed()?, Ordering::Relaxed);
@@ -554,23 +568,15 @@ impl Engine {
         })
     }
 
-    /// R4: one frame.
-    fn replay(&self, frame: Vec<u8>, fragments: &mut Vec<u8>, to: &mut Replay<'_>) -> Result<()> {
+    /// R4: one frame that is no fragment; `part` if it commits some.
+    fn replay(&self, frame: Vec<u8>, part: Option<Part>, to: &mut Replay<'_>) -> Result<()> {
+        let len = frame.len();
+        if let Some(part) = part {
+            return self.replay_ops(Arc::new(frame), part.start..len, to);
+        }
         let mut reader = Reader::new(&frame, "a frame of the log");
         match reader.u8()? {
-            kind::COMMIT => {
-                // Fragments without their commit are of a commit that was never acknowledged.
-                fragments.clear();
-                self.replay_ops(Arc::new(frame), 1, to)
-            }
-            kind::FRAGMENT => {
-                fragments.extend_from_slice(&frame[1..]);
-                Ok(())
-            }
-            kind::COMMIT_FRAGMENTS => {
-                fragments.extend_from_slice(&frame[1..]);
-                self.replay_ops(Arc::new(std::mem::take(fragments)), 0, to)
-            }
+            kind::COMMIT => self.replay_ops(Arc::new(frame), 1..len, to),
             kind::SEQUENCE => {
                 let rel = RelId(reader.u32()?);
                 self.sequences.create(rel, read_state(&mut reader)?);
@@ -581,9 +587,15 @@ impl Engine {
         }
     }
 
-    /// The operations of a frame, from `start` on.
-    fn replay_ops(&self, frame: Arc<Vec<u8>>, start: usize, to: &mut Replay<'_>) -> Result<()> {
-        let mut ops = Ops::new(&frame[start..]);
+    /// The operations in a part of a frame.
+    fn replay_ops(
+        &self,
+        frame: Arc<Vec<u8>>,
+        part: Range<usize>,
+        to: &mut Replay<'_>,
+    ) -> Result<()> {
+        let end = part.end;
+        let mut ops = Ops::new(&frame[part]);
         while let Some(op) = ops.next()? {
             match op {
                 Op::Relation { tag, rel } => {
@@ -591,7 +603,7 @@ impl Engine {
                     self.replay_relation(tag, rel, &mut ops.reader)?;
                 }
                 Op::Insert { bytes, .. } | Op::Update { bytes, .. } => {
-                    to.add(&op, &frame, frame.len() - ops.reader.len() - bytes.len())?;
+                    to.add(&op, &frame, end - ops.reader.len() - bytes.len())?;
                 }
                 Op::Delete { .. } => to.add(&op, &frame, 0)?,
             }

@@ -3,9 +3,9 @@
 //! ```text
 //! frame     kind u8 | ...
 //!           1 commit:    ops
-//!           2 fragment:  bytes of a large commit's ops, which a following frame continues
-//!           3 commit of fragments: the last bytes of its ops
 //!           4 sequence:  relation varint | last signed | called u8
+//!           5 fragment:  transaction u64 | begin u64 | ops, which count if a frame of kind 6 of the transaction follows
+//!           6 commit of fragments: transaction u64 | begin u64 | ops
 //! op        tag u8 | relation varint | ...
 //!           1 insert:    row signed | length varint | row bytes
 //!           2 update:    row signed | offset varint | removed varint | length varint | bytes
@@ -17,6 +17,9 @@
 //!           24 drop sequence               25 index is full: index varint
 //!           26 set codec: codec u8            27 create with an engine: engine u8 | description
 //! ```
+//! `begin` is how many bytes of the transaction's ops come before those of the frame, from its first fragment on. What fragments before had
+//! behind that place was rolled back.
+//!
 //! A row is the difference to the row of the operation before it in the frame (0 before the first), so a run of rows costs
 //! a byte each. An update is a splice: `removed` bytes at `offset` of the row are replaced; replay applies each operation
 //! to exactly the row it was made from, and refuses one that does not fit. Descriptions are those of [`crate::directory`].
@@ -25,14 +28,14 @@
 
 use crate::bytes::{Reader, put_bytes, put_signed, put_varint};
 use damask_storage::log::{FRAME_HEAD_BYTES, LogFrame};
-use damask_types::{RelId, Result, RowId};
+use damask_types::{RelId, Result, RowId, TxnId};
 
 /// What a frame is.
 pub(crate) mod kind {
     pub(crate) const COMMIT: u8 = 1;
-    pub(crate) const FRAGMENT: u8 = 2;
-    pub(crate) const COMMIT_FRAGMENTS: u8 = 3;
     pub(crate) const SEQUENCE: u8 = 4;
+    pub(crate) const FRAGMENT: u8 = 5;
+    pub(crate) const COMMIT_FRAGMENTS: u8 = 6;
 }
 
 /// What an operation does.
@@ -54,110 +57,171 @@ pub(crate) mod tag {
     pub(crate) const CREATE_WITH_ENGINE: u8 = 27;
 }
 
-/// Longest piece of a commit's operations in one frame.
-const FRAGMENT_BYTES: usize = 1 << 20;
+/// What a piece has room for before it is full, as a rule: with an operation of usual length at its end it still goes into one group of the log.
+pub(crate) const PIECE_BYTES: usize = (1 << 20) - LAST_OP_BYTES;
 
-/// A piece is full from here on: with an operation of usual length at its end it still goes into one group of the log.
-const PIECE_BYTES: usize = FRAGMENT_BYTES - (32 << 10);
+/// Room for the operation that fills a piece, as a rule.
+const LAST_OP_BYTES: usize = 32 << 10;
 
-/// Room before a piece's operations, so that it becomes a frame where it lies: for the frame's head, and its kind.
-const ROOM_BYTES: usize = FRAME_HEAD_BYTES + 1;
+/// Before the operations of a fragment: its kind, its transaction, where it begins.
+const FRAGMENT_HEAD_BYTES: usize = 1 + 8 + 8;
+
+/// Room before a piece's operations, so that it becomes a frame where it lies.
+const ROOM_BYTES: usize = FRAME_HEAD_BYTES + FRAGMENT_HEAD_BYTES;
 
 /// Memory that a transaction leaves to the next one of its session.
 const KEPT_BYTES: usize = 16 << 10;
 
-/// A transaction's operations so far: in pieces, so that the bytes of a large one are not moved when there come more, nor when it commits.
-#[derive(Debug, Default)]
+/// A transaction's operations so far: in pieces, which are logged as they are full ([`crate::fragments`]). Each has whole operations.
+#[derive(Debug)]
 pub(crate) struct Redo {
-    /// Full pieces, with room at the front.
+    /// Bytes of operations that count and are logged.
+    logged: u64,
+    /// Full pieces that are not, with room at the front.
     full: Vec<Vec<u8>>,
     /// The last piece: nothing yet, or room and operations.
     last: Vec<u8>,
-    /// The row of the last operation.
+    /// The row of its last operation.
     row: u64,
+    /// Operations of so many bytes fill a piece.
+    piece_bytes: usize,
 }
 
 /// A place in a [`Redo`] to cut it off at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RedoMark {
-    full_count: usize,
-    /// Length of the piece behind those.
-    len: usize,
+    /// Bytes of operations before it.
+    position: u64,
     row: u64,
 }
 
+/// Bytes of the operations in a piece.
+fn len_of(piece: &[u8]) -> usize {
+    piece.len().saturating_sub(ROOM_BYTES)
+}
+
 impl Redo {
+    /// No operations; so many bytes of them fill a piece.
+    pub(crate) fn new(piece_bytes: usize) -> Self {
+        Self { logged: 0, full: Vec::new(), last: Vec::new(), row: 0, piece_bytes }
+    }
+
+    /// Takes all operations out.
+    pub(crate) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::new(self.piece_bytes))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.full.is_empty() && self.last.is_empty()
+        self.mark().position == 0
     }
 
     /// Forgets all operations, and keeps memory of a usual size.
     pub(crate) fn clear(&mut self) {
+        self.logged = 0;
         self.full.clear();
         self.last.clear();
         self.last.shrink_to(KEPT_BYTES);
-        self.row = 0;
+    }
+
+    /// Bytes of operations in memory.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        (self.mark().position - self.logged) as usize
+    }
+
+    /// Where the last piece begins.
+    fn begin(&self) -> u64 {
+        self.logged + self.full.iter().map(|piece| len_of(piece) as u64).sum::<u64>()
     }
 
     pub(crate) fn mark(&self) -> RedoMark {
-        RedoMark { full_count: self.full.len(), len: self.last.len(), row: self.row }
+        RedoMark { position: self.begin() + len_of(&self.last) as u64, row: self.row }
     }
 
+    /// Forgets what is behind the mark. If that is logged already, the next frame says so.
     pub(crate) fn cut(&mut self, mark: RedoMark) {
-        if let Some(piece) = self.full.drain(mark.full_count..).next() {
-            self.last = piece;
+        if mark.position <= self.logged {
+            self.full.clear();
+            self.last.clear();
+            self.logged = mark.position;
+            return;
         }
-        self.last.truncate(mark.len);
+        while mark.position < self.begin() {
+            self.last = self.full.pop().expect("it is behind what is logged");
+        }
+        let len = (mark.position - self.begin()) as usize;
+        self.last.truncate(ROOM_BYTES + len);
         self.row = mark.row;
     }
 
-    /// Gives `log` the frames of a commit of these operations, which are gone then. Returns what it says of the last one.
-    pub(crate) fn log<R>(&mut self, mut log: impl FnMut(LogFrame<'_>) -> Result<R>) -> Result<R> {
-        let mut last_kind = kind::COMMIT;
-        for mut piece in self.full.drain(..) {
-            last_kind = kind::COMMIT_FRAGMENTS;
-            if piece.len() <= ROOM_BYTES + FRAGMENT_BYTES {
-                piece[ROOM_BYTES - 1] = kind::FRAGMENT;
-                log(LogFrame::Owned(piece))?;
-                continue;
-            }
-            for part in piece[ROOM_BYTES..].chunks(FRAGMENT_BYTES) {
-                log(fragment(part))?;
-            }
+    /// Whether there are full pieces.
+    #[inline]
+    pub(crate) fn has_full(&self) -> bool {
+        !self.full.is_empty()
+    }
+
+    /// Says that there will be no more operations: a last piece that is full is among the full ones then.
+    pub(crate) fn end(&mut self) {
+        if len_of(&self.last) >= self.piece_bytes {
+            self.full.push(std::mem::take(&mut self.last));
         }
+    }
+
+    /// Gives `log` the full pieces as fragments of a transaction; they are gone then. An error must be one after which the log takes no commit.
+    pub(crate) fn log_full(
+        &mut self,
+        txn: TxnId,
+        mut log: impl FnMut(LogFrame<'_>) -> Result<()>,
+    ) -> Result<()> {
+        for mut piece in self.full.drain(..) {
+            let begin = self.logged;
+            self.logged += len_of(&piece) as u64;
+            put_head(&mut piece, kind::FRAGMENT, txn, begin);
+            log(LogFrame::Owned(piece))?;
+        }
+        Ok(())
+    }
+
+    /// Gives `log` the frame that commits a transaction's operations, which are gone then. Returns what it says. Full pieces are logged.
+    pub(crate) fn log_commit<R>(
+        &mut self,
+        txn: TxnId,
+        log: impl FnOnce(LogFrame<'_>) -> Result<R>,
+    ) -> Result<R> {
+        debug_assert!(!self.has_full(), "they come first");
+        let begin = std::mem::take(&mut self.logged);
         if self.last.is_empty() {
-            // A cut left nothing behind full pieces.
             self.last.resize(ROOM_BYTES, 0);
         }
-        let mut begin = ROOM_BYTES;
-        while self.last.len() - begin > FRAGMENT_BYTES {
-            last_kind = kind::COMMIT_FRAGMENTS;
-            log(fragment(&self.last[begin..begin + FRAGMENT_BYTES]))?;
-            begin += FRAGMENT_BYTES;
-        }
-        // Fragments have been logged: nobody needs what stands there.
-        self.last[begin - 1] = last_kind;
-        let logged = log(LogFrame::Borrowed(&self.last[begin - 1..]));
+        let frame = if begin == 0 {
+            self.last[ROOM_BYTES - 1] = kind::COMMIT;
+            &self.last[ROOM_BYTES - 1..]
+        } else {
+            put_head(&mut self.last, kind::COMMIT_FRAGMENTS, txn, begin);
+            &self.last[FRAME_HEAD_BYTES..]
+        };
+        let logged = log(LogFrame::Borrowed(frame));
         self.last.clear();
         logged
     }
 
-    /// Where the next operation's bytes go.
-    fn next(&mut self) -> &mut Vec<u8> {
-        if self.last.len() >= PIECE_BYTES {
-            let next = Vec::with_capacity(ROOM_BYTES + FRAGMENT_BYTES);
+    /// Makes room for an operation.
+    fn make_room(&mut self) {
+        if len_of(&self.last) >= self.piece_bytes {
+            let next = Vec::with_capacity(ROOM_BYTES + self.piece_bytes + LAST_OP_BYTES);
             self.full.push(std::mem::replace(&mut self.last, next));
         }
-        if self.last.is_empty() {
+        if len_of(&self.last) == 0 {
             self.last.resize(ROOM_BYTES, 0);
+            self.row = 0;
         }
-        &mut self.last
     }
 
     fn row_op(&mut self, tag: u8, rel: RelId, row: RowId) -> &mut Vec<u8> {
+        self.make_room();
         let difference = row.0.wrapping_sub(self.row) as i64;
         self.row = row.0;
-        let bytes = self.next();
+        let bytes = &mut self.last;
         bytes.push(tag);
         put_varint(bytes, rel.0.into());
         put_signed(bytes, difference);
@@ -183,20 +247,49 @@ impl Redo {
 
     /// An operation on a relation as a whole; `body` writes what follows.
     pub(crate) fn relation(&mut self, tag: u8, rel: RelId, body: impl FnOnce(&mut Vec<u8>)) {
-        let bytes = self.next();
+        self.make_room();
+        let bytes = &mut self.last;
         bytes.push(tag);
         put_varint(bytes, rel.0.into());
         body(bytes);
     }
 }
 
-/// A fragment of a piece that is longer than one.
-fn fragment(part: &[u8]) -> LogFrame<'static> {
-    let mut frame = Vec::with_capacity(ROOM_BYTES + part.len());
-    frame.resize(ROOM_BYTES, 0);
-    frame[ROOM_BYTES - 1] = kind::FRAGMENT;
-    frame.extend_from_slice(part);
-    LogFrame::Owned(frame)
+/// Writes the head of a fragment, or of what commits fragments, into a piece's room.
+fn put_head(piece: &mut [u8], kind: u8, txn: TxnId, begin: u64) {
+    let head = &mut piece[FRAME_HEAD_BYTES..ROOM_BYTES];
+    head[0] = kind;
+    head[1..9].copy_from_slice(&txn.0.to_le_bytes());
+    head[9..].copy_from_slice(&begin.to_le_bytes());
+}
+
+/// A part of a transaction's operations, read from a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) txn: TxnId,
+    /// Bytes of operations before it.
+    pub(crate) begin: u64,
+    /// Where its operations begin in the frame.
+    pub(crate) start: usize,
+    /// Whether it commits what came before.
+    pub(crate) commits: bool,
+}
+
+impl Part {
+    /// What a frame says if it is a fragment or commits some.
+    ///
+    /// # Errors
+    /// XX001 if it ends early.
+    pub(crate) fn of(frame: &[u8]) -> Result<Option<Self>> {
+        let commits = match frame.first() {
+            Some(&kind::FRAGMENT) => false,
+            Some(&kind::COMMIT_FRAGMENTS) => true,
+            _ => return Ok(None),
+        };
+        let mut reader = Reader::new(&frame[1..], "a frame of the log");
+        let (txn, begin) = (TxnId(reader.u64()?), reader.u64()?);
+        Ok(Some(Self { txn, begin, start: FRAGMENT_HEAD_BYTES, commits }))
+    }
 }
 
 /// Bytes that are compared at once.
@@ -300,69 +393,113 @@ pub(crate) fn splice(
 mod tests {
     use super::*;
 
-    /// The operations that the frames of a commit hold, after a check of their kinds, and how many frames there are.
+    const TXN: TxnId = TxnId(7);
+
+    /// The operations that the frames of a commit hold, after a check of their heads, and how many frames there are.
     fn logged(mut redo: Redo) -> (Vec<u8>, usize) {
-        let mut frames: Vec<Vec<u8>> = vec![];
-        redo.log(|frame| {
-            frames.push(frame.bytes().to_vec());
+        redo.end();
+        let mut fragments = vec![];
+        let mut keep = |frame: LogFrame<'_>| {
+            fragments.push(frame.bytes().to_vec());
             Ok(())
-        })
-        .unwrap();
+        };
+        redo.log_full(TXN, &mut keep).unwrap();
+        let last = redo.log_commit(TXN, |frame| Ok(frame.bytes().to_vec())).unwrap();
         assert!(redo.is_empty());
-        let (last, fragments) = frames.split_last().unwrap();
-        let is_alone = fragments.is_empty();
-        assert_eq!(last[0], if is_alone { kind::COMMIT } else { kind::COMMIT_FRAGMENTS });
-        assert!(fragments.iter().all(|frame| frame[0] == kind::FRAGMENT));
-        assert!(frames.iter().all(|frame| frame.len() <= 1 + FRAGMENT_BYTES));
-        (frames.iter().flat_map(|frame| &frame[1..]).copied().collect(), frames.len())
+        if fragments.is_empty() {
+            assert_eq!((last[0], Part::of(&last).unwrap()), (kind::COMMIT, None));
+            return (last[1..].to_vec(), 1);
+        }
+        fragments.push(last);
+        let count = fragments.len();
+        let mut ops = vec![];
+        for (i, frame) in fragments.iter().enumerate() {
+            let (begin, start, commits) = (ops.len() as u64, FRAGMENT_HEAD_BYTES, i + 1 == count);
+            assert_eq!(Part::of(frame).unwrap(), Some(Part { txn: TXN, begin, start, commits }));
+            ops.extend_from_slice(&frame[start..]);
+        }
+        (ops, count)
+    }
+
+    /// Operations of the frames, each of which begins anew.
+    fn rows_of(pieces: &[Vec<u8>]) -> Vec<(RowId, Vec<u8>)> {
+        let mut rows = vec![];
+        for piece in pieces {
+            let mut ops = Ops::new(piece);
+            while let Some(op) = ops.next().unwrap() {
+                let Op::Insert { row, bytes, .. } = op else { panic!("an insert") };
+                rows.push((row, bytes.to_vec()));
+            }
+        }
+        rows
     }
 
     #[test]
-    fn pieces_come_out_as_one() {
-        // Of usual rows, of rows that a piece does not hold, and of both.
-        for lens in
-            [&[100][..], &[3 * FRAGMENT_BYTES], &[PIECE_BYTES], &[70_000, 9], &[1, 2_500_000]]
-        {
-            for count in [1, 2, 50, 3000] {
-                let sizes: Vec<usize> = lens.iter().copied().cycle().take(count).collect();
-                if sizes.iter().sum::<usize>() > 40 * FRAGMENT_BYTES {
-                    continue;
+    fn every_piece_has_whole_operations() {
+        for lens in [&[100][..], &[3000], &[1000], &[70, 9, 1500], &[1, 25_000]] {
+            for count in [1, 2, 50, 300] {
+                let rows: Vec<_> = (0..count)
+                    .map(|i| (RowId(i * i), vec![i as u8; lens[i as usize % lens.len()]]))
+                    .collect();
+                let mut redo = Redo::new(1000);
+                for (row, bytes) in &rows {
+                    redo.insert(RelId(1), *row, bytes);
                 }
-                let mut redo = Redo::default();
-                for (i, len) in sizes.iter().enumerate() {
-                    redo.insert(RelId(1), RowId(i as u64), &vec![i as u8; *len]);
-                }
-                let (bytes, _) = logged(redo);
-                let mut ops = Ops::new(&bytes);
-                for (i, len) in sizes.iter().enumerate() {
-                    let Some(Op::Insert { row, bytes, .. }) = ops.next().unwrap() else {
-                        panic!("an insert");
-                    };
-                    assert_eq!((row, bytes), (RowId(i as u64), &vec![i as u8; *len][..]));
-                }
-                assert!(ops.next().unwrap().is_none());
+                redo.end();
+                let mut pieces = vec![];
+                redo.log_full(TXN, |frame| {
+                    pieces.push(frame.bytes()[FRAGMENT_HEAD_BYTES..].to_vec());
+                    Ok(())
+                })
+                .unwrap();
+                assert!(pieces.iter().all(|piece| piece.len() >= 1000));
+                let is_whole = pieces.is_empty();
+                let last = redo.log_commit(TXN, |frame| Ok(frame.bytes().to_vec())).unwrap();
+                pieces.push(last[if is_whole { 1 } else { FRAGMENT_HEAD_BYTES }..].to_vec());
+                assert_eq!(rows_of(&pieces), rows);
             }
         }
     }
 
     #[test]
     fn a_cut_goes_back_over_pieces() {
-        let row = vec![7; 1000];
+        let row = vec![7; 100];
         let with = |count: u64| {
-            let mut redo = Redo::default();
+            let mut redo = Redo::new(1000);
             (0..count).for_each(|i| redo.insert(RelId(1), RowId(i), &row));
             redo
         };
-        for kept in [0, 1, 1000, 1031, 1100, 2500] {
+        for kept in [0, 1, 9, 10, 11, 40, 100] {
             let mut redo = with(kept);
             let mark = redo.mark();
-            (0..3000).for_each(|i| redo.insert(RelId(2), RowId(i), &row));
+            (0..35).for_each(|i| redo.insert(RelId(2), RowId(i), &row));
             redo.cut(mark);
             assert_eq!(redo.is_empty(), kept == 0);
             redo.delete(RelId(3), RowId(5));
             let mut expected = with(kept);
             expected.delete(RelId(3), RowId(5));
-            assert_eq!(logged(redo).0, logged(expected).0);
+            assert_eq!(logged(redo), logged(expected));
+        }
+    }
+
+    #[test]
+    fn a_cut_goes_back_over_what_is_logged() {
+        let row = vec![7; 100];
+        for kept in [0, 1, 9, 10, 11, 25] {
+            let mut redo = Redo::new(1000);
+            (0..kept).for_each(|i| redo.insert(RelId(1), RowId(i), &row));
+            let mark = redo.mark();
+            (0..30).for_each(|i| redo.insert(RelId(2), RowId(i), &row));
+            redo.end();
+            redo.log_full(TXN, |_| Ok(())).unwrap();
+            redo.cut(mark);
+            assert_eq!(redo.is_empty(), kept == 0);
+            redo.insert(RelId(3), RowId(5), &row);
+            let last = redo.log_commit(TXN, |frame| Ok(frame.bytes().to_vec())).unwrap();
+            let part = Part::of(&last).unwrap();
+            assert_eq!(part.map(|part| part.begin), (kept > 0).then_some(mark.position));
+            let ops = &last[part.map_or(1, |part| part.start)..];
+            assert_eq!(rows_of(&[ops.to_vec()]), [(RowId(5), row.clone())]);
         }
     }
 
@@ -382,7 +519,7 @@ mod tests {
         ];
         for before in rows {
             for after in rows {
-                let mut redo = Redo::default();
+                let mut redo = Redo::new(PIECE_BYTES);
                 redo.update(RelId(1), RowId(1 << 63), before, after);
                 redo.insert(RelId(2), RowId(7), after);
                 let mut ops = Ops::new(&redo.last[ROOM_BYTES..]);

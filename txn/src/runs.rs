@@ -121,7 +121,7 @@ impl Engine {
         if new.is_empty() {
             return Ok(Vec::new());
         }
-        txn.check_writable()?;
+        txn.begin_change()?;
         txn.expect();
         let heap = relation.heap.load_full();
         let ids: Vec<RowId> = if relation.alias.is_some() {

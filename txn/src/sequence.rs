@@ -8,6 +8,8 @@
 use crate::bytes::{Reader, put_signed, put_varint};
 use crate::engine::Engine;
 use crate::redo::kind;
+use damask_storage::LogCompression;
+use damask_storage::log::LogFrame;
 use damask_types::{Error, RelId, Result, SqlState, Timestamp};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -145,7 +147,7 @@ impl Sequences {
         let mut frame = vec![kind::SEQUENCE];
         put_varint(&mut frame, rel.0.into());
         put_state(&mut frame, state);
-        let timestamp = engine.log_frame(&frame)?;
+        let timestamp = engine.log_frame(LogFrame::Borrowed(&frame), LogCompression::Off)?;
         self.last_frame.fetch_max(timestamp.0, Ordering::AcqRel);
         Ok(())
     }

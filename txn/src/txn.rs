@@ -14,6 +14,7 @@ use crate::clock::SnapshotPin;
 use crate::deferred::{DeferredList, DeferredMark};
 use crate::directory::{Heap, Relation};
 use crate::engine::Engine;
+use crate::fragments::LogKeeper;
 use crate::interrupt::Interrupt;
 use crate::lock::{LockTag, TableLock, WeakLocks};
 use crate::redo::{Redo, RedoMark};
@@ -79,6 +80,8 @@ pub struct Txn {
     serial: Option<Serial>,
     pub(crate) undo: Vec<Undo>,
     pub(crate) redo: Redo,
+    /// There when a part of the redo is logged.
+    pub(crate) log_keeper: Option<LogKeeper>,
     pub(crate) deferred: DeferredList,
     pub(crate) interrupt: Arc<dyn Interrupt>,
     /// Whether the statement that runs may build on commits that are not durable, and whether it does just now.
@@ -111,6 +114,7 @@ impl Txn {
         read_only: bool,
     ) -> Self {
         let weak_locks = engine.lock_table.weak_locks(id);
+        let piece_bytes = engine.options.fragment_bytes;
         Self {
             engine,
             cell: Arc::new(TxnCell::new(id)),
@@ -122,7 +126,8 @@ impl Txn {
             idle_pin: None,
             serial: None,
             undo: Vec::new(),
-            redo: Redo::default(),
+            redo: Redo::new(piece_bytes),
+            log_keeper: None,
             deferred: DeferredList::default(),
             interrupt: Engine::no_interrupt(),
             early: (false, false),
@@ -487,6 +492,7 @@ impl Txn {
         }
         self.view = None;
         self.serial = None;
+        self.log_keeper = None;
         let _stop = self.engine.stop.on_panic();
         let mut result = Ok(());
         while let Some(undo) = self.undo.pop() {
@@ -537,15 +543,23 @@ impl Txn {
         Ok(relation.key_columns(&heap).to_vec())
     }
 
-    /// 25006 unless it may write, 53200 if there is no memory for what a change leaves behind.
-    pub(crate) fn check_writable(&self) -> Result<()> {
+    /// Gets ready for a change, outside the gate.
+    ///
+    /// # Errors
+    /// 25006 unless it may write, 53200 if there is no memory for what a change leaves behind; 58030 when the log cannot be written.
+    pub(crate) fn begin_change(&mut self) -> Result<()> {
         if self.read_only {
             return Err(Error::new(
                 SqlState::READ_ONLY_SQL_TRANSACTION,
                 "cannot execute a change in a read-only transaction",
             ));
         }
-        self.engine.count_versions()
+        self.engine.count_versions()?;
+        self.log_pieces()
+    }
+
+    pub(crate) fn log_compression(&self) -> LogCompression {
+        self.log_compression
     }
 }
 

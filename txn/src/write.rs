@@ -156,7 +156,7 @@ impl Engine {
         bytes: &[u8],
         arbiters: &Arbiters,
     ) -> Result<Option<RowId>> {
-        txn.check_writable()?;
+        txn.begin_change()?;
         txn.expect();
         let heap = relation.heap.load_full();
         let row = match &relation.alias {
@@ -272,7 +272,7 @@ impl Engine {
         changes: &[(ColumnIndex, Value)],
         seen: &Horizon,
     ) -> Result<WriteOutcome> {
-        txn.check_writable()?;
+        txn.begin_change()?;
         txn.expect();
         if let Some(alias) = &relation.alias
             && let Some((_, key)) = changes.iter().find(|(column, _)| *column == alias.column)
@@ -469,7 +469,7 @@ impl Engine {
         seen: &Horizon,
         deleted: impl FnOnce(&[u8]),
     ) -> Result<WriteOutcome> {
-        txn.check_writable()?;
+        txn.begin_change()?;
         txn.expect();
         let heap = relation.heap.load_full();
         self.tend(&heap)?;

@@ -213,9 +213,10 @@ fn every_way_to_sync_the_log_keeps_what_is_committed() {
         assert_eq!(rows(&mut connection, "SELECT count(*) FROM t"), count.to_string());
         let load =
             "INSERT INTO t SELECT i, repeat(md5(i::text), 30) FROM generate_series(1, 3000) i";
-        for insert in ["INSERT INTO t VALUES (1, 'one')", load] {
-            assert_eq!(cost(&mut connection, &[insert]), 1, "{method}");
-        }
+        assert_eq!(cost(&mut connection, &["INSERT INTO t VALUES (1, 'one')"]), 1, "{method}");
+        // What it logs, not quite 3 MiB, may be flushed meanwhile, once a MiB.
+        let flushes = cost(&mut connection, &[load]);
+        assert!((1..=4).contains(&flushes), "{method}: {flushes}");
         count += 3001;
     }
 }

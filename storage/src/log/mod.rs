@@ -39,6 +39,7 @@ mod sync {
 
 use crate::env::Env;
 use crate::health::Health;
+use crate::row::ROW_BYTES_MAX;
 use damask_types::{Error, Lsn, Result, SqlState, Timestamp};
 use handover::{Collect, Handover, Leader, Turn};
 use parking_lot::MutexGuard;
@@ -54,8 +55,8 @@ pub use group::{FRAME_HEAD_BYTES, LANES_MAX};
 pub use reader::Frames;
 pub use segment::LogSync;
 
-/// The longest frame: larger transactions come in pieces.
-pub const FRAME_BYTES_MAX: usize = 1 << 30;
+/// The longest frame: a row and what is said of it. Larger transactions come in pieces.
+pub const FRAME_BYTES_MAX: usize = ROW_BYTES_MAX + (4 << 20);
 /// A batch's memory is given back beyond this.
 const BATCH_BYTES_KEPT: usize = 8 << 20;
 
@@ -69,9 +70,9 @@ pub enum LogCompression {
     Lz4,
 }
 
-/// A place between two groups of the log.
+/// A place between two groups of the log, where a frame begins.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub(crate) struct LogPosition {
+pub struct LogPosition {
     /// Byte position in each lane's files; multiples of 4 KiB.
     pub(crate) offsets: Vec<u64>,
     /// The number of the group that begins there, in one of the lanes.
@@ -83,6 +84,11 @@ pub(crate) struct LogPosition {
 }
 
 impl LogPosition {
+    /// The earlier of two positions of one life.
+    pub(crate) fn earlier<'p>(&'p self, other: &'p Self) -> &'p Self {
+        if other.group_seq < self.group_seq { other } else { self }
+    }
+
     /// Bytes of log between an earlier position and this one, which have the same lanes.
     fn bytes_behind(&self, earlier: &Self) -> u64 {
         debug_assert_eq!(self.offsets.len(), earlier.offsets.len());
@@ -275,7 +281,7 @@ impl Log {
         directory.remove_lanes(read_count)?;
         let end = reader::scan(&directory.path, directory.lanes(read_count)?, parts.uuid, start)?;
         let groups = GroupReader::new(directory.lanes(read_count)?, parts.uuid, start);
-        let frames = Frames::new(groups, &end, parts.checkpoint_ts);
+        let frames = Frames::new(groups, &end);
         let mut random = [0; 16];
         parts.env.random.fill(&mut random);
         let restart = (!parts.skips_restart()).then_some(random);
@@ -500,19 +506,28 @@ impl Log {
         self.flush_count.load(Ordering::Relaxed)
     }
 
+    /// A place that is before every frame that is appended from now on.
+    ///
+    /// # Errors
+    /// 58030 when the log could not be written.
+    pub fn position(&self) -> Result<LogPosition> {
+        let Some(writer) = &self.writer else { return Ok(LogPosition::default()) };
+        self.health.check()?;
+        self.written(writer.position(self.handover.durable()))
+    }
+
     /// Flushes everything and tells where the log goes on: what a checkpoint records. Frames may be appended meanwhile;
     /// those behind the position that the checkpoint has are known by their timestamps. Of those before it, which are not above its time,
     /// some may be under way: it is written when all is flushed up to its instant.
     pub(crate) fn checkpoint_position(&self) -> Result<LogPosition> {
         self.flush_all()?;
-        let Some(writer) = &self.writer else { return Ok(LogPosition::default()) };
-        self.written(writer.position(self.handover.durable()))
+        self.position()
     }
 
-    /// Notes that a checkpoint at `position` is durable and lets go of the segments before it.
-    pub(crate) fn checkpoint_done(&self, position: &LogPosition) -> Result<()> {
+    /// Notes that a checkpoint at `position` is durable and lets go of the segments before `kept`, which is not behind it.
+    pub(crate) fn checkpoint_done(&self, position: &LogPosition, kept: &LogPosition) -> Result<()> {
         let Some(writer) = &self.writer else { return Ok(()) };
-        self.written(writer.recycle(position))
+        self.written(writer.recycle(position, kept))
     }
 
     /// Removes the log's files; nothing may be appended afterwards.

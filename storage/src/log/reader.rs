@@ -28,7 +28,7 @@ struct Head {
 }
 
 /// What is known of a lane's next group.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Next {
     Unread,
     /// There is none.
@@ -37,7 +37,7 @@ enum Next {
 }
 
 /// Reads groups of one lane.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct LaneReader {
     uuid: [u8; 16],
     segments: Segments,
@@ -132,7 +132,7 @@ impl LaneReader {
 }
 
 /// Reads groups one after another.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct GroupReader {
     lanes: Vec<LaneReader>,
     /// The number of the next group.
@@ -264,8 +264,8 @@ fn check_tail(directory: &Path, lane: &mut LaneReader, end: u64) -> Result<()> {
     Ok(())
 }
 
-/// Frames to replay, in the order of their timestamps.
-#[derive(Debug)]
+/// Frames to replay, in the order of their timestamps. A copy reads on by itself.
+#[derive(Clone, Debug)]
 pub struct Frames {
     source: Option<GroupReader>,
     /// The number of the group that the scan did not find.
@@ -274,20 +274,17 @@ pub struct Frames {
     pending: Vec<u8>,
     /// How many of them were.
     taken: usize,
-    /// Frames up to this are in the checkpoint already.
-    after: Timestamp,
 }
 
 impl Frames {
     /// No frames.
     pub(crate) fn none() -> Self {
-        let after = Timestamp(0);
-        Self { source: None, end: 0, pending: Vec::new(), taken: 0, after }
+        Self { source: None, end: 0, pending: Vec::new(), taken: 0 }
     }
 
-    pub(super) fn new(groups: GroupReader, end: &LogPosition, after: Timestamp) -> Self {
+    pub(super) fn new(groups: GroupReader, end: &LogPosition) -> Self {
         let end = end.group_seq;
-        Self { source: Some(groups), end, pending: Vec::new(), taken: 0, after }
+        Self { source: Some(groups), end, pending: Vec::new(), taken: 0 }
     }
 
     /// A whole frame from the pending bytes.
@@ -327,11 +324,8 @@ impl Iterator for Frames {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some((ts, bytes)) = self.take() {
-                if ts > self.after {
-                    return Some(Ok((ts, bytes)));
-                }
-                continue;
+            if let Some(frame) = self.take() {
+                return Some(Ok(frame));
             }
             match self.fill() {
                 Ok(true) => {}

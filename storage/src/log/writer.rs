@@ -193,15 +193,15 @@ impl Writer {
         Ok(chain.position.clone())
     }
 
-    /// Lets go of the segments before `position`, which a checkpoint has, and of lanes that it does not have.
-    pub(super) fn recycle(&self, position: &LogPosition) -> Result<()> {
+    /// Notes a checkpoint at `position`, and lets go of the segments before `kept` and of lanes that the checkpoint does not have.
+    pub(super) fn recycle(&self, position: &LogPosition, kept: &LogPosition) -> Result<()> {
         let has_old_lanes = {
             let mut chain = self.chain.lock();
             let bytes = chain.position.bytes_behind(position);
             self.bytes_since_checkpoint.store(bytes, Ordering::Relaxed);
             std::mem::take(&mut chain.has_old_lanes)
         };
-        for (lane, offset) in self.lanes.iter().zip(&position.offsets) {
+        for (lane, offset) in self.lanes.iter().zip(&kept.offsets) {
             lane.lock().segments.recycle(*offset)?;
         }
         if has_old_lanes { self.directory.remove_lanes(self.lanes.len()) } else { Ok(()) }

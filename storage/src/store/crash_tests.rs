@@ -16,7 +16,7 @@
 use super::{CheckpointProgress, Planted, Store, StoreOptions, verify_file};
 use crate::codec::PageCodec;
 use crate::env::{Env, Random, SeededRandom};
-use crate::log::{FRAME_HEAD_BYTES, Flush, LogCompression, LogFrame, LogSync};
+use crate::log::{FRAME_HEAD_BYTES, Flush, LogCompression, LogFrame, LogPosition, LogSync};
 use crate::page::{PAGE_BYTES_MIN, PAGE_HEADER_BYTES, PageId, PageKind, TreeId};
 use crate::vfs::{Fault, ImageKind, SimVfs};
 use damask_types::{Result, SqlState, Timestamp};
@@ -91,6 +91,8 @@ pub(super) struct Model {
     pub(super) ts: u64,
     /// The time of the checkpoint that is being written.
     running: Option<u64>,
+    /// Of checkpoints that keep the log, the time that all frames after are kept, by their own.
+    kept: BTreeMap<u64, u64>,
 }
 
 /// The frame of a time: its length varies, its bytes tell the time.
@@ -178,7 +180,12 @@ fn work(
     steps: u64,
 ) -> Result<()> {
     let mut flights = Flights::default();
+    // A place in the log that checkpoints may keep it from, and the last time before it.
+    let mut place: Option<(LogPosition, u64)> = None;
     for _ in 0..steps {
+        if place.is_none() && random.below(3) == 0 {
+            place = Some((store.log().position()?, model.ts));
+        }
         let action = random.below(15);
         if !matches!(action, 0..10 | 12..14) || random.below(4) == 0 {
             // Checkpoints wait for the log.
@@ -197,13 +204,19 @@ fn work(
                 note_progress(vfs, model, progress);
             }
             10 | 11 => {
-                let start = store.prepare_checkpoint()?;
+                let mut start = store.prepare_checkpoint()?;
                 if random.below(2) == 0 {
                     // Between the log's position and the instant.
                     change_pages(store, &mut model.pages, random, 3)?;
                     note_checkpoint(store, model)?;
                 }
                 note_checkpoint(store, model)?;
+                // Once it was let go it cannot be kept.
+                place = place.filter(|_| random.below(3) > 0);
+                if let Some((position, before)) = &place {
+                    start.keep_log(position);
+                    model.kept.insert(model.ts, *before);
+                }
                 store.begin_checkpoint(&start, Timestamp(model.ts), meta(model.ts))?;
                 model.running = Some(model.ts);
             }
@@ -231,7 +244,10 @@ fn work(
                     }
                 }
             }
-            _ => checkpoint(store, vfs, model)?,
+            _ => {
+                place = None;
+                checkpoint(store, vfs, model)?;
+            }
         }
     }
     flights.settle(store, vfs, random)
@@ -259,6 +275,8 @@ fn note_checkpoint(store: &Store, model: &mut Model) -> Result<()> {
     model.ts += 1;
     store.log().append(Timestamp(model.ts), &frame(model.ts))?;
     model.checkpoints.insert(model.ts, model.pages.clone());
+    // A time may come again after a crash.
+    model.kept.remove(&model.ts);
     Ok(())
 }
 
@@ -298,14 +316,23 @@ pub(super) fn check(
     if ts_c < acknowledged_checkpoint {
         return Err(format!("checkpoint {ts_c}, but {acknowledged_checkpoint} was acknowledged"));
     }
-    let mut ts = ts_c;
+    let kept = model.kept.get(&ts_c).copied();
+    let mut last = None;
     for found in recovered.frames {
         let (found_ts, bytes) = found.map_err(|error| format!("a frame: {error}"))?;
-        ts += 1;
+        let ts = last.map_or(found_ts.0, |last| last + 1);
+        if last.is_none() && ts > kept.unwrap_or(ts_c) + 1 {
+            return Err(format!("frames from {ts} on, but {kept:?} was kept"));
+        }
         if found_ts.0 != ts || bytes != frame(ts) {
             return Err(format!("frame {found_ts} with {} bytes, not {ts}", bytes.len()));
         }
+        last = Some(ts);
     }
+    if last.is_none_or(|last| last < ts_c) && kept.is_some_and(|kept| kept < ts_c) {
+        return Err(format!("frames up to {last:?}, but up to {ts_c} they were kept"));
+    }
+    let ts = last.unwrap_or(ts_c).max(ts_c);
     if ts < acknowledged_ts {
         return Err(format!("frames up to {ts}, but {acknowledged_ts} was acknowledged"));
     }
@@ -333,8 +360,8 @@ pub(super) fn check(
     if !report.is_clean() {
         return Err(format!("{:?}", report.problems));
     }
-    let mut model =
-        Model { checkpoints: model.checkpoints.clone(), pages: pages.clone(), ts, running: None };
+    let (checkpoints, kept) = (model.checkpoints.clone(), model.kept.clone());
+    let mut model = Model { checkpoints, pages: pages.clone(), ts, running: None, kept };
     model.checkpoints.insert(ts_c, pages.clone());
     Ok((store, model))
 }
@@ -358,9 +385,7 @@ fn go_on(
         // The first thing recovery does is a checkpoint of what it replayed.
         checkpoint(store, vfs, model)?;
         work(store, vfs, model, random, 4)?;
-        model.ts += 1;
-        store.log().append(Timestamp(model.ts), &frame(model.ts))?;
-        model.checkpoints.insert(model.ts, model.pages.clone());
+        note_checkpoint(store, model)?;
         store.close(Timestamp(model.ts), &meta(model.ts))
     };
     goes_on(store, model).map_err(|error| format!("does not go on: {error}"))?;
@@ -479,6 +504,7 @@ fn planted_defects_are_found() {
         ("changes in a checkpoint's page table", Planted::NoFrozenPlace, None),
         ("log acknowledged without sync", Planted::Nothing, lying(".wal")),
         ("a flush acknowledged before an earlier one", Planted::OutOfOrder, None),
+        ("log let go that is to be kept", Planted::LogLetGo, None),
     ];
     for (name, planted, fault) in cases {
         let found = (0..12).any(|seed| !run(seed, 60, planted, fault.clone(), &[2]).bad.is_empty());

@@ -99,6 +99,8 @@ pub(crate) enum Planted {
     OutOfOrder,
     /// The log goes on after a crash without a group of random bytes (breaks W4).
     NoRestart,
+    /// A checkpoint that is to keep the log lets it go.
+    LogLetGo,
 }
 
 impl Default for StoreOptions {
@@ -176,7 +178,8 @@ pub struct Recovered {
     pub meta: Option<Vec<u8>>,
     /// The last checkpoint's time; 0 for a new store.
     pub checkpoint_ts: Timestamp,
-    /// Frames logged after it, in order; to be taken before the next checkpoint.
+    /// The log's frames, in order; to be taken before the next checkpoint. Those that are not above the checkpoint's time are in it:
+    /// the first few may be such, and more if the log was kept ([`CheckpointStart::keep_log`]).
     pub frames: Frames,
 }
 

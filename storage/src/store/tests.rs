@@ -30,8 +30,10 @@ fn open(env: &Env, path: &str) -> (Store, Recovered) {
     Store::open(env.clone(), Path::new(path), options()).unwrap()
 }
 
+/// Frames after the checkpoint.
 fn frames(recovered: Recovered) -> Vec<(u64, Vec<u8>)> {
-    recovered.frames.map(|frame| frame.map(|(ts, bytes)| (ts.0, bytes)).unwrap()).collect()
+    let all = recovered.frames.map(|frame| frame.map(|(ts, bytes)| (ts.0, bytes)).unwrap());
+    all.filter(|(ts, _)| *ts > recovered.checkpoint_ts.0).collect()
 }
 
 fn new_page(store: &Store, content: u8) -> PageId {

@@ -81,7 +81,7 @@ const fn case(name: &'static str, workload: fn(&mut Run)) -> Case {
 }
 
 /// Those with much to recover run less often, the slowest first, so that it does not run alone at the end.
-const CASES: [Case; 21] = [
+const CASES: [Case; 22] = [
     Case { seeds: 1, deeper_one_in: 400, stride: 24, ..case("large rows", large_rows) },
     case("single changes", single_changes),
     case("several tables", several_tables),
@@ -91,6 +91,7 @@ const CASES: [Case; 21] = [
     case("writers that build on each other", early_writers),
     case("growing trees", workloads::growing_trees),
     case("open over checkpoints", workloads::open_over_checkpoints),
+    Case { seeds: 8, ..case("large transactions", workloads::interleaved) },
     case("shared flushes", workloads::shared_flushes),
     Case { seeds: 9, ..case("overlapping flushes", workloads::overlapping_flushes) },
     case("upserts", workloads::upserts),
@@ -338,6 +339,7 @@ fn planted_defects_are_found() {
         ("superblock before pages", "upserts", Planted::Nothing, pages_late()),
         ("a log that is not synced", "upserts", Planted::Nothing, lying()),
         ("a checkpoint without undo", "open over checkpoints", Planted::NoUndo, None),
+        ("a log that is let go", "large transactions", Planted::LogLetGo, None),
     ];
     for (defect, name, planted, fault) in controls {
         let totals = enumerate(case_of(name), 7, planted, fault);

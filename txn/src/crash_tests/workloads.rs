@@ -86,6 +86,54 @@ pub(super) fn open_over_checkpoints(run: &mut Run) {
     }
 }
 
+/// Large transactions beside each other, whose fragments lie among each other's and small commits; what one rolls back to a
+/// savepoint, another changes and commits.
+pub(super) fn interleaved(run: &mut Run) {
+    let mut txn = run.begin();
+    let rels: Vec<RelId> = (0..4)
+        .map(|i| txn.create_relation(run.desc(i % 2 == 0, vec![index(&[1], false)])).unwrap())
+        .collect();
+    run.commit(txn);
+    let [a_own, b_own, shared, small] = rels[..] else { unreachable!("four were made") };
+    for round in 0..6 {
+        let (mut a, mut b) = (run.begin(), run.begin());
+        for i in 0..12 {
+            change(run, &mut a, a_own);
+            change(run, &mut b, b_own);
+            if i % 5 == round % 5 {
+                let mut txn = run.begin();
+                change(run, &mut txn, small);
+                run.commit(txn);
+            }
+        }
+        if round % 2 == 0 {
+            run.engine.checkpoint().unwrap();
+        }
+        let savepoint = a.savepoint();
+        for _ in 0..8 {
+            change(run, &mut a, shared);
+        }
+        a.rollback_to(savepoint).unwrap();
+        for _ in 0..8 {
+            change(run, &mut b, shared);
+        }
+        for _ in 0..round {
+            change(run, &mut a, a_own);
+        }
+        if round % 3 == 1 {
+            run.engine.checkpoint().unwrap();
+        }
+        match round {
+            1 => b.rollback().unwrap(),
+            _ => run.commit(b),
+        }
+        match round {
+            3 => a.rollback().unwrap(),
+            _ => run.commit(a),
+        }
+    }
+}
+
 fn change_row(run: &Run, txn: &mut crate::Txn, rel: RelId, key: i32) {
     let text = Value::text("y".repeat(run.random.below(60) as usize));
     run.engine.table(rel).unwrap().insert(txn, &[int(key), text]).unwrap();

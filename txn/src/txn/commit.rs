@@ -1,6 +1,6 @@
 //! The end of a transaction that stays: its frame in the log, its cell flipped, and what is left to do when that is durable.
 //!
-//! 1. *Commit section* ([`Txn::log`]): a serializable transaction is tested, the frame gets its place in the log, the cell flips.
+//! 1. *Commit section* ([`Txn::log`]), when all but the end of a large transaction's changes is logged ([`crate::fragments`]): a serializable transaction is tested, the frame gets its place in the log, the cell flips.
 //! 2. What it changed is queued for the collector, what it dropped for the end of the watermark.
 //! 3. *Settling*: the frame is durable; locks are given back, so that whoever gets them next takes a snapshot that has the commit.
 //!
@@ -108,7 +108,8 @@ impl Txn {
         {
             durability = Durability::Flushed;
         }
-        let (timestamp, lsn) = match self.log(durability) {
+        self.redo.end();
+        let (timestamp, lsn) = match self.log_pieces().and_then(|()| self.log(durability)) {
             Ok(committed) => committed,
             Err(error) => {
                 self.abort();
@@ -146,7 +147,7 @@ impl Txn {
     /// Logs the changes and flips the cell. For serializable transactions the changes are kept if there are any, and what this one has
     /// read is tested if it is one: again in the commit section, for commits since, of which there are few.
     fn log(&mut self, durability: Durability) -> Result<(Timestamp, Lsn)> {
-        let mut redo = std::mem::take(&mut self.redo);
+        let mut redo = self.redo.take();
         let logged = self.log_redo(&mut redo, durability);
         self.redo = redo;
         logged
@@ -181,9 +182,11 @@ impl Txn {
                 self.cell.commit(timestamp);
             };
             let compression = self.log_compression;
+            let redo = (self.cell.id(), &mut *redo);
             let logged = engine.log_commit(redo, durability, compression, admit, flip)?;
             // If it was not admitted, a serializable transaction has begun since.
             if let Some(logged) = logged {
+                self.log_keeper = None;
                 return Ok(logged);
             }
         }
@@ -193,6 +196,7 @@ impl Txn {
     fn finish_reader(&mut self, mut durability: Durability) -> Settling {
         self.finished = true;
         self.serial = None;
+        self.log_keeper = None;
         self.cell.abort();
         let commits = self.engine.count_commit();
         let met = Timestamp(self.met.load(Ordering::Relaxed));
