@@ -20,6 +20,9 @@ use std::sync::Arc;
 /// Room for the strings of a column that is made before they come.
 const ROOM_BYTES_MAX: usize = 1 << 20;
 
+/// Rows are inserted when so many bytes of strings have come, if not before.
+const BATCH_BYTES: usize = 8 << 20;
+
 /// COPY FROM STDIN under way.
 pub(crate) struct CopyIn {
     relation: Arc<Relation>,
@@ -193,7 +196,7 @@ impl Session {
         }
         while let Some(record) = copy.decoder.next_record(is_last)? {
             copy.take_record(record)?;
-            if copy.builders.first().is_some_and(|builder| builder.len() == TILE_ROWS) {
+            if copy.is_full() {
                 self.state.backend.check()?;
                 self.insert_batch(copy)?;
             }
@@ -225,7 +228,7 @@ impl Session {
                 };
                 copy.builders[i].push(&value);
             }
-            if copy.builders.first().is_some_and(|builder| builder.len() == TILE_ROWS) {
+            if copy.is_full() {
                 self.state.backend.check()?;
                 self.insert_batch(copy)?;
             }
@@ -367,6 +370,13 @@ impl CopyIn {
             next.reserve_bytes(last.bytes_len().min(ROOM_BYTES_MAX));
         }
         std::mem::replace(&mut self.builders, next)
+    }
+
+    /// Whether the rows that have come are to be inserted.
+    fn is_full(&self) -> bool {
+        let bytes: usize = self.builders.iter().map(VectorBuilder::bytes_len).sum();
+        bytes >= BATCH_BYTES
+            || self.builders.first().is_some_and(|builder| builder.len() == TILE_ROWS)
     }
 
     fn take_record(&mut self, record: Range<usize>) -> Result<()> {

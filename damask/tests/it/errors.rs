@@ -32,6 +32,20 @@ fn copy_takes_rows_and_says_what_is_wrong() {
     assert_eq!(rows(&mut connection, "SELECT count(*) FROM t"), "3");
 }
 
+/// Wide rows of a copy are not gathered: they go in as they come, so what the first violates is told before what is wrong further on.
+#[test]
+fn wide_rows_of_a_copy_go_in_as_they_come() {
+    let (_database, mut connection) = connect();
+    run(&mut connection, &["CREATE TABLE t (a int PRIMARY KEY, b text)"]);
+    let wide = "x".repeat(9_000_000);
+    let data = format!("1\t{wide}\n1\t{wide}\nmissing\n");
+    let failure = connection.copy_in("COPY t FROM STDIN", data.as_bytes()).expect_err("both are 1");
+    assert_eq!(show(&failure), "23505 duplicate key value violates unique constraint \"t_pkey\"");
+    let data = data.replacen("1", "2", 1).replace("missing\n", "");
+    assert_eq!(connection.copy_in("COPY t FROM STDIN", data.as_bytes()).expect("rows go in"), 2);
+    assert_eq!(rows(&mut connection, "SELECT a, length(b) FROM t"), "1|9000000;2|9000000");
+}
+
 #[test]
 fn what_is_not_there_says_so() {
     let (_database, mut connection) = connect();
