@@ -45,6 +45,13 @@ pub(crate) struct Shared {
     pub(crate) options: DatabaseOptions,
 }
 
+/// It can be opened again at once.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.catalog.engine().end_background();
+    }
+}
+
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Database").field("options", &self.shared.options).finish_non_exhaustive()

@@ -15,12 +15,13 @@
 //! - K2: no page is written and no sync awaited with the gate closed; what is done there is proportional to relations, to
 //!   dirty pages' numbers and to versions in memory.
 
+use crate::background::EngineOfStep;
 use crate::engine::Engine;
 use damask_storage::env::Step;
 use damask_storage::{CHECKPOINT_BATCH, CheckpointProgress};
 use damask_types::Result;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// The part of the way to the next checkpoint that the pages of one are spread over.
@@ -32,8 +33,7 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// The background step.
 struct Checkpointer {
-    /// Weak, so that it keeps no database open.
-    engine: Weak<Engine>,
+    engine: EngineOfStep,
     /// Since the instant; `None` before.
     pace: Option<Pace>,
     has_failed: bool,
@@ -47,23 +47,22 @@ struct Pace {
 
 impl Checkpointer {
     fn step(&mut self) -> Step {
-        let Some(engine) = self.engine.upgrade() else {
-            return Step::Done;
-        };
         if self.has_failed {
             return Step::Done;
         }
+        let pace = &mut self.pace;
+        let next = self.engine.with(|engine| Self::advance(engine, pace));
         // A full disk is met again, or not; what is worse stops the store, and every commit reports it.
-        self.advance(&engine).unwrap_or_else(|_| {
+        next.unwrap_or(Ok(Step::Done)).unwrap_or_else(|_| {
             self.has_failed = true;
             Step::After(RETRY)
         })
     }
 
-    fn advance(&mut self, engine: &Engine) -> Result<Step> {
-        let Some(pace) = &self.pace else {
+    fn advance(engine: &Engine, pace: &mut Option<Pace>) -> Result<Step> {
+        let Some(pace) = pace else {
             engine.begin_checkpoint()?;
-            self.pace = Some(Pace::start(engine));
+            *pace = Some(Pace::start(engine));
             return Ok(Step::Again);
         };
         Ok(match engine.continue_checkpoint(CHECKPOINT_BATCH)? {
@@ -78,9 +77,7 @@ impl Checkpointer {
 
 impl Drop for Checkpointer {
     fn drop(&mut self) {
-        if let Some(engine) = self.engine.upgrade() {
-            engine.checkpoint_is_due.store(false, Ordering::Release);
-        }
+        self.engine.with(|engine| engine.checkpoint_is_due.store(false, Ordering::Release));
     }
 }
 
@@ -125,7 +122,7 @@ impl Engine {
         let is_due = log_bytes >= wanted
             || env.clock.now().saturating_sub(since) >= self.options.checkpoint_interval;
         if is_due && !self.checkpoint_is_due.swap(true, Ordering::AcqRel) {
-            let engine = Arc::downgrade(self);
+            let engine = EngineOfStep::new(self);
             let mut checkpointer = Checkpointer { engine, pace: None, has_failed: false };
             let work = Box::new(move || checkpointer.step());
             env.spawn.spawn("damask-ckpt", Arc::clone(&env.clock), work);

@@ -4,6 +4,7 @@
 //!
 //! Latch order: gate, stripe of a row, commit section or index tree, row tree, shard of the version table.
 
+use crate::background::Background;
 use crate::cell::{Outcome, TxnCell};
 use crate::clock::{SnapshotHolder, SnapshotPin, Snapshots};
 use crate::ddl::DdlUndo;
@@ -237,6 +238,7 @@ pub struct Engine {
     pub(crate) commits: Spread<AtomicU64>,
     pub(crate) counters: CachePadded<Counters>,
     closed: AtomicBool,
+    pub(crate) background: Background,
     /// Set while a background step makes a checkpoint; see [`crate::checkpointer`].
     pub(crate) checkpoint_is_due: AtomicBool,
     /// Held by the one who begins a checkpoint, and before the gate.
@@ -349,6 +351,7 @@ impl Engine {
             commits: Spread::default(),
             counters: CachePadded::default(),
             closed: AtomicBool::new(false),
+            background: Background::default(),
             checkpoint_is_due: AtomicBool::new(false),
             checkpoint_begin: Mutex::default(),
             checkpointed_nanos: AtomicU64::new(opened.as_nanos() as u64),

@@ -8,11 +8,12 @@
 //! Fragments ([`crate::fragments`]) are flushed at once by another step, so that a commit beside them, whose flush takes along what has collected, finds
 //! little.
 
+use crate::background::EngineOfStep;
 use crate::engine::Engine;
 use damask_storage::env::Step;
 use damask_types::Result;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// Log that may lie in memory while nobody waits for it.
@@ -23,37 +24,36 @@ const FRAGMENTS_UNFLUSHED_MAX: u64 = 2 << 20;
 
 /// The background step that flushes fragments.
 struct FragmentFlusher {
-    engine: Weak<Engine>,
+    engine: EngineOfStep,
     /// Whether [`Engine::fragments_are_due`] is ours to lower.
     is_due: bool,
 }
 
 impl FragmentFlusher {
     fn step(&mut self) -> Step {
-        let Some(engine) = self.engine.upgrade() else { return Step::Done };
-        // Lowered first: a fragment that this flush does not take along finds it so.
-        self.is_due = false;
-        engine.fragments_are_due.store(false, Ordering::SeqCst);
-        // A failure stops the log, and whoever commits reports it.
-        let _ = engine.store.log().flush_all();
+        let is_due = &mut self.is_due;
+        self.engine.with(|engine| {
+            // Lowered first: a fragment that this flush does not take along finds it so.
+            *is_due = false;
+            engine.fragments_are_due.store(false, Ordering::SeqCst);
+            // A failure stops the log, and whoever commits reports it.
+            let _ = engine.store.log().flush_all();
+        });
         Step::Done
     }
 }
 
 impl Drop for FragmentFlusher {
     fn drop(&mut self) {
-        if self.is_due
-            && let Some(engine) = self.engine.upgrade()
-        {
-            engine.fragments_are_due.store(false, Ordering::SeqCst);
+        if self.is_due {
+            self.engine.with(|engine| engine.fragments_are_due.store(false, Ordering::SeqCst));
         }
     }
 }
 
 /// The background step.
 struct Flusher {
-    /// Weak, so that it keeps no database open.
-    engine: Weak<Engine>,
+    engine: EngineOfStep,
     delay: Duration,
     has_waited: bool,
     /// Whether [`Engine::flush_is_due`] is ours to lower.
@@ -65,29 +65,28 @@ impl Flusher {
         if !std::mem::replace(&mut self.has_waited, true) {
             return Step::After(self.delay);
         }
-        let Some(engine) = self.engine.upgrade() else {
-            return Step::Done;
-        };
-        // Lowered first: a commit that this flush does not take along finds it so, or is seen below.
-        self.is_due = false;
-        engine.flush_is_due.store(false, Ordering::SeqCst);
-        // A failure stops the log, and every later commit reports it.
-        let is_flushed = engine.store.log().flush_all().is_ok();
-        let is_more = !engine.is_durable(engine.unflushed.last_relaxed());
-        if is_flushed && is_more && !engine.flush_is_due.swap(true, Ordering::SeqCst) {
-            self.is_due = true;
-            return Step::After(self.delay);
-        }
-        Step::Done
+        let (is_due, delay) = (&mut self.is_due, self.delay);
+        let next = self.engine.with(|engine| {
+            // Lowered first: a commit that this flush does not take along finds it so, or is seen below.
+            *is_due = false;
+            engine.flush_is_due.store(false, Ordering::SeqCst);
+            // A failure stops the log, and every later commit reports it.
+            let is_flushed = engine.store.log().flush_all().is_ok();
+            let is_more = !engine.is_durable(engine.unflushed.last_relaxed());
+            if is_flushed && is_more && !engine.flush_is_due.swap(true, Ordering::SeqCst) {
+                *is_due = true;
+                return Step::After(delay);
+            }
+            Step::Done
+        });
+        next.unwrap_or(Step::Done)
     }
 }
 
 impl Drop for Flusher {
     fn drop(&mut self) {
-        if self.is_due
-            && let Some(engine) = self.engine.upgrade()
-        {
-            engine.flush_is_due.store(false, Ordering::SeqCst);
+        if self.is_due {
+            self.engine.with(|engine| engine.flush_is_due.store(false, Ordering::SeqCst));
         }
     }
 }
@@ -103,7 +102,7 @@ impl Engine {
             return Ok(());
         }
         let mut flusher = Flusher {
-            engine: Arc::downgrade(self),
+            engine: EngineOfStep::new(self),
             delay: self.options.flush_delay,
             has_waited: false,
             is_due: true,
@@ -123,7 +122,7 @@ impl Engine {
             return log.flush_all();
         }
         if !self.fragments_are_due.swap(true, Ordering::SeqCst) {
-            let mut flusher = FragmentFlusher { engine: Arc::downgrade(self), is_due: true };
+            let mut flusher = FragmentFlusher { engine: EngineOfStep::new(self), is_due: true };
             let env = self.store.env();
             let work = Box::new(move || flusher.step());
             env.spawn.spawn("damask-flush", Arc::clone(&env.clock), work);

@@ -16,6 +16,7 @@
 //!   transaction is about to queue it.
 //! - C2: a tree is destroyed when the watermark has passed its end and no row of an earlier commit waits.
 
+use crate::background::EngineOfStep;
 use crate::births::Room;
 use crate::directory::{Heap, Index, Relation};
 use crate::engine::Engine;
@@ -31,8 +32,8 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// A row's list of versions longer than this is pruned by its writer; a shorter one keeps where rows that are gone from this place
@@ -233,26 +234,23 @@ impl Garbage {
 }
 
 /// The background step that collects.
-struct Stepping(Weak<Engine>);
+struct Stepping(EngineOfStep);
 
 impl Stepping {
     fn step(&self) -> Step {
-        let Some(engine) = self.0.upgrade() else {
-            return Step::Done;
-        };
         // An error stops the engine or comes again to who commits next.
-        let is_done = engine.check_open().is_err()
-            || engine.collect_garbage(STEP_ROWS).is_err()
-            || !engine.garbage.is_behind.load(Ordering::Acquire);
-        if is_done { Step::Done } else { Step::After(STEP_PAUSE) }
+        let is_done = |engine: &Arc<Engine>| {
+            engine.check_open().is_err()
+                || engine.collect_garbage(STEP_ROWS).is_err()
+                || !engine.garbage.is_behind.load(Ordering::Acquire)
+        };
+        if self.0.with(is_done) == Some(false) { Step::After(STEP_PAUSE) } else { Step::Done }
     }
 }
 
 impl Drop for Stepping {
     fn drop(&mut self) {
-        if let Some(engine) = self.0.upgrade() {
-            engine.garbage.is_stepping.store(false, Ordering::Release);
-        }
+        self.0.with(|engine| engine.garbage.is_stepping.store(false, Ordering::Release));
     }
 }
 
@@ -379,8 +377,7 @@ impl Engine {
         {
             return;
         }
-        // Weak, so that it keeps no database open.
-        let stepping = Stepping(Arc::downgrade(self));
+        let stepping = Stepping(EngineOfStep::new(self));
         let env = self.store.env();
         let work = Box::new(move || stepping.step());
         env.spawn.spawn("damask-collect", Arc::clone(&env.clock), work);

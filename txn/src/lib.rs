@@ -45,6 +45,7 @@ mod directory;
 mod fragments;
 mod redo;
 
+mod background;
 mod checkpointer;
 mod flusher;
 
