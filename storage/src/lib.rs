@@ -52,8 +52,8 @@ pub use log::{Flush, Frames, LANES_MAX, Log, LogCompression, LogPosition, LogSyn
 pub use page::{PageId, PageKind, TreeId};
 pub use pool::{PageRead, PageWrite, Pool};
 pub use store::{
-    CHECKPOINT_BATCH, CheckpointProgress, CheckpointStart, Recovered, Store, StoreOptions,
-    TreeDescriptor, VerifyReport,
+    CHECKPOINT_BATCH, CheckpointMeta, CheckpointProgress, CheckpointStart, Recovered, Store,
+    StoreOptions, TreeDescriptor, VerifyReport,
 };
 pub use temp::{TempBlock, TempFile, TempFolder, TempStats};
 pub use topology::{OneNode, SimulatedTopology, Topology};

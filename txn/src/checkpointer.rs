@@ -13,7 +13,7 @@
 //! - K1: the instant is taken with the gate closed: every operation and every commit is wholly in the checkpoint or wholly
 //!   after it.
 //! - K2: no page is written and no sync awaited with the gate closed; what is done there is proportional to relations, to
-//!   dirty pages' numbers and to versions in memory.
+//!   dirty pages' numbers and to ranges of rows that open transactions inserted. Versions are copied afterwards ([`crate::version_copy`]).
 
 use crate::background::EngineOfStep;
 use crate::engine::Engine;
@@ -152,7 +152,7 @@ impl Engine {
             self.kept_log.keep_in(&mut start);
         }
         let timestamp = *self.commit.lock();
-        self.store.begin_checkpoint(&start, timestamp, self.meta()?)
+        self.store.begin_checkpoint(&start, timestamp, self.meta(timestamp)?)
     }
 
     /// Writes about `pages_max` pages of the checkpoint that is being written.
@@ -167,7 +167,7 @@ impl Engine {
         Ok(progress)
     }
 
-    fn finish_checkpoint(&self) -> Result<()> {
+    pub(crate) fn finish_checkpoint(&self) -> Result<()> {
         while let CheckpointProgress::Writing { .. } = self.continue_checkpoint(CHECKPOINT_BATCH)? {
         }
         Ok(())

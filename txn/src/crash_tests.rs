@@ -66,6 +66,7 @@ fn open_sized(vfs: &SimVfs, seed: u64, planted: Planted, page_bytes: usize) -> R
     };
     let engine = Engine::open(env, Location::File("d".into()), options)?;
     engine.planted.store(planted as u8, Ordering::Relaxed);
+    engine.versions.is_planted.store(planted == Planted::VersionsLate, Ordering::Relaxed);
     Ok(engine)
 }
 
@@ -725,7 +726,7 @@ fn crashes_among_writers_that_build_on_each_other() {
 #[test]
 fn planted_defects_are_found() {
     let lying = || Some(Fault::LyingSync(".wal"));
-    let cases: [(&str, fn(&mut Run), Planted, Option<Fault>); 10] = [
+    let cases: [(&str, fn(&mut Run), Planted, Option<Fault>); 11] = [
         ("a commit acknowledged before its flush", single_changes, Planted::NoFlush, None),
         ("an acknowledgement among others", mixed_durability, Planted::NoFlush, None),
         ("a commit shown before its flush", mixed_durability, Planted::ShownEarly, None),
@@ -737,6 +738,12 @@ fn planted_defects_are_found() {
             "a checkpoint without undo beside writers",
             |run| beside(run, savepoints),
             Planted::NoUndo,
+            None,
+        ),
+        (
+            "versions that change before they are copied",
+            |run| beside(run, savepoints),
+            Planted::VersionsLate,
             None,
         ),
         ("a disk that lies about syncs", single_changes, Planted::Nothing, lying()),

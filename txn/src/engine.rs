@@ -222,7 +222,7 @@ pub struct Engine {
     pub(crate) last_rel: AtomicU32,
     pub(crate) snapshots: Arc<Snapshots>,
     pub(crate) serializable: Serializable,
-    pub(crate) versions: VersionTable,
+    pub(crate) versions: Arc<VersionTable>,
     pub(crate) directory: Directory,
     pub(crate) sequences: Sequences,
     pub(crate) garbage: Garbage,
@@ -276,6 +276,8 @@ pub(crate) enum Planted {
     NoValidation,
     /// Checkpoints let go of the log of open transactions (breaks F1 of the fragments).
     LogLetGo,
+    /// Versions change before a checkpoint has copied them.
+    VersionsLate,
 }
 
 impl std::fmt::Debug for Engine {
@@ -337,7 +339,7 @@ impl Engine {
             last_rel: AtomicU32::new(0),
             snapshots: Arc::default(),
             serializable: Serializable::default(),
-            versions: VersionTable::new(),
+            versions: Arc::new(VersionTable::new()),
             directory: Directory::default(),
             sequences: Sequences::default(),
             garbage: Garbage::default(),

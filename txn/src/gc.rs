@@ -3,7 +3,7 @@
 //! Each commit queues the rows it changed. When the watermark has passed the commit, their old versions are dropped;
 //! a deleted row's slot goes, and index entries of keys that no remaining version has. Committers do this in small bites, at
 //! most twice what they made themselves, so that memory levels off and no helper thread is needed; what a reader that was long
-//! at it leaves behind is collected by a background step if nobody commits.
+//! at it leaves behind, or a large transaction, is collected by a background step if nobody commits.
 //!
 //! One old snapshot holds the watermark back, but not the versions *between* it and now. When more than [`garbage_rows`](crate::EngineOptions::garbage_rows) rows
 //! wait for the watermark, the collector goes on without it: of each row it drops the versions between the
@@ -43,6 +43,12 @@ pub(crate) const PRUNE_LEN: usize = 8;
 /// Rows that the background step collects at a time, and how long it then leaves the machine to others.
 const STEP_ROWS: usize = 1024;
 const STEP_PAUSE: Duration = Duration::from_millis(1);
+
+/// Rows' garbage that every commit collects at least, also one that only read.
+pub(crate) const SHARE_MIN: usize = 64;
+/// Of a commit that changed more rows the client is answered after so many, and the background collects the rest, unless there is as much of
+/// others already.
+const SHARE_MAX: usize = 16 << 10;
 
 /// A row that a commit changed.
 pub(crate) type ChangedRow = (Arc<Relation>, Arc<Heap>, RowId);
@@ -314,6 +320,16 @@ impl Engine {
         InUse { watermark, horizon, snapshots }
     }
 
+    /// How many rows' garbage a commit collects that changed `made` rows, which are queued.
+    pub(crate) fn garbage_share(&self, made: usize) -> usize {
+        let twice = made.saturating_mul(2).max(SHARE_MIN);
+        if made <= SHARE_MAX {
+            return twice;
+        }
+        let others = (self.garbage.waiting() as usize).saturating_sub(made);
+        if others > SHARE_MAX { twice } else { SHARE_MAX }
+    }
+
     /// Collects about `budget` rows' garbage; leaves it to another who is at it, unless everything is wanted.
     pub(crate) fn collect_garbage(&self, mut budget: usize) -> Result<()> {
         if self.garbage.len.load(Ordering::Acquire) == 0 {
@@ -364,7 +380,12 @@ impl Engine {
             }
         }
         self.recount_versions();
-        let is_behind = is_bounded && !collector.held.released.is_empty();
+        // Once begun it goes on to the end.
+        let enough =
+            if self.garbage.is_behind.load(Ordering::Acquire) { 0 } else { SHARE_MAX as u64 };
+        let is_behind = is_bounded
+            && (!collector.held.released.is_empty()
+                || budget == 0 && self.garbage.waiting() > enough);
         self.garbage.is_behind.store(is_behind, Ordering::Release);
         Ok(())
     }

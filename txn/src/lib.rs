@@ -32,6 +32,7 @@ mod horizon;
 mod image;
 mod spread;
 mod version;
+mod version_copy;
 
 mod births;
 mod wait;

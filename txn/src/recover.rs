@@ -24,8 +24,7 @@
 //! ```
 //! All integers are varints unless said otherwise.
 
-use crate::bytes::{Reader, put_bytes, put_signed, put_varint};
-use crate::cell::Outcome;
+use crate::bytes::{Reader, put_signed, put_varint};
 use crate::ddl::DdlUndo;
 use crate::directory::{
     Heap, Index, IndexShape, Relation, put_alias, put_columns, put_index_desc, read_alias,
@@ -44,8 +43,8 @@ use damask_storage::row::RowLayout;
 use damask_storage::tree::{
     BufferedTree, EntryFlags, HeapTree, IndexTree, LayerIds, RowFlags, RowTree,
 };
-use damask_storage::{PageCodec, PageId, PageKind, Recovered, TreeId};
-use damask_types::{Error, RelId, Result, RowId};
+use damask_storage::{CheckpointMeta, PageCodec, PageId, PageKind, Recovered, TreeId};
+use damask_types::{Error, RelId, Result, RowId, Timestamp, TxnId};
 use hashbrown::HashMap;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
@@ -70,9 +69,9 @@ mod change {
 }
 
 /// Tags of what is to be settled.
-mod unsettled {
+pub(crate) mod unsettled {
     pub(super) const END: u8 = 0;
-    pub(super) const ROW: u8 = 1;
+    pub(crate) const ROW: u8 = 1;
     pub(super) const RUN: u8 = 2;
 }
 
@@ -159,19 +158,48 @@ impl Engine {
     /// Writes a checkpoint while the world stands still.
     fn checkpoint_under(&self, _gate: &Alone<'_>) -> Result<()> {
         let timestamp = *self.commit.lock();
-        self.store.checkpoint(timestamp, &self.meta()?)?;
+        self.store.checkpoint(timestamp, &self.whole_meta(timestamp)?)?;
         self.counters.checkpoints.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
     /// Writes the last checkpoint and lets go of the files.
     pub(crate) fn close_under(&self, _gate: &Alone<'_>) -> Result<()> {
+        // Its versions are copied before others are.
+        self.finish_checkpoint()?;
         let timestamp = *self.commit.lock();
-        self.store.close(timestamp, &self.meta()?)
+        self.store.close(timestamp, &self.whole_meta(timestamp)?)
     }
 
-    /// What a checkpoint keeps besides pages; the world stands still.
-    pub(crate) fn meta(&self) -> Result<Vec<u8>> {
+    /// What a checkpoint keeps besides pages; the world stands still, and goes on before its rows are there. The last commit was at `timestamp`.
+    pub(crate) fn meta(&self, timestamp: Timestamp) -> Result<CheckpointMeta> {
+        let changes = self.ddl.lock();
+        let begun = self.relations_meta(&changes)?;
+        let mut end = Vec::new();
+        self.put_runs(&mut end, changes.values().flatten());
+        end.push(unsettled::END);
+        let copy = self.versions.begin_copy(timestamp);
+        #[cfg(test)]
+        let keeps_rows = !self.is_planted(crate::engine::Planted::NoUndo);
+        #[cfg(not(test))]
+        let keeps_rows = true;
+        Ok(CheckpointMeta::new(begun, move || {
+            let mut rest = copy.finish()?;
+            if !keeps_rows {
+                rest.clear();
+            }
+            rest.append(&mut end);
+            Ok(rest)
+        }))
+    }
+
+    /// The same at once.
+    pub(crate) fn whole_meta(&self, timestamp: Timestamp) -> Result<Vec<u8>> {
+        self.meta(timestamp)?.whole()
+    }
+
+    /// Sequences, relations and the changes of them.
+    fn relations_meta(&self, changes: &HashMap<TxnId, Vec<DdlUndo>>) -> Result<Vec<u8>> {
         let mut out = vec![META_VERSION];
         put_varint(&mut out, self.last_rel.load(Ordering::Relaxed).into());
         let sequences = self.sequences.checkpoint();
@@ -193,42 +221,13 @@ impl Engine {
         for tree in dropped {
             put_varint(&mut out, tree.0.into());
         }
-        let changes = self.ddl.lock();
         let mut transactions: Vec<_> = changes.iter().collect();
         transactions.sort_by_key(|(txn, _)| **txn);
         put_varint(&mut out, changes.values().map(Vec::len).sum::<usize>() as u64);
         for undo in transactions.into_iter().flat_map(|(_, list)| list) {
             put_change(&mut out, undo)?;
         }
-        self.put_rows(&mut out)?;
-        self.put_runs(&mut out, changes.values().flatten());
-        out.push(unsettled::END);
         Ok(out)
-    }
-
-    fn put_rows(&self, out: &mut Vec<u8>) -> Result<()> {
-        #[cfg(test)]
-        if self.is_planted(crate::engine::Planted::NoUndo) {
-            return Ok(());
-        }
-        self.versions.for_each(|heap, row, state| {
-            if state.versions.is_empty() {
-                return Ok(());
-            }
-            out.push(unsettled::ROW);
-            put_varint(out, heap.0.into());
-            put_varint(out, row.0);
-            put_varint(out, state.versions.len() as u64);
-            for version in &state.versions {
-                let is_pending = !matches!(version.cell.outcome(), Outcome::Committed(_));
-                out.push(u8::from(is_pending));
-                out.push(u8::from(version.before.is_some()));
-                if let Some(before) = &version.before {
-                    put_bytes(out, &before.load()?);
-                }
-            }
-            Ok(())
-        })
     }
 
     /// The runs of rows that open transactions inserted ([`crate::births`]), also into heaps that they emptied since, which undoing
@@ -738,7 +737,7 @@ mod tests {
         engine.vacuum().unwrap();
         let meta = meta_of(&engine.directory.get(rel).unwrap(), version);
         if version == META_VERSION {
-            assert_eq!(meta, engine.meta().unwrap());
+            assert_eq!(meta, engine.whole_meta(*engine.commit.lock()).unwrap());
         }
         let _gate = engine.gate.close();
         engine.store.close(*engine.commit.lock(), &meta).unwrap();

@@ -24,6 +24,7 @@ use crate::horizon::Horizon;
 use crate::image::Image;
 use crate::isolation::ReadView;
 use crate::table::RowLock;
+use crate::version_copy::Copying;
 use damask_types::{CommandId, Result, RowId, Timestamp};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -220,16 +221,38 @@ pub(crate) fn fate(
     Fate::Here
 }
 
-type Shard = Mutex<HashMap<(HeapId, RowId), RowState, foldhash::fast::RandomState>>;
+/// A part of the table.
+#[derive(Default)]
+pub(crate) struct Rows {
+    pub(crate) map: HashMap<(HeapId, RowId), RowState, foldhash::fast::RandomState>,
+    /// A checkpoint has not copied it yet ([`crate::version_copy`]).
+    pub(crate) is_due: bool,
+}
+
+type Shard = Mutex<Rows>;
 
 /// All row states.
 pub(crate) struct VersionTable {
     shards: Box<[Shard]>,
+    /// The copy that a checkpoint makes. Its mutex comes behind those of the parts.
+    pub(crate) copying: Mutex<Option<Copying>>,
+    #[cfg(test)]
+    pub(crate) is_planted: std::sync::atomic::AtomicBool,
 }
 
 impl VersionTable {
     pub(crate) fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self {
+            shards,
+            copying: Mutex::new(None),
+            #[cfg(test)]
+            is_planted: std::sync::atomic::AtomicBool::default(),
+        }
+    }
+
+    pub(crate) fn shards(&self) -> impl Iterator<Item = &Shard> {
+        self.shards.iter()
     }
 
     #[inline]
@@ -245,7 +268,7 @@ impl VersionTable {
         row: RowId,
         look: impl FnOnce(Option<&RowState>) -> R,
     ) -> R {
-        look(self.shard(heap, row).lock().get(&(heap, row)))
+        look(self.shard(heap, row).lock().map.get(&(heap, row)))
     }
 
     /// Changes a row's state, which is made for it and forgotten when it is left empty.
@@ -255,8 +278,11 @@ impl VersionTable {
         row: RowId,
         change: impl FnOnce(&mut RowState) -> R,
     ) -> R {
-        let mut shard = self.shard(heap, row).lock();
-        match shard.entry((heap, row)) {
+        let mut rows = self.shard(heap, row).lock();
+        if rows.is_due && !self.copies_late() {
+            self.copy(&mut rows);
+        }
+        match rows.map.entry((heap, row)) {
             hashbrown::hash_map::Entry::Occupied(mut entry) => {
                 let result = change(entry.get_mut());
                 if entry.get().is_empty() {
@@ -275,13 +301,25 @@ impl VersionTable {
         }
     }
 
-    /// Visits every row state; the world stands still.
+    #[cfg(not(test))]
+    fn copies_late(&self) -> bool {
+        let _ = self;
+        false
+    }
+
+    /// Whether a test has planted that a part is changed before it is copied.
+    #[cfg(test)]
+    fn copies_late(&self) -> bool {
+        self.is_planted.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Visits every row state, part by part.
     pub(crate) fn for_each(
         &self,
         mut visit: impl FnMut(HeapId, RowId, &RowState) -> Result<()>,
     ) -> Result<()> {
         for shard in &self.shards {
-            for (&(heap, row), state) in shard.lock().iter() {
+            for (&(heap, row), state) in &shard.lock().map {
                 visit(heap, row, state)?;
             }
         }

@@ -41,7 +41,7 @@ fn wide_rows_of_a_copy_go_in_as_they_come() {
     let data = format!("1\t{wide}\n1\t{wide}\nmissing\n");
     let failure = connection.copy_in("COPY t FROM STDIN", data.as_bytes()).expect_err("both are 1");
     assert_eq!(show(&failure), "23505 duplicate key value violates unique constraint \"t_pkey\"");
-    let data = data.replacen("1", "2", 1).replace("missing\n", "");
+    let data = data.replacen('1', "2", 1).replace("missing\n", "");
     assert_eq!(connection.copy_in("COPY t FROM STDIN", data.as_bytes()).expect("rows go in"), 2);
     assert_eq!(rows(&mut connection, "SELECT a, length(b) FROM t"), "1|9000000;2|9000000");
 }

@@ -50,6 +50,38 @@ impl CheckpointStart {
     }
 }
 
+/// What a checkpoint keeps for its caller besides pages.
+pub struct CheckpointMeta {
+    begun: Vec<u8>,
+    rest: Option<Box<dyn FnOnce() -> Result<Vec<u8>> + Send>>,
+}
+
+impl CheckpointMeta {
+    /// Bytes that there are at the instant, and what gives those that come behind them. It is called once, when the pages are written,
+    /// and dropped if it does not come to that.
+    pub fn new(begun: Vec<u8>, rest: impl FnOnce() -> Result<Vec<u8>> + Send + 'static) -> Self {
+        Self { begun, rest: Some(Box::new(rest)) }
+    }
+
+    /// All bytes.
+    ///
+    /// # Errors
+    /// What the rest raises.
+    pub fn whole(self) -> Result<Vec<u8>> {
+        let mut all = self.begun;
+        if let Some(rest) = self.rest {
+            all.append(&mut rest()?);
+        }
+        Ok(all)
+    }
+}
+
+impl From<Vec<u8>> for CheckpointMeta {
+    fn from(begun: Vec<u8>) -> Self {
+        Self { begun, rest: None }
+    }
+}
+
 /// How far a checkpoint is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckpointProgress {
@@ -69,6 +101,7 @@ pub enum CheckpointProgress {
 /// A checkpoint that is being written.
 pub(super) struct Running {
     next: Next,
+    meta: CheckpointMeta,
     pages: SnapshotWriter,
     /// Bytes written since the last sync.
     unsynced_bytes: usize,
@@ -112,7 +145,7 @@ impl Store {
         Ok(start)
     }
 
-    /// Takes the instant of a checkpoint: the state of all pages, the trees' roots and `meta` as of `ts`.
+    /// Takes the instant of a checkpoint: the state of all pages, the trees' roots and `meta` as of `ts`, of which a part may come later.
     /// [`Store::continue_checkpoint`] writes it.
     ///
     /// The caller has stopped every page change and every append for the time of the call, and begins no checkpoint while
@@ -124,10 +157,10 @@ impl Store {
         &self,
         start: &CheckpointStart,
         ts: Timestamp,
-        meta: Vec<u8>,
+        meta: impl Into<CheckpointMeta>,
     ) -> Result<()> {
         let Some(disk) = &self.disk else { return Ok(()) };
-        self.begin_with(&mut disk.lock(), start, ts, meta, false)
+        self.begin_with(&mut disk.lock(), start, ts, meta.into(), false)
     }
 
     /// Writes about `pages_max` pages of the checkpoint that was begun, or what comes after them. Page changes and appends
@@ -178,7 +211,7 @@ impl Store {
         self.health.check()?;
         let start = CheckpointStart::new(self.log.checkpoint_position()?);
         self.pool.relocate_tail(&disk.nodes);
-        self.begin_with(disk, &start, ts, meta.to_vec(), closing)?;
+        self.begin_with(disk, &start, ts, meta.to_vec().into(), closing)?;
         while disk.running.is_some() {
             self.continue_with(disk, CHECKPOINT_BATCH)?;
         }
@@ -190,7 +223,7 @@ impl Store {
         disk: &mut Disk,
         start: &CheckpointStart,
         ts: Timestamp,
-        meta: Vec<u8>,
+        meta: CheckpointMeta,
         closing: bool,
     ) -> Result<()> {
         self.health.check()?;
@@ -199,13 +232,15 @@ impl Store {
         let root = {
             let trees = self.trees.read();
             let trees_now = trees.descriptors.values().copied().collect();
-            // The nodes come when they are written.
-            Root { nodes: Vec::new(), trees: trees_now, next_tree: trees.next, meta }
+            // The nodes and the meta come when they are written.
+            let (nodes, meta) = (Vec::new(), Vec::new());
+            Root { nodes, trees: trees_now, next_tree: trees.next, meta }
         };
         let CheckpointStart { position, kept } = start.clone();
         let appended = self.log.appended_lsn();
         disk.running = Some(Running {
             next: Next { ts, position, kept, appended, closing, root },
+            meta,
             pages: self.pool.begin_snapshot(),
             unsynced_bytes: 0,
         });
@@ -228,7 +263,16 @@ impl Store {
                 return Err(self.unless_full(error));
             }
         };
-        let Some(Running { next, .. }) = running else { return Ok(CheckpointProgress::Idle) };
+        let Some(Running { mut next, meta, .. }) = running else {
+            return Ok(CheckpointProgress::Idle);
+        };
+        match meta.whole() {
+            Ok(meta) => next.root.meta = meta,
+            Err(error) => {
+                self.pool.checkpoint_failed(&[]);
+                return Err(error);
+            }
+        }
         let position = next.position.clone();
         let kept = if self.lets_log_go() { position.clone() } else { next.kept.clone() };
         let table = match self.log.flush(next.appended) {
@@ -273,13 +317,22 @@ impl Store {
             ..disk.superblock.clone()
         };
         let mut runs = Vec::new();
+        let mut unsynced_bytes = 0;
         let written = root::write_chain(
             &next.root.encode(),
             superblock.generation,
             self.seed,
             &mut runs,
             |count| self.pool.allocate_run(count),
-            |block, run| self.pool.write_block(block, run),
+            |block, run| {
+                self.pool.write_block(block, run)?;
+                unsynced_bytes += block.len();
+                if unsynced_bytes >= SYNC_BYTES {
+                    unsynced_bytes = 0;
+                    self.file.sync_data()?;
+                }
+                Ok(())
+            },
         );
         let written = written.and_then(|first| Ok((first, self.file.len()?)));
         superblock.root = match written {

@@ -50,7 +50,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use checkpoint::{CHECKPOINT_BATCH, CheckpointProgress, CheckpointStart};
+pub use checkpoint::{CHECKPOINT_BATCH, CheckpointMeta, CheckpointProgress, CheckpointStart};
 pub use verify::{VerifyReport, verify_file};
 
 /// How a store is made and run.

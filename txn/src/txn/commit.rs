@@ -9,7 +9,7 @@
 use super::{Txn, Undo};
 use crate::cell::TxnCell;
 use crate::engine::Engine;
-use crate::gc::Changed;
+use crate::gc::{Changed, SHARE_MIN};
 use crate::lock::WeakLocks;
 use crate::redo::Redo;
 use crate::serializable::Changes;
@@ -18,8 +18,6 @@ use damask_types::{Lsn, Result, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Rows' garbage that every commit collects at least, also one that only read.
-const GARBAGE_MIN: usize = 64;
 /// Of so many commits that only read one looks whether a checkpoint is due.
 const READERS_PER_LOOK: u64 = 64;
 
@@ -139,7 +137,7 @@ impl Txn {
         if has_ddl {
             engine.finish_ddl(self.cell.id(), timestamp);
         }
-        let garbage = made.saturating_mul(2).max(GARBAGE_MIN);
+        let garbage = engine.garbage_share(made);
         drop(stop);
         Ok(Settling { timestamp, lsn, durability, garbage, looks: true, is_done: false })
     }
@@ -209,7 +207,7 @@ impl Txn {
             timestamp,
             lsn: Lsn(0),
             durability,
-            garbage: GARBAGE_MIN,
+            garbage: SHARE_MIN,
             looks: commits.is_multiple_of(READERS_PER_LOOK),
             is_done: false,
         }

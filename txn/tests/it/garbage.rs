@@ -313,3 +313,35 @@ fn memory_levels_off_beside_an_endless_reader() {
     assert_eq!(engine.metrics().versions, 0);
     verify(&engine);
 }
+
+/// Who commits a large transaction collects a part of it; the background collects the rest, and who comes with the next one before that pays
+/// for both.
+#[test]
+fn the_garbage_of_a_large_transaction_is_collected_behind_it() {
+    const LARGE: i32 = 40_000;
+    let env = Env::in_memory(1);
+    let open = Engine::open(env.clone(), Location::Memory, options(4096, 64 << 20));
+    let engine = open.unwrap();
+    let rel = table(&engine, vec![]);
+    let mut txn = read_committed(&engine);
+    let rows: Vec<RowId> = (0..LARGE).map(|a| insert(&mut txn, rel, a, "0").unwrap()).collect();
+    commit(txn);
+    engine.vacuum().unwrap();
+    let table = engine.table(rel).unwrap();
+    let update = |value: &str| {
+        let mut txn = read_committed(&engine);
+        for row in &rows {
+            let change = [(column(1), Value::text(value))];
+            assert_eq!(table.update(&mut txn, *row, &change).unwrap(), WriteOutcome::Done);
+        }
+        commit(txn);
+        engine.metrics().versions
+    };
+    let left = update("1");
+    assert!((LARGE as u64 / 2..LARGE as u64).contains(&left), "{left}");
+    assert!(update("2") <= left, "the next one pays for both");
+    while env.spawn.run_due() > 0 {
+        env.clock.sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!(engine.metrics().versions, 0);
+}
