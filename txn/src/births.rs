@@ -185,9 +185,11 @@ impl Births {
         let first = ranges.first_key_value().map_or(NONE, |(first, _)| *first);
         self.first.store(first, Ordering::Release);
         let (now, before) = (ranges.len(), self.len());
-        self.count.store(now, Ordering::Relaxed);
-        // Modulo two to the 64, as all sums are.
-        self.total.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+        if now != before {
+            self.count.store(now, Ordering::Relaxed);
+            // Modulo two to the 64, as all sums are.
+            self.total.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+        }
     }
 
     /// Whether a row without versions is hidden from a view.

@@ -45,6 +45,27 @@ impl KeptLog {
     }
 }
 
+/// An open transaction that checkpoints keep the log for, and how much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogHolder {
+    /// The transaction.
+    pub owner: TxnId,
+    /// Bytes of log from its first fragment on.
+    pub bytes: u64,
+}
+
+impl Engine {
+    /// The open transaction that keeps the most of the log, if one has logged fragments.
+    pub fn log_holder(&self) -> Option<LogHolder> {
+        let log = self.store.log();
+        let kept = self.kept_log.0.lock();
+        let holders = kept
+            .iter()
+            .map(|(owner, from)| LogHolder { owner: *owner, bytes: log.bytes_since(from) });
+        holders.max_by_key(|holder| holder.bytes)
+    }
+}
+
 /// Keeps the log for a transaction until it is dropped.
 pub(crate) struct LogKeeper {
     engine: Arc<Engine>,

@@ -100,6 +100,7 @@ pub use damask_storage::temp::{TempBlock, TempFile, TempFolder, TempStats};
 pub use damask_storage::vfs;
 pub use deferred::Deferred;
 pub use engine::{Engine, EngineOptions, Holdings, Location, Metrics, VerifyReport};
+pub use fragments::LogHolder;
 pub use interrupt::{Interrupt, NoInterrupt};
 pub use isolation::{IsolationLevel, ReadView};
 pub use lock::{LockInfo, LockTag, TableLock};

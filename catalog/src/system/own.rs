@@ -15,7 +15,7 @@ pub(super) static DEFINITIONS: &[Definition] = &[
     Definition { oid: 15000, information_schema: false, name: "damask_versions", is_view: true, columns: &[
         ("versions", Int8, false), ("undo_bytes", Int8, false), ("undo_spilled_bytes", Int8, false),
         ("hidden_ranges", Int8, false), ("garbage_rows", Int8, false), ("last_commit", Int8, false),
-        ("watermark", Int8, false), ("watermark_pid", Int4, false),
+        ("watermark", Int8, false), ("watermark_pid", Int4, false), ("kept_log_bytes", Int8, false), ("kept_log_pid", Int4, false),
     ] },
     Definition { oid: 15001, information_schema: false, name: "damask_memory", is_view: true, columns: &[
         ("purpose", Text, false), ("used_bytes", Int8, false), ("limit_bytes", Int8, false),
@@ -51,6 +51,10 @@ pub struct VersionCounts {
     pub watermark: u64,
     /// The session with the oldest snapshot.
     pub pid: Option<i32>,
+    /// Bytes of log that is kept because open transactions have logged a part of their changes.
+    pub kept_log_bytes: u64,
+    /// The session whose transaction needs the most of it.
+    pub kept_log_pid: Option<i32>,
 }
 
 /// What is held in memory for a purpose, for `damask_memory`.
@@ -123,6 +127,8 @@ pub(super) fn damask_versions(ctx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         ("last_commit", count(counts.last_commit)),
         ("watermark", count(counts.watermark)),
         ("watermark_pid", counts.pid.map_or(Value::Null, Value::Int4)),
+        ("kept_log_bytes", count(counts.kept_log_bytes)),
+        ("kept_log_pid", counts.kept_log_pid.map_or(Value::Null, Value::Int4)),
     ]);
 }
 

@@ -541,6 +541,7 @@ impl SystemSession for StatementEnv {
         let holder = engine.snapshot_holders().into_iter().next();
         let owners = self.lock_owners();
         let last_commit = engine.last_commit();
+        let log_holder = engine.log_holder();
         VersionCounts {
             versions: metrics.versions,
             undo_bytes: metrics.undo_bytes,
@@ -550,6 +551,8 @@ impl SystemSession for StatementEnv {
             last_commit: last_commit.0,
             watermark: holder.map_or(last_commit, |holder| holder.timestamp.min(last_commit)).0,
             pid: holder.and_then(|holder| owners.get(&holder.owner).copied()),
+            kept_log_bytes: log_holder.map_or(0, |holder| holder.bytes),
+            kept_log_pid: log_holder.and_then(|holder| owners.get(&holder.owner).copied()),
         }
     }
 

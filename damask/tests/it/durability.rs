@@ -221,6 +221,35 @@ fn every_way_to_sync_the_log_keeps_what_is_committed() {
     }
 }
 
+/// Checkpoints beside it keep the log that it needs, and a view names its session.
+#[test]
+fn a_large_transaction_is_logged_while_it_runs() {
+    const KEPT: &str = "SELECT kept_log_bytes > 4000000, a.state FROM damask_versions LEFT JOIN pg_stat_activity a ON a.pid = kept_log_pid";
+    let folder = Folder::new("durability-large");
+    let database = folder.open();
+    let (mut large, mut small) =
+        (database.connect().expect("it opens"), database.connect().expect("it opens"));
+    run(&mut small, &["CREATE TABLE t (a int PRIMARY KEY, b text)", "CREATE TABLE u (a int)"]);
+    assert_eq!(rows(&mut small, KEPT), "false|null");
+    let insert = |from: i32| {
+        let to = from + 5999;
+        format!("INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series({from}, {to}) i")
+    };
+    run(&mut large, &["BEGIN", &insert(1)]);
+    assert_eq!(rows(&mut small, KEPT), "true|idle in transaction");
+    run(&mut small, &["INSERT INTO u VALUES (1)", "CHECKPOINT"]);
+    run(&mut large, &["SAVEPOINT s", &insert(10_001), "UPDATE t SET b = 'y'", "ROLLBACK TO s"]);
+    run(&mut small, &[&insert(10_001), "CHECKPOINT"]);
+    run(&mut large, &["UPDATE t SET b = 'z' WHERE a <= 3", "COMMIT"]);
+    assert_eq!(rows(&mut small, KEPT), "false|null");
+    drop((large, small, database));
+    // It was not closed, so this is read from its log.
+    let mut connection = folder.open().connect().expect("it opens");
+    let found = "SELECT count(*), sum(length(b)), count(*) FILTER (WHERE b = 'z') FROM t";
+    assert_eq!(rows(&mut connection, found), "12000|11997003|3");
+    assert_eq!(rows(&mut connection, "SELECT count(*) FROM u"), "1");
+}
+
 #[test]
 fn lives_with_any_number_of_lanes_keep_what_is_committed() {
     let folder = Folder::new("durability-lanes");

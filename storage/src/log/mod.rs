@@ -516,6 +516,11 @@ impl Log {
         self.written(writer.position(self.handover.durable()))
     }
 
+    /// Bytes of log from an earlier position of this life on.
+    pub fn bytes_since(&self, position: &LogPosition) -> u64 {
+        self.writer.as_ref().map_or(0, |writer| writer.bytes_since(position))
+    }
+
     /// Flushes everything and tells where the log goes on: what a checkpoint records. Frames may be appended meanwhile;
     /// those behind the position that the checkpoint has are known by their timestamps. Of those before it, which are not above its time,
     /// some may be under way: it is written when all is flushed up to its instant.

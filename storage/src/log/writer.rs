@@ -174,6 +174,11 @@ impl Writer {
         Ok(())
     }
 
+    /// Bytes in all lanes from an earlier position on.
+    pub(super) fn bytes_since(&self, position: &LogPosition) -> u64 {
+        self.chain.lock().position.bytes_behind(position)
+    }
+
     /// Where the log goes on. What is before it in the stream may be under way; a restart that was due is not.
     pub(super) fn position(&self, durable: u64) -> Result<LogPosition> {
         {
