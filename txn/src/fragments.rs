@@ -24,10 +24,23 @@ use crate::engine::Engine;
 use crate::redo::Part;
 use crate::txn::Txn;
 use damask_storage::{CheckpointStart, Frames, LogPosition, ledger};
-use damask_types::{Error, Result, Timestamp, TxnId};
+use damask_types::{Error, Result, SqlState, Timestamp, TxnId};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use std::sync::Arc;
+
+/// Room on the disk that large transactions leave to others: a log that finds the disk full takes no commit any more.
+const ROOM_BYTES: u64 = 8 << 20;
+
+#[cold]
+fn disk_is_full(free: u64) -> Error {
+    Error::new(
+        SqlState::DISK_FULL,
+        "could not log the changes of a large transaction: the disk is almost full",
+    )
+    .detail(format!("{free} bytes are free."))
+    .hint("Check free disk space.")
+}
 
 /// Where the log must be kept from because of open transactions.
 #[derive(Debug, Default)]
@@ -91,7 +104,8 @@ impl Txn {
     /// Logs what is full of the redo. The caller holds no latch and is outside the gate.
     ///
     /// # Errors
-    /// 58030 and the like when the log cannot be written, after which no transaction commits.
+    /// 53100 if that would leave too little room on the disk; 58030 and the like when the log cannot be written, after which no transaction
+    /// commits.
     #[inline]
     pub(crate) fn log_pieces(&mut self) -> Result<()> {
         if self.redo.has_full() { self.log_full_pieces() } else { Ok(()) }
@@ -102,6 +116,11 @@ impl Txn {
         let (engine, id) = (Arc::clone(&self.engine), self.id());
         if engine.in_memory {
             return self.redo.log_full(id, |_| Ok(()));
+        }
+        let log = engine.store.log();
+        let needed = ROOM_BYTES + log.unflushed_bytes() + self.redo.full_bytes();
+        if let Some(free) = log.free_bytes()?.filter(|free| *free < needed) {
+            return Err(disk_is_full(free));
         }
         {
             let _gate = engine.enter();
@@ -197,8 +216,8 @@ mod tests {
     use crate::txn::Durability;
     use crate::{Engine, EngineOptions, IsolationLevel, Location, RelationDesc, Table, Txn};
     use damask_storage::Env;
-    use damask_storage::vfs::{SimVfs, Vfs};
-    use damask_types::{RelId, SqlType, TypeId, Value};
+    use damask_storage::vfs::{Fault, SimVfs, Vfs};
+    use damask_types::{RelId, SqlState, SqlType, TypeId, Value};
     use std::path::Path;
     use std::sync::Arc;
 
@@ -274,6 +293,29 @@ mod tests {
         }
         assert_eq!(engine.holdings().log_keepers, 0);
         assert_eq!(table.row_count_estimate(), 2000);
+    }
+
+    /// It fails while there is room for the commits of others.
+    #[test]
+    fn a_large_transaction_fills_no_disk() {
+        let vfs = SimVfs::default();
+        let engine = open(&vfs, Location::File("d".into()));
+        let table = engine.table(make(&engine)).unwrap();
+        let free_bytes = || vfs.free_bytes(Path::new("d")).unwrap().unwrap();
+        vfs.inject(Fault::Budget(super::ROOM_BYTES + (2 << 20)));
+        let mut txn = begin(&engine);
+        let row = [Value::text("x".repeat(1000))];
+        let error = (0..10_000).find_map(|_| table.insert(&mut txn, &row).err()).unwrap();
+        assert_eq!(error.sqlstate(), SqlState::DISK_FULL);
+        assert!(free_bytes() > super::ROOM_BYTES / 2, "{}", free_bytes());
+        assert!(txn.commit().is_err());
+        assert_eq!(engine.holdings().log_keepers, 0);
+        let mut txn = begin(&engine);
+        insert(&mut txn, &table, 10);
+        txn.end(Durability::Flushed).unwrap();
+        drop((txn, table, engine));
+        let engine = open(&vfs, Location::File("d".into()));
+        assert_eq!(engine.table(RelId(1)).unwrap().row_count_estimate(), 10);
     }
 
     #[test]

@@ -154,6 +154,11 @@ impl Redo {
         self.row = mark.row;
     }
 
+    /// Bytes of full pieces.
+    pub(crate) fn full_bytes(&self) -> u64 {
+        self.full.iter().map(|piece| piece.len() as u64).sum()
+    }
+
     /// Whether there are full pieces.
     #[inline]
     pub(crate) fn has_full(&self) -> bool {

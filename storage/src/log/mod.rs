@@ -516,6 +516,14 @@ impl Log {
         self.written(writer.position(self.handover.durable()))
     }
 
+    /// Bytes by which the log's files may still grow, if that is known.
+    ///
+    /// # Errors
+    /// 58030 if the system does not tell.
+    pub fn free_bytes(&self) -> Result<Option<u64>> {
+        self.writer.as_ref().map_or(Ok(None), Writer::free_bytes)
+    }
+
     /// Bytes of log from an earlier position of this life on.
     pub fn bytes_since(&self, position: &LogPosition) -> u64 {
         self.writer.as_ref().map_or(0, |writer| writer.bytes_since(position))

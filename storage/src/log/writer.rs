@@ -174,6 +174,11 @@ impl Writer {
         Ok(())
     }
 
+    /// Bytes by which its files may still grow, if that is known.
+    pub(super) fn free_bytes(&self) -> Result<Option<u64>> {
+        self.directory.vfs.free_bytes(&self.directory.path)
+    }
+
     /// Bytes in all lanes from an earlier position on.
     pub(super) fn bytes_since(&self, position: &LogPosition) -> u64 {
         self.chain.lock().position.bytes_behind(position)

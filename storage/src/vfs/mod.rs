@@ -94,6 +94,12 @@ pub trait Vfs: Send + Sync + fmt::Debug {
     /// Makes the names in a directory durable (V2).
     fn sync_dir(&self, directory: &Path) -> Result<()>;
 
+    /// Bytes by which the files of the file system that a directory is in may still grow; `None` if that is not known.
+    fn free_bytes(&self, directory: &Path) -> Result<Option<u64>> {
+        let _ = directory;
+        Ok(None)
+    }
+
     /// Takes the exclusive lock that the file `path` stands for, or `None` if someone else holds it. The file is made
     /// if needed, and removed when the lock is dropped.
     fn lock(&self, path: &Path) -> Result<Option<Box<dyn VfsLock>>>;

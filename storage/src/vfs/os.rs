@@ -239,6 +239,12 @@ impl Vfs for OsVfs {
         fs::fsync(fd).map_err(error)
     }
 
+    fn free_bytes(&self, directory: &Path) -> Result<Option<u64>> {
+        let found =
+            fs::statvfs(directory).map_err(|errno| failed(Operation::Stat, directory, errno))?;
+        Ok(Some(found.f_bavail.saturating_mul(found.f_frsize)))
+    }
+
     fn lock(&self, path: &Path) -> Result<Option<Box<dyn VfsLock>>> {
         let error = |errno| failed(Operation::Lock, path, errno);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;

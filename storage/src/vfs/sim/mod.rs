@@ -381,13 +381,18 @@ impl State {
         self.events.push(event);
     }
 
-    /// Fails if a file that grows from `from` to `to` bytes outgrows the budget.
-    fn check_budget(&mut self, from: u64, to: u64, path: &Path) -> Result<()> {
+    /// What is left of the budget, if there is one.
+    fn free_bytes(&self) -> Option<u64> {
         let budget = self.faults.iter().find_map(|fault| match fault {
             Fault::Budget(bytes) => Some(*bytes),
             _ => None,
         });
-        if to > from && budget.is_some_and(|budget| self.disk.used_bytes() + (to - from) > budget) {
+        budget.map(|budget| budget.saturating_sub(self.disk.used_bytes()))
+    }
+
+    /// Fails if a file that grows from `from` to `to` bytes outgrows the budget.
+    fn check_budget(&mut self, from: u64, to: u64, path: &Path) -> Result<()> {
+        if to > from && self.free_bytes().is_some_and(|free| to - from > free) {
             self.counts.disk_full += 1;
             return Err(full(path));
         }
@@ -400,6 +405,10 @@ impl State {
 }
 
 impl Vfs for SimVfs {
+    fn free_bytes(&self, _directory: &Path) -> Result<Option<u64>> {
+        Ok(self.state.lock().free_bytes())
+    }
+
     fn open(&self, path: &Path, options: OpenOptions) -> Result<Arc<dyn VfsFile>> {
         let mut state = self.state.lock();
         state.strike(Call::Other, Operation::Open, path)?;
