@@ -20,7 +20,7 @@ import subprocess
 import tempfile
 import time
 
-import psycopg
+from serving import Damask, connected
 
 QUERY = "SELECT sum(abalance) FROM pgbench_accounts"
 CHANGE = "\\set a random(1, 100000 * :scale)\nUPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = :a;\n"
@@ -30,15 +30,6 @@ def cpu_seconds(pid):
     with open(f"/proc/{pid}/stat") as stat:
         fields = stat.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def connected(url):
-    for _ in range(300):
-        try:
-            return psycopg.connect(url, autocommit=True)
-        except psycopg.OperationalError:
-            time.sleep(0.1)
-    raise SystemExit(f"no answer at {url}")
 
 
 def fill(url, folder, scale, seconds):
@@ -64,21 +55,7 @@ def scan(connection, pid):
     return time.monotonic() - start, cpu_seconds(pid) - before
 
 
-class Damask:
-    def __init__(self, binary, port, path, settings):
-        self.url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-        self.command = [binary, "serve", path, "--listen", f"127.0.0.1:{port}"]
-        self.command += [part for setting in settings for part in ("-c", setting)]
-
-    def __enter__(self):
-        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        connected(self.url).close()
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
-
+class ColdDamask(Damask):
     def measure(self):
         with self, connected(self.url) as connection:
             return scan(connection, self.process.pid)
@@ -111,7 +88,7 @@ def main():
         path = os.path.join(folder, "d.db")
 
         def damask(binary, *settings):
-            return Damask(binary, options.port, path, settings)
+            return ColdDamask(binary, options.port, path, *settings)
 
         with damask(options.binary, "shared_buffers=48MB", "synchronous_commit=off") as server:
             fill(server.url, folder, options.scale, options.seconds)

@@ -15,24 +15,14 @@ Needs `pip install 'psycopg[binary]'`.
 import argparse
 import os
 import statistics
-import subprocess
 import tempfile
 import threading
 import time
 
-import psycopg
+from serving import Damask, connected
 
 INSERT = "INSERT INTO large SELECT i, repeat('x', 1000) FROM generate_series(1, %d) i"
 FILL = "INSERT INTO many SELECT i, 0, repeat('x', 84) FROM generate_series(1, %d) i"
-
-
-def connected(url):
-    for _ in range(300):
-        try:
-            return psycopg.connect(url, autocommit=True)
-        except psycopg.OperationalError:
-            time.sleep(0.1)
-    raise SystemExit(f"no answer at {url}")
 
 
 def update(url, over, waits):
@@ -78,17 +68,10 @@ def measure(url, rows):
 
 
 def measure_program(binary, port, rows):
-    url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-    with tempfile.TemporaryDirectory() as folder:
-        command = [binary, "serve", os.path.join(folder, "d.db"), "--listen", f"127.0.0.1:{port}"]
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            figures = measure(url, rows)
-            with open(f"/proc/{server.pid}/status") as status:
-                peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) // 1024
-        finally:
-            server.terminate()
-            server.wait()
+    with tempfile.TemporaryDirectory() as folder, Damask(binary, port, os.path.join(folder, "d.db")) as server:
+        figures = measure(server.url, rows)
+        with open(f"/proc/{server.process.pid}/status") as status:
+            peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) // 1024
     return figures, peak
 
 

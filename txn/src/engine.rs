@@ -238,6 +238,7 @@ pub struct Engine {
     pub(crate) commits: Spread<AtomicU64>,
     pub(crate) counters: CachePadded<Counters>,
     closed: AtomicBool,
+    /// Whether background steps may still run; see [`crate::background`].
     pub(crate) background: Background,
     /// Set while a background step makes a checkpoint; see [`crate::checkpointer`].
     pub(crate) checkpoint_is_due: AtomicBool,

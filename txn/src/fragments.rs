@@ -128,7 +128,7 @@ impl Txn {
             if self.log_keeper.is_none() {
                 self.log_keeper = Some(LogKeeper::new(&engine, id)?);
             }
-            let compression = self.log_compression();
+            let compression = self.log_compression;
             self.redo.log_full(id, |frame| engine.log_frame(frame, compression).map(drop))?;
         }
         ledger::assert_free("the log");

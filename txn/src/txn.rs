@@ -94,7 +94,7 @@ pub struct Txn {
     /// As of [`Txn::set_gathered`].
     is_gathered: bool,
     /// Whether its frames may be compressed in the log.
-    log_compression: LogCompression,
+    pub(crate) log_compression: LogCompression,
 }
 
 impl std::fmt::Debug for Txn {
@@ -546,7 +546,7 @@ impl Txn {
     /// Gets ready for a change, outside the gate.
     ///
     /// # Errors
-    /// 25006 unless it may write, 53200 if there is no memory for what a change leaves behind; 58030 when the log cannot be written.
+    /// 25006 unless it may write, 53200 if there is no memory for what a change leaves behind; as [`Txn::log_pieces`].
     pub(crate) fn begin_change(&mut self) -> Result<()> {
         if self.read_only {
             return Err(Error::new(
@@ -556,10 +556,6 @@ impl Txn {
         }
         self.engine.count_versions()?;
         self.log_pieces()
-    }
-
-    pub(crate) fn log_compression(&self) -> LogCompression {
-        self.log_compression
     }
 }
 

@@ -55,7 +55,13 @@ fn each_use_gives_way_at_the_limit() {
     let sorted = "SELECT count(*) FROM (SELECT a, pad FROM t ORDER BY pad, a DESC OFFSET 1) s";
     assert_eq!(rows(&mut connection, sorted), "79999");
 
-    // What a transaction would leave behind has to fit, too.
+    // What a transaction would leave behind has to fit, too: ranges of rows, of which there is one a row here, and versions.
+    run(&mut connection, &["CREATE TABLE scattered (a bigint PRIMARY KEY)"]);
+    let scattered =
+        "INSERT INTO scattered SELECT i * 7919 % 300007 FROM generate_series(1::bigint, 300000) i";
+    let refused = error(&mut connection, scattered);
+    assert!(refused.starts_with("53200 out of memory"), "{refused}");
+    assert_eq!(held(&mut connection, "versions"), 0);
     let refused = error(&mut connection, "UPDATE t SET b = b + 1");
     assert!(refused.starts_with("53200 out of memory"), "{refused}");
     assert_eq!(rows(&mut connection, "SELECT count(*), sum(b) FROM t"), "80000|0");

@@ -194,7 +194,7 @@ impl Segments {
         debug_assert!(end <= segment_bytes, "a write stays in its segment");
         self.switch_to(number)?;
         let open = self.current.as_mut().expect("the segment was just opened");
-        // Of the last group before a crash the padding may be missing, which reads as zeros anyway.
+        // A crash may have left the file shorter, without the padding of the last group; what is skipped reads as zeros, as that did.
         open.file.write_at(bytes, offset)?;
         if open.len >= end {
             return Ok(());
@@ -340,6 +340,33 @@ mod tests {
         assert_eq!(vfs.list(&directory.path).unwrap(), names);
         directory.remove().unwrap();
         assert!(!vfs.exists(&directory.path).unwrap());
+    }
+
+    /// Nobody waits for more than a step of zeros, and long writes are written once.
+    #[test]
+    fn a_segment_grows_in_small_steps() {
+        let vfs: Arc<dyn Vfs> = Arc::new(MemoryVfs::default());
+        let (path, segment_bytes) = (PathBuf::from("d.wal"), 16 << 20);
+        let directory = LogDirectory { vfs, path, segment_bytes, sync: LogSync::Fdatasync };
+        directory.create().unwrap();
+        let mut segments = Arc::new(directory).lanes(1).unwrap().remove(0);
+        let (mut place, mut len, mut steps) = (0, 0, 0);
+        let mut write = |segments: &mut Segments, bytes: usize| {
+            segments.write(&vec![1; bytes], place).unwrap();
+            place += bytes as u64;
+            let grown = segments.reader(0).unwrap().unwrap().len().unwrap();
+            steps += u32::from(grown > len);
+            assert!(grown - len <= bytes as u64 + GROW_BYTES_MAX, "{len} to {grown}");
+            len = grown;
+            (place, grown, steps)
+        };
+        while write(&mut segments, BLOCK_BYTES).0 < 8 << 20 {}
+        let (_, _, steps) = write(&mut segments, BLOCK_BYTES);
+        assert!(steps < 16, "{steps} changes of the length");
+        // The first may end in zeros that are there.
+        write(&mut segments, 2 << 20);
+        let (place, len, _) = write(&mut segments, 2 << 20);
+        assert_eq!(place, len);
     }
 
     #[test]

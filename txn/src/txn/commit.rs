@@ -1,6 +1,7 @@
 //! The end of a transaction that stays: its frame in the log, its cell flipped, and what is left to do when that is durable.
 //!
-//! 1. *Commit section* ([`Txn::log`]), when all but the end of a large transaction's changes is logged ([`crate::fragments`]): a serializable transaction is tested, the frame gets its place in the log, the cell flips.
+//! 1. *Commit section* ([`Txn::log`]), when all but the end of a large transaction's changes is logged ([`crate::fragments`]): a serializable
+//!    transaction is tested, the frame gets its place in the log, the cell flips.
 //! 2. What it changed is queued for the collector, what it dropped for the end of the watermark.
 //! 3. *Settling*: the frame is durable; locks are given back, so that whoever gets them next takes a snapshot that has the commit.
 //!
