@@ -18,7 +18,7 @@ use crate::lock::LockTable;
 use crate::program::{NoPrograms, ProgramCompiler};
 use crate::redo::{PIECE_BYTES, Redo};
 use crate::row_queue::RowQueues;
-use crate::sequence::Sequences;
+use crate::sequence::{self, Sequences};
 use crate::serializable::Serializable;
 use crate::spread::Spread;
 use crate::version::{HeapId, Version, VersionTable, stripe};
@@ -26,7 +26,7 @@ use crate::wait::WaitGraph;
 use crate::{Durability, IsolationLevel, SequenceSpec, SequenceState, Table, Txn};
 use crossbeam_utils::CachePadded;
 use damask_storage::ledger;
-use damask_storage::log::LogFrame;
+use damask_storage::log::{LogFrame, LogRoom};
 use damask_storage::page::UNIT_BYTES;
 use damask_storage::pool::{NodeStatistics, PoolStatistics};
 use damask_storage::tree::BUFFER_BYTES;
@@ -478,18 +478,30 @@ impl Engine {
     /// The next value of a sequence (`nextval`), never given out twice, also not after a crash or a rollback.
     ///
     /// # Errors
-    /// 2200H when it has come to its end and does not cycle.
+    /// 2200H when it has come to its end and does not cycle; 53100 if the disk is full.
     pub fn sequence_next(&self, rel: RelId, spec: &SequenceSpec) -> Result<i64> {
-        let _gate = self.enter();
-        self.check_open()?;
-        self.sequences.next(self, rel, spec)
+        let mut room = None;
+        loop {
+            {
+                let _gate = self.enter();
+                self.check_open()?;
+                if let Some(next) = self.sequences.next(self, rel, spec, room.as_mut())? {
+                    return Ok(next);
+                }
+            }
+            room = Some(self.reserve_log([sequence::FRAME_BYTES_MAX])?);
+        }
     }
 
     /// Sets a sequence (`setval`); not undone by a rollback.
+    ///
+    /// # Errors
+    /// 53100 if the disk is full.
     pub fn sequence_set(&self, rel: RelId, state: SequenceState) -> Result<()> {
+        let mut room = self.reserve_log([sequence::FRAME_BYTES_MAX])?;
         let _gate = self.enter();
         self.check_open()?;
-        self.sequences.set(self, rel, state)
+        self.sequences.set(self, rel, state, &mut room)
     }
 
     /// Where a sequence stands.
@@ -643,11 +655,25 @@ impl Engine {
         self.gate.enter()
     }
 
+    /// Makes room in the log for frames of these lengths. The caller is outside the gate: it may wait for the disk.
+    ///
+    /// # Errors
+    /// 53100 if the disk is full; 58030 and the like; 57P01 if the database is closed.
+    pub(crate) fn reserve_log(
+        &self,
+        frame_lens: impl IntoIterator<Item = usize>,
+    ) -> Result<LogRoom<'_>> {
+        ledger::assert_free("the log");
+        self.check_open()?;
+        self.store.log().reserve(frame_lens)
+    }
+
     /// Logs the frame that commits a transaction and gives it a timestamp; `flip` runs before anybody can see that timestamp. Nothing if
-    /// `admit`, which is asked when no other commit can come before this one, says no. `redo` is empty afterwards, unless it did.
+    /// `admit`, which is asked when no other commit can come before this one, says no. `redo` is empty afterwards, unless it did; there
+    /// is room for it.
     pub(crate) fn log_commit(
         &self,
-        (txn, redo): (TxnId, &mut Redo),
+        (txn, redo, room): (TxnId, &mut Redo, &mut LogRoom<'_>),
         durability: Durability,
         compression: LogCompression,
         admit: impl FnOnce() -> Result<bool>,
@@ -663,7 +689,8 @@ impl Engine {
         } else {
             let log = self.store.log();
             let next = Timestamp(last.0 + 1);
-            lsn = redo.log_commit(txn, |frame| log.append_with(next, frame, compression))?;
+            let append = |frame: LogFrame<'_>| log.append_with(next, frame, compression, room);
+            lsn = redo.log_commit(txn, append)?;
             *last = next;
         }
         flip(*last);
@@ -677,15 +704,16 @@ impl Engine {
         Ok(Some((*last, lsn)))
     }
 
-    /// Logs a frame that commits nothing.
+    /// Logs a frame that commits nothing, for which there is room.
     pub(crate) fn log_frame(
         &self,
         frame: LogFrame<'_>,
         compression: LogCompression,
+        room: &mut LogRoom<'_>,
     ) -> Result<Timestamp> {
         let mut last = self.commit.lock();
         if !self.in_memory {
-            self.store.log().append_with(Timestamp(last.0 + 1), frame, compression)?;
+            self.store.log().append_with(Timestamp(last.0 + 1), frame, compression, room)?;
         }
         last.0 += 1;
         self.visible.store(last.0, Ordering::Release);

@@ -23,13 +23,14 @@
 use crate::engine::Engine;
 use crate::redo::Part;
 use crate::txn::Txn;
+use damask_storage::log::LogFrame;
 use damask_storage::{CheckpointStart, Frames, LogPosition, ledger};
 use damask_types::{Error, Result, SqlState, Timestamp, TxnId};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
-/// Room on the disk that large transactions leave to others: a log that finds the disk full takes no commit any more.
+/// Room on the disk that large transactions leave to others: on a full disk nobody commits.
 const ROOM_BYTES: u64 = 8 << 20;
 
 #[cold]
@@ -117,11 +118,11 @@ impl Txn {
         if engine.in_memory {
             return self.redo.log_full(id, |_| Ok(()));
         }
-        let log = engine.store.log();
-        let needed = ROOM_BYTES + log.unflushed_bytes() + self.redo.full_bytes();
-        if let Some(free) = log.free_bytes()?.filter(|free| *free < needed) {
+        let needed = ROOM_BYTES + self.redo.full_lens().sum::<usize>() as u64;
+        if let Some(free) = engine.store.log().free_bytes()?.filter(|free| *free < needed) {
             return Err(disk_is_full(free));
         }
+        let mut room = engine.reserve_log(self.redo.full_lens())?;
         {
             let _gate = engine.enter();
             engine.check_open()?;
@@ -129,7 +130,9 @@ impl Txn {
                 self.log_keeper = Some(LogKeeper::new(&engine, id)?);
             }
             let compression = self.log_compression;
-            self.redo.log_full(id, |frame| engine.log_frame(frame, compression).map(drop))?;
+            let log =
+                |frame: LogFrame<'_>| engine.log_frame(frame, compression, &mut room).map(drop);
+            self.redo.log_full(id, log)?;
         }
         ledger::assert_free("the log");
         engine.flush_fragments()

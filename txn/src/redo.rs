@@ -154,9 +154,14 @@ impl Redo {
         self.row = mark.row;
     }
 
-    /// Bytes of full pieces.
-    pub(crate) fn full_bytes(&self) -> u64 {
-        self.full.iter().map(|piece| piece.len() as u64).sum()
+    /// The lengths of the frames that [`Redo::log_full`] logs.
+    pub(crate) fn full_lens(&self) -> impl Iterator<Item = usize> {
+        self.full.iter().map(|piece| piece.len() - FRAME_HEAD_BYTES)
+    }
+
+    /// The length of the frame that [`Redo::log_commit`] logs, at most.
+    pub(crate) fn commit_len(&self) -> usize {
+        self.last.len().max(ROOM_BYTES) - FRAME_HEAD_BYTES
     }
 
     /// Whether there are full pieces.
@@ -172,7 +177,8 @@ impl Redo {
         }
     }
 
-    /// Gives `log` the full pieces as fragments of a transaction; they are gone then. An error must be one after which the log takes no commit.
+    /// Gives `log` the full pieces as fragments of a transaction; they are gone then. There is room for them: an error is one after which
+    /// the log takes no commit.
     pub(crate) fn log_full(
         &mut self,
         txn: TxnId,

@@ -9,7 +9,7 @@ use crate::bytes::{Reader, put_signed, put_varint};
 use crate::engine::Engine;
 use crate::redo::kind;
 use damask_storage::LogCompression;
-use damask_storage::log::LogFrame;
+use damask_storage::log::{LogFrame, LogRoom};
 use damask_types::{Error, RelId, Result, SqlState, Timestamp};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -58,6 +58,9 @@ struct Sequence {
     logged: i64,
 }
 
+/// The longest frame of a sequence: a kind, a relation, a value, and whether it was given out.
+pub(crate) const FRAME_BYTES_MAX: usize = 1 + 5 + 10 + 1;
+
 /// All sequences.
 #[derive(Debug, Default)]
 pub(crate) struct Sequences {
@@ -85,7 +88,14 @@ impl Sequences {
         self.all.lock().get(&rel).map(|sequence| sequence.state).ok_or_else(|| missing(rel))
     }
 
-    pub(crate) fn next(&self, engine: &Engine, rel: RelId, spec: &SequenceSpec) -> Result<i64> {
+    /// The next value; none if that is to be logged and there is no room.
+    pub(crate) fn next(
+        &self,
+        engine: &Engine,
+        rel: RelId,
+        spec: &SequenceSpec,
+        room: Option<&mut LogRoom<'_>>,
+    ) -> Result<Option<i64>> {
         let mut all = self.all.lock();
         let sequence = all.get_mut(&rel).ok_or_else(|| missing(rel))?;
         let next = if sequence.state.is_called {
@@ -100,26 +110,33 @@ impl Sequences {
         };
         let state = SequenceState { last_value: next, is_called: true };
         if sequence.logged == 0 {
+            let Some(room) = room else { return Ok(None) };
             // What recovery takes for given out: far ahead, or the end; a cycle starts from there as well.
             let last_value = spec.after(next, LOG_AHEAD).unwrap_or(if spec.increment > 0 {
                 spec.max
             } else {
                 spec.min
             });
-            self.log(engine, rel, SequenceState { last_value, is_called: true })?;
+            self.log(engine, rel, SequenceState { last_value, is_called: true }, room)?;
             let steps = (i128::from(last_value) - i128::from(next)) / i128::from(spec.increment);
             sequence.logged = i64::try_from(steps).unwrap_or(LOG_AHEAD).clamp(0, LOG_AHEAD);
         } else {
             sequence.logged -= 1;
         }
         sequence.state = state;
-        Ok(next)
+        Ok(Some(next))
     }
 
-    pub(crate) fn set(&self, engine: &Engine, rel: RelId, state: SequenceState) -> Result<()> {
+    pub(crate) fn set(
+        &self,
+        engine: &Engine,
+        rel: RelId,
+        state: SequenceState,
+        room: &mut LogRoom<'_>,
+    ) -> Result<()> {
         let mut all = self.all.lock();
         let sequence = all.get_mut(&rel).ok_or_else(|| missing(rel))?;
-        self.log(engine, rel, state)?;
+        self.log(engine, rel, state, room)?;
         *sequence = Sequence { state, logged: 0 };
         Ok(())
     }
@@ -143,11 +160,19 @@ impl Sequences {
         Timestamp(self.last_frame.load(Ordering::Acquire))
     }
 
-    fn log(&self, engine: &Engine, rel: RelId, state: SequenceState) -> Result<()> {
+    fn log(
+        &self,
+        engine: &Engine,
+        rel: RelId,
+        state: SequenceState,
+        room: &mut LogRoom<'_>,
+    ) -> Result<()> {
         let mut frame = vec![kind::SEQUENCE];
         put_varint(&mut frame, rel.0.into());
         put_state(&mut frame, state);
-        let timestamp = engine.log_frame(LogFrame::Borrowed(&frame), LogCompression::Off)?;
+        debug_assert!(frame.len() <= FRAME_BYTES_MAX);
+        let frame = LogFrame::Borrowed(&frame);
+        let timestamp = engine.log_frame(frame, LogCompression::Off, room)?;
         self.last_frame.fetch_max(timestamp.0, Ordering::AcqRel);
         Ok(())
     }

@@ -27,10 +27,13 @@ mod handover;
 #[cfg(test)]
 mod handover_model;
 mod reader;
+mod room;
+#[cfg(test)]
+mod room_model;
 mod segment;
 mod writer;
 
-/// What [`handover`] runs on.
+/// What [`handover`] and [`room`] run on.
 mod sync {
     pub(super) use parking_lot::{Mutex, MutexGuard};
     pub(super) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -126,6 +129,8 @@ struct Batch {
     bytes: Vec<u8>,
     /// Where each frame begins, and its timestamp.
     frames: Vec<(usize, Timestamp)>,
+    /// Bytes of room that they were promised.
+    promised: u64,
     /// What one of them asks for.
     compression: LogCompression,
 }
@@ -202,6 +207,7 @@ impl Collect for Collecting {
         batch.bytes.shrink_to(BATCH_BYTES_KEPT);
         batch.frames.clear();
         batch.frames.shrink_to(BATCH_BYTES_KEPT / 64);
+        batch.promised = 0;
         batch.compression = LogCompression::Off;
         self.spares.push(batch);
     }
@@ -217,6 +223,38 @@ pub struct Log {
     /// Stored before the handover's position moves.
     durable_ts: AtomicU64,
     flush_count: AtomicU64,
+}
+
+/// Room in the log's files for frames that are about to be appended; what is left of it is given back when it is dropped.
+#[derive(Debug)]
+#[must_use = "it is given back when it is dropped"]
+pub struct LogRoom<'l> {
+    /// None for a database in memory.
+    writer: Option<&'l Writer>,
+    bytes: u64,
+}
+
+impl LogRoom<'_> {
+    /// The most bytes that a frame of so many takes.
+    fn bytes_for(&self, frame_len: usize) -> u64 {
+        self.writer.map_or(0, |writer| writer.bytes_for(FRAME_HEAD_BYTES + frame_len))
+    }
+
+    /// Takes out what a frame takes.
+    fn take(&mut self, frame_len: usize) -> u64 {
+        let bytes = self.bytes_for(frame_len);
+        self.bytes =
+            self.bytes.checked_sub(bytes).expect("room is made before a frame is appended");
+        bytes
+    }
+}
+
+impl Drop for LogRoom<'_> {
+    fn drop(&mut self) {
+        if let Some(writer) = self.writer.filter(|_| self.bytes > 0) {
+            writer.take_back(self.bytes);
+        }
+    }
 }
 
 /// How a log is opened.
@@ -302,8 +340,16 @@ impl Log {
         let (health, ts) = (parts.health, parts.checkpoint_ts);
         let log = Self::build(health, stream, ts, Some(writer), lane_count);
         #[cfg(test)]
-        log.handover.skip_order(parts.planted == crate::store::Planted::OutOfOrder);
+        log.plant(parts.planted);
         Ok(log)
+    }
+
+    #[cfg(test)]
+    fn plant(&self, defect: crate::store::Planted) {
+        self.handover.skip_order(defect == crate::store::Planted::OutOfOrder);
+        if let Some(writer) = &self.writer {
+            writer.skip_room(defect == crate::store::Planted::NoRoom);
+        }
     }
 
     fn build(
@@ -328,36 +374,58 @@ impl Log {
         }
     }
 
-    /// Appends a frame; the position to pass to [`Log::flush`].
+    /// Sees to it that there is room in the log's files for frames of these lengths. May wait for the disk, so latches are not held.
+    ///
+    /// # Errors
+    /// 53100 if the disk is full, 58030 and the like if there can be no room for another reason: the log is what it was. 58030 once a write or
+    /// sync failed; 54000 if a frame is longer than [`FRAME_BYTES_MAX`].
+    pub fn reserve(&self, frame_lens: impl IntoIterator<Item = usize>) -> Result<LogRoom<'_>> {
+        self.health.check()?;
+        let mut room = LogRoom { writer: self.writer.as_ref(), bytes: 0 };
+        let mut bytes = 0;
+        for len in frame_lens {
+            if len > FRAME_BYTES_MAX {
+                let message = format!("log frame of {len} bytes is too long");
+                return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
+            }
+            bytes += room.bytes_for(len);
+        }
+        if let Some(writer) = &self.writer {
+            writer.reserve(bytes)?;
+            room.bytes = bytes;
+        }
+        Ok(room)
+    }
+
+    /// Makes room for a frame and appends it, as [`Log::append_with`].
+    ///
+    /// # Errors
+    /// As [`Log::reserve`].
+    pub fn append(&self, ts: Timestamp, frame: &[u8]) -> Result<Lsn> {
+        let mut room = self.reserve([frame.len()])?;
+        self.append_with(ts, LogFrame::Borrowed(frame), LogCompression::Off, &mut room)
+    }
+
+    /// Appends a frame, for which there is room; the position to pass to [`Log::flush`].
     ///
     /// Cheap: the frame is kept in memory. The caller holds its commit section, so that frames arrive in the order
     /// of their timestamps; several frames may have the same one.
     ///
     /// # Errors
-    /// 58030 once a write or sync failed; 54000 if the frame is longer than [`FRAME_BYTES_MAX`].
-    pub fn append(&self, ts: Timestamp, frame: &[u8]) -> Result<Lsn> {
-        self.append_with(ts, LogFrame::Borrowed(frame), LogCompression::Off)
-    }
-
-    /// The same, and says whether the frame may be compressed.
-    ///
-    /// # Errors
-    /// As [`Log::append`].
+    /// 58030 once a write or sync failed.
     ///
     /// # Panics
-    /// If an owned frame has no room for its head.
+    /// If `room` is too little; if an owned frame has no room for its head.
     pub fn append_with(
         &self,
         ts: Timestamp,
         frame: LogFrame<'_>,
         compression: LogCompression,
+        room: &mut LogRoom<'_>,
     ) -> Result<Lsn> {
         self.health.check()?;
         let len = frame.bytes().len();
-        if len > FRAME_BYTES_MAX {
-            let message = format!("log frame of {len} bytes is too long");
-            return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
-        }
+        let promised = room.take(len);
         let bytes = (FRAME_HEAD_BYTES + len) as u64;
         let end = self.handover.append(|tail| {
             assert!(ts >= tail.appended_ts, "frames are appended in the order of their timestamps");
@@ -367,6 +435,7 @@ impl Log {
             if self.writer.is_some() {
                 let batch = &mut tail.batch;
                 batch.push(ts, frame);
+                batch.promised += promised;
                 if compression != LogCompression::Off {
                     batch.compression = compression;
                 }
@@ -382,8 +451,7 @@ impl Log {
     /// Returns when everything up to `up_to` is durable. One caller writes for all who wait.
     ///
     /// # Errors
-    /// 58030 (53100 for the one who met a full disk) if that cannot be promised any more; the database then takes no
-    /// more writes.
+    /// 58030 if that cannot be promised any more; the database then takes no more writes.
     pub fn flush(&self, up_to: Lsn) -> Result<()> {
         loop {
             let leader = match self.handover.turn(up_to.0) {
@@ -421,10 +489,11 @@ impl Log {
             // A flush that failed just before this one must not be followed by one that succeeds.
             self.health.check()?;
             self.written(writer.order(&mut locked, leader.batch(), self.handover.durable()))?;
-            lane = Some(locked);
+            lane = Some((writer, locked));
         }
+        let promised = leader.batch().promised;
         leader.begun();
-        Ok(Flush { poison, lane, leader, log: self })
+        Ok(Flush { poison, lane, promised, leader, log: self })
     }
 
     /// Returns when every frame up to `ts` is durable: those before it are, and it is not made to wait for later ones.
@@ -509,10 +578,11 @@ impl Log {
     /// A place that is before every frame that is appended from now on.
     ///
     /// # Errors
-    /// 58030 when the log could not be written.
+    /// 53100 if the disk is full; 58030 when the log could not be written.
     pub fn position(&self) -> Result<LogPosition> {
         let Some(writer) = &self.writer else { return Ok(LogPosition::default()) };
         self.health.check()?;
+        writer.reserve_restart()?;
         self.written(writer.position(self.handover.durable()))
     }
 
@@ -558,7 +628,9 @@ impl Log {
 pub struct Flush<'l> {
     // Dropped in this order: whoever wakes finds the error noted, and the lane free.
     poison: PoisonUnlessWritten<'l>,
-    lane: Option<MutexGuard<'l, Lane>>,
+    lane: Option<(&'l Writer, MutexGuard<'l, Lane>)>,
+    /// Bytes of room that its frames were promised.
+    promised: u64,
     leader: Leader<'l, Collecting>,
     log: &'l Log,
 }
@@ -569,8 +641,8 @@ impl Flush<'_> {
     /// # Errors
     /// As [`Log::flush`].
     pub fn write(&mut self) -> Result<()> {
-        let lane = self.lane.as_mut();
-        self.log.written(lane.map_or(Ok(()), |lane| lane.write()))
+        let Some((writer, lane)) = &mut self.lane else { return Ok(()) };
+        self.log.written(writer.write(lane, std::mem::take(&mut self.promised)))
     }
 
     /// Makes what was written durable.
@@ -579,7 +651,7 @@ impl Flush<'_> {
     /// As [`Log::flush`].
     pub fn sync(&mut self) -> Result<()> {
         let lane = self.lane.as_ref();
-        self.log.written(lane.map_or(Ok(()), |lane| lane.sync()))?;
+        self.log.written(lane.map_or(Ok(()), |(_, lane)| lane.sync()))?;
         self.poison.is_written = true;
         Ok(())
     }
@@ -589,7 +661,7 @@ impl Flush<'_> {
     /// # Panics
     /// If it was not synced.
     pub fn finish(self) {
-        let Self { poison, lane, leader, log } = self;
+        let Self { poison, lane, leader, log, promised: _ } = self;
         assert!(poison.is_written, "a flush is synced before it is acknowledged");
         drop(lane);
         log.flush_count.fetch_add(1, Ordering::Relaxed);

@@ -1,26 +1,19 @@
 //! The log's files: segments of one size in one directory, made as needed and used again.
 //!
 //! Each lane has segments of its own. Byte `o` of a lane is byte `o % segment_bytes` of its segment `o / segment_bytes`, whose file is
-//! named by its number in sixteen hexadecimal digits, behind the lane in two but for lane 0. A new segment grows in steps of zeros ahead of what is written, so that most flushes
-//! change no metadata; a segment that no checkpoint needs is renamed to a number ahead and has its full length already.
+//! named by its number in sixteen hexadecimal digits, behind the lane in two but for lane 0. A new segment grows ahead of what is
+//! written ([`Segments::make_room`]); a segment that no checkpoint needs is renamed to a number ahead and has its full length already. The
+//! writer of a lane ([`LaneFile`]) finds its file, and room in it.
 //!
 //! How what was written becomes durable is a choice ([`LogSync`]): by a sync after it, or by writes that go through.
 
 use super::group::BLOCK_BYTES;
-use crate::vfs::{DIRECT_ALIGNMENT, OpenOptions, Vfs, VfsFile, WriteThrough, parent};
-use damask_types::{Result, SqlState};
+use crate::vfs::{OpenOptions, Vfs, VfsFile, WriteThrough, parent, write_zeros};
+use damask_types::Result;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// How far zeros run ahead of a new segment's content: as far as there is content, within these bounds. Whoever flushes when they come
-/// to an end waits for the next ones, so they are few.
-const GROW_BYTES_MIN: u64 = 256 << 10;
-const GROW_BYTES_MAX: u64 = 1 << 20;
-/// Behind a write of so many bytes there are none: the next one will be as long, and changes the file's length anyway.
-const LONG_WRITE_BYTES: usize = 512 << 10;
-/// Bytes of one write of zeros.
-const ZERO_BYTES: usize = 256 << 10;
 /// Segments kept for use again.
 const SPARE_SEGMENTS_MAX: usize = 2;
 
@@ -48,30 +41,6 @@ impl LogSync {
     }
 }
 
-/// Bytes in memory that begin where a write past the system's cache may begin.
-#[derive(Debug, Default)]
-pub(super) struct Aligned {
-    bytes: Vec<u8>,
-    start: usize,
-}
-
-impl Aligned {
-    /// Empties it and makes room for `len` bytes.
-    pub(super) fn begin(&mut self, len: usize) -> &mut Vec<u8> {
-        self.bytes.clear();
-        self.bytes.reserve(len + DIRECT_ALIGNMENT);
-        self.start = self.bytes.as_ptr().align_offset(DIRECT_ALIGNMENT);
-        debug_assert!(self.start < DIRECT_ALIGNMENT, "bytes can be aligned");
-        self.bytes.resize(self.start, 0);
-        &mut self.bytes
-    }
-
-    /// What was appended since; no more than there was room for.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes[self.start..]
-    }
-}
-
 /// Where the files of all lanes are, and how they are written.
 #[derive(Debug)]
 pub(super) struct LogDirectory {
@@ -88,6 +57,17 @@ pub(super) struct Segments {
     lane: u8,
     /// Numbers whose files exist.
     existing: BTreeSet<u64>,
+    /// The lane has room up to here.
+    room_end: u64,
+    /// The segment that room was made in last, and its length.
+    growing: Option<(Open, u64)>,
+}
+
+/// Where the writer of a lane writes.
+#[derive(Debug)]
+pub(super) struct LaneFile {
+    directory: Arc<LogDirectory>,
+    lane: u8,
     /// The segment written to last.
     current: Option<Open>,
 }
@@ -96,7 +76,15 @@ pub(super) struct Segments {
 struct Open {
     number: u64,
     file: Arc<dyn VfsFile>,
-    len: u64,
+}
+
+/// What room is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Growth {
+    /// Zeros: a flush that writes over them changes nothing but content, and its sync is short.
+    Zeros,
+    /// What the file system has for the purpose: nothing is written twice.
+    Allocated,
 }
 
 /// The file name of a segment.
@@ -116,7 +104,8 @@ impl LogDirectory {
     /// Makes an empty, durable directory, removing what an unfinished close left in it.
     pub(super) fn create(&self) -> Result<()> {
         if self.vfs.exists(&self.path)? {
-            self.remove_files(0)?;
+            // One that comes back while those before it do not would be taken for a gap.
+            self.remove_lanes(0)?;
         }
         self.vfs.create_dir(&self.path)?;
         self.vfs.sync_dir(parent(&self.path))
@@ -129,25 +118,21 @@ impl LogDirectory {
         let segments = |lane| {
             let of_lane = found.iter().filter(|(of, _)| *of == lane);
             let existing = of_lane.map(|(_, number)| *number).collect();
-            Segments { directory: Arc::clone(self), lane, existing, current: None }
+            let directory = Arc::clone(self);
+            Segments { directory, lane, existing, room_end: 0, growing: None }
         };
         Ok((0..count as u8).map(segments).collect())
     }
 
-    /// Removes the files of the lanes from `first` on, for good.
+    /// Opens a segment as it is written.
+    fn open(&self, lane: u8, number: u64, options: OpenOptions) -> Result<Open> {
+        let options = OpenOptions { writes_through: self.sync.writes_through(), ..options };
+        let file = self.vfs.open(&self.path.join(file_name(lane, number)), options)?;
+        Ok(Open { number, file })
+    }
+
+    /// Removes the segments of the lanes from `first` on, for good; files that are not ours stay.
     pub(super) fn remove_lanes(&self, first: usize) -> Result<()> {
-        if self.remove_files(first)? { self.vfs.sync_dir(&self.path) } else { Ok(()) }
-    }
-
-    /// Removes every file and the directory.
-    pub(super) fn remove(&self) -> Result<()> {
-        self.remove_files(0)?;
-        self.vfs.remove_dir(&self.path)?;
-        self.vfs.sync_dir(parent(&self.path))
-    }
-
-    /// Removes the segments of the lanes from `first` on; files that are not ours stay. Whether there were any.
-    fn remove_files(&self, first: usize) -> Result<bool> {
         let mut found = false;
         for name in self.vfs.list(&self.path)? {
             if parse_file_name(&name).is_some_and(|(lane, _)| usize::from(lane) >= first) {
@@ -155,7 +140,14 @@ impl LogDirectory {
                 found = true;
             }
         }
-        Ok(found)
+        if found { self.vfs.sync_dir(&self.path) } else { Ok(()) }
+    }
+
+    /// Removes every file and the directory.
+    pub(super) fn remove(&self) -> Result<()> {
+        self.remove_lanes(0)?;
+        self.vfs.remove_dir(&self.path)?;
+        self.vfs.sync_dir(parent(&self.path))
     }
 }
 
@@ -185,58 +177,61 @@ impl Segments {
         self.directory.vfs.open(&self.path(number), OpenOptions::EXISTING).map(Some)
     }
 
-    /// Writes whole blocks at `place`, within one segment; [`Segments::sync`] makes them durable.
-    pub(super) fn write(&mut self, bytes: &[u8], place: u64) -> Result<()> {
-        debug_assert!(place.is_multiple_of(BLOCK_BYTES as u64) && !bytes.is_empty());
+    /// Says that nothing is known of room behind `place`, where the log goes on.
+    pub(super) fn go_on_at(&mut self, place: u64) {
+        self.room_end = place;
+    }
+
+    /// The lane has room up to here.
+    pub(super) fn room_end(&self) -> u64 {
+        self.room_end
+    }
+
+    /// Makes room up to `end`, in new segments if need be. It is durable then, but for what is allocated in the segment of `written`: that is
+    /// when what is written there is synced. After an error there may be some more than there was.
+    ///
+    /// # Errors
+    /// 53100, 58030 and the like. What was written is not touched.
+    pub(super) fn make_room(&mut self, written: u64, end: u64, growth: Growth) -> Result<()> {
         let segment_bytes = self.segment_bytes();
-        let (number, offset) = (place / segment_bytes, place % segment_bytes);
-        let end = offset + bytes.len() as u64;
-        debug_assert!(end <= segment_bytes, "a write stays in its segment");
-        self.switch_to(number)?;
-        let open = self.current.as_mut().expect("the segment was just opened");
-        // A crash may have left the file shorter, without the padding of the last group; what is skipped reads as zeros, as that did.
-        open.file.write_at(bytes, offset)?;
-        if open.len >= end {
-            return Ok(());
-        }
-        open.len = end;
-        if bytes.len() < LONG_WRITE_BYTES {
-            let target = (end + end.clamp(GROW_BYTES_MIN, GROW_BYTES_MAX)).min(segment_bytes);
-            match grow(&*open.file, end, target) {
-                Ok(()) => open.len = target,
-                // Room ahead is a comfort.
-                Err(error) if error.sqlstate() == SqlState::DISK_FULL => {}
-                Err(error) => return Err(error),
+        while self.room_end < end {
+            let (number, from) = (self.room_end / segment_bytes, self.room_end % segment_bytes);
+            let to = (end - number * segment_bytes).min(segment_bytes);
+            let (file, len) = self.growing(number)?;
+            let to = if from < *len {
+                // A segment that is used again, or what a crash left, which may have holes.
+                let to = to.min(*len);
+                file.allocate(from, to)?;
+                to
+            } else {
+                match growth {
+                    Growth::Zeros => write_zeros(&**file, from, to)?,
+                    Growth::Allocated => file.allocate(from, to)?,
+                }
+                *len = to;
+                to
+            };
+            if growth == Growth::Zeros || number > written / segment_bytes {
+                file.sync_data()?;
             }
+            self.room_end = number * segment_bytes + to;
         }
         Ok(())
     }
 
-    /// Makes what was written to the current segment durable.
-    pub(super) fn sync(&self) -> Result<()> {
-        match (&self.current, self.directory.sync) {
-            (Some(open), LogSync::Fdatasync) => open.file.sync_data(),
-            (Some(open), LogSync::Fsync) => open.file.sync_all(),
-            // Every write was durable when it returned.
-            (Some(_), LogSync::OpenDatasync | LogSync::OpenSync) | (None, _) => Ok(()),
+    /// The file of a segment to make room in, which may be new, and its length.
+    fn growing(&mut self, number: u64) -> Result<(&Arc<dyn VfsFile>, &mut u64)> {
+        if self.growing.as_ref().is_none_or(|(open, _)| open.number != number) {
+            let open = self.directory.open(self.lane, number, OpenOptions::CREATE)?;
+            if !self.existing.contains(&number) {
+                self.directory.vfs.sync_dir(&self.directory.path)?;
+                self.existing.insert(number);
+            }
+            let len = open.file.len()?;
+            self.growing = Some((open, len));
         }
-    }
-
-    /// Opens a segment for writing, making it if needed; the one before is durable then.
-    fn switch_to(&mut self, number: u64) -> Result<()> {
-        if self.current.as_ref().is_some_and(|open| open.number == number) {
-            return Ok(());
-        }
-        self.sync()?;
-        let LogDirectory { vfs, path, sync, .. } = &*self.directory;
-        let options = OpenOptions { writes_through: sync.writes_through(), ..OpenOptions::CREATE };
-        let file = vfs.open(&self.path(number), options)?;
-        if self.existing.insert(number) {
-            vfs.sync_dir(path)?;
-        }
-        let len = file.len()?;
-        self.current = Some(Open { number, file, len });
-        Ok(())
+        let (open, len) = self.growing.as_mut().expect("it was just opened");
+        Ok((&open.file, len))
     }
 
     /// Lets go of segments wholly before `place`: some become segments to come, the others go away.
@@ -262,23 +257,48 @@ impl Segments {
 
     /// Lets go of the files, which are about to be removed.
     pub(super) fn forget(&mut self) {
-        self.current = None;
+        self.growing = None;
         self.existing.clear();
     }
 }
 
-/// Writes zeros from `from` to `to`.
-fn grow(file: &dyn VfsFile, mut from: u64, to: u64) -> Result<()> {
-    let mut zeros = Aligned::default();
-    let len = ZERO_BYTES.min((to - from) as usize);
-    let bytes = zeros.begin(len);
-    bytes.resize(bytes.len() + len, 0);
-    while from < to {
-        let step = (to - from).min(len as u64) as usize;
-        file.write_at(&zeros.bytes()[..step], from)?;
-        from += step as u64;
+impl LaneFile {
+    pub(super) fn new(directory: &Arc<LogDirectory>, lane: u8) -> Self {
+        Self { directory: Arc::clone(directory), lane, current: None }
     }
-    Ok(())
+
+    /// Writes whole blocks at `place`, within one segment, where room was made; [`LaneFile::sync`] makes them durable.
+    pub(super) fn write(&mut self, bytes: &[u8], place: u64) -> Result<()> {
+        debug_assert!(place.is_multiple_of(BLOCK_BYTES as u64) && !bytes.is_empty());
+        let segment_bytes = self.directory.segment_bytes;
+        let (number, offset) = (place / segment_bytes, place % segment_bytes);
+        debug_assert!(offset + bytes.len() as u64 <= segment_bytes, "a write stays in its segment");
+        self.switch_to(number)?.write_at(bytes, offset)
+    }
+
+    /// Makes what was written to the current segment durable.
+    pub(super) fn sync(&self) -> Result<()> {
+        match (&self.current, self.directory.sync) {
+            (Some(open), LogSync::Fdatasync) => open.file.sync_data(),
+            (Some(open), LogSync::Fsync) => open.file.sync_all(),
+            // Every write was durable when it returned.
+            (Some(_), LogSync::OpenDatasync | LogSync::OpenSync) | (None, _) => Ok(()),
+        }
+    }
+
+    /// The file of a segment; the one before is durable then.
+    fn switch_to(&mut self, number: u64) -> Result<&dyn VfsFile> {
+        if self.current.as_ref().is_none_or(|open| open.number != number) {
+            self.sync()?;
+            self.current = Some(self.directory.open(self.lane, number, OpenOptions::EXISTING)?);
+        }
+        Ok(&*self.current.as_ref().expect("it was just opened").file)
+    }
+
+    /// Lets go of the file, which is about to be removed.
+    pub(super) fn forget(&mut self) {
+        self.current = None;
+    }
 }
 
 #[cfg(test)]
@@ -308,17 +328,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn memory_is_aligned_again_and_again() {
-        let mut aligned = Aligned::default();
-        for len in [1, 4096, 100, 1 << 20, 4096] {
-            let bytes = aligned.begin(len);
-            bytes.resize(bytes.len() + len, 7);
-            assert!((aligned.bytes().as_ptr() as usize).is_multiple_of(DIRECT_ALIGNMENT));
-            assert_eq!(aligned.bytes(), vec![7; len]);
-        }
-    }
-
     fn directory(vfs: &Arc<dyn Vfs>) -> Arc<LogDirectory> {
         let (vfs, path, sync) = (Arc::clone(vfs), PathBuf::from("d.wal"), LogSync::Fdatasync);
         Arc::new(LogDirectory { vfs, path, segment_bytes: 8192, sync })
@@ -330,9 +339,7 @@ mod tests {
         let directory = directory(&vfs);
         directory.create().unwrap();
         let mut segments = directory.lanes(1).unwrap().remove(0);
-        for block in 0..10 {
-            segments.write(&[1; BLOCK_BYTES], block * BLOCK_BYTES as u64).unwrap();
-        }
+        segments.make_room(0, 10 * BLOCK_BYTES as u64, Growth::Zeros).unwrap();
         segments.recycle(4 * 8192 + 100).unwrap();
         let names = vfs.list(&directory.path).unwrap();
         assert_eq!(names, [4, 5, 6].map(|number| file_name(0, number)));
@@ -342,31 +349,30 @@ mod tests {
         assert!(!vfs.exists(&directory.path).unwrap());
     }
 
-    /// Nobody waits for more than a step of zeros, and long writes are written once.
+    /// Room is where the file ends, whatever was there before.
     #[test]
-    fn a_segment_grows_in_small_steps() {
+    fn room_is_made_in_new_segments_and_in_old_ones() {
         let vfs: Arc<dyn Vfs> = Arc::new(MemoryVfs::default());
-        let (path, segment_bytes) = (PathBuf::from("d.wal"), 16 << 20);
-        let directory = LogDirectory { vfs, path, segment_bytes, sync: LogSync::Fdatasync };
+        let directory = directory(&vfs);
         directory.create().unwrap();
-        let mut segments = Arc::new(directory).lanes(1).unwrap().remove(0);
-        let (mut place, mut len, mut steps) = (0, 0, 0);
-        let mut write = |segments: &mut Segments, bytes: usize| {
-            segments.write(&vec![1; bytes], place).unwrap();
-            place += bytes as u64;
-            let grown = segments.reader(0).unwrap().unwrap().len().unwrap();
-            steps += u32::from(grown > len);
-            assert!(grown - len <= bytes as u64 + GROW_BYTES_MAX, "{len} to {grown}");
-            len = grown;
-            (place, grown, steps)
+        let mut segments = directory.lanes(1).unwrap().remove(0);
+        let mut file = LaneFile::new(&directory, 0);
+        assert!(file.write(&[1; BLOCK_BYTES], 0).is_err(), "there is no file");
+        segments.make_room(0, 8192 + 100, Growth::Allocated).unwrap();
+        let len = |segments: &Segments, number| {
+            segments.reader(number).unwrap().map(|file| file.len().unwrap())
         };
-        while write(&mut segments, BLOCK_BYTES).0 < 8 << 20 {}
-        let (_, _, steps) = write(&mut segments, BLOCK_BYTES);
-        assert!(steps < 16, "{steps} changes of the length");
-        // The first may end in zeros that are there.
-        write(&mut segments, 2 << 20);
-        let (place, len, _) = write(&mut segments, 2 << 20);
-        assert_eq!(place, len);
+        assert_eq!([0, 1, 2].map(|number| len(&segments, number)), [Some(8192), Some(100), None]);
+        for block in 0..2 {
+            file.write(&[1; BLOCK_BYTES], block * BLOCK_BYTES as u64).unwrap();
+        }
+        segments.recycle(8192).unwrap();
+        segments.make_room(0, 2 * 8192 + 4096, Growth::Zeros).unwrap();
+        assert_eq!([0, 1, 2].map(|number| len(&segments, number)), [None, Some(8192), Some(8192)]);
+        assert_eq!(segments.room_end(), 2 * 8192 + 4096);
+        let mut bytes = [9; 8192];
+        segments.reader(2).unwrap().unwrap().read_at(&mut bytes, 0).unwrap();
+        assert_eq!(bytes, [1; 8192], "what was there is only written over by groups");
     }
 
     #[test]
@@ -375,8 +381,10 @@ mod tests {
         let directory = directory(&vfs);
         directory.create().unwrap();
         for (lane, segments) in directory.lanes(3).unwrap().iter_mut().enumerate() {
+            segments.make_room(0, 2 * 8192 + 4096, Growth::Zeros).unwrap();
+            let mut file = LaneFile::new(&directory, lane as u8);
             for number in 0..3 {
-                segments.write(&[lane as u8; BLOCK_BYTES], number * 8192).unwrap();
+                file.write(&[lane as u8; BLOCK_BYTES], number * 8192).unwrap();
             }
         }
         let mut lanes = directory.lanes(2).unwrap();

@@ -5,6 +5,8 @@
 //! that one group is in memory at a time; the last one is written, and all are synced, without that lock, while the next batch is put in
 //! order for another lane.
 //!
+//! Room in the lanes' files is made by those who are about to append ([`Writer::reserve`]), beside whoever writes.
+//!
 //! Invariants
 //! - N1: the chain has the order of the stream, since whoever takes a batch puts it in order before the next is taken (O1 of `handover`).
 //! - N2: a lane is locked by the one that writes in it, and before the chain.
@@ -13,13 +15,23 @@ use super::group::{
     BLOCK_BYTES, FLAG_CONTINUES, FLAG_FIRST, FLAG_LZ4, FLAG_OVERLAPS, FLAG_RESTART,
     GROUP_HEADER_BYTES, GroupHeader, PAYLOAD_BYTES_MAX, group_bytes,
 };
-use super::segment::{Aligned, LogDirectory, Segments};
+use super::room::{Promise, Room, bytes_for};
+use super::segment::{Growth, LaneFile, LogDirectory, Segments};
 use super::{Batch, LogCompression, LogPosition};
-use damask_types::{Result, Timestamp};
+use crate::vfs::Aligned;
+use damask_types::{Result, SqlState, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How far zeros run ahead in a segment: as far as there is content, within these bounds. Who makes them waits for them, so they are few.
+const GROW_BYTES_MIN: u64 = 256 << 10;
+const GROW_BYTES_MAX: u64 = 1 << 20;
+/// Room to spare, at most; with less, more is made.
+const SPARE_BYTES_MAX: u64 = 64 << 10;
+/// For so many bytes at once room is not made of zeros: they would be written twice.
+const LONG_BYTES: u64 = 512 << 10;
 
 /// The files of a log, and how far they are.
 #[derive(Debug)]
@@ -27,6 +39,11 @@ pub(super) struct Writer {
     uuid: [u8; 16],
     directory: Arc<LogDirectory>,
     lanes: Vec<Mutex<Lane>>,
+    /// The files of each lane.
+    files: Vec<Mutex<Segments>>,
+    room: Room,
+    /// With less room to spare, more is made.
+    spare_bytes: u64,
     chain: Mutex<Chain>,
     /// Bytes in all lanes behind the position of the last checkpoint. Written under the chain's lock.
     bytes_since_checkpoint: AtomicU64,
@@ -36,7 +53,9 @@ pub(super) struct Writer {
 #[derive(Debug)]
 pub(super) struct Lane {
     number: usize,
-    segments: Segments,
+    file: LaneFile,
+    /// Bytes that were put in order and are not taken off the lane's room.
+    ordered: u64,
     /// Where the group in `buffer` goes, if it is not written yet.
     due: Option<u64>,
     /// Reused memory for groups.
@@ -83,16 +102,129 @@ impl Writer {
     ) -> Result<Self> {
         let has_old_lanes = position.offsets.len() > lane_count;
         position.offsets.resize(lane_count, 0);
-        let lane = |(number, segments)| {
+        let lane = |number| {
+            let file = LaneFile::new(&directory, number as u8);
             let (buffer, compressed) = (Aligned::default(), Vec::new());
-            Mutex::new(Lane { number, segments, due: None, buffer, compressed })
+            Mutex::new(Lane { number, file, ordered: 0, due: None, buffer, compressed })
         };
-        let lanes = directory.lanes(lane_count)?.into_iter().enumerate().map(lane).collect();
+        let lanes = (0..lane_count).map(lane).collect();
+        let files = directory.lanes(lane_count)?.into_iter().zip(&position.offsets);
+        let files = files.map(|(mut files, end)| {
+            files.go_on_at(*end);
+            Mutex::new(files)
+        });
+        let (files, room) = (files.collect(), Room::new(lane_count));
+        let spare_bytes = SPARE_BYTES_MAX.min(directory.segment_bytes / 4);
         let settled = position.group_seq;
         let under_way = VecDeque::new();
         let chain = Chain { position, restart, settled, under_way, has_old_lanes };
         let bytes_since_checkpoint = AtomicU64::new(bytes_since_checkpoint);
-        Ok(Self { uuid, directory, lanes, chain: Mutex::new(chain), bytes_since_checkpoint })
+        let chain = Mutex::new(chain);
+        Ok(Self { uuid, directory, lanes, files, room, spare_bytes, chain, bytes_since_checkpoint })
+    }
+
+    /// The most bytes that a frame takes whose head and content have so many.
+    pub(super) fn bytes_for(&self, len: usize) -> u64 {
+        bytes_for(len, self.directory.segment_bytes)
+    }
+
+    /// Promises room for so many bytes, and makes it if need be.
+    ///
+    /// # Errors
+    /// 53100 if the disk is full, 58030 and the like if room cannot be made for another reason. Nothing is promised then, and the log is what
+    /// it was.
+    pub(super) fn reserve(&self, bytes: u64) -> Result<()> {
+        let promise = self.room.promise(bytes);
+        if self.room.keeps(promise, self.spare_bytes) { Ok(()) } else { self.make_room(promise) }
+    }
+
+    /// Makes room in the first lane for a restart, if one is due.
+    ///
+    /// # Errors
+    /// As [`Writer::reserve`].
+    pub(super) fn reserve_restart(&self) -> Result<()> {
+        if self.chain.lock().restart.is_none() {
+            return Ok(());
+        }
+        let (lane, mut files) = (0, self.files[0].lock());
+        let missing = self.room.needed().saturating_sub(self.room.ahead(lane));
+        self.grow_lane(lane, &mut files, missing, Growth::Zeros)
+    }
+
+    #[cold]
+    fn make_room(&self, promise: Promise) -> Result<()> {
+        loop {
+            let made = self.grow(promise);
+            if self.room.keeps(promise, 0) {
+                return Ok(());
+            }
+            // If there was no error, room was written in since, with what it was promised to.
+            made.inspect_err(|_| self.room.take_back(promise.bytes))?;
+        }
+    }
+
+    /// Makes room for a promise in every lane; beyond it as well, unless somebody does that just now.
+    fn grow(&self, promise: Promise) -> Result<()> {
+        let is_kept = self.room.keeps(promise, 0);
+        let mut result = Ok(());
+        for (lane, files) in self.files.iter().enumerate() {
+            let files = if is_kept { files.try_lock() } else { Some(files.lock()) };
+            let Some(mut files) = files else { continue };
+            let (needed, ahead) = (self.room.needed(), self.room.ahead(lane));
+            if ahead >= needed + self.spare_bytes {
+                continue;
+            }
+            let missing = needed.saturating_sub(ahead);
+            let (bytes, growth) = if promise.bytes >= LONG_BYTES {
+                // What is to spare stays for others.
+                (missing.max(promise.bytes), Growth::Allocated)
+            } else {
+                let begin = files.room_end() % self.directory.segment_bytes;
+                let step = begin.clamp(GROW_BYTES_MIN, GROW_BYTES_MAX);
+                (missing + step.min(self.directory.segment_bytes), Growth::Zeros)
+            };
+            let grown = match self.grow_lane(lane, &mut files, bytes, growth) {
+                Err(error) if error.sqlstate() == SqlState::DISK_FULL && missing > 0 => {
+                    self.grow_lane(lane, &mut files, missing, Growth::Zeros)
+                }
+                grown => grown,
+            };
+            result = result.and(grown);
+        }
+        result
+    }
+
+    /// Makes so many bytes of room more in a lane.
+    fn grow_lane(
+        &self,
+        lane: usize,
+        files: &mut Segments,
+        bytes: u64,
+        growth: Growth,
+    ) -> Result<()> {
+        let before = files.room_end();
+        let written = before - self.room.ahead(lane);
+        let result = files.make_room(written, before + bytes, growth);
+        self.room.made(lane, files.room_end() - before);
+        result
+    }
+
+    /// Takes back room that was promised and is not needed.
+    pub(super) fn take_back(&self, bytes: u64) {
+        self.room.take_back(bytes);
+    }
+
+    /// Writes what is left of a batch that was put in order. Its frames had so much room promised.
+    pub(super) fn write(&self, lane: &mut Lane, promised: u64) -> Result<()> {
+        lane.write()?;
+        self.room.written(lane.number, std::mem::take(&mut lane.ordered), promised);
+        Ok(())
+    }
+
+    /// Plants the defect, or not.
+    #[cfg(test)]
+    pub(super) fn skip_room(&self, skips: bool) {
+        self.room.promises_all.store(skips, Ordering::Relaxed);
     }
 
     pub(super) fn bytes_since_checkpoint(&self) -> u64 {
@@ -104,7 +236,7 @@ impl Writer {
         self.lanes[number].lock()
     }
 
-    /// Puts a batch in order in a lane. What is left is [`Lane::write`] and [`Lane::sync`]. The stream is durable up to `durable` at
+    /// Puts a batch in order in a lane. What is left is [`Writer::write`] and [`Lane::sync`]. The stream is durable up to `durable` at
     /// least.
     pub(super) fn order(&self, lane: &mut Lane, batch: &Batch, durable: u64) -> Result<()> {
         self.order_in(&mut self.chain.lock(), lane, batch, durable)
@@ -197,7 +329,7 @@ impl Writer {
         if chain.restart.is_some() {
             // Without it, a frame written at this position could continue what the last life tore.
             self.order_in(&mut chain, &mut lane, &Batch::default(), durable)?;
-            lane.write()?;
+            self.write(&mut lane, 0)?;
             lane.sync()?;
         }
         Ok(chain.position.clone())
@@ -211,24 +343,25 @@ impl Writer {
             self.bytes_since_checkpoint.store(bytes, Ordering::Relaxed);
             std::mem::take(&mut chain.has_old_lanes)
         };
-        for (lane, offset) in self.lanes.iter().zip(&kept.offsets) {
-            lane.lock().segments.recycle(*offset)?;
+        for (files, offset) in self.files.iter().zip(&kept.offsets) {
+            files.lock().recycle(*offset)?;
         }
         if has_old_lanes { self.directory.remove_lanes(self.lanes.len()) } else { Ok(()) }
     }
 
     /// Removes the log's files.
     pub(super) fn remove(&self) -> Result<()> {
-        self.lanes.iter().for_each(|lane| lane.lock().segments.forget());
+        self.lanes.iter().for_each(|lane| lane.lock().file.forget());
+        self.files.iter().for_each(|files| files.lock().forget());
         self.directory.remove()
     }
 }
 
 impl Lane {
     /// Writes the group that is left of what was put in order.
-    pub(super) fn write(&mut self) -> Result<()> {
+    fn write(&mut self) -> Result<()> {
         match self.due.take() {
-            Some(place) => self.segments.write(self.buffer.bytes(), place),
+            Some(place) => self.file.write(self.buffer.bytes(), place),
             None => Ok(()),
         }
     }
@@ -236,7 +369,7 @@ impl Lane {
     /// Makes what was written durable.
     pub(super) fn sync(&self) -> Result<()> {
         debug_assert!(self.due.is_none(), "all is written before it is synced");
-        self.segments.sync()
+        self.file.sync()
     }
 
     /// Puts one group in order, compressed if it takes fewer blocks then.
@@ -277,6 +410,7 @@ impl Lane {
         debug_assert_eq!(self.buffer.bytes().len(), bytes);
         self.due = Some(*offset);
         *offset += bytes as u64;
+        self.ordered += bytes as u64;
         position.group_seq += 1;
         position.prev_crc = crc;
         Ok(())

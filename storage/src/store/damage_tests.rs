@@ -96,10 +96,10 @@ fn lost_and_misdirected_writes_are_noticed() {
             let random = SeededRandom::new(6);
             let mut model = Model::default();
             let (store, _) = open(&vfs, 1, Planted::Nothing).unwrap();
-            change_pages(&store, &mut model.pages, &random, 20).unwrap();
+            change_pages(&store, &mut model.pages, &random, 25).unwrap();
             checkpoint(&store, &vfs, &mut model).unwrap();
             vfs.inject(fault);
-            change_pages(&store, &mut model.pages, &random, 20).unwrap();
+            change_pages(&store, &mut model.pages, &random, 25).unwrap();
             let done = checkpoint(&store, &vfs, &mut model);
             drop(store);
             let counts = vfs.counts();

@@ -6,7 +6,7 @@ use super::crash_tests::{options, path};
 use super::{Planted, Store, StoreOptions};
 use crate::env::{Env, SeededRandom};
 use crate::log::Flush;
-use crate::vfs::{Fault, ImageKind, SimVfs, Vfs};
+use crate::vfs::{Fault, ImageKind, OpenOptions, SimVfs, Vfs};
 use damask_types::{Result, SqlState, Timestamp};
 use std::path::Path;
 use std::sync::Arc;
@@ -232,4 +232,29 @@ fn lanes_that_a_crash_left_behind_mean_nothing() {
         }
     }
     assert!(with_leftovers > 0, "no crash came before the lanes were gone");
+}
+
+/// Lanes that nobody writes in have room for what collects, and no more, however much others write.
+#[test]
+fn room_ahead_is_bounded_in_every_lane() {
+    const FRAME_BYTES: usize = 600_000;
+    let vfs = SimVfs::default();
+    let (store, _) = open_lanes(&vfs, 3, Planted::Nothing).unwrap();
+    for ts in 1..=20 {
+        store.log().append(Timestamp(ts), &vec![0; FRAME_BYTES]).unwrap();
+        store.log().flush_all().unwrap();
+        store.log().append(Timestamp(ts), &frame_of(ts)).unwrap();
+        store.log().flush_all().unwrap();
+    }
+    let directory = Path::new("d.wal");
+    let names = vfs.list(directory).unwrap();
+    let lane_bytes = |lane: &str| -> u64 {
+        let of_lane = names.iter().filter(|name| name.starts_with(lane));
+        let len = |name| vfs.open(&directory.join(name), OpenOptions::EXISTING)?.len();
+        of_lane.map(|name| len(name).unwrap()).sum()
+    };
+    for lane in ["01-", "02-"] {
+        let bytes = lane_bytes(lane);
+        assert!((FRAME_BYTES as u64..3 * FRAME_BYTES as u64).contains(&bytes), "{bytes}");
+    }
 }

@@ -27,6 +27,8 @@ mod crash_tests;
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
+mod full_disk_tests;
+#[cfg(test)]
 mod lane_tests;
 mod open;
 #[cfg(test)]
@@ -101,6 +103,8 @@ pub(crate) enum Planted {
     NoRestart,
     /// A checkpoint that is to keep the log lets it go.
     LogLetGo,
+    /// Frames are appended though there can be no room for them in the log (breaks R1 of its room).
+    NoRoom,
 }
 
 impl Default for StoreOptions {

@@ -13,12 +13,14 @@
 //! - V4: errors carry a SQLSTATE (53100 disk full, 58P01 no such file, 42501 no permission, 58030 else), the operation
 //!   and the file's name.
 
+mod aligned;
 mod memory;
 mod os;
 mod sim;
 #[cfg(target_os = "linux")]
 mod uring;
 
+pub(crate) use aligned::Aligned;
 pub use memory::MemoryVfs;
 pub(crate) use os::memory_bytes;
 pub use os::{IoMethod, OsVfs};
@@ -152,6 +154,13 @@ pub trait VfsFile: Send + Sync + fmt::Debug {
     /// Cuts or grows the file (with zeros).
     fn set_len(&self, len: u64) -> Result<()>;
 
+    /// Sees to it that writes of the bytes from `from` to `to` find room on the disk; the file has them then, and what it did not have is
+    /// zeros. Where a file system does not lend itself to that, what the file has already is left as it is.
+    fn allocate(&self, from: u64, to: u64) -> Result<()> {
+        let _ = from;
+        if self.len()? < to { self.set_len(to) } else { Ok(()) }
+    }
+
     /// The file's length in bytes.
     fn len(&self) -> Result<u64>;
 
@@ -168,6 +177,24 @@ pub trait VfsFile: Send + Sync + fmt::Debug {
 
     /// The name the file was opened under, for messages.
     fn path(&self) -> &Path;
+}
+
+/// Bytes of one write of zeros.
+const ZERO_BYTES: u64 = 256 << 10;
+
+/// Writes zeros from `from` to `to`.
+///
+/// # Errors
+/// Those of [`VfsFile::write_at`]. What was written until then is there.
+pub fn write_zeros<F: VfsFile + ?Sized>(file: &F, mut from: u64, to: u64) -> Result<()> {
+    let len = ZERO_BYTES.min(to.saturating_sub(from)) as usize;
+    let zeros = Aligned::zeros(len);
+    while from < to {
+        let step = (to - from).min(len as u64) as usize;
+        file.write_at(&zeros.bytes()[..step], from)?;
+        from += step as u64;
+    }
+    Ok(())
 }
 
 /// A lock that is held until it is dropped.

@@ -12,12 +12,12 @@
 use super::uring::Rings;
 use super::{
     Counts, OpenOptions, Operation, Part, Piece, Vfs, VfsFile, VfsLock, WriteThrough, io_error,
-    read_exact_at,
+    read_exact_at, write_zeros,
 };
 use damask_types::{Error, Result, SqlState};
 #[cfg(target_os = "linux")]
 use rustix::fs::Advice;
-use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{self, AtFlags, FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::io::{self, Errno};
 use smallvec::smallvec;
 #[cfg(target_os = "linux")]
@@ -321,6 +321,18 @@ impl VfsFile for OsFile {
     fn set_len(&self, len: u64) -> Result<()> {
         io::retry_on_intr(|| fs::ftruncate(&self.fd, len))
             .map_err(|errno| failed(Operation::Truncate, &self.path, errno))
+    }
+
+    fn allocate(&self, from: u64, to: u64) -> Result<()> {
+        if from >= to {
+            return Ok(());
+        }
+        let allocate = || fs::fallocate(&self.fd, FallocateFlags::empty(), from, to - from);
+        match io::retry_on_intr(allocate) {
+            Ok(()) => Ok(()),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeros(self, from.max(self.len()?), to),
+            Err(errno) => Err(failed(Operation::Write, &self.path, errno)),
+        }
     }
 
     fn len(&self) -> Result<u64> {

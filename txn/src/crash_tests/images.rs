@@ -12,8 +12,8 @@
 //! `DAMASK_CRASH_ROUNDS=n` takes n times as many seeds.
 
 use super::{
-    Noted, Planted, Run, beside, compressed, early_writers, go_on, large_rows, mixed_durability,
-    relations, savepoints, several_tables, single_changes, workloads,
+    Noted, Planted, Run, beside, compressed, early_writers, full_disk, go_on, large_rows,
+    mixed_durability, relations, savepoints, several_tables, single_changes, workloads,
 };
 use crate::Engine;
 use damask_storage::env::SeededRandom;
@@ -81,7 +81,7 @@ const fn case(name: &'static str, workload: fn(&mut Run)) -> Case {
 }
 
 /// Those with much to recover run less often, the slowest first, so that it does not run alone at the end.
-const CASES: [Case; 22] = [
+const CASES: [Case; 23] = [
     Case { seeds: 1, deeper_one_in: 400, stride: 24, ..case("large rows", large_rows) },
     case("single changes", single_changes),
     case("several tables", several_tables),
@@ -94,6 +94,7 @@ const CASES: [Case; 22] = [
     Case { seeds: 8, ..case("large transactions", workloads::interleaved) },
     case("shared flushes", workloads::shared_flushes),
     Case { seeds: 9, ..case("overlapping flushes", workloads::overlapping_flushes) },
+    Case { seeds: 9, ..case("full disks", full_disk::full_disks) },
     case("upserts", workloads::upserts),
     case("reopenings", workloads::reopenings),
     Case {

@@ -59,7 +59,7 @@ impl Txn {
     /// Makes the changes visible in the order of commits; they may be acknowledged when the ticket says so.
     ///
     /// # Errors
-    /// 58030 when the log cannot be written, 40001 when a serializable transaction would not be; it is then rolled back in memory.
+    /// 53100 when the disk is full, 58030 when the log cannot be written, 40001 when a serializable transaction would not be; it is then rolled back in memory.
     pub fn commit(self) -> Result<CommitTicket> {
         self.commit_with(Durability::Flushed)
     }
@@ -154,6 +154,7 @@ impl Txn {
 
     fn log_redo(&mut self, redo: &mut Redo, durability: Durability) -> Result<(Timestamp, Lsn)> {
         let engine = Arc::clone(&self.engine);
+        let mut room = engine.reserve_log([redo.commit_len()])?;
         let mut serial = self.serial.take();
         let mut changes = None;
         loop {
@@ -181,7 +182,7 @@ impl Txn {
                 self.cell.commit(timestamp);
             };
             let compression = self.log_compression;
-            let redo = (self.cell.id(), &mut *redo);
+            let redo = (self.cell.id(), &mut *redo, &mut room);
             let logged = engine.log_commit(redo, durability, compression, admit, flip)?;
             // If it was not admitted, a serializable transaction has begun since.
             if let Some(logged) = logged {

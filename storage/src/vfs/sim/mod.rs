@@ -176,6 +176,11 @@ impl SimVfs {
         self.state.lock().open_files
     }
 
+    /// Bytes of all files.
+    pub fn used_bytes(&self) -> u64 {
+        self.state.lock().disk.used_bytes()
+    }
+
     /// How often faults struck.
     pub fn counts(&self) -> FaultCounts {
         self.state.lock().counts
