@@ -80,10 +80,7 @@ fn build_plain(plan: &Plan, id: PlanId, state: &mut State<'_>) -> Result<Box<dyn
     let types_of = |id: PlanId| types(plan.node(id));
     Ok(match &node.operator {
         physical::Operator::Values { rows } => Box::new(Values::new(node, rows)),
-        physical::Operator::Input => {
-            let rows = state.run.input.clone().or_else(|| state.ctx.input.clone());
-            Box::new(InputRows::new(rows))
-        }
+        physical::Operator::Input => Box::new(InputRows::default()),
         physical::Operator::SeqScan(scan) => Box::new(SeqScan::new(scan, state)),
         physical::Operator::IndexScan { scan, index, bounds, backward, index_only: _ } => {
             Box::new(IndexScan::new(scan, index, bounds, *backward, state))

@@ -86,8 +86,6 @@ pub struct ExecContext {
     pub jit: Jit,
     /// Whether time is counted for each node.
     pub timing: bool,
-    /// The rows of an [`damask_planner::physical::Operator::Input`].
-    pub input: Option<Batch>,
 }
 
 /// Memory of one execution.
@@ -191,8 +189,14 @@ pub(crate) struct Run {
     pub(crate) affected: u64,
     /// What the scans of some tables give while a row is tried again; see [`crate::operator::recheck`].
     pub(crate) pins: Pins,
-    /// The rows of ON CONFLICT's plan while it runs; else those of [`ExecContext::input`] are meant.
+    /// The rows of the plan's input: those that it is fed, or while ON CONFLICT's plan runs its own.
     pub(crate) input: Option<Batch>,
+    /// More rows are fed later.
+    pub(crate) is_fed: bool,
+    /// Of the rows counted in `affected`, the last ones that are not inserted yet.
+    pub(crate) pending: u64,
+    /// How many rows came before the one that failed, if that is known.
+    pub(crate) failed: Option<u64>,
     pub(crate) stats: HashMap<PlanId, crate::NodeStats>,
     pub(crate) jit: crate::JitStats,
     /// The node that runs, if nodes are timed, and what was compiled in each.

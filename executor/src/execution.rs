@@ -116,6 +116,9 @@ impl Execution {
             affected: 0,
             pins: vec![],
             input: None,
+            is_fed: false,
+            pending: 0,
+            failed: None,
             stats: HashMap::new(),
             jit: JitStats::default(),
             node: None,
@@ -138,6 +141,27 @@ impl Execution {
             self.root = None;
         }
         result
+    }
+
+    /// Takes rows into a plan whose input comes from outside ([`damask_planner::plan_copy_from`]). They may be inserted together with later
+    /// ones; [`Execution::next`] ends it.
+    ///
+    /// # Errors
+    /// What the statement raises; after an error the execution is over.
+    pub fn feed(&mut self, rows: Batch, txn: &mut Txn) -> Result<()> {
+        self.run.input = Some(rows);
+        self.run.is_fed = true;
+        let fed = self.advance(txn);
+        self.run.is_fed = false;
+        self.run.input = None;
+        match &mut self.root {
+            Some(root) if fed.is_ok() => root.rewind(),
+            _ => {
+                self.is_done = true;
+                self.root = None;
+            }
+        }
+        fed.map(drop)
     }
 
     fn advance(&mut self, txn: &mut Txn) -> Result<Option<Batch>> {
@@ -183,6 +207,16 @@ impl Execution {
     /// Rows inserted, updated or deleted so far.
     pub fn affected_rows(&self) -> u64 {
         self.run.affected
+    }
+
+    /// How many of those are not inserted yet, the last ones.
+    pub fn pending_rows(&self) -> u64 {
+        self.run.pending
+    }
+
+    /// After an error: how many rows to be inserted came before the one that raised it, if that is known.
+    pub fn failed_row(&self) -> Option<u64> {
+        self.run.failed
     }
 
     /// What a node did; nothing unless timing was asked for.

@@ -80,9 +80,8 @@ pub enum Operator {
         /// The rows.
         rows: Vec<Vec<Expr>>,
     },
-    /// Rows handed to the execution from outside (COPY FROM): its `output` columns, in order. The executor takes them from
-    /// `ExecContext::input`, a batch for one execution; `planner::plan_copy_from` puts it under an [`Operator::Insert`]. Also the two
-    /// rows of a [`ConflictUpdate::source`].
+    /// Rows that the execution is fed from outside (COPY FROM): its `output` columns, in order; `planner::plan_copy_from` puts it under an
+    /// [`Operator::Insert`]. Also the two rows of a [`ConflictUpdate::source`].
     Input,
     /// Every visible row of a table.
     SeqScan(Scan),

@@ -4,7 +4,8 @@
 //! and have no rows yet, takes one descent a leaf, a range in [`crate::births`] that says whose it is, and one entry in the list of what to
 //! undo and in that of garbage. Whatever the rows violate is found in their order, as if each had been inserted alone.
 //!
-//! A table's own ids are always such runs. Where they are keys of the client's, a row whose place is taken, or just becoming free,
+//! A table's own ids are always such runs. Where they are keys of the client's, rows that come in no order are inserted in that of their keys, since
+//! neighbours share a leaf; only if that fails, they are tried in their own. A row whose place is taken, or just becoming free,
 //! goes the way of a single row ([`crate::write`]), and so do all rows of a table with a further unique key: a place that is taken before the
 //! keys of the rows before it are known to be free might make two transactions wait for each other.
 
@@ -19,6 +20,9 @@ use damask_types::{Result, RowId, Value, Vector};
 use std::ops::Range;
 use std::sync::Arc;
 
+/// Between so many rows one looks whether the statement is to stop.
+const ROWS_PER_LOOK: usize = 1024;
+
 /// Rows that are to be inserted into one table.
 #[derive(Debug, Default)]
 pub struct NewRows {
@@ -28,6 +32,10 @@ pub struct NewRows {
     ends: Vec<usize>,
     /// Their ids, if keys are ids.
     ids: Vec<RowId>,
+    /// Whether these do not go up.
+    is_scattered: bool,
+    /// Which one failed last, if that is known.
+    failed: Option<usize>,
 }
 
 /// Rows of a heap that a command inserted, without versions; all ids from the first to the last are there.
@@ -49,11 +57,34 @@ impl NewRows {
         self.ends.is_empty()
     }
 
+    /// Bytes that they take.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len() + size_of_val(&self.ends[..]) + size_of_val(&self.ids[..])
+    }
+
+    /// Whether their keys are ids and come in no order: the more of them are inserted together, the fewer pages are visited for each.
+    pub fn is_scattered(&self) -> bool {
+        self.is_scattered
+    }
+
+    /// If [`Table::insert_rows`] failed: how many rows came before the one that did, if that is known.
+    pub fn failed(&self) -> Option<usize> {
+        self.failed
+    }
+
+    /// The row whose bytes were put behind the others is whole.
+    fn end_row(&mut self, id: Option<RowId>) {
+        self.is_scattered |= id.is_some() && self.ids.last() > id.as_ref();
+        self.ids.extend(id);
+        self.ends.push(self.bytes.len());
+    }
+
     /// Forgets them and keeps their memory.
     fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
         self.ids.clear();
+        self.is_scattered = false;
     }
 
     fn rows(&self) -> Vec<&[u8]> {
@@ -71,8 +102,7 @@ impl Table {
         let alias = self.relation.alias.as_ref();
         let id = alias.map(|alias| alias.row(values)).transpose()?;
         self.relation.layout.load().append(values, &mut rows.bytes)?;
-        rows.ids.extend(id);
-        rows.ends.push(rows.bytes.len());
+        rows.end_row(id);
         Ok(())
     }
 
@@ -94,8 +124,7 @@ impl Table {
             };
             let id = self.relation.alias.as_ref().map(key).transpose()?;
             layout.append_row(vectors, row, &mut rows.bytes)?;
-            rows.ids.extend(id);
-            rows.ends.push(rows.bytes.len());
+            rows.end_row(id);
         }
         Ok(())
     }
@@ -116,8 +145,9 @@ impl Engine {
         &self,
         txn: &mut Txn,
         relation: &Arc<Relation>,
-        new: &NewRows,
+        new: &mut NewRows,
     ) -> Result<Vec<RowId>> {
+        new.failed = None;
         if new.is_empty() {
             return Ok(Vec::new());
         }
@@ -130,8 +160,7 @@ impl Engine {
             let first = heap.allocate_rows(new.len() as u64);
             (first..).take(new.len()).map(RowId).collect()
         };
-        let is_checked_alone = relation.alias.is_some()
-            && heap.indexes.load().iter().any(|index| index.unique && !index.deferrable);
+        let is_scattered = new.is_scattered;
         let mut rows = new.rows();
         // Of a row that cannot be written nothing may be there, and what those before it violate comes first.
         let mut unwritable = Ok(());
@@ -144,25 +173,61 @@ impl Engine {
                 unwritable = Err(error);
             }
         }
-        Self::atomically(txn, |txn| {
+        if is_scattered && unwritable.is_ok() {
+            let mut order: Vec<usize> = (0..rows.len()).collect();
+            order.sort_by_key(|&i| ids[i]);
+            let sorted_ids: Vec<RowId> = order.iter().map(|&i| ids[i]).collect();
+            let sorted_rows: Vec<&[u8]> = order.iter().map(|&i| rows[i]).collect();
             let mut at = 0;
-            while at < rows.len() {
-                self.tend(&heap)?;
-                let run = run_at(&ids[..rows.len()], at);
-                let mut placed = 0;
-                if !is_checked_alone {
-                    placed = self.insert_run(txn, relation, &heap, ids[at], &rows[run])?;
-                }
-                if placed == 0 {
-                    let none = &Arbiters::NONE;
-                    self.insert_at(txn, relation, &heap, ids[at], rows[at], none)?;
-                    placed = 1;
-                }
-                at += placed;
+            let inserted = Self::atomically(txn, |txn| {
+                self.insert_all(txn, relation, &heap, &sorted_ids, &sorted_rows, &mut at)
+            });
+            match inserted {
+                // Which one violates it depends on their order.
+                Err(error) if error.sqlstate().is_integrity_violation() => {}
+                inserted => return inserted.map(|()| ids),
             }
+        }
+        let mut failed = 0;
+        let inserted = Self::atomically(txn, |txn| {
+            self.insert_all(txn, relation, &heap, &ids[..rows.len()], &rows, &mut failed)?;
             unwritable
-        })?;
-        Ok(ids)
+        });
+        new.failed = inserted.is_err().then_some(failed);
+        inserted.map(|()| ids)
+    }
+
+    /// Inserts rows in their order, whose ids are these; `at` says how far it came.
+    fn insert_all(
+        &self,
+        txn: &mut Txn,
+        relation: &Arc<Relation>,
+        heap: &Arc<Heap>,
+        ids: &[RowId],
+        rows: &[&[u8]],
+        at: &mut usize,
+    ) -> Result<()> {
+        let is_checked_alone = relation.alias.is_some()
+            && heap.indexes.load().iter().any(|index| index.unique && !index.deferrable);
+        let mut looked_at = 0;
+        while *at < rows.len() {
+            if *at - looked_at >= ROWS_PER_LOOK {
+                looked_at = *at;
+                txn.interrupt.check()?;
+            }
+            self.tend(heap)?;
+            let run = run_at(ids, *at);
+            let mut placed = 0;
+            if !is_checked_alone {
+                placed = self.insert_run(txn, relation, heap, ids[*at], &rows[run])?;
+            }
+            if placed == 0 {
+                self.insert_at(txn, relation, heap, ids[*at], rows[*at], &Arbiters::NONE)?;
+                placed = 1;
+            }
+            *at += placed;
+        }
+        Ok(())
     }
 
     /// Inserts rows whose ids go up one by one from `first`, up to the first whose place is not free. Returns how many.

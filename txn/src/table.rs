@@ -154,6 +154,11 @@ impl Table {
         (bytes + slots).div_ceil(self.engine.store.pool().page_bytes() as u64)
     }
 
+    /// Whether its rows take so much that the buffer pool may not keep them all: more than half of it.
+    pub fn outgrows_pool(&self) -> bool {
+        self.stored_bytes() > self.engine.pool_bytes() as u64 / 2
+    }
+
     /// Bytes that the table's rows have in the file: of its row trees with the pages of long rows, as they are stored.
     /// Pages that were never written count whole; old versions that a checkpoint keeps do not count.
     pub fn stored_bytes(&self) -> u64 {

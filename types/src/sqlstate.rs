@@ -14,6 +14,16 @@ impl SqlState {
         str::from_utf8(&self.0).expect("a SQLSTATE is ASCII")
     }
 
+    /// Whether a row violates a constraint (class 23).
+    pub fn is_integrity_violation(&self) -> bool {
+        self.0.starts_with(b"23")
+    }
+
+    /// Whether a value is not what it should be (class 22).
+    pub fn is_data_exception(&self) -> bool {
+        self.0.starts_with(b"22")
+    }
+
     /// The code for `text`, if it has five digits or capital letters.
     pub fn from_text(text: &str) -> Option<Self> {
         let bytes: [u8; 5] = text.as_bytes().try_into().ok()?;

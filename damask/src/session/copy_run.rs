@@ -7,6 +7,7 @@ use super::copy::{CopyFormat, CopyOptions, Decoder, Encoder};
 use super::plan::Prepared;
 use super::{Completion, CopyShape, Session, Sink};
 use damask_catalog::object::{Relation, RelationKind};
+use damask_executor::Execution;
 use damask_planner::physical::Plan;
 use damask_sql::ast::{self, CopySource, CopyTarget};
 use damask_txn::TableLock;
@@ -14,6 +15,7 @@ use damask_types::format::{parse_binary, parse_text_into, utf8};
 use damask_types::{
     Batch, ColumnIndex, Error, Position, Result, SqlState, TILE_ROWS, Value, VectorBuilder,
 };
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -40,7 +42,10 @@ pub(crate) struct CopyIn {
     not_null: Vec<bool>,
     /// Per column: the null text is null even in quotes.
     null_text: Vec<bool>,
-    rows: u64,
+    /// What inserts them; begun with the first ones.
+    execution: Option<Execution>,
+    /// The line of each row that is not inserted.
+    lines: VecDeque<u64>,
 }
 
 impl Session {
@@ -112,7 +117,8 @@ impl Session {
             env,
             not_null,
             null_text,
-            rows: 0,
+            execution: None,
+            lines: VecDeque::new(),
         };
         copy.take_builders();
         self.copy = Some(copy);
@@ -164,10 +170,11 @@ impl Session {
         let result = self
             .guarded(|session| {
                 session.drain(&mut copy, true)?;
-                session.insert_batch(&mut copy)
+                session.insert_batch(&mut copy)?;
+                session.finish_copy(&mut copy)
             })
             .map_err(|error| located(error, &copy));
-        let result = result.map(|()| Completion::Tag(format!("COPY {}", copy.rows).into()));
+        let result = result.map(|rows| Completion::Tag(format!("COPY {rows}").into()));
         match self.settle(result)? {
             Completion::Tag(tag) => Ok(tag.into_owned()),
             _ => Err(Error::internal("COPY ends with a tag")),
@@ -228,6 +235,7 @@ impl Session {
                 };
                 copy.builders[i].push(&value);
             }
+            copy.lines.push_back(copy.decoder.line());
             if copy.is_full() {
                 self.state.backend.check()?;
                 self.insert_batch(copy)?;
@@ -236,6 +244,7 @@ impl Session {
         Ok(())
     }
 
+    /// Hands the rows that have come to the plan.
     fn insert_batch(&mut self, copy: &mut CopyIn) -> Result<()> {
         let builders = copy.take_builders();
         let rows = builders.first().map_or(0, VectorBuilder::len);
@@ -244,12 +253,27 @@ impl Session {
         }
         let columns = builders.into_iter().map(VectorBuilder::finish).collect();
         let batch = Batch::new(columns, rows);
-        let mut execution =
-            self.execution(Arc::clone(&copy.plan), vec![], &copy.env, Some(batch), false)?;
+        let mut execution = match copy.execution.take() {
+            Some(execution) => execution,
+            None => self.execution(Arc::clone(&copy.plan), vec![], &copy.env, false)?,
+        };
         let txn = self.txn.as_mut().expect("COPY runs in a transaction");
-        while execution.next(txn)?.is_some() {}
-        copy.rows += rows as u64;
+        let first = execution.affected_rows() - execution.pending_rows();
+        let fed = execution.feed(batch, txn);
+        fed.map_err(|error| copy.located_at(first, &execution, error))?;
+        copy.lines.drain(..copy.lines.len() - execution.pending_rows() as usize);
+        copy.execution = Some(execution);
         Ok(())
+    }
+
+    /// Has all rows inserted; how many there were.
+    fn finish_copy(&mut self, copy: &mut CopyIn) -> Result<u64> {
+        let Some(mut execution) = copy.execution.take() else { return Ok(0) };
+        let txn = self.txn.as_mut().expect("COPY runs in a transaction");
+        let first = execution.affected_rows() - execution.pending_rows();
+        let ended = execution.next(txn);
+        ended.map_err(|error| copy.located_at(first, &execution, error))?;
+        Ok(execution.affected_rows())
     }
 
     fn copy_to(
@@ -372,6 +396,18 @@ impl CopyIn {
         std::mem::replace(&mut self.builders, next)
     }
 
+    /// Says in which line the row is that raised an error. The first of the lines is that of row `first`.
+    fn located_at(&self, first: u64, execution: &Execution, error: Error) -> Error {
+        let failed = execution.failed_row();
+        let place = failed.and_then(|row| usize::try_from(row.checked_sub(first)?).ok());
+        match place.and_then(|place| self.lines.get(place)) {
+            Some(line) if error.fields().context.is_none() => {
+                error.context(format!("COPY {}, line {line}", self.relation.name))
+            }
+            _ => error,
+        }
+    }
+
     /// Whether the rows that have come are to be inserted.
     fn is_full(&self) -> bool {
         let bytes: usize = self.builders.iter().map(VectorBuilder::bytes_len).sum();
@@ -426,6 +462,7 @@ impl CopyIn {
             parse_text_into(definition.ty, text, settings, now, &mut self.builders[i])
                 .map_err(|error| located(error, text))?;
         }
+        self.lines.push_back(self.decoder.line());
         Ok(())
     }
 

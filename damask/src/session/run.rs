@@ -220,7 +220,7 @@ impl Session {
             return Ok(Completion::Tag(tag(statement, rows, rows)));
         }
         let plan = Arc::clone(plan);
-        let mut execution = self.execution(plan, params.to_vec(), &ready.env, None, false)?;
+        let mut execution = self.execution(plan, params.to_vec(), &ready.env, false)?;
         let settings = Arc::clone(self.effective());
         let names = self.object_names(&execution)?;
         let mut rows = 0;
@@ -256,7 +256,7 @@ impl Session {
         params: &[Value],
     ) -> Result<Execution> {
         let Ready { plan, env, is_short: _ } = self.ready(prepared)?;
-        self.execution(Arc::clone(&plan.plan), params.to_vec(), &env, None, false)
+        self.execution(Arc::clone(&plan.plan), params.to_vec(), &env, false)
     }
 
     /// Plans and locks. The caller has begun the statement.
@@ -308,7 +308,6 @@ impl Session {
         plan: Arc<Plan>,
         params: Vec<Value>,
         env: &Arc<StatementEnv>,
-        input: Option<Batch>,
         timing: bool,
     ) -> Result<Execution> {
         let ctx = ExecContext {
@@ -329,7 +328,6 @@ impl Session {
                 super::settings::Jit::Verify => ExecJit::Verify,
             },
             timing,
-            input,
         };
         Execution::start(plan, ctx, self.txn.as_ref().expect("a statement runs in a transaction"))
     }
@@ -435,7 +433,7 @@ impl Session {
                 return Ok(Completion::Tag(counted("SELECT ", rows)));
             }
             let plan = Arc::clone(&ready.plan.plan);
-            let execution = self.execution(plan, params, &ready.env, None, false)?;
+            let execution = self.execution(plan, params, &ready.env, false)?;
             portal.execution = Some(Box::new(execution));
         }
         let effective = Arc::clone(self.effective());

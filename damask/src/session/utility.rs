@@ -408,7 +408,7 @@ impl Session {
             writes: false,
             locks_rows: false,
         };
-        let mut execution = self.execution(Arc::new(plan), vec![], env, None, false)?;
+        let mut execution = self.execution(Arc::new(plan), vec![], env, false)?;
         let txn = self.txn.as_mut().expect("a statement runs in a transaction");
         Ok(execution.next(txn)?.map_or(Value::Null, |batch| batch.columns[0].value(0)))
     }
@@ -608,7 +608,7 @@ impl Session {
         if plan.writes {
             self.check_writable(inner.statement().map_or("", command_name))?;
         }
-        let mut execution = self.execution(Arc::clone(plan), params.to_vec(), &env, None, true)?;
+        let mut execution = self.execution(Arc::clone(plan), params.to_vec(), &env, true)?;
         let started = self.state.clock.now();
         let txn = self.txn.as_mut().expect("a statement runs in a transaction");
         while execution.next(txn)?.is_some() {}

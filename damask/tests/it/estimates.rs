@@ -1,6 +1,6 @@
 //! What EXPLAIN estimates, mostly after ANALYZE, on tables whose contents are known.
 
-use crate::support::{connect, rows, run};
+use crate::support::{connect, pages_loaded, run};
 use damask::{Configuration, Connection, Database, DatabaseOptions};
 use damask_storage::Env;
 use damask_storage::vfs::SimVfs;
@@ -109,10 +109,6 @@ fn read_for_estimate(connection: &mut Connection) -> u64 {
 fn expect_a_part_is_read(connection: &mut Connection) {
     let read = read_for_estimate(connection);
     assert!((512..=1024).contains(&read), "{read} pages");
-}
-
-fn pages_loaded(connection: &mut Connection) -> u64 {
-    rows(connection, "SELECT pages_loaded FROM damask_pool").parse().expect("a number")
 }
 
 /// The first statement after a start reads a thousand pages for its estimates, not one for each of eight thousand rows.

@@ -1,7 +1,7 @@
 //! `memory_limit` bounds pages, versions and statements together; `numa` spreads pages over the machine's nodes; `huge_pages` puts
 //! them into huge pages; `io_method` reads several at a time; `damask_pool` counts.
 
-use crate::support::{Folder, error, rows, run};
+use crate::support::{Folder, error, pages_loaded, rows, run};
 use damask::{Configuration, Connection, Database, DatabaseOptions};
 use damask_storage::vfs::SimVfs;
 use damask_storage::{Env, NoHugePages, SimulatedHugePages, SimulatedTopology};
@@ -151,12 +151,9 @@ fn the_pool_is_shown() {
         file_bytes = pg_database_size(current_database()), file_free_bytes < file_bytes, leaf_waits, contention_splits FROM damask_pool";
     // The limit of the memory is below the pool's own, which is 64 MB.
     assert_eq!(rows(&mut connection, size), "4096|true|true|true|true|true|0|0");
-    let loaded = |connection: &mut Connection| -> u64 {
-        rows(connection, "SELECT pages_loaded FROM damask_pool").parse().expect("a number")
-    };
-    let before = loaded(&mut connection);
+    let before = pages_loaded(&mut connection);
     assert_eq!(rows(&mut connection, "SELECT sum(length(pad)) FROM t"), "36000000");
-    assert!(loaded(&mut connection) > before + 1000, "40 MB of which 20 are in memory");
+    assert!(pages_loaded(&mut connection) > before + 1000, "40 MB of which 20 are in memory");
     run(&mut connection, &["CHECKPOINT"]);
     assert_eq!(rows(&mut connection, "SELECT pages_dirty FROM damask_pool"), "0");
 }

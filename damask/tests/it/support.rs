@@ -45,6 +45,11 @@ pub(crate) fn rows(connection: &mut Connection, query: &str) -> String {
         .join(";")
 }
 
+/// Reads of a page from the file so far.
+pub(crate) fn pages_loaded(connection: &mut Connection) -> u64 {
+    rows(connection, "SELECT pages_loaded FROM damask_pool").parse().expect("a number")
+}
+
 fn show_value(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),

@@ -14,7 +14,7 @@ use super::Operator;
 use super::foreign_key::{ForeignKeys, Old};
 use super::recheck::{Pin, run_again};
 use crate::build::Layout;
-use crate::context::State;
+use crate::context::{Grant, State};
 use crate::eval::Eval;
 use crate::spill::spool::{Spool, SpoolPlace};
 use damask_catalog::CatalogSnapshot;
@@ -183,6 +183,8 @@ pub(crate) struct Insert {
     checks: Checks,
     /// Rows that are to be inserted together.
     new: NewRows,
+    /// Memory for those that wait for more.
+    gathered: Grant,
     returning: Returning,
     is_done: bool,
 }
@@ -205,6 +207,7 @@ impl Insert {
             conflict,
             checks: Checks::new(&insert.table, &insert.checks, &new),
             new: NewRows::default(),
+            gathered: Grant::default(),
             returning: Returning::new(&insert.returning, &shown),
             is_done: false,
         }
@@ -213,25 +216,42 @@ impl Insert {
     fn run(&mut self, state: &mut State<'_>) -> Result<()> {
         let table = state.ctx.engine.table(self.relation.rel)?;
         let mut foreign = ForeignKeys::new(&self.relation, None);
+        let taken = self.take_input(&table, &mut foreign, state);
+        match &taken {
+            Ok(()) if state.run.is_fed => {}
+            // What the rows before a failing one violate comes first.
+            Err(error) if !is_of_a_row(error) => {}
+            _ => self.insert_new(&table, state)?,
+        }
+        taken?;
+        foreign.finish(state)
+    }
+
+    fn take_input(
+        &mut self,
+        table: &Arc<Table>,
+        foreign: &mut ForeignKeys,
+        state: &mut State<'_>,
+    ) -> Result<()> {
         let mut row_values = vec![Value::Null; self.relation.columns.len()];
         while let Some(batch) = self.input.next(state)? {
             state.check()?;
             let batch = batch.compact();
-            if let Err(error) = self.checks.run(&batch, &self.new_row(&batch), state) {
-                if batch.rows() == 1 {
-                    return Err(error);
-                }
-                // What the rows before the failing one violate comes first: row by row, until one raises.
-                for row in 0..batch.rows() {
-                    let one = batch_row(&batch, row);
-                    self.checks.run(&one, &self.new_row(&one), state)?;
-                    self.insert(&one, &table, &mut row_values, &mut foreign, state)?;
-                }
-                return Err(error);
+            let Err(error) = self.checks.run(&batch, &self.new_row(&batch), state) else {
+                self.insert(&batch, table, &mut row_values, foreign, state)?;
+                continue;
+            };
+            // What the rows before the failing one violate comes first: row by row, until one raises.
+            for row in 0..batch.rows() {
+                let one = batch_row(&batch, row);
+                state.run.failed = Some(state.run.affected);
+                self.checks.run(&one, &self.new_row(&one), state)?;
+                state.run.failed = None;
+                self.insert(&one, table, &mut row_values, foreign, state)?;
             }
-            self.insert(&batch, &table, &mut row_values, &mut foreign, state)?;
+            return Err(error);
         }
-        foreign.finish(state)
+        Ok(())
     }
 
     /// Writes a row's values to their columns' places.
@@ -258,15 +278,20 @@ impl Insert {
             let done = self.insert_or_conflict(batch, table, values, foreign, state);
             return done.map_err(|error| of_table(error, &self.relation, &state.ctx.catalog));
         }
-        let of_table = |error| of_table(error, &self.relation, &state.ctx.catalog);
         let mut vectors = vec![None; values.len()];
         for (column, vector) in self.columns.iter().zip(&batch.columns) {
             vectors[usize::from(column.0)] = Some(vector);
         }
-        if let Err(error) = table.push_rows(&mut self.new, &vectors, 0..batch.rows()) {
+        let before = self.new.len();
+        let pushed = table.push_rows(&mut self.new, &vectors, 0..batch.rows());
+        let count = (self.new.len() - before) as u64;
+        state.run.affected += count;
+        state.run.pending += count;
+        if pushed.is_err() {
             // What the rows before the failing one violate comes first.
-            table.insert_rows(state.txn, &mut self.new).map_err(of_table)?;
-            return Err(error);
+            self.insert_new(table, state)?;
+            state.run.failed = Some(state.run.affected);
+            return pushed;
         }
         if foreign.has_outgoing() {
             for row in 0..batch.rows() {
@@ -274,10 +299,43 @@ impl Insert {
                 foreign.note_new(values);
             }
         }
-        table.insert_rows(state.txn, &mut self.new).map_err(of_table)?;
-        state.run.affected += batch.rows() as u64;
+        if !self.gathers(table, foreign, state)? {
+            self.insert_new(table, state)?;
+        }
         self.returning.take(batch, state)
     }
+
+    /// Whether more rows should come before those that are there are inserted: fewer pages have to be loaded for each then.
+    fn gathers(&mut self, table: &Table, foreign: &ForeignKeys, state: &State<'_>) -> Result<bool> {
+        let bytes = self.new.bytes();
+        let gathers = self.new.is_scattered()
+            && table.outgrows_pool()
+            && self.returning.exprs.is_empty()
+            && !foreign.has_outgoing()
+            && !state.should_spill(bytes, state.ctx.work_mem_bytes);
+        if gathers {
+            self.gathered.grow(bytes, &state.run.memory)?;
+        }
+        Ok(gathers)
+    }
+
+    /// Inserts what was gathered.
+    fn insert_new(&mut self, table: &Arc<Table>, state: &mut State<'_>) -> Result<()> {
+        let inserted = table.insert_rows(state.txn, &mut self.new);
+        self.gathered.clear();
+        let pending = std::mem::take(&mut state.run.pending);
+        inserted.map(drop).map_err(|error| {
+            let before = state.run.affected - pending;
+            state.run.failed = self.new.failed().map(|row| before + row as u64);
+            of_table(error, &self.relation, &state.ctx.catalog)
+        })
+    }
+}
+
+/// Whether an error is one of a single row: its values are not what they should be, or violate a constraint.
+fn is_of_a_row(error: &Error) -> bool {
+    let sqlstate = error.sqlstate();
+    sqlstate.is_data_exception() || sqlstate.is_integrity_violation()
 }
 
 impl Operator for Insert {
@@ -288,8 +346,10 @@ impl Operator for Insert {
         self.returning.next(state)
     }
 
+    /// More rows are fed.
     fn rewind(&mut self) {
-        unreachable!("a statement that changes rows runs once");
+        self.is_done = false;
+        self.input.rewind();
     }
 }
 

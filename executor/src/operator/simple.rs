@@ -51,21 +51,16 @@ impl Operator for Values {
     }
 }
 
-/// One batch handed in from outside.
+/// The batch handed in from outside.
+#[derive(Default)]
 pub(crate) struct InputRows {
-    batch: Option<Batch>,
     is_given: bool,
 }
 
-impl InputRows {
-    pub(crate) fn new(batch: Option<Batch>) -> Self {
-        Self { batch, is_given: false }
-    }
-}
-
 impl Operator for InputRows {
-    fn next(&mut self, _state: &mut State<'_>) -> Result<Option<Batch>> {
-        if std::mem::replace(&mut self.is_given, true) { Ok(None) } else { Ok(self.batch.clone()) }
+    fn next(&mut self, state: &mut State<'_>) -> Result<Option<Batch>> {
+        let is_given = std::mem::replace(&mut self.is_given, true);
+        Ok(state.run.input.clone().filter(|_| !is_given))
     }
 
     fn rewind(&mut self) {

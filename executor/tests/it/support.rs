@@ -292,7 +292,6 @@ pub(crate) fn context(engine: &Arc<Engine>) -> ExecContext {
         hash_mem_bytes: 1 << 30,
         jit: Jit::Off,
         timing: false,
-        input: None,
     }
 }
 

@@ -3,10 +3,10 @@
 use crate::support::*;
 use damask_storage::Env;
 use damask_txn::{
-    Durability, Engine, EngineOptions, IsolationLevel, KeyRange, LockTag, Table, TableLock,
-    WriteOutcome,
+    Durability, Engine, EngineOptions, IsolationLevel, KeyRange, LockTag, NewRows, Table,
+    TableLock, WriteOutcome,
 };
-use damask_types::{Oid, RowId, Value};
+use damask_types::{Oid, RowId, SqlState, Value};
 
 #[test]
 fn rows_come_change_and_go() {
@@ -233,4 +233,42 @@ fn a_transaction_that_has_ended_is_restarted() {
     drop(txn);
     verify(&engine);
     assert_eq!(engine.snapshot_holders(), []);
+}
+
+/// Rows whose keys come in no order go in in that of the keys; ids and errors are as if they had not.
+#[test]
+fn rows_in_no_order_are_inserted_together() {
+    let engine = memory();
+    let rel = alias_table(&engine);
+    let table = engine.table(rel).unwrap();
+    let push = |keys: &[i32]| {
+        let mut rows = NewRows::default();
+        for a in keys {
+            table.push_row(&mut rows, &row(*a, "x")).unwrap();
+        }
+        rows
+    };
+    let ids = |keys: &[i32]| -> Vec<RowId> {
+        keys.iter().map(|a| Table::alias_row(i64::from(*a))).collect()
+    };
+    let mut txn = read_committed(&engine);
+    let mut new = push(&[1, 2, 4]);
+    assert!(!new.is_scattered());
+    table.insert_rows(&mut txn, &mut new).unwrap();
+    let keys = [50, 7, 9, 8, 30, 6];
+    let mut new = push(&keys);
+    assert!(new.is_scattered() && new.bytes() > 0);
+    assert_eq!(table.insert_rows(&mut txn, &mut new).unwrap(), ids(&keys));
+    assert!(new.is_empty() && !new.is_scattered());
+    // The first that fails is not the first by its key.
+    for (keys, failed) in [([90, 80, 7, 2, 70], 2), ([90, 3, 91, 3, 7], 3)] {
+        let mut new = push(&keys);
+        let error = table.insert_rows(&mut txn, &mut new).unwrap_err();
+        assert_eq!(error.sqlstate(), SqlState::UNIQUE_VIOLATION);
+        assert_eq!(new.failed(), Some(failed), "{keys:?}");
+    }
+    let all = ["1:x", "2:x", "4:x", "6:x", "7:x", "8:x", "9:x", "30:x", "50:x"];
+    assert_eq!(rows(&mut txn, rel), all);
+    commit(txn);
+    assert_eq!(table.row_count_estimate(), 9);
 }
