@@ -5,7 +5,7 @@
 //! undo and in that of garbage. Whatever the rows violate is found in their order, as if each had been inserted alone.
 //!
 //! A table's own ids are always such runs. Where they are keys of the client's, rows that come in no order are inserted in that of their keys, since
-//! neighbours share a leaf; only if that fails, they are tried in their own. A row whose place is taken, or just becoming free,
+//! neighbours share a leaf; only if they violate something, they are tried in their own. A row whose place is taken, or just becoming free,
 //! goes the way of a single row ([`crate::write`]), and so do all rows of a table with a further unique key: a place that is taken before the
 //! keys of the rows before it are known to be free might make two transactions wait for each other.
 
