@@ -377,8 +377,7 @@ impl Log {
     /// Sees to it that there is room in the log's files for frames of these lengths. May wait for the disk, so latches are not held.
     ///
     /// # Errors
-    /// 53100 if the disk is full, 58030 and the like if there can be no room for another reason: the log is what it was. 58030 once a write or
-    /// sync failed; 54000 if a frame is longer than [`FRAME_BYTES_MAX`].
+    /// 53100 if the disk is full: the log is what it was. 58030 and the like once a write or sync failed; 54000 if a frame is longer than [`FRAME_BYTES_MAX`].
     pub fn reserve(&self, frame_lens: impl IntoIterator<Item = usize>) -> Result<LogRoom<'_>> {
         self.health.check()?;
         let mut room = LogRoom { writer: self.writer.as_ref(), bytes: 0 };
@@ -391,7 +390,7 @@ impl Log {
             bytes += room.bytes_for(len);
         }
         if let Some(writer) = &self.writer {
-            writer.reserve(bytes)?;
+            self.room_made(writer.reserve(bytes))?;
             room.bytes = bytes;
         }
         Ok(room)
@@ -582,7 +581,7 @@ impl Log {
     pub fn position(&self) -> Result<LogPosition> {
         let Some(writer) = &self.writer else { return Ok(LogPosition::default()) };
         self.health.check()?;
-        writer.reserve_restart()?;
+        self.room_made(writer.reserve_restart())?;
         self.written(writer.position(self.handover.durable()))
     }
 
@@ -618,6 +617,14 @@ impl Log {
         self.writer.as_ref().map_or(Ok(()), Writer::remove)
     }
 
+    /// A disk that is full has no room for more; after any other failure the log is trusted no more (W3).
+    fn room_made<T>(&self, result: Result<T>) -> Result<T> {
+        match result {
+            Err(error) if error.sqlstate() == SqlState::DISK_FULL => Err(error),
+            result => self.written(result),
+        }
+    }
+
     /// The log after a failed write is trusted no more (W3).
     fn written<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|error| self.health.poison(error))
@@ -651,7 +658,7 @@ impl Flush<'_> {
     /// As [`Log::flush`].
     pub fn sync(&mut self) -> Result<()> {
         let lane = self.lane.as_ref();
-        self.log.written(lane.map_or(Ok(()), |(_, lane)| lane.sync()))?;
+        self.log.written(lane.map_or(Ok(()), |(writer, lane)| writer.sync(lane)))?;
         self.poison.is_written = true;
         Ok(())
     }

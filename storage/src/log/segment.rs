@@ -9,7 +9,7 @@
 
 use super::group::BLOCK_BYTES;
 use crate::vfs::{OpenOptions, Vfs, VfsFile, WriteThrough, parent, write_zeros};
-use damask_types::Result;
+use damask_types::{Error, Result, SqlState};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -85,6 +85,12 @@ pub(super) enum Growth {
     Zeros,
     /// What the file system has for the purpose: nothing is written twice.
     Allocated,
+}
+
+/// Whatever the reason is: what others wrote in the file may be lost, which a full disk does not stand for.
+#[cold]
+fn sync_failed(error: Error) -> Error {
+    Error::new(SqlState::IO_ERROR, error.message())
 }
 
 /// The file name of a segment.
@@ -191,7 +197,7 @@ impl Segments {
     /// when what is written there is synced. After an error there may be some more than there was.
     ///
     /// # Errors
-    /// 53100, 58030 and the like. What was written is not touched.
+    /// 53100: what was written is not touched. After another error it may be lost, since it is synced with the room.
     pub(super) fn make_room(&mut self, written: u64, end: u64, growth: Growth) -> Result<()> {
         let segment_bytes = self.segment_bytes();
         while self.room_end < end {
@@ -212,7 +218,7 @@ impl Segments {
                 to
             };
             if growth == Growth::Zeros || number > written / segment_bytes {
-                file.sync_data()?;
+                file.sync_data().map_err(sync_failed)?;
             }
             self.room_end = number * segment_bytes + to;
         }

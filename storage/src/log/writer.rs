@@ -19,11 +19,11 @@ use super::room::{Promise, Room, bytes_for};
 use super::segment::{Growth, LaneFile, LogDirectory, Segments};
 use super::{Batch, LogCompression, LogPosition};
 use crate::vfs::Aligned;
-use damask_types::{Result, SqlState, Timestamp};
+use damask_types::{Error, Result, SqlState, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How far zeros run ahead in a segment: as far as there is content, within these bounds. Who makes them waits for them, so they are few.
 const GROW_BYTES_MIN: u64 = 256 << 10;
@@ -42,6 +42,8 @@ pub(super) struct Writer {
     /// The files of each lane.
     files: Vec<Mutex<Segments>>,
     room: Room,
+    /// Lanes in which a sync of room failed: what was written there and not synced may be lost.
+    is_lost: Box<[AtomicBool]>,
     /// With less room to spare, more is made.
     spare_bytes: u64,
     chain: Mutex<Chain>,
@@ -114,13 +116,24 @@ impl Writer {
             Mutex::new(files)
         });
         let (files, room) = (files.collect(), Room::new(lane_count));
+        let is_lost = (0..lane_count).map(|_| AtomicBool::new(false)).collect();
         let spare_bytes = SPARE_BYTES_MAX.min(directory.segment_bytes / 4);
         let settled = position.group_seq;
         let under_way = VecDeque::new();
         let chain = Chain { position, restart, settled, under_way, has_old_lanes };
         let bytes_since_checkpoint = AtomicU64::new(bytes_since_checkpoint);
         let chain = Mutex::new(chain);
-        Ok(Self { uuid, directory, lanes, files, room, spare_bytes, chain, bytes_since_checkpoint })
+        Ok(Self {
+            uuid,
+            directory,
+            lanes,
+            files,
+            room,
+            is_lost,
+            spare_bytes,
+            chain,
+            bytes_since_checkpoint,
+        })
     }
 
     /// The most bytes that a frame takes whose head and content have so many.
@@ -131,8 +144,7 @@ impl Writer {
     /// Promises room for so many bytes, and makes it if need be.
     ///
     /// # Errors
-    /// 53100 if the disk is full, 58030 and the like if room cannot be made for another reason. Nothing is promised then, and the log is what
-    /// it was.
+    /// 53100 if the disk is full: nothing is promised then, and the log is what it was. 58030 and the like when it is to be trusted no more.
     pub(super) fn reserve(&self, bytes: u64) -> Result<()> {
         let promise = self.room.promise(bytes);
         if self.room.keeps(promise, self.spare_bytes) { Ok(()) } else { self.make_room(promise) }
@@ -206,7 +218,11 @@ impl Writer {
         let written = before - self.room.ahead(lane);
         let result = files.make_room(written, before + bytes, growth);
         self.room.made(lane, files.room_end() - before);
-        result
+        result.inspect_err(|error| {
+            if error.sqlstate() != SqlState::DISK_FULL {
+                self.is_lost[lane].store(true, Ordering::Release);
+            }
+        })
     }
 
     /// Takes back room that was promised and is not needed.
@@ -218,6 +234,16 @@ impl Writer {
     pub(super) fn write(&self, lane: &mut Lane, promised: u64) -> Result<()> {
         lane.write()?;
         self.room.written(lane.number, std::mem::take(&mut lane.ordered), promised);
+        Ok(())
+    }
+
+    /// Makes what was written durable.
+    pub(super) fn sync(&self, lane: &Lane) -> Result<()> {
+        lane.sync()?;
+        // The system tells each who syncs a file of a failure; one that tells only the first would have told who made room.
+        if self.is_lost[lane.number].load(Ordering::Acquire) {
+            return Err(Error::new(SqlState::IO_ERROR, "a sync of the log failed"));
+        }
         Ok(())
     }
 
@@ -236,7 +262,7 @@ impl Writer {
         self.lanes[number].lock()
     }
 
-    /// Puts a batch in order in a lane. What is left is [`Writer::write`] and [`Lane::sync`]. The stream is durable up to `durable` at
+    /// Puts a batch in order in a lane. What is left is [`Writer::write`] and [`Writer::sync`]. The stream is durable up to `durable` at
     /// least.
     pub(super) fn order(&self, lane: &mut Lane, batch: &Batch, durable: u64) -> Result<()> {
         self.order_in(&mut self.chain.lock(), lane, batch, durable)
@@ -330,7 +356,7 @@ impl Writer {
             // Without it, a frame written at this position could continue what the last life tore.
             self.order_in(&mut chain, &mut lane, &Batch::default(), durable)?;
             self.write(&mut lane, 0)?;
-            lane.sync()?;
+            self.sync(&lane)?;
         }
         Ok(chain.position.clone())
     }
@@ -367,7 +393,7 @@ impl Lane {
     }
 
     /// Makes what was written durable.
-    pub(super) fn sync(&self) -> Result<()> {
+    fn sync(&self) -> Result<()> {
         debug_assert!(self.due.is_none(), "all is written before it is synced");
         self.file.sync()
     }

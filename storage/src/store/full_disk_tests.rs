@@ -72,6 +72,41 @@ fn a_full_disk_refuses_a_frame_and_nothing_else() {
     assert!(rooms().any(fails), "the test sees what it is for");
 }
 
+/// Room is synced in a file that others have written to and not synced. If that fails, what they wrote may be lost, and is not acknowledged.
+#[test]
+fn a_failed_sync_of_room_is_one_of_the_log() {
+    let mut struck = 0;
+    for (nth, len) in (1..12).flat_map(|nth| (1..20).map(move |i| (nth, 700 * i))) {
+        let vfs = SimVfs::default();
+        let (store, _) = open(&vfs, 1, Planted::Nothing).unwrap();
+        let (log, frame) = (store.log(), vec![7; len]);
+        vfs.inject(Fault::FailSync(nth));
+        let mut acknowledged = 0;
+        for ts in 1..30 {
+            let written = log.append(Timestamp(2 * ts), &frame).and_then(|_| {
+                let mut flush = log.begin_flush()?.expect("the lane is free");
+                flush.write()?;
+                Ok(flush)
+            });
+            let Ok(mut flush) = written else { break };
+            // It may need room.
+            let _ = log.append(Timestamp(2 * ts + 1), &frame);
+            if flush.sync().is_err() {
+                break;
+            }
+            flush.finish();
+            acknowledged = log.durable_ts().0;
+        }
+        struck += vfs.counts().failed_syncs;
+        drop(store);
+        let image = vfs.crashed(ImageKind::Nothing, &SeededRandom::new(nth));
+        let found = open(&image, 1, Planted::Nothing).unwrap().1;
+        let last = found.last().map_or(0, |(ts, _)| ts.0);
+        assert!(last >= acknowledged, "{acknowledged} was acknowledged, {last} is there");
+    }
+    assert!(struck > 150, "{struck} syncs failed");
+}
+
 #[test]
 fn a_full_disk_fails_a_checkpoint_and_nothing_else() {
     let vfs = SimVfs::default();
