@@ -90,6 +90,34 @@ fn a_copy_names_the_line_of_the_row_that_is_wrong() {
     assert_eq!(rows(&mut connection, sums), format!("25000|{keys}|312487500|25000"));
 }
 
+/// References of a table to itself are looked at when all rows of a copy are there.
+#[test]
+fn a_copy_may_have_rows_that_reference_later_ones() {
+    let (_database, mut connection) = connect();
+    run(
+        &mut connection,
+        &[
+            "CREATE TABLE other (k int PRIMARY KEY)",
+            "INSERT INTO other VALUES (1)",
+            "CREATE TABLE t (k int PRIMARY KEY, next int REFERENCES t, o int REFERENCES other)",
+        ],
+    );
+    let data = |last: u32, other: u32| -> String {
+        let row = |k: u32| {
+            let next = if k < 3000 { k + 1 } else { last };
+            format!("{k}\t{next}\t{}\n", if k == 10 { other } else { 1 })
+        };
+        (1..=3000).map(row).collect()
+    };
+    let mut copy = |data: String| connection.copy_in("COPY t FROM STDIN", data.as_bytes());
+    for (data, constraint) in [(data(3001, 1), "t_next_fkey"), (data(1, 2), "t_o_fkey")] {
+        let failure = copy(data).expect_err("a row is missing");
+        assert_eq!(failure.fields().constraint.as_deref(), Some(constraint));
+    }
+    assert_eq!(copy(data(1, 1)).expect("each has its next one"), 3000);
+    assert_eq!(rows(&mut connection, "SELECT count(*), sum(next) FROM t"), "3000|4501500");
+}
+
 /// An insertion gathers rows likewise: with as little memory as it may have it inserts them in parts.
 #[test]
 fn an_insertion_in_no_order_tells_what_comes_first() {

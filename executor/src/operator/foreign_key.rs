@@ -170,6 +170,16 @@ impl ForeignKeys {
         }
     }
 
+    /// Takes out what can be checked though more rows come: all but references of the table to itself, which may be to those.
+    pub(crate) fn take_others(&mut self) -> Self {
+        let own = self.relation.oid;
+        let is_other = |constraint: &Constraint| parts(constraint).is_some_and(|p| p.target != own);
+        let others = self.outgoing.iter_mut().filter(|(constraint, _)| is_other(constraint));
+        let taken = others.map(|(constraint, keys)| (Arc::clone(constraint), std::mem::take(keys)));
+        let outgoing = taken.collect();
+        Self { relation: Arc::clone(&self.relation), outgoing, incoming: vec![], depth: self.depth }
+    }
+
     /// Whether a new row needs others.
     pub(crate) fn has_outgoing(&self) -> bool {
         !self.outgoing.is_empty()

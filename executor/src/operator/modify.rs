@@ -185,6 +185,8 @@ pub(crate) struct Insert {
     new: NewRows,
     /// Memory for those that wait for more.
     gathered: Grant,
+    /// References to rows that may be fed later.
+    foreign: Option<ForeignKeys>,
     returning: Returning,
     is_done: bool,
 }
@@ -208,6 +210,7 @@ impl Insert {
             checks: Checks::new(&insert.table, &insert.checks, &new),
             new: NewRows::default(),
             gathered: Grant::default(),
+            foreign: None,
             returning: Returning::new(&insert.returning, &shown),
             is_done: false,
         }
@@ -215,7 +218,8 @@ impl Insert {
 
     fn run(&mut self, state: &mut State<'_>) -> Result<()> {
         let table = state.ctx.engine.table(self.relation.rel)?;
-        let mut foreign = ForeignKeys::new(&self.relation, None);
+        let held = self.foreign.take();
+        let mut foreign = held.unwrap_or_else(|| ForeignKeys::new(&self.relation, None));
         let taken = self.take_input(&table, &mut foreign, state);
         match &taken {
             Ok(()) if state.run.is_fed => {}
@@ -224,6 +228,11 @@ impl Insert {
             _ => self.insert_new(&table, state)?,
         }
         taken?;
+        if state.run.is_fed {
+            let others = foreign.take_others();
+            self.foreign = Some(foreign);
+            return others.finish(state);
+        }
         foreign.finish(state)
     }
 
