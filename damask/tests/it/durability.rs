@@ -224,7 +224,8 @@ fn every_way_to_sync_the_log_keeps_what_is_committed() {
 /// Checkpoints beside it keep the log that it needs, and a view names its session.
 #[test]
 fn a_large_transaction_is_logged_while_it_runs() {
-    const KEPT: &str = "SELECT kept_log_bytes > 4000000, a.state FROM damask_versions LEFT JOIN pg_stat_activity a ON a.pid = kept_log_pid";
+    // Of the five pieces that are full by then, 2 MiB may wait for their flush.
+    const KEPT: &str = "SELECT kept_log_bytes > 2500000, a.state FROM damask_versions LEFT JOIN pg_stat_activity a ON a.pid = kept_log_pid";
     let folder = Folder::new("durability-large");
     let database = folder.open();
     let (mut large, mut small) =
