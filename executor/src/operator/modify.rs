@@ -1,7 +1,8 @@
 //! INSERT, UPDATE, DELETE.
 //!
 //! A statement reads its input under the view it began with, so it never meets its own changes. Rows are changed as they come;
-//! foreign keys are looked at when all are ([`super::foreign_key`]), and only then do RETURNING's rows come out.
+//! foreign keys are looked at when all are ([`super::foreign_key`]), and only then do RETURNING's rows come out. Rows of an INSERT whose keys
+//! come in no order wait for more if their table is larger than memory (docs/decisions/0017-rows-in-the-order-of-their-keys.md).
 //!
 //! At READ COMMITTED a row that another transaction changed meanwhile is read again in its newest version: if it still passes the
 //! qualification, the assignments are computed from it, else it is left alone. With subqueries in them the input runs again for

@@ -42,7 +42,7 @@ pub(super) struct Writer {
     /// The files of each lane.
     files: Vec<Mutex<Segments>>,
     room: Room,
-    /// Lanes in which a sync of room failed: what was written there and not synced may be lost.
+    /// Lanes in which making room failed, and not because the disk was full: what was written there and not synced may be lost.
     is_lost: Box<[AtomicBool]>,
     /// With less room to spare, more is made.
     spare_bytes: u64,
@@ -240,7 +240,7 @@ impl Writer {
     /// Makes what was written durable.
     pub(super) fn sync(&self, lane: &Lane) -> Result<()> {
         lane.sync()?;
-        // The system tells each who syncs a file of a failure; one that tells only the first would have told who made room.
+        // A system may tell only the first who syncs a file of a failure: here it may have been who made room.
         if self.is_lost[lane.number].load(Ordering::Acquire) {
             return Err(Error::new(SqlState::IO_ERROR, "a sync of the log failed"));
         }

@@ -186,7 +186,7 @@ const ZERO_BYTES: u64 = 256 << 10;
 ///
 /// # Errors
 /// Those of [`VfsFile::write_at`]. What was written until then is there.
-pub fn write_zeros<F: VfsFile + ?Sized>(file: &F, mut from: u64, to: u64) -> Result<()> {
+pub(crate) fn write_zeros<F: VfsFile + ?Sized>(file: &F, mut from: u64, to: u64) -> Result<()> {
     let len = ZERO_BYTES.min(to.saturating_sub(from)) as usize;
     let zeros = Aligned::zeros(len);
     while from < to {
