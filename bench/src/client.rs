@@ -3,12 +3,17 @@
 //!
 //! A driver shares the processors with the server it asks, and what it takes itself makes all servers look alike. An asynchronous client
 //! takes as long for a small statement as a server does. Here a client is a thread. Trusted users only, and no TLS.
+//!
+//! It waits in `poll` for something to read, as libpq does. In `recv` it would be woken twice a message over a Unix-domain socket: also
+//! when the server has taken what was sent, since there is room to send more then, and `recv` does not tell the two apart.
 
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::IsNull;
 use postgres_protocol::message::backend::{DataRowBody, ErrorResponseBody, Message};
 use postgres_protocol::message::frontend::{self, BindError};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -20,7 +25,7 @@ use std::sync::Arc;
 use tokio_postgres::config::Host;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 
-/// Room that is made for what the server sends.
+/// Most that is read at a time.
 const READ_BYTES: usize = 16 << 10;
 
 /// What went wrong.
@@ -141,6 +146,8 @@ pub(crate) struct Client {
     socket: UnixStream,
     out: BytesMut,
     input: BytesMut,
+    /// What is read goes through here.
+    room: Box<[u8; READ_BYTES]>,
     statement_count: usize,
     sending: Sending,
     /// The columns of what was asked and has not gone out.
@@ -170,6 +177,7 @@ impl Client {
             socket,
             out: BytesMut::new(),
             input: BytesMut::new(),
+            room: Box::new([0; READ_BYTES]),
             statement_count: 0,
             sending,
             asked: Vec::new(),
@@ -208,13 +216,17 @@ impl Client {
     }
 
     fn fill(&mut self) -> Result<(), Error> {
-        let len = self.input.len();
-        self.input.resize(len + READ_BYTES, 0);
-        let count = self.socket.read(&mut self.input[len..]);
-        self.input.truncate(len + *count.as_ref().unwrap_or(&0));
-        match count? {
+        while let Err(error) = poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], None) {
+            if error != Errno::INTR {
+                return Err(io::Error::from(error).into());
+            }
+        }
+        match self.socket.read(&mut self.room[..])? {
             0 => Err(Error::Broken("the server closed the connection".to_owned())),
-            _ => Ok(()),
+            count => {
+                self.input.extend_from_slice(&self.room[..count]);
+                Ok(())
+            }
         }
     }
 
