@@ -58,6 +58,12 @@ impl Run {
         self.start + self.count as u64
     }
 
+    /// What is left of the run behind its first `count` units.
+    pub(crate) fn behind(self, count: u32) -> Option<Self> {
+        let left = self.count - count;
+        (left > 0).then(|| Self { start: self.start + u64::from(count), count: left })
+    }
+
     /// The run as formats store it: unit number in 40 bits, count above; 0 is "none".
     pub(crate) const fn pack(self) -> u64 {
         self.start | (self.count as u64) << UNIT_BITS

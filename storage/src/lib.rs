@@ -50,7 +50,7 @@ pub use governor::{Governor, Purpose};
 pub use huge_pages::{HugePageSource, HugePages, NoHugePages, SimulatedHugePages};
 pub use log::{Flush, Frames, LANES_MAX, Log, LogCompression, LogPosition, LogSync};
 pub use page::{PageId, PageKind, TreeId};
-pub use pool::{PageRead, PageWrite, Pool};
+pub use pool::{Change, PageRead, PageWrite, Pool};
 pub use store::{
     CHECKPOINT_BATCH, CheckpointMeta, CheckpointProgress, CheckpointStart, Recovered, Store,
     StoreOptions, TreeDescriptor, VerifyReport,

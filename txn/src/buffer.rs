@@ -30,11 +30,6 @@ impl Engine {
         }
     }
 
-    /// The same for who must go on anyway: the buffer grows for a while then.
-    pub(crate) fn tend_if_possible(&self, heap: &Heap) {
-        self.tend(heap).ok();
-    }
-
     #[cold]
     fn tend_buffer(&self, heap: &Heap) -> Result<()> {
         let HeapTree::Buffered(tree) = &heap.tree else { return Ok(()) };

@@ -142,7 +142,7 @@ impl Engine {
         if self.store.is_checkpointing() {
             return Ok(());
         }
-        self.collect_garbage(usize::MAX)?;
+        self.collect_if_room()?;
         let now = self.store.env().clock.now();
         self.checkpointed_nanos.store(now.as_nanos() as u64, Ordering::Relaxed);
         let mut start = self.store.prepare_checkpoint()?;

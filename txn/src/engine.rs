@@ -458,7 +458,7 @@ impl Engine {
         if self.closed.swap(true, Ordering::AcqRel) || self.stop.is_stopped() {
             return Ok(());
         }
-        self.collect_garbage(usize::MAX)?;
+        self.collect_if_room()?;
         self.temp.close();
         let gate = self.gate.close();
         if self.stop.is_stopped() {

@@ -16,6 +16,7 @@
 //!   transaction is about to queue it.
 //! - C2: a tree is destroyed when the watermark has passed its end and no row of an earlier commit waits.
 
+use crate::admission::is_disk_full;
 use crate::background::EngineOfStep;
 use crate::births::Room;
 use crate::directory::{Heap, Index, Relation};
@@ -23,9 +24,9 @@ use crate::engine::Engine;
 use crate::image::{Image, SpillFile};
 use crate::runs::Run;
 use crate::version::{HeapId, RowState, Version};
-use damask_storage::TreeId;
 use damask_storage::env::Step;
 use damask_storage::tree::{EntryFlags, MergedLayer, RowFlags};
+use damask_storage::{Change, TreeId};
 use damask_types::{Result, RowId, Timestamp};
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
@@ -331,6 +332,9 @@ impl Engine {
     }
 
     /// Collects about `budget` rows' garbage; leaves it to another who is at it, unless everything is wanted.
+    ///
+    /// # Errors
+    /// 53100 if the disk is full: what is left is there still. What reading and writing pages raises.
     pub(crate) fn collect_garbage(&self, mut budget: usize) -> Result<()> {
         if self.garbage.len.load(Ordering::Acquire) == 0 {
             return Ok(());
@@ -350,7 +354,9 @@ impl Engine {
         collector.held.release(&in_use, &self.garbage.len);
         let is_bounded = budget != usize::MAX;
         while budget > 0 {
-            let released = collector.held.take_released(budget, &self.garbage.len);
+            self.store.pool().admit(Change::Forward)?;
+            let now = budget.min(STEP_ROWS);
+            let released = collector.held.take_released(now, &self.garbage.len);
             let (at, rows) = if !released.is_empty() {
                 (in_use.horizon, released)
             } else if let Some(tree) = self.garbage.take_tree(in_use.watermark) {
@@ -363,7 +369,7 @@ impl Engine {
                 budget -= 1;
                 continue;
             } else if let Some(task) =
-                self.garbage.take_rows(&in_use, self.options.garbage_rows, budget)
+                self.garbage.take_rows(&in_use, self.options.garbage_rows, now)
             {
                 task
             } else {
@@ -388,6 +394,14 @@ impl Engine {
                 || budget == 0 && self.garbage.waiting() > enough);
         self.garbage.is_behind.store(is_behind, Ordering::Release);
         Ok(())
+    }
+
+    /// Collects all garbage that no snapshot needs, or leaves it if the disk is full.
+    pub(crate) fn collect_if_room(&self) -> Result<()> {
+        match self.collect_garbage(usize::MAX) {
+            Err(error) if is_disk_full(&error) => Ok(()),
+            collected => collected,
+        }
     }
 
     /// Sees to it that what ended snapshots leave behind is collected, whether or not others commit.

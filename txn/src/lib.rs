@@ -55,6 +55,7 @@ pub mod txn;
 
 mod serializable;
 
+mod admission;
 mod buffer;
 mod reach;
 mod read;
@@ -77,6 +78,8 @@ mod verify;
 mod checkpoint_tests;
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod full_disk_tests;
 #[cfg(test)]
 mod panic_tests;
 mod scan;

@@ -23,6 +23,9 @@ use std::sync::Arc;
 /// Between so many rows one looks whether the statement is to stop.
 const ROWS_PER_LOOK: usize = 1024;
 
+/// Rows that are inserted together take one part of this many of the pool: that many pages are dirty before others are written.
+const RUN_PART: usize = 256;
+
 /// Rows that are to be inserted into one table.
 #[derive(Debug, Default)]
 pub struct NewRows {
@@ -215,8 +218,8 @@ impl Engine {
                 looked_at = *at;
                 txn.interrupt.check()?;
             }
-            self.tend(heap)?;
-            let run = run_at(ids, *at);
+            self.before_change(heap)?;
+            let run = run_at(ids, rows, *at, self.options.pool_bytes / RUN_PART);
             let mut placed = 0;
             if !is_checked_alone {
                 placed = self.insert_run(txn, relation, heap, ids[*at], &rows[run])?;
@@ -249,6 +252,7 @@ impl Engine {
         if !indexes.is_empty() {
             let layout = relation.layout.load();
             for (row, bytes) in ids.zip(&rows[..placed]) {
+                self.before_change(heap)?;
                 for index in indexes.iter() {
                     self.add_entry(txn, heap, &layout, index, row, bytes)?;
                 }
@@ -317,8 +321,13 @@ impl Engine {
     }
 }
 
-/// The places from `at` on whose ids go up one by one.
-fn run_at(ids: &[RowId], at: usize) -> Range<usize> {
-    let steps = ids[at..].windows(2).take_while(|pair| pair[0].0.checked_add(1) == Some(pair[1].0));
+/// The places from `at` on whose ids go up one by one: at most [`ROWS_PER_LOOK`], and no more than `bytes_max` if it is several.
+fn run_at(ids: &[RowId], rows: &[&[u8]], at: usize, bytes_max: usize) -> Range<usize> {
+    let ends = ids.len().min(at + ROWS_PER_LOOK);
+    let mut bytes = rows[at].len();
+    let steps = (at + 1..ends).take_while(|&next| {
+        bytes += rows[next].len();
+        bytes <= bytes_max && ids[next - 1].0.checked_add(1) == Some(ids[next].0)
+    });
     at..at + 1 + steps.count()
 }

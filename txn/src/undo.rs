@@ -38,8 +38,8 @@ impl Engine {
         match undo {
             Undo::Row { relation, heap, row } => {
                 self.stop.check()?;
-                self.tend_if_possible(&heap);
-                self.or_stop(self.undo_row(cell, &relation, &heap, row))
+                let undone = self.before_undo(&heap);
+                self.or_stop(undone.and_then(|()| self.undo_row(cell, &relation, &heap, row)))
             }
             Undo::Run { relation, run } => {
                 self.stop.check()?;
@@ -79,7 +79,7 @@ impl Engine {
     fn undo_run(&self, relation: &Relation, run: &Run) -> Result<()> {
         let Run { heap, first, last } = run;
         for row in (first.0..=last.0).rev().map(RowId) {
-            self.tend_if_possible(heap);
+            self.before_undo(heap)?;
             let _held = Held { _gate: self.enter(), _stripe: self.stripe(heap.id, row) };
             let layout = relation.layout.load();
             let current = heap.tree.get(row)?.map(|(bytes, _)| bytes);

@@ -178,7 +178,7 @@ impl Engine {
         arbiters: &Arbiters,
     ) -> Result<bool> {
         let savepoint = txn.savepoint();
-        self.tend(heap)?;
+        self.before_change(heap)?;
         let is_inserted = Self::atomically(txn, |txn| {
             let layout = relation.layout.load();
             let after = After::Row(bytes);
@@ -282,7 +282,7 @@ impl Engine {
             return self.move_row(txn, relation, row, to, changes, seen);
         }
         let heap = relation.heap.load_full();
-        self.tend(&heap)?;
+        self.before_change(&heap)?;
         let layout = relation.layout.load();
         let changed = changes.iter().map(|(column, _)| *column);
         let mut lock = RowLock::NoKeyUpdate;
@@ -472,7 +472,7 @@ impl Engine {
         txn.begin_change()?;
         txn.expect();
         let heap = relation.heap.load_full();
-        self.tend(&heap)?;
+        self.before_change(&heap)?;
         Self::atomically(txn, |txn| {
             let (held, before) =
                 match self.reach(txn, &heap, row, RowLock::Update, Wait::Wait, seen)? {

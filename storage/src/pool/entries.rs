@@ -4,6 +4,7 @@
 
 use super::copies::Copied;
 use super::frame::Frame;
+use crate::alloc::Run;
 use crate::codec::PageRef;
 use crate::page::PageId;
 use arc_swap::ArcSwapOption;
@@ -42,6 +43,12 @@ impl Slot {
     #[inline]
     pub(super) fn is_dirty(&self) -> bool {
         self.dirty_epoch != 0
+    }
+
+    /// Where a dirty page may be written over: its place in the file, if that is of the same epoch, so that no checkpoint names it.
+    pub(super) fn own_place(&self) -> Option<Run> {
+        let location = self.location.filter(|_| self.written_epoch == self.dirty_epoch)?;
+        Some(location.run)
     }
 }
 

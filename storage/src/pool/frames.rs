@@ -46,6 +46,9 @@ pub(super) struct Frames {
     page_bytes: usize,
     /// Most frames there may be.
     capacity: usize,
+    /// Frames there are, and most there can be as far as is known: fewer than may be if the governor grants no more.
+    made_count: AtomicUsize,
+    reach: AtomicUsize,
     memory: Arc<Governor>,
     topology: Arc<dyn Topology>,
     nodes: Box<[Node]>,
@@ -84,14 +87,44 @@ struct Queues {
 /// A page that is in a queue of another node than its frame's, and that node.
 type Stray = (PageId, usize);
 
+/// A page to evict, latched; it is in no queue any more.
+pub(super) type Victim<'p> = (PageId, RwLockWriteGuard<'p, Slot>);
+
 /// What a search for a frame came to.
 pub(super) enum Found<'p> {
     /// A frame.
     Frame(Frame),
-    /// A page to evict, latched; it is in no queue any more.
-    Victim(PageId, RwLockWriteGuard<'p, Slot>),
-    /// Every page is latched (or dirty, if only clean ones were wanted).
+    /// Who must give one up.
+    Victim(Victim<'p>),
+    /// Every page is latched, or may not leave.
     Nothing,
+}
+
+/// Which pages may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// All.
+    Any,
+    /// Those for which the file needs no more room: clean ones, and dirty ones that can be written where they are.
+    WithoutRoom,
+    /// Clean ones.
+    Clean,
+    /// Dirty ones.
+    Dirty,
+    /// Dirty ones that can be written where they are.
+    DirtyWithoutRoom,
+}
+
+impl Leaving {
+    fn allows(self, slot: &Slot) -> bool {
+        match self {
+            Self::Any => true,
+            Self::WithoutRoom => !slot.is_dirty() || slot.own_place().is_some(),
+            Self::Clean => !slot.is_dirty(),
+            Self::Dirty => slot.is_dirty(),
+            Self::DirtyWithoutRoom => slot.is_dirty() && slot.own_place().is_some(),
+        }
+    }
 }
 
 /// Figures about the frames of a node.
@@ -128,11 +161,25 @@ impl Frames {
             Node::new(share, cutter)
         };
         let nodes = (0..node_count).map(node).collect();
-        Self { page_bytes, capacity, memory, topology, nodes }
+        Self {
+            page_bytes,
+            capacity,
+            made_count: AtomicUsize::new(0),
+            reach: AtomicUsize::new(capacity),
+            memory,
+            topology,
+            nodes,
+        }
     }
 
     pub(super) fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// Most frames there can be as far as is known.
+    #[inline]
+    pub(super) fn reach(&self) -> usize {
+        self.reach.load(Ordering::Relaxed)
     }
 
     /// Frames there are, spare ones included.
@@ -171,19 +218,21 @@ impl Frames {
     }
 
     /// Finds a frame or someone who must give one up.
-    pub(super) fn find<'p>(&self, entries: &'p Entries, clean_only: bool) -> Found<'p> {
+    pub(super) fn find<'p>(&self, entries: &'p Entries, leaving: Leaving) -> Found<'p> {
         if let [only] = &*self.nodes {
             let mut queues = only.queues.lock();
             return match self.take(only, &mut queues) {
                 Some(frame) => Found::Frame(frame),
-                None => Self::pick(0, only.share, &mut queues, entries, clean_only).0,
+                None => Self::pick(0, only.share, &mut queues, entries, leaving)
+                    .0
+                    .map_or(Found::Nothing, Found::Victim),
             };
         }
         let home = self.topology.node_here();
-        let found = self.find_from(home, entries, clean_only);
+        let found = self.find_from(home, entries, leaving);
         let node = match &found {
             Found::Frame(frame) => frame.node(),
-            Found::Victim(_, slot) => slot.bytes.as_ref().map_or(home, Frame::node),
+            Found::Victim((_, slot)) => slot.bytes.as_ref().map_or(home, Frame::node),
             Found::Nothing => home,
         };
         if node != home {
@@ -193,7 +242,7 @@ impl Frames {
     }
 
     /// [`Frames::find`] for a thread of the node `home`, one of several.
-    fn find_from<'p>(&self, home: usize, entries: &'p Entries, clean_only: bool) -> Found<'p> {
+    fn find_from<'p>(&self, home: usize, entries: &'p Entries, leaving: Leaving) -> Found<'p> {
         let count = self.nodes.len();
         for index in (home..home + count).map(|index| index % count) {
             let node = &self.nodes[index];
@@ -211,17 +260,40 @@ impl Frames {
             if let Some(frame) = self.take(node, &mut queues) {
                 return Found::Frame(frame);
             }
-            let (found, strays) = Self::pick(index, node.share, &mut queues, entries, clean_only);
+            let (found, strays) = Self::pick(index, node.share, &mut queues, entries, leaving);
             drop(queues);
-            for (page, node) in strays {
-                self.nodes[node].queues.lock().small.push_back(page);
-            }
-            if !matches!(found, Found::Nothing) {
+            self.move_home(strays);
+            if let Some(victim) = found {
                 node.evicted_count.fetch_add(1, Ordering::Relaxed);
-                return found;
+                return Found::Victim(victim);
             }
         }
         Found::Nothing
+    }
+
+    /// Finds a dirty page to evict, one that can be written where it is if there is no more room.
+    pub(super) fn find_dirty<'p>(
+        &self,
+        entries: &'p Entries,
+        without_room: bool,
+    ) -> Option<Victim<'p>> {
+        let leaving = if without_room { Leaving::DirtyWithoutRoom } else { Leaving::Dirty };
+        let (home, count) = (self.topology.node_here(), self.nodes.len());
+        (home..home + count).map(|index| index % count).find_map(|index| {
+            let node = &self.nodes[index];
+            let mut queues = node.queues.lock();
+            let (found, strays) = Self::pick(index, node.share, &mut queues, entries, leaving);
+            drop(queues);
+            self.move_home(strays);
+            found
+        })
+    }
+
+    /// Enters pages in the queues of the nodes that their frames are of.
+    fn move_home(&self, strays: impl IntoIterator<Item = Stray>) {
+        for (page, node) in strays {
+            self.nodes[node].queues.lock().small.push_back(page);
+        }
     }
 
     /// The node that is first to give up a page for a thread of the node `home`.
@@ -243,6 +315,7 @@ impl Frames {
             Some(spare) => spare,
             None if queues.made_count < node.share && self.may_grow(queues.made_count) => {
                 queues.made_count += 1;
+                self.made_count.fetch_add(1, Ordering::Relaxed);
                 queues.cutter.cut(&*self.topology)
             }
             None => return None,
@@ -257,8 +330,8 @@ impl Frames {
         share: usize,
         queues: &mut Queues,
         entries: &'p Entries,
-        clean_only: bool,
-    ) -> (Found<'p>, SmallVec<[Stray; 2]>) {
+        leaving: Leaving,
+    ) -> (Option<Victim<'p>>, SmallVec<[Stray; 2]>) {
         let mut strays = SmallVec::new();
         // Each page can be passed over three times for its usage and once for its latch.
         let tries = 5 * (queues.small.len() + queues.main.len());
@@ -298,7 +371,7 @@ impl Frames {
                 queues.main.push_back(page);
                 continue;
             }
-            if clean_only && slot.is_dirty() {
+            if !leaving.allows(&slot) {
                 queue.push_back(page);
                 passed_over[usize::from(!from_small)] += 1;
                 continue;
@@ -314,9 +387,9 @@ impl Frames {
                     entry.ghost.store(false, Ordering::Relaxed);
                 }
             }
-            return (Found::Victim(page, slot), strays);
+            return (Some((page, slot)), strays);
         }
-        (Found::Nothing, strays)
+        (None, strays)
     }
 
     /// Takes memory for a frame of a node that has `made_count`, if there is some.
@@ -325,7 +398,11 @@ impl Frames {
             self.memory.take_anyway(Purpose::Pages, self.page_bytes);
             return true;
         }
-        self.memory.try_take(Purpose::Pages, self.page_bytes)
+        let is_granted = self.memory.try_take(Purpose::Pages, self.page_bytes);
+        let made_count = || self.made_count.load(Ordering::Relaxed).max(FRAMES_MIN);
+        let reach = if is_granted { self.capacity } else { made_count() };
+        self.reach.store(reach, Ordering::Relaxed);
+        is_granted
     }
 
     /// Enters a page whose slot was just given a frame; the caller holds its latch.

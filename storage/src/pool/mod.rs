@@ -25,6 +25,9 @@
 //!   Among themselves, callers need an order: the trees' is in [`crate::tree`], and [`crate::ledger`] watches over it.
 //! - L5: each tree's units are counted: those that the newest versions of its pages have in the file, and of pages that
 //!   are in memory only, what they would have whole.
+//! - L6: changes begin while an eighth of the frames is clean, those that take something back while a 64th is ([`Pool::admit`]). So a
+//!   full disk stops neither reading nor, before that, taking back: a clean page can leave, and a dirty one whose place in the file
+//!   no checkpoint names is written there again.
 //!
 //! Pages that many read and few change have copies, which are read without a latch ([`copies`]). Pages that a scan is about to come to are
 //! loaded several at a time ([`read_ahead`]).
@@ -57,13 +60,14 @@ use crate::topology::Topology;
 use crate::vfs::{IoMethod, VfsFile};
 use contention::Contention;
 pub(crate) use contention::ContentionRule;
+use crossbeam_utils::CachePadded;
 use damask_types::{Error, Result, SqlState};
 pub use entries::Usage;
 use entries::{Entries, Entry, Slot};
 use frame::Frame;
 pub(crate) use frame::try_huge_page;
 pub use frames::NodeStatistics;
-use frames::{Found, Frames};
+use frames::{Found, Frames, Leaving, Victim};
 use hashbrown::HashSet;
 use parking_lot::{Mutex, RwLockReadGuard, RwLockWriteGuard};
 use snapshot::Snapshot;
@@ -82,6 +86,25 @@ pub(crate) use write_out::TableChanges;
 /// How often a thread looks again for a frame while every page is latched.
 const FRAME_TRIES: usize = 10_000;
 
+/// What pages are about to be changed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Something new, which may be refused.
+    Forward,
+    /// Something is taken back, which must get on.
+    Back,
+}
+
+impl Change {
+    /// How many of so many frames are to be clean when such a change begins. In a small pool, enough for what one change makes dirty.
+    fn clean_min(self, frame_count: usize) -> usize {
+        match self {
+            Self::Forward => (frame_count / 8).max(16.min(frame_count / 4)),
+            Self::Back => (frame_count / 64).max(8.min(frame_count / 8)),
+        }
+    }
+}
+
 /// Pages in memory, found by their logical number, at most as many bytes as allowed.
 pub struct Pool {
     page_bytes: usize,
@@ -94,6 +117,8 @@ pub struct Pool {
     ids: Mutex<PageIds>,
     allocator: Mutex<Allocator>,
     changes: Mutex<Changes>,
+    /// Frames whose pages differ from the file's.
+    dirty_frames: CachePadded<AtomicUsize>,
     /// The current epoch, from 1; changes under the lock of `changes`.
     epoch: AtomicU32,
     /// Whether a durable state exists that old versions must be kept for; not so in memory.
@@ -266,6 +291,7 @@ impl Pool {
             ids: Mutex::new(ids),
             allocator: Mutex::new(parts.allocator),
             changes: Mutex::new(Changes { tree_units, ..Changes::default() }),
+            dirty_frames: CachePadded::default(),
             epoch: AtomicU32::new(1),
             keeps_old: parts.keeps_old,
             codecs: TreeCodecs::default(),
@@ -555,7 +581,9 @@ impl Pool {
         let (tree, units) = self.units_of(slot);
         slot.live = false;
         slot.is_apart = false;
-        slot.dirty_epoch = 0;
+        if std::mem::take(&mut slot.dirty_epoch) != 0 {
+            self.dirty_frames.fetch_sub(1, Ordering::Relaxed);
+        }
         if let Some(frame) = slot.bytes.take() {
             self.frames.give_back(frame);
         }
@@ -586,6 +614,9 @@ impl Pool {
     #[cold]
     fn before_change(&self, page: PageId, slot: &mut Slot) {
         self.keep_for_snapshot(page, slot);
+        if !slot.is_dirty() {
+            self.dirty_frames.fetch_add(1, Ordering::Relaxed);
+        }
         let mut changes = self.changes.lock();
         slot.dirty_epoch = self.epoch.load(Ordering::Acquire);
         changes.dirty.insert(page);
@@ -593,16 +624,23 @@ impl Pool {
 
     /// A frame for a page, evicting another if there is none.
     fn frame(&self) -> Result<Frame> {
-        let mut disk_full = None;
+        let (mut leaving, mut disk_full) = (Leaving::Any, None);
         for _ in 0..FRAME_TRIES {
-            match self.try_frame(disk_full.is_some()) {
+            match self.try_frame(leaving) {
                 Ok(Some(frame)) => return Ok(frame),
                 Ok(None) => match disk_full {
                     Some(error) => return Err(error),
                     None => std::thread::yield_now(),
                 },
-                // A full disk must not stop readers while there are clean pages to drop.
-                Err(error) if error.sqlstate() == SqlState::DISK_FULL => disk_full = Some(error),
+                // A full disk must not stop readers while there are others that can leave. Where files are written in no place twice, those are
+                // the clean ones alone.
+                Err(error) if is_disk_full(&error) => {
+                    leaving = match leaving {
+                        Leaving::Any => Leaving::WithoutRoom,
+                        _ => Leaving::Clean,
+                    };
+                    disk_full = Some(error);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -611,22 +649,63 @@ impl Pool {
         Err(Error::new(SqlState::OUT_OF_MEMORY, message).detail(detail))
     }
 
-    /// [`Pool::frame`] if there is one at once, or a page (a clean one, if `clean_only`) that may leave.
-    fn try_frame(&self, clean_only: bool) -> Result<Option<Frame>> {
-        match self.frames.find(&self.entries, clean_only) {
+    /// [`Pool::frame`] if there is one at once, or a page that may leave.
+    fn try_frame(&self, leaving: Leaving) -> Result<Option<Frame>> {
+        match self.frames.find(&self.entries, leaving) {
             Found::Frame(frame) => Ok(Some(frame)),
-            Found::Victim(page, mut slot) => {
-                if slot.is_dirty()
-                    && let Err(error) = self.write_victim(page, &mut slot)
-                {
-                    self.frames.enqueue(&self.entries, page, &mut slot);
-                    return Err(error);
-                }
-                self.entry(page)?.clear_copy();
-                Ok(slot.bytes.take())
-            }
+            Found::Victim(victim) => self.evict(victim),
             Found::Nothing => Ok(None),
         }
+    }
+
+    /// The frame of a page that leaves; it stays if it cannot be written.
+    fn evict(&self, (page, mut slot): Victim<'_>) -> Result<Option<Frame>> {
+        if slot.is_dirty()
+            && let Err(error) = self.write_victim(page, &mut slot)
+        {
+            self.frames.enqueue(&self.entries, page, &mut slot);
+            return Err(error);
+        }
+        self.entry(page)?.clear_copy();
+        Ok(slot.bytes.take())
+    }
+
+    /// To be called before pages are changed, without a latch or the like: sees to it that not all frames are dirty, for which some are
+    /// written (L6).
+    ///
+    /// # Errors
+    /// 53100 if the disk is full; 58030 if a page cannot be written.
+    #[inline]
+    pub fn admit(&self, change: Change) -> Result<()> {
+        let is_enough = self.dirty_frames.load(Ordering::Relaxed) <= self.dirty_max(change);
+        if is_enough { Ok(()) } else { self.write_surplus(change) }
+    }
+
+    /// Most frames that are to be dirty when such a change begins.
+    #[inline]
+    fn dirty_max(&self, change: Change) -> usize {
+        let reach = self.frames.reach();
+        reach - change.clean_min(reach)
+    }
+
+    /// Writes dirty pages, which leave, until they are few enough.
+    #[cold]
+    fn write_surplus(&self, change: Change) -> Result<()> {
+        let mut disk_full = None;
+        while self.dirty_frames.load(Ordering::Relaxed) > self.dirty_max(change) {
+            let Some(victim) = self.frames.find_dirty(&self.entries, disk_full.is_some()) else {
+                // Without a full disk the others are latched: whoever comes next finds them.
+                return disk_full.map_or(Ok(()), Err);
+            };
+            match self.evict(victim) {
+                Ok(frame) => frame.into_iter().for_each(|frame| self.frames.give_back(frame)),
+                Err(error) if is_disk_full(&error) && disk_full.is_none() => {
+                    disk_full = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     fn write_victim(&self, page: PageId, slot: &mut Slot) -> Result<()> {
@@ -684,6 +763,10 @@ impl Pool {
         let start = location.run.start;
         Error::corrupted(message).detail(format!("The page is at unit {start}."))
     }
+}
+
+fn is_disk_full(error: &Error) -> bool {
+    error.sqlstate() == SqlState::DISK_FULL
 }
 
 /// What is wrong with a block that should be page `number`, if anything.

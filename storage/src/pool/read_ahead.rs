@@ -18,6 +18,7 @@
 
 use super::entries::{Entry, Slot};
 use super::frame::Frame;
+use super::frames::Leaving;
 use super::{InIo, Pool};
 use crate::codec::{PageRef, Wanted};
 use crate::page::{PageId, UNIT_BYTES};
@@ -157,7 +158,7 @@ impl Pool {
         let Some(entry) = self.entries.get(page).filter(|entry| entry.is_absent()) else {
             return Ok(None);
         };
-        let Some(frame) = self.try_frame(false)? else { return Ok(None) };
+        let Some(frame) = self.try_frame(Leaving::Any)? else { return Ok(None) };
         let io = InIo::begin(entry);
         if let Some(slot) = entry.latch.try_write()
             && slot.is_absent()

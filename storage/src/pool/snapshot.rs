@@ -287,9 +287,8 @@ impl Pool {
             }
             count += copied.units;
         }
-        if count < run.count {
-            let start = run.start + u64::from(count);
-            allocator.release(Run { start, count: run.count - count });
+        if let Some(rest) = run.behind(count) {
+            allocator.release(rest);
         }
         Run { start: run.start, count }
     }

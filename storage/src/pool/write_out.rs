@@ -6,15 +6,16 @@
 //! versions' units free. If anything fails in between, [`Pool::checkpoint_failed`] forgets the new nodes; pages keep
 //! their new places, which are as good as the old.
 
-use super::Pool;
 use super::entries::Slot;
 use super::trees::Recount;
+use super::{Pool, is_disk_full};
 use crate::alloc::{RUN_UNITS_MAX, Run};
 use crate::codec::{PageCodec, PageRef};
 use crate::page::{self, PageId, UNIT_BYTES};
 use crate::page_table::{self, NODE_ENTRIES};
 use crate::superblock::BlockRef;
 use damask_types::Result;
+use std::sync::atomic::Ordering;
 
 /// Files shorter than this are not worth the trouble, in units (1 MiB).
 const RELOCATE_UNITS_MIN: u64 = 256;
@@ -50,6 +51,7 @@ pub(crate) struct Ownership {
 impl Pool {
     /// Writes a dirty page to a fresh run; the old version's units are freed by the rules.
     pub(super) fn write_page(&self, page: PageId, slot: &mut Slot) -> Result<()> {
+        let own = self.place_to_write_over(slot);
         let bytes = slot.bytes.as_deref_mut().expect("a dirty page is in memory");
         debug_assert_eq!(page::page_id(bytes), u64::from(page.0), "a page keeps its number");
         let tree = page::tree(bytes);
@@ -61,19 +63,37 @@ impl Pool {
         } else {
             codec = PageCodec::None;
         }
-        let run = self.allocator.lock().allocate((block.len() / UNIT_BYTES) as u32);
-        if let Err(error) = self.file.write_at(block, run.offset()) {
-            self.allocator.lock().release(run);
-            return Err(error);
+        let count = (block.len() / UNIT_BYTES) as u32;
+        let run = self.allocator.lock().allocate(count);
+        match self.file.write_at(block, run.offset()) {
+            Ok(()) => self.place(page, slot, PageRef { run, crc, tree, codec }),
+            Err(error) => {
+                self.allocator.lock().release(run);
+                let own = own.filter(|own| is_disk_full(&error) && count <= own.count);
+                let Some(Run { start, .. }) = own else { return Err(error) };
+                let run = Run { start, count };
+                self.file.write_at(block, run.offset())?;
+                self.place(page, slot, PageRef { run, crc, tree, codec });
+            }
         }
-        self.place(page, slot, PageRef { run, crc, tree, codec });
         Ok(())
+    }
+
+    fn place_to_write_over(&self, slot: &Slot) -> Option<Run> {
+        #[cfg(not(test))]
+        let _ = self;
+        #[cfg(test)]
+        if self.planted == crate::store::Planted::WrittenOver {
+            return slot.location.map(|location| location.run);
+        }
+        slot.own_place()
     }
 
     /// Notes that `location` has what is in memory of a dirty page, which is clean then.
     pub(super) fn place(&self, page: PageId, slot: &mut Slot, location: PageRef) {
         let (tree, units) = self.units_of(slot);
         let epoch = std::mem::take(&mut slot.dirty_epoch);
+        self.dirty_frames.fetch_sub(1, Ordering::Relaxed);
         let old = slot.location.replace(location);
         let old_epoch = std::mem::replace(&mut slot.written_epoch, epoch);
         let mut changes = self.changes.lock();
@@ -90,8 +110,13 @@ impl Pool {
             _ => self.note_moved(&mut changes, page, old),
         }
         drop(changes);
-        if let Some(old) = old {
-            self.free_run(old.run, old_epoch, epoch);
+        let freed = old.and_then(|old| {
+            // It may have been written where it was, and be shorter now.
+            let is_same = old.run.start == location.run.start;
+            if is_same { old.run.behind(location.run.count) } else { Some(old.run) }
+        });
+        if let Some(freed) = freed {
+            self.free_run(freed, old_epoch, epoch);
         }
     }
 

@@ -4,7 +4,9 @@ use super::crash_tests::{
     Model, change_pages, check, checkpoint, fill, open as open_like, options, path,
 };
 use super::{Planted, Store, StoreOptions};
-use crate::env::{Env, SeededRandom};
+use crate::env::{Env, Random, SeededRandom};
+use crate::page::{PAGE_HEADER_BYTES, PageId, PageKind, TreeId};
+use crate::pool::Change;
 use crate::vfs::{Fault, ImageKind, SimVfs};
 use damask_types::{Result, SqlState, Timestamp};
 use std::sync::Arc;
@@ -137,4 +139,77 @@ fn a_full_disk_fails_a_checkpoint_and_nothing_else() {
     checkpoint(&store, &vfs, &mut model).unwrap();
     let image = vfs.crashed(ImageKind::Nothing, &random);
     check(&image, 8, &model, (0, 2), Planted::Nothing).unwrap();
+}
+
+/// More pages than frames are made, half of them changed since the checkpoint, then there is no more room: those are changed again and again, the others
+/// until that is refused, and all are read. What the checkpoint has stays.
+fn pages_on_a_full_disk(seed: u64, is_admitted: bool, planted: Planted) -> Result<(), String> {
+    const COUNT: usize = 120;
+    let text = |error: damask_types::Error| error.to_string();
+    let vfs = SimVfs::default();
+    let random = SeededRandom::new(seed);
+    let mut model = Model::default();
+    let (store, _) = open_like(&vfs, seed, planted).unwrap();
+    let pool = store.pool();
+    for _ in 0..COUNT {
+        let mut page = pool.allocate(PageKind::RowLeaf, TreeId(1)).unwrap();
+        fill(&mut page, 4);
+        model.pages.insert(page.page(), 4);
+    }
+    checkpoint(&store, &vfs, &mut model).unwrap();
+    let pages: Vec<PageId> = model.pages.keys().copied().collect();
+    let (changed, others) = pages.split_at(COUNT / 2);
+    let mut change = |page: &PageId, change: Change| -> Result<()> {
+        if is_admitted {
+            pool.admit(change)?;
+        }
+        // Blocks become no longer than they are when there is no more room.
+        let number = if vfs.counts().disk_full == 0 { 8 } else { random.next_u64() as u8 | 1 };
+        fill(&mut pool.write(*page)?, number);
+        model.pages.insert(*page, number);
+        Ok(())
+    };
+    for page in changed {
+        change(page, Change::Forward).unwrap();
+    }
+    vfs.inject(Fault::Budget(vfs.used_bytes()));
+    let forward = || std::iter::repeat(Change::Forward);
+    let mut go_on = |pages: &[PageId], changes: &mut dyn Iterator<Item = Change>| {
+        pages.iter().zip(changes).try_for_each(|(page, kind)| change(page, kind))
+    };
+    let refused = (0..4).find_map(|_| go_on(others, &mut forward()).err());
+    let is_refused = refused.is_some_and(|error| error.sqlstate() == SqlState::DISK_FULL);
+    assert!(is_refused || planted == Planted::WrittenOver);
+    for _ in 0..3 {
+        go_on(changed, &mut std::iter::repeat(Change::Back)).map_err(text)?;
+    }
+    for (page, number) in &model.pages {
+        let mut wanted = vec![0; pool.page_bytes()];
+        fill(&mut wanted, *number);
+        let found = pool.read(*page).map_err(text)?;
+        if found[PAGE_HEADER_BYTES..] != wanted[PAGE_HEADER_BYTES..] {
+            return Err(format!("page {page} is not {number}"));
+        }
+    }
+    for kind in [ImageKind::All, ImageKind::Nothing] {
+        check(&vfs.crashed(kind, &random), seed, &model, (0, 1), Planted::Nothing)?;
+    }
+    vfs.heal();
+    checkpoint(&store, &vfs, &mut model).unwrap();
+    let report = store.verify().unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    let image = vfs.crashed(ImageKind::Nothing, &random);
+    check(&image, seed, &model, (0, 2), Planted::Nothing).map(drop)
+}
+
+#[test]
+fn a_full_disk_stops_neither_readers_nor_who_takes_back() {
+    for seed in 0..12 {
+        pages_on_a_full_disk(seed, true, Planted::Nothing).unwrap();
+        assert!(pages_on_a_full_disk(seed, false, Planted::Nothing).is_err(), "{seed}: without L6");
+    }
+    for seed in 0..12 {
+        let found = pages_on_a_full_disk(seed, true, Planted::WrittenOver);
+        assert!(found.is_err_and(|what| what.contains("invalid page")), "{seed}");
+    }
 }

@@ -95,6 +95,8 @@ pub(crate) enum Planted {
     NoCopyAside,
     /// The page table of a checkpoint has places that pages got after its instant (breaks C2).
     NoFrozenPlace,
+    /// On a full disk a page is written over its place, also if a checkpoint names that (breaks C1).
+    WrittenOver,
     /// A page that changes keeps its copy (breaks Y1 of the pool's copies).
     StaleCopies,
     /// A flush of the log is acknowledged when one behind it is done (breaks W2).

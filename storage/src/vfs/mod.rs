@@ -24,7 +24,9 @@ pub(crate) use aligned::Aligned;
 pub use memory::MemoryVfs;
 pub(crate) use os::memory_bytes;
 pub use os::{IoMethod, OsVfs};
-pub use sim::{CrashImage, CrashImages, Event, Fault, FaultCounts, FileId, ImageKind, SimVfs};
+pub use sim::{
+    CrashImage, CrashImages, Event, Fault, FaultCounts, FileId, ImageKind, RoomClock, SimVfs,
+};
 
 use damask_types::{Error, Result, SqlState};
 use smallvec::SmallVec;

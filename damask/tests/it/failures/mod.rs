@@ -18,7 +18,7 @@ use crate::support::Discard;
 use cases::{CASES, Case, Run, SETUP};
 use damask::session::{Completion, TransactionStatus};
 use damask::{Connection, Database, DatabaseOptions, Error, Result, Rows, SqlState};
-use damask_storage::vfs::{Fault, SimVfs};
+use damask_storage::vfs::{Fault, RoomClock, SimVfs};
 use damask_storage::{Env, Purpose};
 use damask_txn::engine::Holdings;
 use std::collections::BTreeMap;
@@ -80,7 +80,9 @@ struct Opened {
 
 impl Opened {
     fn open(vfs: SimVfs) -> Result<Self> {
-        let env = Env::simulated(Arc::new(vfs.clone()), 1);
+        // A rollback waits for room on the disk if it must.
+        let clock = Arc::new(RoomClock::new(vfs.clone()));
+        let env = Env { clock, ..Env::simulated(Arc::new(vfs.clone()), 1) };
         // The smallest pool there is, so that statements read and write pages.
         let mut options = DatabaseOptions::default();
         options.configuration.set("shared_buffers", "128kB")?;

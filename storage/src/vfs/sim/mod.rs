@@ -9,8 +9,10 @@
 //!
 //! Left out: virtual latency; sectors of other sizes.
 
+mod clock;
 mod disk;
 
+pub use clock::RoomClock;
 pub use disk::{Event, FileId, ImageKind};
 
 use super::{OpenOptions, Operation, Vfs, VfsFile, VfsLock, io_error};
@@ -169,6 +171,12 @@ impl SimVfs {
     /// Takes all faults out.
     pub fn heal(&self) {
         self.state.lock().faults.clear();
+    }
+
+    /// Takes out the faults of a full disk.
+    pub fn make_room(&self) {
+        let is_full = |fault: &Fault| matches!(fault, Fault::FullDisk(_) | Fault::Budget(_));
+        self.state.lock().faults.retain(|fault| !is_full(fault));
     }
 
     /// Files that are open now.
