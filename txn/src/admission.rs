@@ -2,24 +2,19 @@
 //!
 //! On a full disk a dirty page may have no place to go. So that there are always clean ones to take frames from, whoever changes rows sees to it first
 //! that enough are (`storage/src/pool/mod.rs`, L6):
-//! - a *statement* is refused (53100) while fewer are than an eighth, and none can be written. It is taken back then;
-//! - who *takes back* goes on until fewer are than a 64th, mostly by writing pages where they are, and then waits until there is room. It cannot be refused:
+//! - a *statement* is refused (53100) if less than an eighth of them is clean and no page can be written. It is taken back then;
+//! - who *takes back* goes on with a 64th, mostly since pages can be written where they are, and then waits for room. It cannot be refused:
 //!   what is half taken back would stop the engine. Its rows stay locked, and others read what they were;
 //! - *garbage* is left for later.
 
 use crate::directory::Heap;
 use crate::engine::Engine;
 use damask_storage::Change;
-use damask_types::{Error, Result, SqlState};
+use damask_types::Result;
 use std::time::Duration;
 
 /// How long who takes back waits before it looks for room again.
 const RETRY: Duration = Duration::from_millis(100);
-
-/// Whether there was no room on the disk.
-pub(crate) fn is_disk_full(error: &Error) -> bool {
-    error.sqlstate() == SqlState::DISK_FULL
-}
 
 impl Engine {
     /// To be called before rows of a heap are changed.
@@ -39,7 +34,7 @@ impl Engine {
     #[inline]
     pub(crate) fn before_undo(&self, heap: &Heap) -> Result<()> {
         while let Err(error) = self.store.pool().admit(Change::Back) {
-            if !is_disk_full(&error) {
+            if !error.is_disk_full() {
                 return Err(error);
             }
             self.check_open()?;

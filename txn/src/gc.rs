@@ -16,7 +16,6 @@
 //!   transaction is about to queue it.
 //! - C2: a tree is destroyed when the watermark has passed its end and no row of an earlier commit waits.
 
-use crate::admission::is_disk_full;
 use crate::background::EngineOfStep;
 use crate::births::Room;
 use crate::directory::{Heap, Index, Relation};
@@ -399,7 +398,7 @@ impl Engine {
     /// Collects all garbage that no snapshot needs, or leaves it if the disk is full.
     pub(crate) fn collect_if_room(&self) -> Result<()> {
         match self.collect_garbage(usize::MAX) {
-            Err(error) if is_disk_full(&error) => Ok(()),
+            Err(error) if error.is_disk_full() => Ok(()),
             collected => collected,
         }
     }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// Between so many rows one looks whether the statement is to stop.
 const ROWS_PER_LOOK: usize = 1024;
 
-/// Rows that are inserted together take one part of this many of the pool: that many pages are dirty before others are written.
+/// Rows that are inserted together take one part of this many of the pool, so that few pages become dirty between two looks at how many are.
 const RUN_PART: usize = 256;
 
 /// Rows that are to be inserted into one table.

@@ -156,6 +156,11 @@ impl Error {
         self.0.sqlstate
     }
 
+    /// Whether there was no room on a disk (53100): what is refused for that may be tried again.
+    pub fn is_disk_full(&self) -> bool {
+        self.sqlstate() == SqlState::DISK_FULL
+    }
+
     /// The message.
     pub fn message(&self) -> &str {
         &self.0.message

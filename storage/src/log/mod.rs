@@ -620,7 +620,7 @@ impl Log {
     /// A disk that is full has no room for more; after any other failure the log is trusted no more (W3).
     fn room_made<T>(&self, result: Result<T>) -> Result<T> {
         match result {
-            Err(error) if error.sqlstate() == SqlState::DISK_FULL => Err(error),
+            Err(error) if error.is_disk_full() => Err(error),
             result => self.written(result),
         }
     }

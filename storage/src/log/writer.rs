@@ -196,7 +196,7 @@ impl Writer {
                 (missing + step.min(self.directory.segment_bytes), Growth::Zeros)
             };
             let grown = match self.grow_lane(lane, &mut files, bytes, growth) {
-                Err(error) if error.sqlstate() == SqlState::DISK_FULL && missing > 0 => {
+                Err(error) if error.is_disk_full() && missing > 0 => {
                     self.grow_lane(lane, &mut files, missing, Growth::Zeros)
                 }
                 grown => grown,
@@ -219,7 +219,7 @@ impl Writer {
         let result = files.make_room(written, before + bytes, growth);
         self.room.made(lane, files.room_end() - before);
         result.inspect_err(|error| {
-            if error.sqlstate() != SqlState::DISK_FULL {
+            if !error.is_disk_full() {
                 self.is_lost[lane].store(true, Ordering::Release);
             }
         })

@@ -271,13 +271,12 @@ impl Frames {
         Found::Nothing
     }
 
-    /// Finds a dirty page to evict, one that can be written where it is if there is no more room.
-    pub(super) fn find_dirty<'p>(
+    /// Finds a page to evict, whether or not there are frames.
+    pub(super) fn find_victim<'p>(
         &self,
         entries: &'p Entries,
-        without_room: bool,
+        leaving: Leaving,
     ) -> Option<Victim<'p>> {
-        let leaving = if without_room { Leaving::DirtyWithoutRoom } else { Leaving::Dirty };
         let (home, count) = (self.topology.node_here(), self.nodes.len());
         (home..home + count).map(|index| index % count).find_map(|index| {
             let node = &self.nodes[index];

@@ -634,7 +634,7 @@ impl Pool {
                 },
                 // A full disk must not stop readers while there are others that can leave. Where files are written in no place twice, those are
                 // the clean ones alone.
-                Err(error) if is_disk_full(&error) => {
+                Err(error) if error.is_disk_full() => {
                     leaving = match leaving {
                         Leaving::Any => Leaving::WithoutRoom,
                         _ => Leaving::Clean,
@@ -691,16 +691,16 @@ impl Pool {
     /// Writes dirty pages, which leave, until they are few enough.
     #[cold]
     fn write_surplus(&self, change: Change) -> Result<()> {
-        let mut disk_full = None;
+        let (mut leaving, mut disk_full) = (Leaving::Dirty, None);
         while self.dirty_frames.load(Ordering::Relaxed) > self.dirty_max(change) {
-            let Some(victim) = self.frames.find_dirty(&self.entries, disk_full.is_some()) else {
+            let Some(victim) = self.frames.find_victim(&self.entries, leaving) else {
                 // Without a full disk the others are latched: whoever comes next finds them.
                 return disk_full.map_or(Ok(()), Err);
             };
             match self.evict(victim) {
                 Ok(frame) => frame.into_iter().for_each(|frame| self.frames.give_back(frame)),
-                Err(error) if is_disk_full(&error) && disk_full.is_none() => {
-                    disk_full = Some(error);
+                Err(error) if error.is_disk_full() && disk_full.is_none() => {
+                    (leaving, disk_full) = (Leaving::DirtyWithoutRoom, Some(error));
                 }
                 Err(error) => return Err(error),
             }
@@ -763,10 +763,6 @@ impl Pool {
         let start = location.run.start;
         Error::corrupted(message).detail(format!("The page is at unit {start}."))
     }
-}
-
-fn is_disk_full(error: &Error) -> bool {
-    error.sqlstate() == SqlState::DISK_FULL
 }
 
 /// What is wrong with a block that should be page `number`, if anything.

@@ -6,9 +6,9 @@
 //! versions' units free. If anything fails in between, [`Pool::checkpoint_failed`] forgets the new nodes; pages keep
 //! their new places, which are as good as the old.
 
+use super::Pool;
 use super::entries::Slot;
 use super::trees::Recount;
-use super::{Pool, is_disk_full};
 use crate::alloc::{RUN_UNITS_MAX, Run};
 use crate::codec::{PageCodec, PageRef};
 use crate::page::{self, PageId, UNIT_BYTES};
@@ -49,7 +49,8 @@ pub(crate) struct Ownership {
 }
 
 impl Pool {
-    /// Writes a dirty page to a fresh run; the old version's units are freed by the rules.
+    /// Writes a dirty page to a fresh run; the old version's units are freed by the rules. On a full disk it is written over the old version, if no
+    /// checkpoint names that.
     pub(super) fn write_page(&self, page: PageId, slot: &mut Slot) -> Result<()> {
         let own = self.place_to_write_over(slot);
         let bytes = slot.bytes.as_deref_mut().expect("a dirty page is in memory");
@@ -69,7 +70,7 @@ impl Pool {
             Ok(()) => self.place(page, slot, PageRef { run, crc, tree, codec }),
             Err(error) => {
                 self.allocator.lock().release(run);
-                let own = own.filter(|own| is_disk_full(&error) && count <= own.count);
+                let own = own.filter(|own| error.is_disk_full() && count <= own.count);
                 let Some(Run { start, .. }) = own else { return Err(error) };
                 let run = Run { start, count };
                 self.file.write_at(block, run.offset())?;
@@ -79,6 +80,7 @@ impl Pool {
         Ok(())
     }
 
+    /// [`Slot::own_place`].
     fn place_to_write_over(&self, slot: &Slot) -> Option<Run> {
         #[cfg(not(test))]
         let _ = self;

@@ -23,7 +23,7 @@ use crate::page::UNIT_BYTES;
 use crate::pool::{SnapshotWriter, TableChanges};
 use crate::root::{self, Root};
 use crate::superblock::{FEATURE_FIXED_LEAVES, Superblock};
-use damask_types::{Error, Lsn, Result, SqlState, Timestamp};
+use damask_types::{Error, Lsn, Result, Timestamp};
 
 /// Pages that one call of [`Store::continue_checkpoint`] should write: one long run of the largest pages.
 pub const CHECKPOINT_BATCH: usize = 64;
@@ -385,7 +385,7 @@ impl Store {
 
     /// Poisons the store unless the disk was merely full (C3).
     fn unless_full(&self, error: Error) -> Error {
-        if error.sqlstate() == SqlState::DISK_FULL { error } else { self.health.poison(error) }
+        if error.is_disk_full() { error } else { self.health.poison(error) }
     }
 
     /// After a failure here nobody knows which superblock is in force.
