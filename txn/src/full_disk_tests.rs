@@ -1,11 +1,13 @@
 //! A disk that becomes full under transactions that have changed more pages than there are frames: they are taken back, others read, and nothing stops.
 
 use crate::{
-    Engine, EngineOptions, IndexDesc, IsolationLevel, KeyColumn, Location, RelationDesc, Table, Txn,
+    Engine, EngineOptions, IndexDesc, IsolationLevel, KeyColumn, Location, NewRows, RelationDesc,
+    Table, Txn,
 };
 use damask_storage::Env;
 use damask_storage::vfs::{Fault, RoomClock, SimVfs};
-use damask_types::{ColumnIndex, RelId, Result, RowId, SqlState, SqlType, TypeId, Value};
+use damask_types::{ColumnIndex, RelId, Result, RowId, SqlType, TypeId, Value};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Rows of the table, several to a page: more pages than frames.
@@ -55,8 +57,15 @@ impl World {
     }
 
     fn insert(&self, txn: &mut Txn, key: i32) -> Result<RowId> {
-        let filler = Value::text("x".repeat(300));
-        self.table().insert(txn, &[Value::Int4(key), Value::Int4(key * 7 % ROWS), filler])
+        self.table().insert(txn, &row(key))
+    }
+
+    fn insert_many(&self, txn: &mut Txn, keys: Range<i32>) -> Result<()> {
+        let (table, mut rows) = (self.table(), NewRows::default());
+        for key in keys {
+            table.push_row(&mut rows, &row(key))?;
+        }
+        table.insert_rows(txn, &mut rows).map(drop)
     }
 
     /// Changes the indexed column of every row.
@@ -98,6 +107,10 @@ impl World {
     }
 }
 
+fn row(key: i32) -> [Value; 3] {
+    [Value::Int4(key), Value::Int4(key * 7 % ROWS), Value::text("x".repeat(300))]
+}
+
 fn begin(engine: &Arc<Engine>) -> Txn {
     let mut txn = engine.begin(IsolationLevel::ReadCommitted, false).unwrap();
     txn.begin_statement().unwrap();
@@ -113,14 +126,19 @@ fn large_transactions_are_taken_back_on_a_full_disk() {
     world.check_rows();
     txn.rollback().unwrap();
     world.check_rows();
-    // One that meets the full disk itself.
-    let mut txn = begin(&world.engine);
-    let mut keys = ROWS..;
-    let refused = keys.find_map(|key| world.insert(&mut txn, key).err()).expect("some day");
-    assert_eq!(refused.sqlstate(), SqlState::DISK_FULL);
-    world.check_rows();
-    txn.rollback().unwrap();
-    world.check_rows();
+    // Those that meet the full disk themselves, with rows one by one and many together.
+    for count in [1, 1000] {
+        let mut txn = begin(&world.engine);
+        let mut firsts = (ROWS..).step_by(count as usize);
+        let insert = |first| world.insert_many(&mut txn, first..first + count).err();
+        let refused = firsts.find_map(insert).expect("some day");
+        assert!(refused.is_disk_full(), "{refused}");
+        world.check_rows();
+        txn.rollback().unwrap();
+        world.check_rows();
+    }
+    let report = world.engine.verify().unwrap();
+    assert!(report.errors.is_empty(), "{:?}", report.errors);
     assert_eq!(world.clock.sleeps(), 0, "nothing was waited for");
     world.check_end();
 }
@@ -137,7 +155,7 @@ fn taking_back_waits_for_room_if_it_must() {
     let mut other = begin(&world.engine);
     let mut keys = ROWS..;
     let refused = keys.find_map(|key| world.insert(&mut other, key).err()).expect("some day");
-    assert_eq!(refused.sqlstate(), SqlState::DISK_FULL);
+    assert!(refused.is_disk_full(), "{refused}");
     assert_eq!(world.clock.sleeps(), 0);
     txn.rollback().unwrap();
     assert!(world.clock.sleeps() > 0, "it had to wait");

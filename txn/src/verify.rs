@@ -24,7 +24,7 @@ impl Engine {
     /// # Errors
     /// Only what stops the check; what is wrong with the data is in the report.
     pub fn verify(&self) -> Result<VerifyReport> {
-        self.collect_garbage(usize::MAX)?;
+        self.collect_if_room()?;
         let _gate = self.gate.close();
         let store = self.store.verify()?;
         let mut report = VerifyReport { errors: store.problems, ..VerifyReport::default() };

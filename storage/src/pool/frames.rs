@@ -388,7 +388,28 @@ impl Frames {
             }
             return (Some((page, slot)), strays);
         }
-        (None, strays)
+        (Self::pick_used(index, queues, entries, leaving), strays)
+    }
+
+    /// [`Frames::pick`] when nothing that is little used may leave: the first page that may.
+    fn pick_used<'p>(
+        index: usize,
+        queues: &mut Queues,
+        entries: &'p Entries,
+        leaving: Leaving,
+    ) -> Option<Victim<'p>> {
+        let is_victim = |page: PageId| {
+            let slot = entries.get(page)?.latch.try_write()?;
+            let is_here = slot.bytes.as_ref().is_some_and(|frame| frame.node() == index);
+            (is_here && leaving.allows(&slot)).then_some((page, slot))
+        };
+        [&mut queues.small, &mut queues.main].into_iter().find_map(|queue| {
+            let found = (0..queue.len()).find_map(|at| Some((at, is_victim(queue[at])?)));
+            let (at, (page, mut slot)) = found?;
+            queue.remove(at);
+            slot.queued = false;
+            Some((page, slot))
+        })
     }
 
     /// Takes memory for a frame of a node that has `made_count`, if there is some.

@@ -25,9 +25,8 @@
 //!   Among themselves, callers need an order: the trees' is in [`crate::tree`], and [`crate::ledger`] watches over it.
 //! - L5: each tree's units are counted: those that the newest versions of its pages have in the file, and of pages that
 //!   are in memory only, what they would have whole.
-//! - L6: changes begin while an eighth of the frames is clean, those that take something back while a 64th is ([`Pool::admit`]). So a
-//!   full disk stops neither reading nor, before that, taking back: a clean page can leave, and a dirty one whose place in the file
-//!   no checkpoint names is written there again.
+//! - L6: a change begins if an eighth of the frames is clean, one that takes something back if a 64th is ([`Pool::admit`]). So there are pages
+//!   that can leave on a full disk: those, and dirty ones whose place in the file no checkpoint names, which are written there again.
 //!
 //! Pages that many read and few change have copies, which are read without a latch ([`copies`]). Pages that a scan is about to come to are
 //! loaded several at a time ([`read_ahead`]).
@@ -632,8 +631,8 @@ impl Pool {
                     Some(error) => return Err(error),
                     None => std::thread::yield_now(),
                 },
-                // A full disk must not stop readers while there are others that can leave. Where files are written in no place twice, those are
-                // the clean ones alone.
+                // A full disk must not stop readers while there are others that can leave. Where the file system writes in no place twice, only
+                // clean ones can.
                 Err(error) if error.is_disk_full() => {
                     leaving = match leaving {
                         Leaving::Any => Leaving::WithoutRoom,

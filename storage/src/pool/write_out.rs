@@ -65,18 +65,14 @@ impl Pool {
             codec = PageCodec::None;
         }
         let count = (block.len() / UNIT_BYTES) as u32;
-        let run = self.allocator.lock().allocate(count);
-        match self.file.write_at(block, run.offset()) {
-            Ok(()) => self.place(page, slot, PageRef { run, crc, tree, codec }),
-            Err(error) => {
-                self.allocator.lock().release(run);
-                let own = own.filter(|own| error.is_disk_full() && count <= own.count);
-                let Some(Run { start, .. }) = own else { return Err(error) };
-                let run = Run { start, count };
-                self.file.write_at(block, run.offset())?;
-                self.place(page, slot, PageRef { run, crc, tree, codec });
-            }
+        let mut run = self.allocator.lock().allocate(count);
+        if let Err(error) = self.file.write_at(block, run.offset()) {
+            self.allocator.lock().release(run);
+            let own = own.filter(|own| error.is_disk_full() && count <= own.count);
+            run = Run { count, ..own.ok_or(error)? };
+            self.file.write_at(block, run.offset())?;
         }
+        self.place(page, slot, PageRef { run, crc, tree, codec });
         Ok(())
     }
 

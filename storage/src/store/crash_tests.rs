@@ -293,8 +293,15 @@ pub(super) fn meta(ts: u64) -> Vec<u8> {
 }
 
 pub(super) fn open(vfs: &SimVfs, seed: u64, planted: Planted) -> Result<(Store, super::Recovered)> {
-    let env = Env::simulated(Arc::new(vfs.clone()), seed);
-    let (store, recovered) = Store::open(env, path(), options(planted, seed))?;
+    open_in(Env::simulated(Arc::new(vfs.clone()), seed), seed, options(planted, seed))
+}
+
+pub(super) fn open_in(
+    env: Env,
+    seed: u64,
+    options: StoreOptions,
+) -> Result<(Store, super::Recovered)> {
+    let (store, recovered) = Store::open(env, path(), options)?;
     if codec(seed) != PageCodec::None {
         store.allow_codecs()?;
         store.set_codec(TREE, codec(seed));

@@ -1,10 +1,11 @@
 //! Disks that are full: what cannot be done is refused, and nothing else is lost.
 
 use super::crash_tests::{
-    Model, change_pages, check, checkpoint, fill, open as open_like, options, path,
+    Model, change_pages, check, checkpoint, fill, open as open_like, open_in, options, path,
 };
 use super::{Planted, Store, StoreOptions};
 use crate::env::{Env, Random, SeededRandom};
+use crate::governor::Governor;
 use crate::page::{PAGE_HEADER_BYTES, PageId, PageKind, TreeId};
 use crate::pool::Change;
 use crate::vfs::{Fault, ImageKind, SimVfs};
@@ -142,14 +143,20 @@ fn a_full_disk_fails_a_checkpoint_and_nothing_else() {
 }
 
 /// More pages than frames are made, half of them changed since the checkpoint, then there is no more room: those are changed again and again, the others
-/// until that is refused, and all are read. What the checkpoint has stays.
+/// until that is refused, and all are read. What the checkpoint has stays. Every other pool is never as large as it may be, for want of memory.
 fn pages_on_a_full_disk(seed: u64, is_admitted: bool, planted: Planted) -> Result<(), String> {
     const COUNT: usize = 120;
     let text = |error: damask_types::Error| error.to_string();
     let vfs = SimVfs::default();
     let random = SeededRandom::new(seed);
     let mut model = Model::default();
-    let (store, _) = open_like(&vfs, seed, planted).unwrap();
+    let mut env = Env::simulated(Arc::new(vfs.clone()), seed);
+    let mut options = options(planted, seed);
+    if seed % 8 > 3 {
+        env.memory = Arc::new(Governor::new(options.pool_bytes * 2));
+        options.pool_bytes *= 8;
+    }
+    let (store, _) = open_in(env, seed, options).unwrap();
     let pool = store.pool();
     for _ in 0..COUNT {
         let mut page = pool.allocate(PageKind::RowLeaf, TreeId(1)).unwrap();

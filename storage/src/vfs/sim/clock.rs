@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A virtual clock: when somebody sleeps, the simulated disk is full no longer. So who waits for room gets it.
-#[derive(Default)]
 pub struct RoomClock {
     clock: VirtualClock,
     vfs: SimVfs,
@@ -16,7 +15,7 @@ pub struct RoomClock {
 impl RoomClock {
     /// The clock of a disk.
     pub fn new(vfs: SimVfs) -> Self {
-        Self { vfs, ..Self::default() }
+        Self { clock: VirtualClock::default(), vfs, sleeps: AtomicUsize::new(0) }
     }
 
     /// How often somebody slept.
